@@ -1,0 +1,139 @@
+//! A non-blocking stream to a server, on the network or on a unix socket.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::ToSocketAddrs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpStream, UnixStream};
+use mio::{Events, Interest, Poll, Token};
+use rustix::io::Errno;
+
+/// The one socket of a client.
+const SOCKET: Token = Token(0);
+
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Connects to `HOST:PORT`, `[v6]:PORT` or `unix:PATH` and registers with `poll`, for reading and writing.
+    /// The addresses of a host are tried in turn, each for at most `timeout`; if none answers, the error is
+    /// the last one's.
+    pub(super) fn connect(server: &str, poll: &mut Poll, timeout: Duration) -> io::Result<Self> {
+        if let Some(path) = server.strip_prefix("unix:") {
+            let socket = Self::Unix(UnixStream::connect(Path::new(path))?);
+            return socket.connected(poll, timeout);
+        }
+        Self::connect_tcp(server, poll, timeout)
+    }
+
+    fn connect_tcp(
+        server: impl ToSocketAddrs,
+        poll: &mut Poll,
+        timeout: Duration,
+    ) -> io::Result<Self> {
+        let mut last_error = io::Error::new(ErrorKind::NotFound, "the name has no address");
+        // Looking a name up blocks; one connection at a time can afford that.
+        for address in server.to_socket_addrs()? {
+            let connected = TcpStream::connect(address).and_then(|stream| {
+                // The end of a message must not wait for the acknowledgement of what is before it.
+                stream.set_nodelay(true)?;
+                Self::Tcp(stream).connected(poll, timeout)
+            });
+            match connected {
+                Ok(socket) => return Ok(socket),
+                Err(error) => last_error = error,
+            }
+        }
+        Err(last_error)
+    }
+
+    /// Waits until the connection is there.
+    fn connected(mut self, poll: &mut Poll, timeout: Duration) -> io::Result<Self> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match &mut self {
+            Self::Tcp(stream) => poll.registry().register(stream, SOCKET, interest)?,
+            Self::Unix(stream) => poll.registry().register(stream, SOCKET, interest)?,
+        }
+        let mut events = Events::with_capacity(1);
+        let start = Instant::now();
+        while !self.is_connected()? {
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            wait(poll, &mut events, left)?;
+        }
+        Ok(self)
+    }
+
+    /// Whether the connection is there: a socket without error and with a peer.
+    fn is_connected(&self) -> io::Result<bool> {
+        let (error, peer) = match self {
+            Self::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(|_| ())),
+            Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(|_| ())),
+        };
+        match (error, peer) {
+            (Some(error), _) => Err(error),
+            (None, Ok(())) => Ok(true),
+            (None, Err(error)) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            (None, Err(error)) if Errno::from_io_error(&error) == Some(Errno::INPROGRESS) => {
+                Ok(false)
+            }
+            (None, Err(error)) => Err(error),
+        }
+    }
+}
+
+/// Waits for an edge of the socket, or until `timeout` has passed.
+pub(super) fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<()> {
+    match poll.poll(events, Some(timeout)) {
+        Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn the_next_address_is_tried() -> io::Result<()> {
+        let mut poll = Poll::new()?;
+        let timeout = Duration::from_secs(10);
+        let open = TcpListener::bind("127.0.0.1:0")?;
+        let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let both = [closed, open.local_addr()?];
+        assert!(Socket::connect_tcp(&both[..], &mut poll, timeout).is_ok());
+
+        let refused = Socket::connect_tcp(closed, &mut poll, timeout).map(|_| ());
+        let refused = refused.map_err(|error| error.kind());
+        assert_eq!(refused, Err(ErrorKind::ConnectionRefused));
+        Ok(())
+    }
+}

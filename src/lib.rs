@@ -1,0 +1,24 @@
+//! mailoop: a mail server in one thread.
+//!
+//! One poll loop owns a slab of connections. Each connection has its own read and write buffer and its
+//! own SMTP session; complete lines come out of the read buffer and move the session's state machine on.
+//!
+//! Knowledge flows one way: `main → server → {smtp, store}`.
+//!
+//! - [`smtp`] is the protocol. It knows no socket, no file and no clock: bytes in, events out.
+//! - [`store`] is where accepted mail goes. It knows no socket either.
+//! - [`server`] is the loop, the only place that knows mio. It carries bytes between the two.
+//! - [`client`] is the other end of the wire: `mailoop send`.
+//! - [`cli`] reads the command line into a [`config`], which is checked before a socket opens; [`exit`] is how
+//!   a command ends, [`logging`] where its log lines go.
+
+#![deny(unsafe_code)]
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod exit;
+pub mod logging;
+pub mod server;
+pub mod smtp;
+pub mod store;

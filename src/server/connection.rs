@@ -1,0 +1,381 @@
+//! One connection, from accept to close: a channel and a session.
+
+mod conversation;
+
+use core::fmt;
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+
+use super::Limits;
+use super::channel::{Channel, Fill, Readiness};
+use super::listener::PeerAddress;
+use super::log_line::{Recipients, Value};
+use super::transport::Transport;
+use crate::smtp::event::{Farewell, Phase};
+use crate::smtp::policy::Policy;
+use crate::smtp::reply::Reply;
+use crate::smtp::session::{Session, Transaction};
+use crate::store::{Draft, Outcome, Store, Ticket};
+
+/// The most bytes read at once, into a buffer that all connections share.
+pub const READ_BYTES_MAX: usize = 32 * 1024;
+/// How many bytes a connection may read in one turn before others have theirs.
+const TURN_BYTES_MAX: usize = 4 * READ_BYTES_MAX;
+/// How long a connection that was told good-bye stays open for the peer to read that.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The name of a connection in the log; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionId(pub u64);
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a connection is lent for one turn.
+pub struct Turn<'a> {
+    /// The present.
+    pub now: Instant,
+    /// The same as RFC 5322 §3.3 writes it.
+    pub date: &'a str,
+    /// Where mail goes.
+    pub store: &'a mut dyn Store,
+    /// Where replies are gathered, so that one write takes all of a turn; empty before and after.
+    pub replies: &'a mut BytesMut,
+    /// What to read into.
+    pub buffer: &'a mut [u8],
+}
+
+/// One client.
+pub struct Connection<T> {
+    id: ConnectionId,
+    peer: PeerAddress,
+    channel: Channel<T>,
+    session: Session,
+    stage: Stage,
+    message: Message,
+    /// Input that was read but not used: less than a command, or what waits behind a commit.
+    input: BytesMut,
+    opened: Instant,
+    /// Since when the present command, or the next bytes of the message, are awaited.
+    awaited_since: Instant,
+}
+
+/// How far the life of a connection has come.
+enum Stage {
+    /// Accepted, and nobody has said anything yet.
+    New,
+    /// The session runs.
+    Open,
+    /// The last reply is being written.
+    Leaving(Closed),
+    /// Everything is written, and the peer told that there is no more. Until this instant its input is thrown
+    /// away: closing a socket with unread input resets the connection, which could cost the peer our last reply.
+    Lingering(Closed, Instant),
+    /// Over.
+    Gone(Closed),
+}
+
+/// How a connection ended.
+#[expect(clippy::enum_variant_names, reason = "it reads as `Closed::ByPeer`")]
+enum Closed {
+    /// By what the session said last.
+    BySession(Farewell),
+    /// By the peer, who closed its side.
+    ByPeer,
+    /// By a deadline that passed in this phase.
+    ByDeadline(Phase),
+    /// By a fault of the socket.
+    BySocket(io::Error),
+}
+
+/// The message of the present transaction, as the store knows it.
+enum Message {
+    None,
+    Open(Draft),
+    Submitted(Ticket),
+}
+
+/// What a connection needs after its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// An event, or its deadline.
+    Wait,
+    /// Another turn: it used up this one.
+    Again,
+    /// To be told what became of this message.
+    Commit(Ticket),
+    /// To be removed.
+    Reap,
+}
+
+impl<T: Transport> Connection<T> {
+    /// A connection that has just been accepted.
+    pub fn new(
+        id: ConnectionId,
+        transport: T,
+        peer: PeerAddress,
+        policy: Rc<Policy>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            peer,
+            channel: Channel::new(transport),
+            session: Session::new(policy, peer.peer()),
+            stage: Stage::New,
+            message: Message::None,
+            input: BytesMut::new(),
+            opened: now,
+            awaited_since: now,
+        }
+    }
+
+    /// Which connection this is.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Notes what an event told.
+    pub fn note(&mut self, event: Readiness) {
+        self.channel.note(event);
+    }
+
+    /// Does all that can be done now, within the bounds of one turn.
+    pub fn on_ready(&mut self, turn: &mut Turn<'_>) -> Next {
+        let next = match self.stage {
+            Stage::New => self.greet(turn),
+            Stage::Open => self.converse(turn),
+            Stage::Lingering(..) => self.drain(turn),
+            Stage::Leaving(_) | Stage::Gone(_) => Ok(Next::Wait),
+        };
+        self.settle(next, turn)
+    }
+
+    /// Answers for the message that was submitted, and goes on with what the client sent meanwhile.
+    pub fn on_stored(&mut self, outcome: Outcome, turn: &mut Turn<'_>) -> Next {
+        self.message = Message::None;
+        let result = outcome.for_all().map_err(|failure| self.refusal(&failure));
+        if let Some(transaction) = self.session.stored(result, turn.replies) {
+            self.log_message(&transaction, result.err());
+        }
+        self.awaited_since = turn.now;
+        let next = match self.stage {
+            Stage::Open => self.converse(turn),
+            _ => Ok(Next::Wait),
+        };
+        self.settle(next, turn)
+    }
+
+    /// When [`on_deadline`](Self::on_deadline) is to be called, unless something happens before.
+    pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let idle = self.awaited_since + limits.idle_timeout;
+        match (&self.stage, self.session.phase()) {
+            (Stage::Lingering(_, until), _) => Some(*until),
+            (Stage::Leaving(_), _) => Some(idle),
+            (Stage::Gone(_), _) | (_, Phase::Commit) => None,
+            (_, Phase::Idle) => Some(idle.min(self.opened + limits.session_timeout)),
+            (_, Phase::Command | Phase::Message | Phase::Closing) => Some(idle),
+        }
+    }
+
+    /// Ends a connection whose deadline has passed.
+    pub fn on_deadline(&mut self, turn: &mut Turn<'_>) -> Next {
+        let phase = self.session.phase();
+        match self.stage {
+            // A client that has not even read what it was sent would not read another reply.
+            Stage::New | Stage::Open if self.channel.unsent() > 0 => {
+                self.leave(Closed::ByDeadline(phase), turn.store);
+                self.give_up();
+            }
+            Stage::New | Stage::Open => {
+                self.session.time_out(turn.replies);
+                self.leave(Closed::ByDeadline(phase), turn.store);
+            }
+            Stage::Leaving(_) | Stage::Lingering(..) | Stage::Gone(_) => self.give_up(),
+        }
+        self.settle(Ok(Next::Wait), turn)
+    }
+
+    /// Ends a connection because the server stops: at once if it is between transactions, any other only when
+    /// the time `is_up`. `None` if it may go on.
+    pub fn on_drain(&mut self, is_up: bool, turn: &mut Turn<'_>) -> Option<Next> {
+        let phase = self.session.phase();
+        if !self.is_open() || phase == Phase::Commit || phase != Phase::Idle && !is_up {
+            return None;
+        }
+        self.session.shut_down(turn.replies);
+        self.leave(Closed::BySession(Farewell::Drain), turn.store);
+        Some(self.settle(Ok(Next::Wait), turn))
+    }
+
+    /// Whether it is being served, and not only told good-bye.
+    pub fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::New | Stage::Open)
+    }
+
+    /// The first turn: whoever has talked already does not speak SMTP.
+    fn greet(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        let (received, fill) = self.channel.fill(turn.buffer)?;
+        self.stage = Stage::Open;
+        if fill == Fill::Eof {
+            self.leave(Closed::ByPeer, turn.store);
+            return Ok(Next::Wait);
+        }
+        self.session.greet(received > 0, turn.replies);
+        self.input.extend_from_slice(&turn.buffer[..received]);
+        self.converse(turn)
+    }
+
+    /// Throws away what a peer still sends, until it closes its side.
+    fn drain(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        let mut budget = TURN_BYTES_MAX;
+        while self.channel.is_readable() && budget > 0 {
+            let (received, fill) = self.channel.fill(turn.buffer)?;
+            budget = budget.saturating_sub(received);
+            if fill == Fill::Eof {
+                self.give_up();
+                return Ok(Next::Wait);
+            }
+        }
+        Ok(if self.channel.is_readable() {
+            Next::Again
+        } else {
+            Next::Wait
+        })
+    }
+
+    /// Ends a turn: writes its replies, moves on to the next stage where that is due, and says what is needed.
+    fn settle(&mut self, next: io::Result<Next>, turn: &mut Turn<'_>) -> Next {
+        let sent = next.and_then(|next| self.channel.send(turn.replies).map(|()| next));
+        let next = sent.unwrap_or_else(|error| {
+            turn.replies.clear();
+            self.leave(Closed::BySocket(error), turn.store);
+            self.give_up();
+            Next::Wait
+        });
+        if matches!(self.stage, Stage::Leaving(_)) && self.channel.unsent() == 0 {
+            return self.part(turn.now);
+        }
+        match (&self.stage, &self.message) {
+            (_, Message::Submitted(ticket)) => Next::Commit(*ticket),
+            (Stage::Gone(_), _) => Next::Reap,
+            _ => next,
+        }
+    }
+
+    /// Stops the session; what it has said will still be written.
+    fn leave(&mut self, closed: Closed, store: &mut dyn Store) {
+        self.abort_message(store);
+        self.input = BytesMut::new();
+        if !matches!(self.stage, Stage::Gone(_)) {
+            self.stage = Stage::Leaving(closed);
+        }
+    }
+
+    /// Goes on from the last reply: to the end, if the peer is done as well, otherwise to lingering.
+    fn part(&mut self, now: Instant) -> Next {
+        let Stage::Leaving(closed) = mem::replace(&mut self.stage, Stage::Open) else {
+            return Next::Wait;
+        };
+        let peer_is_done = match closed {
+            Closed::ByPeer | Closed::BySocket(_) => true,
+            Closed::BySession(Farewell::Quit) => !self.channel.is_readable(),
+            Closed::BySession(_) | Closed::ByDeadline(_) => false,
+        };
+        if peer_is_done || self.channel.shutdown_write().is_err() {
+            self.stage = Stage::Gone(closed);
+            return Next::Reap;
+        }
+        self.stage = Stage::Lingering(closed, now + LINGER_TIMEOUT);
+        if self.channel.is_readable() {
+            Next::Again
+        } else {
+            Next::Wait
+        }
+    }
+
+    /// Goes without another word.
+    fn give_up(&mut self) {
+        self.channel.discard_output();
+        self.stage = match mem::replace(&mut self.stage, Stage::Open) {
+            Stage::Leaving(closed) | Stage::Lingering(closed, _) | Stage::Gone(closed) => {
+                Stage::Gone(closed)
+            }
+            Stage::New | Stage::Open => Stage::Gone(Closed::ByPeer),
+        };
+    }
+
+    /// One line for a message, stored or refused with this reply.
+    fn log_message(&self, transaction: &Transaction, refused: Option<Reply>) {
+        let Transaction { envelope, id, size } = transaction;
+        let from = Value(&envelope.reverse_path);
+        let to = Value(Recipients(&envelope.recipients));
+        let id = id.as_ref().map_or("", |id| id.as_str());
+        match refused {
+            None => log::info!(
+                "conn={} id={id} from={from} to={to} size={size} stored",
+                self.id
+            ),
+            Some(reply) => log::info!(
+                "conn={} id={id} from={from} to={to} size={size} rejected={}",
+                self.id,
+                reply.code
+            ),
+        }
+    }
+
+    /// The one line of a connection that is gone.
+    pub fn log_end(&self, now: Instant) {
+        let closed = match &self.stage {
+            Stage::Gone(closed) => closed.reason(),
+            _ => "error",
+        };
+        let tally = self.session.tally();
+        log::info!(
+            "conn={} peer={} closed={closed} messages={} errors={} bytes_in={} bytes_out={} seconds={:.3}",
+            self.id,
+            self.peer,
+            tally.messages,
+            tally.errors,
+            self.channel.bytes_in(),
+            self.channel.bytes_out(),
+            now.saturating_duration_since(self.opened).as_secs_f64(),
+        );
+        match &self.stage {
+            Stage::Gone(Closed::ByDeadline(phase)) => {
+                log::debug!("conn={} waited_for={phase:?}", self.id);
+            }
+            Stage::Gone(Closed::BySocket(error)) => {
+                log::debug!("conn={} socket={}", self.id, Value(error));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Closed {
+    /// The word for it in the log.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::BySession(Farewell::Quit) => "quit",
+            Self::BySession(Farewell::Limit) => "limit",
+            Self::BySession(Farewell::Timeout) | Self::ByDeadline(_) => "timeout",
+            Self::BySession(Farewell::Drain) => "drain",
+            Self::BySession(Farewell::Error) => "error",
+            Self::ByPeer => "peer",
+            Self::BySocket(error) => match error.kind() {
+                ErrorKind::ConnectionReset
+                | ErrorKind::BrokenPipe
+                | ErrorKind::ConnectionAborted => "peer",
+                _ => "error",
+            },
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The middle of a connection: reading, driving the session, and doing what it asks of the store.
+
+use std::io;
+use std::mem;
+
+use bytes::{Buf, BytesMut};
+
+use super::{Closed, Connection, Message, Next, TURN_BYTES_MAX, Turn};
+use crate::server::channel::Fill;
+use crate::server::log_line::Value;
+use crate::server::transport::Transport;
+use crate::smtp::event::{Event, Farewell};
+use crate::smtp::reply::{self, Reply};
+use crate::store::{Failure, Store};
+
+/// With so many octets of replies unsent a session is not driven on. It bounds the write buffer, together with
+/// the longest reply.
+const OUTPUT_HIGH_WATER_BYTES: usize = 16 * 1024;
+
+/// Why the session was not driven on.
+enum Pause {
+    /// It needs more input.
+    Starved,
+    /// It waits for the store.
+    Commit,
+    /// Its replies want to be written first.
+    OutputFull,
+    /// It is over.
+    Over(Farewell),
+}
+
+impl<T: Transport> Connection<T> {
+    /// Reads, drives the session and gathers its replies, until there is nothing to be done or the turn is
+    /// used up.
+    pub(super) fn converse(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        let mut budget = TURN_BYTES_MAX;
+        let mut pause = self.use_kept_input(turn);
+        loop {
+            match pause {
+                Pause::Starved => {}
+                Pause::Commit => return Ok(Next::Wait),
+                Pause::OutputFull => {
+                    self.channel.send(turn.replies)?;
+                    if self.channel.unsent() > 0 {
+                        return Ok(Next::Wait);
+                    }
+                    pause = self.use_kept_input(turn);
+                    continue;
+                }
+                Pause::Over(farewell) => {
+                    self.leave(Closed::BySession(farewell), turn.store);
+                    return Ok(Next::Wait);
+                }
+            }
+            if !self.channel.is_readable() {
+                return Ok(Next::Wait);
+            }
+            if budget == 0 {
+                return Ok(Next::Again);
+            }
+            let (received, fill) = self.channel.fill(turn.buffer)?;
+            budget = budget.saturating_sub(received);
+            if fill == Fill::Eof {
+                // Complete commands were answered; a message without its end is no message.
+                self.leave(Closed::ByPeer, turn.store);
+                return Ok(Next::Wait);
+            }
+            pause = self.use_input(received, turn);
+        }
+    }
+
+    /// Drives the session with what was just read; only what it leaves is copied.
+    fn use_input(&mut self, received: usize, turn: &mut Turn<'_>) -> Pause {
+        if !self.input.is_empty() {
+            self.input.extend_from_slice(&turn.buffer[..received]);
+            return self.use_kept_input(turn);
+        }
+        let buffer = mem::take(&mut turn.buffer);
+        let mut input = &buffer[..received];
+        let pause = self.drive(&mut input, turn);
+        self.input.extend_from_slice(input);
+        turn.buffer = buffer;
+        pause
+    }
+
+    /// Drives the session with input kept from before. A connection that keeps none owns no memory for it.
+    fn use_kept_input(&mut self, turn: &mut Turn<'_>) -> Pause {
+        let mut kept = mem::take(&mut self.input);
+        let mut input = &kept[..];
+        let pause = self.drive(&mut input, turn);
+        let left = input.len();
+        if left > 0 {
+            kept.advance(kept.len() - left);
+            self.input = kept;
+        }
+        pause
+    }
+
+    /// Drives the session as far as its input and replies allow, and does what it asks for.
+    fn drive(&mut self, input: &mut &[u8], turn: &mut Turn<'_>) -> Pause {
+        if matches!(self.message, Message::Submitted(_)) {
+            return Pause::Commit;
+        }
+        loop {
+            if self.channel.unsent() + turn.replies.len() >= OUTPUT_HIGH_WATER_BYTES {
+                return Pause::OutputFull;
+            }
+            match self.session.next(input, turn.replies) {
+                Event::NeedInput => return Pause::Starved,
+                Event::Answered => {}
+                Event::CheckRecipient(recipient) => {
+                    let accepted = self
+                        .session
+                        .envelope()
+                        .map_or(&[][..], |envelope| &envelope.recipients);
+                    match turn.store.check(&recipient, accepted) {
+                        Ok(()) => self.session.accept_recipient(recipient, turn.replies),
+                        Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
+                    }
+                }
+                Event::BeginMessage => self.begin_message(turn),
+                Event::Text(text) => {
+                    if let Message::Open(draft) = &mut self.message
+                        && let Err(failure) = turn.store.write(draft, text)
+                    {
+                        self.session.refuse_message(self.refusal(&failure));
+                        self.abort_message(turn.store);
+                    }
+                }
+                Event::AbortMessage => self.abort_message(turn.store),
+                Event::Refused(transaction, reply) => self.log_message(&transaction, Some(reply)),
+                Event::EndOfMessage => {
+                    if let Message::Open(draft) = mem::replace(&mut self.message, Message::None) {
+                        self.message = Message::Submitted(turn.store.submit(draft));
+                    }
+                    return Pause::Commit;
+                }
+                Event::Close(farewell) => return Pause::Over(farewell),
+            }
+            self.awaited_since = turn.now;
+        }
+    }
+
+    /// Opens a message in the store, the trace header at its start.
+    fn begin_message(&mut self, turn: &mut Turn<'_>) {
+        let Some(envelope) = self.session.envelope() else {
+            return;
+        };
+        let opened = turn.store.begin(envelope).and_then(|mut draft| {
+            let mut trace = BytesMut::new();
+            self.session.write_trace(draft.id, turn.date, &mut trace);
+            match turn.store.write(&mut draft, &trace) {
+                Ok(()) => Ok(draft),
+                Err(failure) => {
+                    turn.store.abort(draft);
+                    Err(failure)
+                }
+            }
+        });
+        match opened {
+            Ok(draft) => {
+                self.session.receive_message(draft.id, turn.replies);
+                self.message = Message::Open(draft);
+            }
+            Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
+        }
+    }
+
+    /// Drops a message that is being received. One that is already submitted stays with the store.
+    pub(super) fn abort_message(&mut self, store: &mut dyn Store) {
+        match mem::replace(&mut self.message, Message::None) {
+            Message::Open(draft) => store.abort(draft),
+            other => self.message = other,
+        }
+    }
+
+    /// The reply for what the store could not do. The operator learns more of it than the client.
+    pub(super) fn refusal(&self, failure: &Failure) -> Reply {
+        let reply = match failure {
+            Failure::Full => reply::STORE_FULL,
+            Failure::TooManyMailboxes => reply::MAILBOX_LIMIT,
+            Failure::BadName => reply::BAD_ADDRESS,
+            Failure::Io(_) => reply::STORE_FAILED,
+        };
+        log::warn!(
+            "conn={} failed={} reply={}",
+            self.id,
+            Value(failure),
+            reply.code
+        );
+        reply
+    }
+}

@@ -1,0 +1,314 @@
+//! All connections of a server, and what concerns more than one of them: turns, commits, deadlines, the end.
+//!
+//! Nothing here knows where readiness comes from, or what time it is.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+use bytes::BytesMut;
+use slab::Slab;
+
+use super::Limits;
+use super::channel::Readiness;
+use super::clock::Clock;
+use super::connection::{Connection, ConnectionId, Next, READ_BYTES_MAX, Turn};
+use super::deadlines::{Alarm, Deadlines};
+use super::listener::PeerAddress;
+use super::transport::Transport;
+use crate::smtp::policy::Policy;
+use crate::store::{Finished, Outcome, Store, Ticket};
+
+/// The slab of connections.
+pub struct Connections<T> {
+    slots: Slab<Slot<T>>,
+    policy: Rc<Policy>,
+    limits: Limits,
+    store: Box<dyn Store>,
+    /// Those that used up their turn and have more to do.
+    runnable: VecDeque<Name>,
+    /// Whose message a ticket is.
+    awaiting_commit: HashMap<Ticket, Name>,
+    deadlines: Deadlines,
+    /// Those that are over. Their keys are free only after the batch of events that may still speak of them.
+    gone: Vec<usize>,
+    next_id: u64,
+    messages_stored: u64,
+    drain: Drain,
+    /// Connections that are being served, and not only told good-bye.
+    open: usize,
+    /// Whether messages were submitted since the last commit.
+    submitted: bool,
+    scratch: Scratch,
+}
+
+struct Slot<T> {
+    connection: Connection<T>,
+    alarm: Alarm,
+    /// Whether it is on the runnable list.
+    queued: bool,
+}
+
+/// Whether the server is about to end.
+#[derive(Clone, Copy)]
+enum Drain {
+    No,
+    /// Transactions in flight may finish until then.
+    Until(Instant),
+    /// They may not any more.
+    TimeIsUp,
+}
+
+/// A connection by its place, which is used again, and its id, which is not: what is remembered of a
+/// connection that is gone never meets the next one in its place.
+#[derive(Clone, Copy)]
+struct Name {
+    key: usize,
+    id: ConnectionId,
+}
+
+/// What all connections share, one at a time.
+struct Scratch {
+    now: Instant,
+    clock: Clock,
+    buffer: Box<[u8]>,
+    replies: BytesMut,
+    finished: Vec<Finished>,
+}
+
+impl<T: Transport> Connections<T> {
+    /// No connections yet.
+    pub fn new(policy: Rc<Policy>, limits: Limits, store: Box<dyn Store>, now: Instant) -> Self {
+        Self {
+            slots: Slab::new(),
+            policy,
+            limits,
+            store,
+            runnable: VecDeque::new(),
+            awaiting_commit: HashMap::new(),
+            deadlines: Deadlines::default(),
+            gone: Vec::new(),
+            next_id: 1,
+            messages_stored: 0,
+            drain: Drain::No,
+            open: 0,
+            submitted: false,
+            scratch: Scratch {
+                now,
+                clock: Clock::default(),
+                buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
+                replies: BytesMut::new(),
+                finished: Vec::new(),
+            },
+        }
+    }
+
+    /// Tells what time it is, once a tick.
+    pub fn set_time(&mut self, now: Instant, wall: SystemTime) {
+        self.scratch.now = now;
+        self.scratch.clock.set(wall);
+    }
+
+    /// The key that the next connection will have.
+    pub fn next_key(&self) -> usize {
+        self.slots.vacant_key()
+    }
+
+    /// Connections that are being served; those that were told good-bye do not count.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Whether the last one is gone.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// A name for a connection, also for one that is turned away.
+    pub fn next_id(&mut self) -> ConnectionId {
+        let id = ConnectionId(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
+    /// Takes in a connection that was just accepted, and gives it its first turn.
+    pub fn add(&mut self, transport: T, peer: PeerAddress) {
+        let id = self.next_id();
+        let policy = Rc::clone(&self.policy);
+        let connection = Connection::new(id, transport, peer, policy, self.scratch.now);
+        let key = self.slots.insert(Slot {
+            connection,
+            alarm: Alarm::default(),
+            queued: false,
+        });
+        self.open += 1;
+        self.turn(key, Connection::on_ready);
+    }
+
+    /// Serves a connection of which an event told.
+    pub fn on_event(&mut self, key: usize, readiness: Readiness) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        slot.connection.note(readiness);
+        // One that is on the runnable list has its turn there: an event must not get it a second one.
+        if !slot.queued {
+            self.turn(key, Connection::on_ready);
+        }
+    }
+
+    /// Gives those another turn that had more to do than the last one allowed.
+    pub fn serve_runnable(&mut self) {
+        // Who gets on the list meanwhile is served in the next tick.
+        for _ in 0..self.runnable.len() {
+            let Some(name) = self.runnable.pop_front() else {
+                return;
+            };
+            if let Some(slot) = self.slot_of(name) {
+                slot.queued = false;
+                self.turn(name.key, Connection::on_ready);
+            }
+        }
+    }
+
+    /// Makes the messages of this tick durable, together, and answers for those that are settled.
+    pub fn commit(&mut self) {
+        self.submitted = false;
+        let mut finished = mem::take(&mut self.scratch.finished);
+        self.store.commit(&mut finished);
+        for Finished { ticket, outcome } in finished.drain(..) {
+            let Some(name) = self.awaiting_commit.remove(&ticket) else {
+                continue;
+            };
+            let stored = matches!(outcome, Outcome::Stored);
+            self.messages_stored += u64::from(stored);
+            if stored && self.messages_stored == self.limits.exit_after {
+                self.start_draining();
+            }
+            if self.slot_of(name).is_some() {
+                self.turn(name.key, |connection, turn| {
+                    connection.on_stored(outcome, turn)
+                });
+            }
+        }
+        self.scratch.finished = finished;
+    }
+
+    /// Ends those whose deadline has passed.
+    pub fn expire_deadlines(&mut self) {
+        while let Some(key) = self.deadlines.due(self.scratch.now) {
+            let Some(slot) = self.slots.get_mut(key) else {
+                return;
+            };
+            self.deadlines.clear(key, &mut slot.alarm);
+            let deadline = slot.connection.deadline(&self.limits);
+            if deadline.is_some_and(|deadline| deadline <= self.scratch.now) {
+                self.turn(key, Connection::on_deadline);
+            } else {
+                self.deadlines.set(key, &mut slot.alarm, deadline);
+            }
+        }
+        if let Drain::Until(until) = self.drain
+            && until <= self.scratch.now
+        {
+            self.drain = Drain::TimeIsUp;
+            self.drain_all();
+        }
+    }
+
+    /// Removes those that are over. Only now may their keys be used again.
+    pub fn reap(&mut self) {
+        while let Some(key) = self.gone.pop() {
+            if let Some(mut slot) = self.slots.try_remove(key) {
+                self.deadlines.clear(key, &mut slot.alarm);
+                slot.connection.log_end(self.scratch.now);
+            }
+        }
+    }
+
+    /// Begins to end: no transaction begins any more, those in flight have until the drain timeout.
+    pub fn start_draining(&mut self) {
+        if !self.is_draining() {
+            self.drain = Drain::Until(self.scratch.now + self.limits.drain_timeout);
+            self.drain_all();
+        }
+    }
+
+    /// Whether [`start_draining`](Self::start_draining) was called, or enough messages were stored.
+    pub fn is_draining(&self) -> bool {
+        !matches!(self.drain, Drain::No)
+    }
+
+    /// Gives everyone a turn, which is where a drain is heeded.
+    fn drain_all(&mut self) {
+        for key in 0..self.slots.capacity() {
+            self.turn(key, |_, _| Next::Wait);
+        }
+    }
+
+    /// When something is to be done without an event: now if a connection has work left, otherwise at the first
+    /// deadline.
+    pub fn next_wake(&self) -> Option<Instant> {
+        if self.submitted || !self.runnable.is_empty() {
+            return Some(self.scratch.now);
+        }
+        let drain = match self.drain {
+            Drain::Until(until) => Some(until),
+            Drain::No | Drain::TimeIsUp => None,
+        };
+        self.deadlines.next().into_iter().chain(drain).min()
+    }
+
+    /// The store, whose completion is to be polled.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The connection `name`, if it is not gone meanwhile.
+    fn slot_of(&mut self, name: Name) -> Option<&mut Slot<T>> {
+        self.slots
+            .get_mut(name.key)
+            .filter(|slot| slot.connection.id() == name.id)
+    }
+
+    /// Lends a connection what it needs for a turn, and sees to what it needs after it.
+    fn turn(&mut self, key: usize, act: impl FnOnce(&mut Connection<T>, &mut Turn<'_>) -> Next) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let mut turn = Turn {
+            now: self.scratch.now,
+            date: self.scratch.clock.date(),
+            store: &mut *self.store,
+            replies: &mut self.scratch.replies,
+            buffer: &mut self.scratch.buffer[..],
+        };
+        let was_open = slot.connection.is_open();
+        let mut next = act(&mut slot.connection, &mut turn);
+        match self.drain {
+            Drain::No => {}
+            Drain::Until(_) => next = slot.connection.on_drain(false, &mut turn).unwrap_or(next),
+            Drain::TimeIsUp => next = slot.connection.on_drain(true, &mut turn).unwrap_or(next),
+        }
+        self.open -= usize::from(was_open && !slot.connection.is_open());
+        let name = Name {
+            key,
+            id: slot.connection.id(),
+        };
+        match next {
+            Next::Again if !slot.queued => {
+                slot.queued = true;
+                self.runnable.push_back(name);
+            }
+            Next::Commit(ticket) => {
+                self.submitted = true;
+                self.awaiting_commit.insert(ticket, name);
+            }
+            Next::Reap => self.gone.push(key),
+            Next::Wait | Next::Again => {}
+        }
+        let deadline = slot.connection.deadline(&self.limits);
+        self.deadlines.set(key, &mut slot.alarm, deadline);
+    }
+}

@@ -1,0 +1,31 @@
+//! How many descriptors there are, and so how many connections.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors that are no connection's: standard streams, poll, signals, listeners, the store's folders.
+const RESERVE: u64 = 64;
+/// A connection needs its socket, and a file while its message arrives.
+const PER_CONNECTION: u64 = 2;
+
+/// Raises the soft limit on descriptors to the hard one, and returns how many connections what we got allows,
+/// at least one.
+pub(super) fn connections_allowed() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum || limit.current.is_some() && limit.maximum.is_none() {
+        let raised = Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            log::warn!(
+                "warning=\"descriptor limit stays at {:?}: {error}\"",
+                limit.current
+            );
+        }
+    }
+    let Some(descriptors) = getrlimit(Resource::Nofile).current else {
+        return usize::MAX;
+    };
+    let connections = descriptors.saturating_sub(RESERVE) / PER_CONNECTION;
+    usize::try_from(connections).unwrap_or(usize::MAX).max(1)
+}

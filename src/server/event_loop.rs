@@ -1,0 +1,297 @@
+//! The poll loop.
+
+use core::fmt;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::BytesMut;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+
+use super::channel::Readiness;
+use super::connections::Connections;
+use super::listener::{Accepted, ListenAddress, Listener, PeerAddress, Reserve};
+use super::transport::{Plain, Transport};
+use super::{Limits, descriptors};
+use crate::smtp::policy::Policy;
+use crate::smtp::reply;
+use crate::store::Store;
+
+/// The most events taken from the kernel in one tick.
+const EVENTS_MAX: usize = 1024;
+/// The most connections that one listener accepts in one tick.
+const ACCEPTS_MAX: usize = 64;
+/// How long a listener is left alone after an error that only time can mend.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const SIGNALS: Token = Token(0);
+const STORE: Token = Token(1);
+/// The first listener; behind the last one come the connections, by their keys.
+const LISTENERS: usize = 2;
+
+/// A mail server: one poll, and everything that it tells of.
+pub struct Server {
+    poll: Poll,
+    events: Events,
+    signals: Signals,
+    listeners: Vec<Listener>,
+    /// The token of the connection whose key is 0.
+    first_connection: usize,
+    connections: Connections<Plain>,
+    connections_max: usize,
+    reserve: Reserve,
+    /// Nobody is accepted before this.
+    accept_after: Option<Instant>,
+    /// Whether a second signal asked not to wait for anybody.
+    stop_at_once: bool,
+}
+
+/// Why a server could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// It cannot listen there.
+    Listen(ListenAddress, io::Error),
+    /// The system refuses what every server needs.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, error) if error.kind() == ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "cannot listen on {address}: another program does; stop it, or choose another --listen"
+                )
+            }
+            Self::Listen(address, error) if error.kind() == ErrorKind::PermissionDenied => {
+                write!(
+                    f,
+                    "cannot listen on {address}: not permitted; choose a port over 1023 or another place"
+                )
+            }
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::System(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl Server {
+    /// Opens the listeners. From here on clients can connect, though nobody is served before
+    /// [`run`](Self::run).
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(
+        addresses: &[ListenAddress],
+        policy: Policy,
+        mut limits: Limits,
+        store: Box<dyn Store>,
+    ) -> Result<Self, StartError> {
+        let allowed = descriptors::connections_allowed();
+        limits.connections_max = limits.connections_max.min(allowed);
+        log::info!(
+            "connections_max={} descriptors_allow={allowed}",
+            limits.connections_max
+        );
+
+        let poll = Poll::new()?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        poll.registry()
+            .register(&mut signals, SIGNALS, Interest::READABLE)?;
+        if let Some(completion) = store.completion() {
+            let descriptor = completion.as_raw_fd();
+            poll.registry()
+                .register(&mut SourceFd(&descriptor), STORE, Interest::READABLE)?;
+        }
+        let mut listeners = Vec::new();
+        for address in addresses {
+            let failed = |error| StartError::Listen(address.clone(), error);
+            let mut listener = Listener::bind(address).map_err(failed)?;
+            let token = Token(LISTENERS + listeners.len());
+            listener.register(poll.registry(), token).map_err(failed)?;
+            listeners.push(listener);
+        }
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS_MAX),
+            signals,
+            first_connection: LISTENERS + listeners.len(),
+            listeners,
+            connections: Connections::new(Rc::new(policy), limits, store, Instant::now()),
+            connections_max: limits.connections_max,
+            reserve: Reserve::new(),
+            accept_after: None,
+            stop_at_once: false,
+        })
+    }
+
+    /// Where it listens, with the ports that the kernel picked.
+    pub fn addresses(&self) -> impl Iterator<Item = &ListenAddress> {
+        self.listeners.iter().map(|listener| &listener.address)
+    }
+
+    /// Serves until a signal, or enough messages, end it.
+    ///
+    /// # Errors
+    /// Only if poll itself fails.
+    pub fn run(&mut self) -> io::Result<()> {
+        loop {
+            self.tick()?;
+            let done = self.connections.is_draining() && self.connections.is_empty();
+            if done || self.stop_at_once {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One turn of the loop.
+    ///
+    /// # Errors
+    /// Only if poll itself fails.
+    pub fn tick(&mut self) -> io::Result<()> {
+        self.poll_readiness()?;
+        self.serve_ready();
+        self.connections.commit();
+        self.connections.expire_deadlines();
+        self.connections.reap();
+        self.accept();
+        log::logger().flush();
+        Ok(())
+    }
+
+    /// Waits for events, at most until something is to be done without one.
+    fn poll_readiness(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        let may_accept = self.listeners.iter().any(|listener| listener.accept_ready);
+        let accept = may_accept.then(|| self.accept_after.unwrap_or(now));
+        let wake = self.connections.next_wake().into_iter().chain(accept).min();
+        let timeout = wake.map(|wake| wake.saturating_duration_since(now));
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        self.connections.set_time(Instant::now(), SystemTime::now());
+        Ok(())
+    }
+
+    /// Serves who an event tells of, and who has work left from the last tick.
+    fn serve_ready(&mut self) {
+        let mut signalled = false;
+        for event in &self.events {
+            match event.token() {
+                SIGNALS => signalled = true,
+                // Its outcomes are collected at the commit step, which comes anyway.
+                STORE => {}
+                Token(token) if token < self.first_connection => {
+                    if let Some(listener) = self.listeners.get_mut(token - LISTENERS) {
+                        listener.accept_ready = true;
+                    }
+                }
+                Token(token) => {
+                    let readiness = Readiness {
+                        readable: event.is_readable() || event.is_error(),
+                        writable: event.is_writable() || event.is_error(),
+                        read_closed: event.is_read_closed(),
+                    };
+                    self.connections
+                        .on_event(token - self.first_connection, readiness);
+                }
+            }
+        }
+        self.connections.serve_runnable();
+        if signalled {
+            self.heed_signals();
+        }
+    }
+
+    /// The first SIGTERM or SIGINT ends the server in good order, a second one at once.
+    fn heed_signals(&mut self) {
+        for signal in self.signals.pending() {
+            match signal {
+                SIGHUP => log::info!("signal=HUP there is nothing to reload"),
+                _ if self.connections.is_draining() => self.stop_at_once = true,
+                _ => self.connections.start_draining(),
+            }
+        }
+    }
+
+    /// Lets in who is waiting, or closes the doors.
+    fn accept(&mut self) {
+        if self.connections.is_draining() {
+            self.listeners.clear();
+        }
+        let now = Instant::now();
+        if self.accept_after.is_some_and(|after| now < after) {
+            return;
+        }
+        self.accept_after = None;
+        for index in 0..self.listeners.len() {
+            for _ in 0..ACCEPTS_MAX {
+                if !self.accept_one(index, now) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Accepts one connection; whether another one may be waiting.
+    fn accept_one(&mut self, index: usize, now: Instant) -> bool {
+        let Some(listener) = self.listeners.get_mut(index) else {
+            return false;
+        };
+        if !listener.accept_ready {
+            return false;
+        }
+        match listener.accept(&mut self.reserve) {
+            Accepted::Connection(stream, peer)
+                if self.connections.open() < self.connections_max =>
+            {
+                self.welcome(stream, peer);
+            }
+            Accepted::Connection(stream, peer) => self.turn_away(stream, peer),
+            Accepted::Surplus(stream, peer) => {
+                self.turn_away(stream, peer);
+                self.reserve.restore();
+            }
+            Accepted::Aborted => {}
+            Accepted::Drained => return false,
+            Accepted::Failed(error) => {
+                log::warn!("warning=\"cannot accept: {error}\"");
+                self.accept_after = Some(now + ACCEPT_PAUSE);
+                self.reserve.restore();
+                return false;
+            }
+        }
+        true
+    }
+
+    fn welcome(&mut self, mut stream: Plain, peer: PeerAddress) {
+        let token = Token(self.first_connection + self.connections.next_key());
+        match stream.register(self.poll.registry(), token) {
+            Ok(()) => self.connections.add(stream, peer),
+            Err(error) => log::warn!("warning=\"cannot poll a connection: {error}\" peer={peer}"),
+        }
+    }
+
+    /// Tells a client that there are too many. It goes at once: to wait for it would need what is lacking.
+    fn turn_away(&mut self, mut stream: Plain, peer: PeerAddress) {
+        let mut farewell = BytesMut::new();
+        reply::TOO_MANY_CONNECTIONS.write(&mut farewell, false);
+        let written = stream.write(&farewell).unwrap_or(0);
+        let id = self.connections.next_id();
+        log::info!(
+            "conn={id} peer={peer} closed=limit messages=0 errors=0 bytes_in=0 bytes_out={written} seconds=0.000"
+        );
+    }
+}

@@ -1,0 +1,259 @@
+//! Sockets that connections come from.
+
+use core::fmt;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream as BlockingUnixStream;
+use std::path::{Path, PathBuf};
+
+use mio::net::{TcpListener, UnixListener};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::transport::Plain;
+use crate::smtp::envelope::Peer;
+
+/// The most connections that the kernel keeps for us until we accept them; it cuts this to its own limit.
+const BACKLOG: i32 = 4096;
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An address and a port; port 0 lets the kernel pick one.
+    Tcp(SocketAddr),
+    /// A socket file.
+    Unix(PathBuf),
+}
+
+impl ListenAddress {
+    /// Whether only this machine can reach it.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Who is at the other end, for the log.
+#[derive(Clone, Copy, Debug)]
+pub enum PeerAddress {
+    /// A client on the network.
+    Tcp(SocketAddr),
+    /// A client on a unix socket, which has no name.
+    Unix,
+}
+
+impl PeerAddress {
+    /// As the session sees it.
+    pub(super) fn peer(&self) -> Peer {
+        match self {
+            Self::Tcp(address) => Peer::Ip(address.ip()),
+            Self::Unix => Peer::Local,
+        }
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+/// What came of one attempt to accept.
+pub(super) enum Accepted {
+    /// A new connection.
+    Connection(Plain, PeerAddress),
+    /// A client there is no descriptor for; the reserve let us take it, to tell it so.
+    Surplus(Plain, PeerAddress),
+    /// That client is gone again; the next may be there.
+    Aborted,
+    /// Nobody is waiting.
+    Drained,
+    /// Something is wrong that only time can mend.
+    Failed(io::Error),
+}
+
+/// One listening socket.
+pub(super) struct Listener {
+    socket: ListeningSocket,
+    /// With the port that the kernel picked.
+    pub(super) address: ListenAddress,
+    /// Whether somebody may be waiting: set by readiness, cleared only by `WouldBlock`.
+    pub(super) accept_ready: bool,
+}
+
+enum ListeningSocket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Opens the socket.
+    pub(super) fn bind(address: &ListenAddress) -> io::Result<Self> {
+        let (socket, address) = match address {
+            ListenAddress::Tcp(address) => {
+                let listener = bind_tcp(*address)?;
+                let address = listener.local_addr()?;
+                (ListeningSocket::Tcp(listener), ListenAddress::Tcp(address))
+            }
+            ListenAddress::Unix(path) => {
+                remove_stale(path)?;
+                (
+                    ListeningSocket::Unix(UnixListener::bind(path)?),
+                    address.clone(),
+                )
+            }
+        };
+        Ok(Self {
+            socket,
+            address,
+            accept_ready: true,
+        })
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match &mut self.socket {
+            ListeningSocket::Tcp(listener) => {
+                registry.register(listener, token, Interest::READABLE)
+            }
+            ListeningSocket::Unix(listener) => {
+                registry.register(listener, token, Interest::READABLE)
+            }
+        }
+    }
+
+    /// Accepts one connection, with the help of the reserve where descriptors have run out.
+    pub(super) fn accept(&mut self, reserve: &mut Reserve) -> Accepted {
+        match self.accept_one() {
+            Ok((stream, peer)) => Accepted::Connection(stream, peer),
+            Err(error) if is_out_of_descriptors(&error) && reserve.release() => {
+                // The caller closes what comes of this, and restores the reserve then.
+                match self.accept_one() {
+                    Ok((stream, peer)) => Accepted::Surplus(stream, peer),
+                    Err(error) => {
+                        reserve.restore();
+                        self.accept_failed(error)
+                    }
+                }
+            }
+            Err(error) => self.accept_failed(error),
+        }
+    }
+
+    fn accept_one(&self) -> io::Result<(Plain, PeerAddress)> {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => {
+                let (stream, address) = listener.accept()?;
+                Ok((Plain::Tcp(stream), PeerAddress::Tcp(address)))
+            }
+            ListeningSocket::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                Ok((Plain::Unix(stream), PeerAddress::Unix))
+            }
+        }
+    }
+
+    fn accept_failed(&mut self, error: io::Error) -> Accepted {
+        match error.kind() {
+            ErrorKind::WouldBlock => {
+                self.accept_ready = false;
+                Accepted::Drained
+            }
+            // accept(2): errors of the connection that would have been, not of the listener.
+            ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::PermissionDenied => Accepted::Aborted,
+            _ => Accepted::Failed(error),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let ListenAddress::Unix(path) = &self.address {
+            // A socket file that stays is replaced at the next start.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // A restart must not wait for connections of the last run to be forgotten.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // What `[::]` means must not depend on a setting of the machine.
+        socket.set_only_v6(true)?;
+    }
+    // Accepted sockets inherit this. All replies of a turn go out in one write, so Nagle's algorithm could only
+    // hold back the reply to a client that pipelines (44 ms, as delayed ACKs have it).
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Removes a socket file that nobody listens on any more.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    match is_socket.then(|| BlockingUnixStream::connect(path)) {
+        Some(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
+        _ => Ok(()),
+    }
+}
+
+/// EMFILE or ENFILE: the process or the machine has no descriptor left.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
+}
+
+/// A descriptor kept for bad times. Without it a server that has run out of descriptors could neither accept
+/// clients nor make them go away, and its poll would tell of them for ever.
+pub(super) struct Reserve(Option<File>);
+
+impl Reserve {
+    pub(super) fn new() -> Self {
+        Self(File::open("/dev/null").ok())
+    }
+
+    /// Gives the descriptor up; whether there was one.
+    fn release(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+
+    /// Takes a descriptor again, if it was given up.
+    pub(super) fn restore(&mut self) {
+        if self.0.is_none() {
+            *self = Self::new();
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The loop: the only place that knows mio.
+//!
+//! One turn of it, [`Server::tick`], is the whole program:
+//!
+//! ```text
+//! poll readiness → serve ready connections → commit the store once → expire deadlines → reap and accept
+//! ```
+//!
+//! [`event_loop`] owns the poll, the [`listener`]s and the signals, and hands readiness to [`connections`],
+//! the slab of [`connection`]s with all that concerns more than one of them. A connection is generic over its
+//! [`transport`].
+
+pub mod channel;
+mod clock;
+pub mod connection;
+pub mod connections;
+mod deadlines;
+mod descriptors;
+mod event_loop;
+pub mod listener;
+mod log_line;
+pub mod transport;
+
+use std::time::Duration;
+
+pub use event_loop::{Server, StartError};
+pub use listener::ListenAddress;
+
+/// What bounds the connections of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most connections at a time.
+    pub connections_max: usize,
+    /// How long a client may take for a whole command, or until the next bytes of a message.
+    pub idle_timeout: Duration,
+    /// How long a connection may last; a transaction that has begun is not cut short by it.
+    pub session_timeout: Duration,
+    /// How long transactions in flight may take once the server was told to stop.
+    pub drain_timeout: Duration,
+    /// After how many stored messages the server stops by itself; 0 for never.
+    pub exit_after: u64,
+}

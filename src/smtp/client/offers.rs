@@ -1,0 +1,41 @@
+//! What a server offers in its reply to EHLO (RFC 5321 §4.1.1.1).
+
+use super::reply::ServerReply;
+
+/// The extensions that matter to this client.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Offers {
+    /// RFC 6152.
+    pub(super) eight_bit_mime: bool,
+    /// RFC 2920.
+    pub(super) pipelining: bool,
+    /// RFC 1870.
+    pub(super) size: bool,
+    /// The argument of SIZE, if it sets a limit.
+    pub(super) size_max: Option<u64>,
+}
+
+impl Offers {
+    /// Reads the lines behind the first.
+    pub(super) fn read(reply: &ServerReply) -> Self {
+        let mut offers = Self::default();
+        for text in reply.texts().skip(1) {
+            let mut words = text.split(u8::is_ascii_whitespace);
+            let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
+            match keyword.as_slice() {
+                b"8BITMIME" => offers.eight_bit_mime = true,
+                b"PIPELINING" => offers.pipelining = true,
+                b"SIZE" => {
+                    let argument = words.next().and_then(|word| str::from_utf8(word).ok());
+                    offers.size = true;
+                    // RFC 1870 §4: zero, or no argument, sets no limit.
+                    offers.size_max = argument
+                        .and_then(|octets| octets.parse().ok())
+                        .filter(|&octets| octets > 0);
+                }
+                _ => {}
+            }
+        }
+        offers
+    }
+}

@@ -1,0 +1,322 @@
+//! Commands: what one line asks for (RFC 5321 §4.1).
+
+use super::envelope::Body;
+use super::path::{self, DOMAIN_BYTES_MAX, ForwardPath, ReversePath};
+use super::reply::{self, Reply};
+
+/// One command, read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// `HELO name`, or `EHLO name`, which asks for extensions.
+    Hello {
+        /// What the client calls itself.
+        name: &'a str,
+        /// Whether it was EHLO.
+        extended: bool,
+    },
+    /// `MAIL FROM:<reverse-path> [parameters]`.
+    Mail(ReversePath, MailParameters),
+    /// `RCPT TO:<forward-path>`.
+    Rcpt(ForwardPath),
+    /// `DATA`.
+    Data,
+    /// `RSET`.
+    Rset,
+    /// `NOOP`.
+    Noop,
+    /// `QUIT`.
+    Quit,
+    /// `VRFY`.
+    Vrfy,
+    /// `HELP`.
+    Help,
+    /// A verb of some standard that is not offered here.
+    NotOffered,
+    /// A verb of another protocol: a browser, or somebody who uses one to send mail (cross-protocol attack).
+    WrongProtocol,
+}
+
+/// The parameters of MAIL, as far as they were given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MailParameters {
+    /// `SIZE=`: octets of the message to come (RFC 1870); `u64::MAX` for any number beyond that.
+    pub size: Option<u64>,
+    /// `BODY=` (RFC 6152).
+    pub body: Option<Body>,
+}
+
+impl<'a> Command<'a> {
+    /// Reads a line without its end.
+    ///
+    /// # Errors
+    /// The reply that says what is wrong with it.
+    pub fn parse(line: &'a [u8]) -> Result<Self, Reply> {
+        let line = line.trim_ascii_end();
+        let verb_length = line
+            .iter()
+            .position(|byte| *byte == b' ')
+            .unwrap_or(line.len());
+        let (verb, argument) = line.split_at(verb_length);
+        let argument = argument.trim_ascii_start();
+        let mut upper = [0; 8];
+        let Some(upper) = upper.get_mut(..verb.len()) else {
+            return Err(reply::UNKNOWN_COMMAND);
+        };
+        upper.copy_from_slice(verb);
+        upper.make_ascii_uppercase();
+        match &*upper {
+            b"HELO" => Ok(Self::Hello {
+                name: hello_name(argument)?,
+                extended: false,
+            }),
+            b"EHLO" => Ok(Self::Hello {
+                name: hello_name(argument)?,
+                extended: true,
+            }),
+            b"MAIL" => mail(argument),
+            b"RCPT" => rcpt(argument),
+            b"DATA" => no_argument(argument, Self::Data),
+            b"QUIT" => no_argument(argument, Self::Quit),
+            b"RSET" => Ok(Self::Rset),
+            b"NOOP" => Ok(Self::Noop),
+            b"HELP" => Ok(Self::Help),
+            b"VRFY" if argument.is_empty() => Err(reply::BAD_ARGUMENT),
+            b"VRFY" => Ok(Self::Vrfy),
+            b"EXPN" | b"STARTTLS" | b"AUTH" | b"BDAT" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND"
+            | b"SOML" | b"SAML" | b"BURL" | b"XCLIENT" | b"XFORWARD" => Ok(Self::NotOffered),
+            b"GET" | b"POST" | b"CONNECT" => Ok(Self::WrongProtocol),
+            _ => Err(reply::UNKNOWN_COMMAND),
+        }
+    }
+}
+
+fn no_argument<'a>(argument: &[u8], command: Command<'a>) -> Result<Command<'a>, Reply> {
+    if argument.is_empty() {
+        Ok(command)
+    } else {
+        Err(reply::BAD_ARGUMENT)
+    }
+}
+
+/// Any printable word: RFC 5321 §4.1.4 forbids to refuse mail over a name that is merely wrong.
+fn hello_name(argument: &[u8]) -> Result<&str, Reply> {
+    let fits = (1..=DOMAIN_BYTES_MAX).contains(&argument.len());
+    let printable = argument.iter().all(u8::is_ascii_graphic);
+    str::from_utf8(argument)
+        .ok()
+        .filter(|_| fits && printable)
+        .ok_or(reply::BAD_HELLO)
+}
+
+fn mail<'a>(argument: &[u8]) -> Result<Command<'a>, Reply> {
+    let argument = behind_keyword(argument, b"FROM:")?;
+    let (reverse_path, parameters) = path::reverse_path(argument)?;
+    Ok(Command::Mail(reverse_path, mail_parameters(parameters)?))
+}
+
+fn rcpt<'a>(argument: &[u8]) -> Result<Command<'a>, Reply> {
+    let argument = behind_keyword(argument, b"TO:")?;
+    let (forward_path, parameters) = path::forward_path(argument)?;
+    match parameters_of(parameters).next() {
+        None => Ok(Command::Rcpt(forward_path)),
+        Some(parameter) => Err(split_parameter(parameter)
+            .err()
+            .unwrap_or(reply::UNKNOWN_PARAMETER)),
+    }
+}
+
+/// What stands behind `FROM:` or `TO:`. Spaces there are no part of the grammar, yet many clients send one.
+fn behind_keyword<'a>(argument: &'a [u8], keyword: &[u8]) -> Result<&'a [u8], Reply> {
+    match argument.split_at_checked(keyword.len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case(keyword) => Ok(rest.trim_ascii_start()),
+        _ => Err(reply::BAD_ARGUMENT),
+    }
+}
+
+fn mail_parameters(bytes: &[u8]) -> Result<MailParameters, Reply> {
+    let mut parameters = MailParameters::default();
+    for parameter in parameters_of(bytes) {
+        let (keyword, value) = split_parameter(parameter)?;
+        let repeated = if keyword.eq_ignore_ascii_case(b"SIZE") {
+            parameters.size.replace(size(value)?).is_some()
+        } else if keyword.eq_ignore_ascii_case(b"BODY") {
+            parameters.body.replace(body(value)?).is_some()
+        } else {
+            return Err(reply::UNKNOWN_PARAMETER);
+        };
+        if repeated {
+            return Err(reply::BAD_ARGUMENT);
+        }
+    }
+    Ok(parameters)
+}
+
+fn parameters_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes
+        .split(|byte| *byte == b' ')
+        .filter(|parameter| !parameter.is_empty())
+}
+
+/// `esmtp-keyword ["=" esmtp-value]` (RFC 5321 §4.1.2); a value that is not there is empty.
+fn split_parameter(parameter: &[u8]) -> Result<(&[u8], &[u8]), Reply> {
+    let equals = parameter.iter().position(|byte| *byte == b'=');
+    let (keyword, value) = match equals {
+        Some(at) => (&parameter[..at], &parameter[at + 1..]),
+        None => (parameter, &[][..]),
+    };
+    let named = keyword.first().is_some_and(u8::is_ascii_alphanumeric)
+        && keyword
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    let valued = value
+        .iter()
+        .all(|byte| byte.is_ascii_graphic() && *byte != b'=');
+    if named && valued && (equals.is_none() || !value.is_empty()) {
+        Ok((keyword, value))
+    } else {
+        Err(reply::BAD_ARGUMENT)
+    }
+}
+
+/// `size-value = 1*20DIGIT` (RFC 1870 §4).
+fn size(value: &[u8]) -> Result<u64, Reply> {
+    if !(1..=20).contains(&value.len()) || !value.iter().all(u8::is_ascii_digit) {
+        return Err(reply::BAD_ARGUMENT);
+    }
+    let digits = str::from_utf8(value).map_err(|_| reply::BAD_ARGUMENT)?;
+    Ok(digits.parse().unwrap_or(u64::MAX))
+}
+
+fn body(value: &[u8]) -> Result<Body, Reply> {
+    if value.eq_ignore_ascii_case(b"7BIT") {
+        Ok(Body::SevenBit)
+    } else if value.eq_ignore_ascii_case(b"8BITMIME") {
+        Ok(Body::EightBitMime)
+    } else {
+        Err(reply::UNKNOWN_PARAMETER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_are_read_in_any_case() {
+        for line in ["NOOP", "noop", "NoOp anything at all", "NOOP  "] {
+            assert_eq!(Command::parse(line.as_bytes()), Ok(Command::Noop), "{line}");
+        }
+        for line in ["", " NOOP", "NOOPS", "LHLO a", "\u{fc}", "VERYLONGVERB"] {
+            assert_eq!(
+                Command::parse(line.as_bytes()),
+                Err(reply::UNKNOWN_COMMAND),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hello_needs_one_printable_word() {
+        for name in [
+            "a",
+            "under_score",
+            "[127.0.0.1]",
+            "[IPv6:::1]",
+            "-odd-.",
+            &"n".repeat(255),
+        ] {
+            let line = format!("HELO {name}");
+            assert_eq!(
+                Command::parse(line.as_bytes()),
+                Ok(Command::Hello {
+                    name,
+                    extended: false
+                })
+            );
+        }
+        for line in [
+            "HELO",
+            "EHLO ",
+            "HELO a b",
+            "HELO \u{e4}",
+            "HELO a\x1bb",
+            &format!("HELO {}", "n".repeat(256)),
+        ] {
+            assert_eq!(
+                Command::parse(line.as_bytes()),
+                Err(reply::BAD_HELLO),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn mail_reads_its_parameters() {
+        let parsed = |line: &str| match Command::parse(line.as_bytes()) {
+            Ok(Command::Mail(_, parameters)) => Ok(parameters),
+            Ok(_) => Ok(MailParameters::default()),
+            Err(reply) => Err(reply),
+        };
+        let full = MailParameters {
+            size: Some(12),
+            body: Some(Body::EightBitMime),
+        };
+        assert_eq!(parsed("MAIL FROM:<a@b> SIZE=12 BODY=8BITMIME"), Ok(full));
+        assert_eq!(parsed("mail from: <a@b>  body=8bitmime  size=12"), Ok(full));
+        let huge = MailParameters {
+            size: Some(u64::MAX),
+            body: None,
+        };
+        assert_eq!(parsed("MAIL FROM:<> SIZE=99999999999999999999"), Ok(huge));
+        for wrong in [
+            "SIZE",
+            "SIZE=",
+            "SIZE=-1",
+            "SIZE=1a",
+            "SIZE=000000000000000000001",
+            "SIZE=1 SIZE=1",
+            "=",
+            "-X=1",
+            "X=\u{e4}",
+            "X=1=2",
+        ] {
+            assert_eq!(
+                parsed(&format!("MAIL FROM:<a@b> {wrong}")),
+                Err(reply::BAD_ARGUMENT),
+                "{wrong}"
+            );
+        }
+        for unknown in ["BODY=BINARYMIME", "SMTPUTF8", "RET=FULL", "X-ANY=thing"] {
+            assert_eq!(
+                parsed(&format!("MAIL FROM:<a@b> {unknown}")),
+                Err(reply::UNKNOWN_PARAMETER),
+                "{unknown}"
+            );
+        }
+        for wrong in [
+            "MAIL",
+            "MAIL FROM",
+            "MAIL TO:<a@b>",
+            "MAIL FROM <a@b>",
+            "MAIL FROM:",
+            "MAIL FROM:<a@b>SIZE=1",
+            "DATA x",
+            "QUIT now",
+        ] {
+            assert_eq!(parsed(wrong), Err(reply::BAD_ARGUMENT), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rcpt_knows_no_parameter() {
+        assert_eq!(
+            Command::parse(b"RCPT TO:<a@b> NOTIFY=NEVER"),
+            Err(reply::UNKNOWN_PARAMETER)
+        );
+        assert_eq!(Command::parse(b"RCPT TO:<a@b> ="), Err(reply::BAD_ARGUMENT));
+        assert_eq!(
+            Command::parse(b"RCPT TO:<postmaster>"),
+            Ok(Command::Rcpt(ForwardPath::Postmaster))
+        );
+    }
+}

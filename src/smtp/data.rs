@@ -1,0 +1,248 @@
+//! Message data on the wire: finding its end and taking out the dots that hide it (RFC 5321 §4.5.2).
+
+use memchr::memchr2;
+
+use super::line::BareNewline;
+
+/// The line that ends a message in the classroom dialect, beside the lone dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndText(Box<str>);
+
+impl EndText {
+    /// The most octets of such a line.
+    pub const BYTES_MAX: usize = 200;
+
+    /// A line of printable ASCII that does not begin with a dot, so that dot-stuffing cannot touch it; `None`
+    /// for any other text.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = (1..=Self::BYTES_MAX).contains(&text.len());
+        let printable = text
+            .bytes()
+            .all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        (fits && printable && !text.starts_with('.')).then(|| Self(text.into()))
+    }
+
+    /// The line, without its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// A line end of which only one half is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bare {
+    /// An LF without its CR.
+    Lf,
+    /// A CR without its LF.
+    Cr,
+}
+
+/// What the start of the input decodes to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// All input is used.
+    NeedInput,
+    /// Message text. Its lines end in CRLF, and no CRLF is split over two pieces.
+    Text(&'a [u8]),
+    /// Half a line end, where that is an error.
+    Bare(Bare),
+    /// The end of the message; what is left of the input is the next command.
+    End,
+}
+
+/// The rules by which data is decoded.
+#[derive(Clone, Copy, Debug)]
+pub struct DataRules<'a> {
+    /// What a bare LF is. A bare CR is an error where a bare LF is one.
+    pub bare_newline: BareNewline,
+    /// Another line that ends the message.
+    pub end_text: Option<&'a EndText>,
+}
+
+/// Decodes one message from input that may be split anywhere. There is this one end detector for every
+/// message, kept or refused: its places do not depend on what becomes of the text.
+#[derive(Debug)]
+pub struct DataDecoder {
+    place: Place,
+}
+
+/// Where in the message the next octet is. Octets already taken that may yet turn out to be an end are known
+/// from the place, so none is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Behind a CRLF or at the very start: only here a dot is no text.
+    LineStart,
+    /// Anywhere else in a line.
+    InLine,
+    /// Behind a CR not yet passed on.
+    AfterCr,
+    /// Behind the dot at the start of a line.
+    AfterDot,
+    /// Behind that dot and a CR.
+    AfterDotCr,
+    /// Behind the first so many octets of the end text, at the start of a line.
+    InEndText(usize),
+    /// Behind the whole end text and a CR.
+    AfterEndTextCr,
+}
+
+const CRLF: &[u8] = b"\r\n";
+
+impl DataDecoder {
+    /// A decoder at the start of a message, which is the start of a line.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            place: Place::LineStart,
+        }
+    }
+
+    /// Takes the next piece off `input`.
+    pub fn next<'a, 'i: 'a>(&mut self, input: &mut &'i [u8], rules: DataRules<'a>) -> Piece<'a> {
+        let lf_ends_line = rules.bare_newline == BareNewline::Accept;
+        while let Some(&byte) = input.first() {
+            let take = |input: &mut &'i [u8]| *input = &input[1..];
+            match (self.place, byte) {
+                (Place::LineStart, b'.') => {
+                    take(input);
+                    self.place = Place::AfterDot;
+                }
+                (Place::LineStart, _)
+                    if rules.end_text.is_some_and(|text| text.bytes()[0] == byte) =>
+                {
+                    take(input);
+                    self.place = Place::InEndText(1);
+                }
+                (Place::LineStart | Place::InLine, _) => match self.text(input, rules) {
+                    Piece::NeedInput => {}
+                    piece => return piece,
+                },
+                (Place::AfterCr, b'\n') => {
+                    take(input);
+                    self.place = Place::LineStart;
+                    return Piece::Text(CRLF);
+                }
+                (Place::AfterDot, b'\r') => {
+                    take(input);
+                    self.place = Place::AfterDotCr;
+                }
+                (Place::AfterDotCr | Place::AfterEndTextCr, b'\n') => {
+                    take(input);
+                    return Piece::End;
+                }
+                (Place::AfterDot, b'\n') if lf_ends_line => {
+                    take(input);
+                    return Piece::End;
+                }
+                // RFC 5321 §4.5.2: a dot followed by other characters on its line is deleted.
+                (Place::AfterDot, _) => self.place = Place::InLine,
+                (Place::AfterCr | Place::AfterDotCr, _) => return self.bare_cr(rules),
+                (Place::InEndText(_) | Place::AfterEndTextCr, _) => {
+                    if let Some(piece) = self.end_text(input, byte, rules) {
+                        return piece;
+                    }
+                }
+            }
+        }
+        Piece::NeedInput
+    }
+
+    /// The longest run of text at the start of `input`, over as many lines as are plain.
+    fn text<'a, 'i: 'a>(&mut self, input: &mut &'i [u8], rules: DataRules<'a>) -> Piece<'a> {
+        let bytes = *input;
+        let mut from = 0;
+        let (length, place) = loop {
+            let Some(found) = memchr2(b'\r', b'\n', &bytes[from..]) else {
+                break (bytes.len(), Place::InLine);
+            };
+            let at = from + found;
+            let behind = bytes.get(at + 1);
+            if bytes[at] == b'\r' && behind == Some(&b'\n') {
+                from = at + CRLF.len();
+                match bytes.get(from) {
+                    Some(b'.') | None => break (from, Place::LineStart),
+                    Some(_) if rules.end_text.is_some() => break (from, Place::LineStart),
+                    Some(_) => continue,
+                }
+            }
+            if at > 0 {
+                break (at, Place::InLine);
+            }
+            *input = &bytes[1..];
+            if bytes[at] == b'\n' {
+                return self.bare_lf(rules);
+            }
+            self.place = Place::AfterCr;
+            return Piece::NeedInput;
+        };
+        let (text, rest) = bytes.split_at(length);
+        *input = rest;
+        self.place = place;
+        Piece::Text(text)
+    }
+
+    fn bare_lf<'a>(&mut self, rules: DataRules<'_>) -> Piece<'a> {
+        match rules.bare_newline {
+            BareNewline::Accept => self.place = Place::LineStart,
+            // The line behind it does not begin behind a CRLF: a dot there is text and ends nothing.
+            BareNewline::Normalize | BareNewline::Reject => self.place = Place::InLine,
+        }
+        match rules.bare_newline {
+            BareNewline::Reject => Piece::Bare(Bare::Lf),
+            BareNewline::Normalize | BareNewline::Accept => Piece::Text(CRLF),
+        }
+    }
+
+    fn bare_cr<'a>(&mut self, rules: DataRules<'_>) -> Piece<'a> {
+        self.place = Place::InLine;
+        match rules.bare_newline {
+            BareNewline::Reject => Piece::Bare(Bare::Cr),
+            BareNewline::Normalize => Piece::Text(b" "),
+            BareNewline::Accept => Piece::Text(b"\r"),
+        }
+    }
+
+    /// Goes on with a line that has been the end text so far; if it is not, what was held back is text.
+    fn end_text<'a, 'i: 'a>(
+        &mut self,
+        input: &mut &'i [u8],
+        byte: u8,
+        rules: DataRules<'a>,
+    ) -> Option<Piece<'a>> {
+        let text = rules.end_text.map_or(&[][..], EndText::bytes);
+        match self.place {
+            Place::InEndText(matched) if text.get(matched) == Some(&byte) => {
+                self.place = Place::InEndText(matched + 1);
+            }
+            Place::InEndText(matched) if matched == text.len() && byte == b'\r' => {
+                self.place = Place::AfterEndTextCr;
+            }
+            Place::InEndText(matched) if matched == text.len() && byte == b'\n' => {
+                *input = &input[1..];
+                return Some(Piece::End);
+            }
+            Place::InEndText(matched) => {
+                self.place = Place::InLine;
+                return Some(Piece::Text(&text[..matched]));
+            }
+            _ => {
+                self.place = Place::AfterCr;
+                return Some(Piece::Text(text));
+            }
+        }
+        *input = &input[1..];
+        None
+    }
+}
+
+impl Default for DataDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

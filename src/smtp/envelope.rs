@@ -1,0 +1,113 @@
+//! What travels with a message but is not part of it: who sent it, through which client, to whom.
+
+use core::fmt;
+use core::net::IpAddr;
+use std::rc::Rc;
+
+use super::path::{Mailbox, ReversePath};
+
+/// The most octets of a [`QueueId`].
+pub const QUEUE_ID_BYTES_MAX: usize = 30;
+
+/// The name of one accepted message: letters and digits, unique for the life of the store.
+///
+/// It stands in the `250` reply, the trace header, the file name and the log. It is held inline so that
+/// naming a message allocates nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct QueueId {
+    bytes: [u8; QUEUE_ID_BYTES_MAX],
+    len: u8,
+}
+
+impl QueueId {
+    /// The id of the `count`th message of a store `instance`: the instance's name, then the count in at
+    /// least four hexadecimal digits.
+    ///
+    /// Characters of `instance` that are no ASCII letter or digit, and any beyond the first fourteen, are
+    /// left out, so that there is always room for the count.
+    #[must_use]
+    pub fn new(instance: &str, count: u64) -> Self {
+        const COUNT_DIGITS_MAX: usize = 16;
+        let mut bytes = [0; QUEUE_ID_BYTES_MAX];
+        let mut len = 0;
+        let named = instance.bytes().filter(u8::is_ascii_alphanumeric);
+        for byte in named.take(QUEUE_ID_BYTES_MAX - COUNT_DIGITS_MAX) {
+            bytes[len] = byte;
+            len += 1;
+        }
+        let digits = (4..COUNT_DIGITS_MAX)
+            .find(|&n| count >> (4 * n) == 0)
+            .unwrap_or(COUNT_DIGITS_MAX);
+        for place in (0..digits).rev() {
+            let nibble = (count >> (4 * place)) & 0xF;
+            bytes[len] = b"0123456789ABCDEF"[nibble as usize & 0xF];
+            len += 1;
+        }
+        Self {
+            bytes,
+            len: u8::try_from(len).unwrap_or(0),
+        }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Only ASCII letters and digits were written, so this never falls back.
+        str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for QueueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for QueueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a client is, as far as the trace header tells (RFC 5321 §4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A client on the network.
+    Ip(IpAddr),
+    /// A client on a unix socket.
+    Local,
+}
+
+/// How the client said hello.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The name it gave; printable ASCII without spaces, otherwise unchecked.
+    pub name: String,
+    /// Whether it said EHLO and so may use the extensions that were offered.
+    pub extended: bool,
+}
+
+/// What the client declared the message to be (RFC 6152 `BODY`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Body {
+    /// `BODY=7BIT`, or nothing said.
+    #[default]
+    SevenBit,
+    /// `BODY=8BITMIME`.
+    EightBitMime,
+}
+
+/// The envelope of one message (RFC 5321 §2.3.1), the only thing that protocol and store share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The client it came from.
+    pub peer: Peer,
+    /// The hello it came under.
+    pub hello: Rc<Hello>,
+    /// Where failures are to be reported.
+    pub reverse_path: ReversePath,
+    /// The recipients accepted so far, as the client named them and in its order; one may occur twice.
+    pub recipients: Vec<Mailbox>,
+    /// The declared kind of its body.
+    pub body: Body,
+}

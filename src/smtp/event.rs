@@ -1,0 +1,58 @@
+//! What a session tells the one who drives it.
+
+use super::path::Mailbox;
+use super::reply::Reply;
+use super::session::Transaction;
+
+/// What the driver is to do next.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Get more input; what is left of it is no whole command.
+    NeedInput,
+    /// Nothing: a command was answered.
+    Answered,
+    /// Say whether this recipient can be delivered to: [`Session::accept_recipient`] or [`Session::refuse`].
+    CheckRecipient(Mailbox),
+    /// Open a message for [`Session::envelope`]: [`Session::receive_message`] or [`Session::refuse`].
+    BeginMessage,
+    /// Append this to the message. If that fails: [`Session::refuse_message`].
+    Text(&'a [u8]),
+    /// Drop the open message; it will be refused at its end.
+    AbortMessage,
+    /// A message that was refused has ended and got this reply.
+    Refused(Box<Transaction>, Reply),
+    /// Make the complete message durable, then tell [`Session::stored`]. Until then `next` is not to be called.
+    EndOfMessage,
+    /// Close the connection once the replies are written.
+    Close(Farewell),
+}
+
+/// How a session ended by its own rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The client said QUIT.
+    Quit,
+    /// It made too many errors or sent too many messages.
+    Limit,
+    /// It was slow.
+    Timeout,
+    /// The server shuts down.
+    Drain,
+    /// What it speaks is not SMTP.
+    Error,
+}
+
+/// What a session is waiting for, as far as its deadlines care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// A whole command, between transactions.
+    Idle,
+    /// A whole command, within a transaction.
+    Command,
+    /// The next octets of a message.
+    Message,
+    /// The store.
+    Commit,
+    /// Nothing more.
+    Closing,
+}

@@ -1,0 +1,21 @@
+//! The protocol, sans-IO: RFC 5321 as state machines that know no socket, file or clock.
+//!
+//! A server [`Session`](session::Session) takes the bytes that a client sent and says, one
+//! [`Event`](event::Event) at a time, what is to be done about them; replies are written into a buffer it
+//! is handed. [`client`] is its mirror.
+//!
+//! On the way in: [`line`] cuts commands out of the bytes, [`command`] and [`path`] read them, [`data`]
+//! decodes the message. On the way out: [`reply`] and [`trace`]. What they agree on about a message is its
+//! [`envelope`].
+
+pub mod client;
+pub mod command;
+pub mod data;
+pub mod envelope;
+pub mod event;
+pub mod line;
+pub mod path;
+pub mod policy;
+pub mod reply;
+pub mod session;
+pub mod trace;

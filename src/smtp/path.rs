@@ -1,0 +1,510 @@
+//! Addresses on the wire: reverse-path, forward-path and mailbox (RFC 5321 §4.1.2), with their limits
+//! (§4.5.3.1).
+
+use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
+use core::str::FromStr;
+use std::borrow::Cow;
+
+/// The most octets of a local-part (RFC 5321 §4.5.3.1.1).
+pub const LOCAL_PART_BYTES_MAX: usize = 64;
+/// The most octets of a domain (RFC 5321 §4.5.3.1.2).
+pub const DOMAIN_BYTES_MAX: usize = 255;
+/// The most octets of a path, its punctuation counted in (RFC 5321 §4.5.3.1.3).
+pub const PATH_BYTES_MAX: usize = 256;
+/// The most octets between two dots of a domain (RFC 1035 §2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+
+/// One address, `local-part@domain`, as its client wrote it. It is syntactically valid by construction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mailbox {
+    text: Box<str>,
+    /// Where the `@` between local-part and domain is; a quoted local-part may hold others.
+    at: usize,
+}
+
+impl Mailbox {
+    /// The address as it was written: quotes and case are kept, a source route and brackets are not.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The part before the `@`, as it was written.
+    #[must_use]
+    pub fn local_part(&self) -> &str {
+        &self.text[..self.at]
+    }
+
+    /// The part before the `@` without quotes and escapes: what two spellings of one mailbox have in common.
+    #[must_use]
+    pub fn local_part_unquoted(&self) -> Cow<'_, str> {
+        let local = self.local_part();
+        let Some(quoted) = local
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+        else {
+            return Cow::Borrowed(local);
+        };
+        if !quoted.contains('\\') {
+            return Cow::Borrowed(quoted);
+        }
+        let mut unquoted = String::with_capacity(quoted.len());
+        let mut characters = quoted.chars();
+        while let Some(character) = characters.next() {
+            unquoted.extend(if character == '\\' {
+                characters.next()
+            } else {
+                Some(character)
+            });
+        }
+        Cow::Owned(unquoted)
+    }
+
+    /// The part behind the `@`: a domain, or an address literal in its brackets.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.text[self.at + 1..]
+    }
+}
+
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Mailbox {
+    type Err = PathError;
+
+    /// Reads a bare address, no brackets around it.
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        let mut cursor = Cursor {
+            bytes: text.as_bytes(),
+            at: 0,
+        };
+        let mailbox = cursor.mailbox()?;
+        if cursor.peek().is_some() {
+            Err(cursor.error())
+        } else {
+            Ok(mailbox)
+        }
+    }
+}
+
+/// Where a message says it came from, the argument of MAIL (RFC 5321 §4.1.1.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReversePath {
+    /// `<>`, of a message to which no report must be sent (RFC 5321 §4.5.5).
+    Null,
+    /// An address.
+    Mailbox(Mailbox),
+}
+
+impl fmt::Display for ReversePath {
+    /// The address in its angle brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("<>"),
+            Self::Mailbox(mailbox) => write!(f, "<{mailbox}>"),
+        }
+    }
+}
+
+/// Where a message is to go, the argument of RCPT (RFC 5321 §4.1.1.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForwardPath {
+    /// `<Postmaster>`, the one address that needs no domain (RFC 5321 §4.5.1).
+    Postmaster,
+    /// An address.
+    Mailbox(Mailbox),
+}
+
+/// Why an address was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathError {
+    /// It does not follow RFC 5321 §4.1.2.
+    Syntax,
+    /// Its local-part, domain or whole is over its limit.
+    TooLong,
+    /// It holds octets beyond ASCII, which want SMTPUTF8 (RFC 6531).
+    NonAscii,
+}
+
+/// Reads the reverse-path at the start of `argument` and returns it with what follows: nothing, or a space
+/// and parameters. Angle brackets may be missing, as most servers allow.
+///
+/// # Errors
+/// The first [`PathError`] met.
+pub fn reverse_path(argument: &[u8]) -> Result<(ReversePath, &[u8]), PathError> {
+    if let Some(rest) = argument.strip_prefix(b"<>") {
+        let end = Cursor { bytes: rest, at: 0 };
+        return Ok((ReversePath::Null, end.parameters()?));
+    }
+    let (mailbox, rest) = path(argument)?;
+    Ok((ReversePath::Mailbox(mailbox), rest))
+}
+
+/// Reads the forward-path at the start of `argument` and returns it with what follows, as [`reverse_path`].
+///
+/// # Errors
+/// The first [`PathError`] met.
+pub fn forward_path(argument: &[u8]) -> Result<(ForwardPath, &[u8]), PathError> {
+    const POSTMASTER: &[u8] = b"postmaster";
+    let bracketed = argument.first() == Some(&b'<');
+    let start = usize::from(bracketed);
+    let end = start + POSTMASTER.len();
+    if argument
+        .get(start..end)
+        .is_some_and(|name| name.eq_ignore_ascii_case(POSTMASTER))
+    {
+        let mut cursor = Cursor {
+            bytes: argument,
+            at: end,
+        };
+        let closed = !bracketed || cursor.eat(b'>');
+        if closed && let Ok(rest) = cursor.parameters() {
+            return Ok((ForwardPath::Postmaster, rest));
+        }
+    }
+    let (mailbox, rest) = path(argument)?;
+    Ok((ForwardPath::Mailbox(mailbox), rest))
+}
+
+/// `Path = "<" [ A-d-l ":" ] Mailbox ">"`, or a mailbox without brackets.
+fn path(argument: &[u8]) -> Result<(Mailbox, &[u8]), PathError> {
+    let mut cursor = Cursor {
+        bytes: argument,
+        at: 0,
+    };
+    let bracketed = cursor.eat(b'<');
+    if bracketed && cursor.peek() == Some(b'@') {
+        cursor.source_route()?;
+    }
+    let mailbox = cursor.mailbox()?;
+    if bracketed {
+        cursor.expect(b'>')?;
+    }
+    let unwritten_brackets = if bracketed { 0 } else { 2 };
+    if cursor.at + unwritten_brackets > PATH_BYTES_MAX {
+        return Err(PathError::TooLong);
+    }
+    let rest = cursor.parameters()?;
+    Ok((mailbox, rest))
+}
+
+/// A place in an address that is being read.
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn eat_while(&mut self, accepted: fn(u8) -> bool) -> &'a [u8] {
+        let start = self.at;
+        while self.peek().is_some_and(accepted) {
+            self.at += 1;
+        }
+        &self.bytes[start..self.at]
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), PathError> {
+        if self.eat(byte) {
+            Ok(())
+        } else {
+            Err(self.error())
+        }
+    }
+
+    /// What is wrong at this place.
+    fn error(&self) -> PathError {
+        if self.peek().is_some_and(|byte| !byte.is_ascii()) {
+            PathError::NonAscii
+        } else {
+            PathError::Syntax
+        }
+    }
+
+    /// What follows a path: the end of the command, or a space and parameters.
+    fn parameters(&self) -> Result<&'a [u8], PathError> {
+        match self.peek() {
+            None | Some(b' ') => Ok(&self.bytes[self.at..]),
+            Some(_) => Err(self.error()),
+        }
+    }
+
+    /// `A-d-l ":"`, as in `<@a,@b:c@d>`. It must be read, and should be ignored (RFC 5321 §3.6.1).
+    fn source_route(&mut self) -> Result<(), PathError> {
+        loop {
+            self.expect(b'@')?;
+            self.domain()?;
+            if !self.eat(b',') {
+                return self.expect(b':');
+            }
+        }
+    }
+
+    fn mailbox(&mut self) -> Result<Mailbox, PathError> {
+        let start = self.at;
+        self.local_part()?;
+        let at = self.at - start;
+        self.expect(b'@')?;
+        let domain_start = self.at;
+        self.domain()?;
+        if at > LOCAL_PART_BYTES_MAX || self.at - domain_start > DOMAIN_BYTES_MAX {
+            return Err(PathError::TooLong);
+        }
+        let text = str::from_utf8(&self.bytes[start..self.at]).map_err(|_| PathError::NonAscii)?;
+        Ok(Mailbox {
+            text: text.into(),
+            at,
+        })
+    }
+
+    /// `Local-part = Dot-string / Quoted-string`.
+    fn local_part(&mut self) -> Result<(), PathError> {
+        if self.eat(b'"') {
+            return self.quoted_string();
+        }
+        loop {
+            if self.eat_while(is_atext).is_empty() {
+                return Err(self.error());
+            }
+            if !self.eat(b'.') {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The rest of a quoted-string whose opening quote was read: `qtextSMTP` and `quoted-pairSMTP`, both
+    /// printable ASCII and space.
+    fn quoted_string(&mut self) -> Result<(), PathError> {
+        loop {
+            self.eat_while(|byte| is_printable(byte) && byte != b'"' && byte != b'\\');
+            if self.eat(b'"') {
+                return Ok(());
+            }
+            self.expect(b'\\')?;
+            if !self.peek().is_some_and(is_printable) {
+                return Err(self.error());
+            }
+            self.at += 1;
+        }
+    }
+
+    /// `Domain / address-literal`.
+    fn domain(&mut self) -> Result<(), PathError> {
+        if self.eat(b'[') {
+            return self.address_literal();
+        }
+        loop {
+            // An underscore is in no standard, but in the names of real hosts.
+            let label =
+                self.eat_while(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+            let (Some(first), Some(last)) = (label.first(), label.last()) else {
+                return Err(self.error());
+            };
+            if *first == b'-' || *last == b'-' {
+                return Err(PathError::Syntax);
+            }
+            if label.len() > LABEL_BYTES_MAX {
+                return Err(PathError::TooLong);
+            }
+            if !self.eat(b'.') {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The rest of an address literal whose opening bracket was read (RFC 5321 §4.1.3).
+    fn address_literal(&mut self) -> Result<(), PathError> {
+        let is_dcontent =
+            |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'[' | b'\\' | b']');
+        let literal = self.eat_while(is_dcontent);
+        if !self.eat(b']') {
+            return Err(self.error());
+        }
+        let text = str::from_utf8(literal).map_err(|_| PathError::Syntax)?;
+        if is_address(text) {
+            Ok(())
+        } else {
+            Err(PathError::Syntax)
+        }
+    }
+}
+
+/// `IPv4-address-literal / IPv6-address-literal / General-address-literal`, without the brackets.
+fn is_address(literal: &str) -> bool {
+    match literal.split_once(':') {
+        None => literal.parse::<Ipv4Addr>().is_ok(),
+        Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => {
+            address.parse::<Ipv6Addr>().is_ok()
+        }
+        Some((tag, content)) => {
+            let ldh = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            !tag.is_empty() && tag.bytes().all(ldh) && !tag.ends_with('-') && !content.is_empty()
+        }
+    }
+}
+
+/// `atext` (RFC 5322 §3.2.3).
+fn is_atext(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+}
+
+fn is_printable(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forward(argument: &str) -> Result<String, PathError> {
+        forward_path(argument.as_bytes()).map(|(path, _)| match path {
+            ForwardPath::Postmaster => "Postmaster".to_owned(),
+            ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
+        })
+    }
+
+    #[test]
+    fn takes_what_the_grammar_allows() {
+        for (argument, address) in [
+            ("<a@b>", "a@b"),
+            ("a@b", "a@b"),
+            ("<a@b> SIZE=1", "a@b"),
+            (
+                "<first.last+tag@sub.example.org>",
+                "first.last+tag@sub.example.org",
+            ),
+            ("<@a,@b.example:c@d>", "c@d"),
+            ("<\"quoted string\"@d>", "\"quoted string\"@d"),
+            ("<\"a>b@c\\\"\\\\\"@d>", "\"a>b@c\\\"\\\\\"@d"),
+            ("<a@[127.0.0.1]>", "a@[127.0.0.1]"),
+            ("<a@[IPv6:::1]>", "a@[IPv6:::1]"),
+            ("<a@[x400:c=de]>", "a@[x400:c=de]"),
+            ("<a@under_score.example>", "a@under_score.example"),
+            ("<pOSTmaster>", "Postmaster"),
+            ("postmaster", "Postmaster"),
+            ("<postmaster@d>", "postmaster@d"),
+            ("<postmaster.x@d>", "postmaster.x@d"),
+        ] {
+            assert_eq!(forward(argument).as_deref(), Ok(address), "{argument}");
+        }
+        assert_eq!(
+            reverse_path(b"<> BODY=7BIT"),
+            Ok((ReversePath::Null, &b" BODY=7BIT"[..]))
+        );
+    }
+
+    #[test]
+    fn refuses_what_it_forbids() {
+        for argument in [
+            "",
+            "<",
+            "<>",
+            "< >",
+            "<a>",
+            "a",
+            "<a@>",
+            "<@b>",
+            "<a@b",
+            "a@b>",
+            "<a@b>x",
+            "<a b@c>",
+            "a b",
+            "<a@b c>",
+            "<.a@b>",
+            "<a.@b>",
+            "<a..b@c>",
+            "<a@.b>",
+            "<a@b.>",
+            "<a@b..c>",
+            "<a@-b>",
+            "<a@b->",
+            "<a@b@c>",
+            "<\"a@b>",
+            "<\"a\"b@c>",
+            "<\"a\\",
+            "<a@[1.2.3]>",
+            "<a@[1.2.3.256]>",
+            "<a@[IPv6:1]>",
+            "<a@[]>",
+            "<a@[x:]>",
+            "<a@[1.2.3.4>",
+            "<@a:>",
+            "<@a,b@c>",
+            "<@a@b>",
+            "<postmaster",
+            "<postmaster>x",
+            "<\"a\tb\"@c>",
+            "<a\0@b>",
+        ] {
+            assert_eq!(forward(argument), Err(PathError::Syntax), "{argument:?}");
+        }
+        assert_eq!(reverse_path(b"<>x").map(|_| ()), Err(PathError::Syntax));
+        assert_eq!(
+            reverse_path(b"<postmaster>").map(|_| ()),
+            Err(PathError::Syntax)
+        );
+        for argument in ["<ä@b>", "<a@ä>", "<\"ä\"@b>", "<a@bä>", "ä"] {
+            assert_eq!(forward(argument), Err(PathError::NonAscii), "{argument}");
+        }
+    }
+
+    #[test]
+    fn limits_hold_to_the_octet() {
+        let local = |bytes: usize| format!("<{}@b>", "a".repeat(bytes));
+        assert!(forward(&local(64)).is_ok());
+        assert_eq!(forward(&local(65)), Err(PathError::TooLong));
+
+        let label = "d".repeat(63);
+        assert!(forward(&format!("<a@{label}>")).is_ok());
+        assert_eq!(forward(&format!("<a@{label}d>")), Err(PathError::TooLong));
+
+        // `<a@` and `>` leave 252 octets of domain to the longest path.
+        let domain =
+            |bytes: usize| format!("{label}.{label}.{label}.{}", "e".repeat(bytes - 3 * 64));
+        assert!(forward(&format!("<a@{}>", domain(252))).is_ok());
+        assert_eq!(
+            forward(&format!("<a@{}>", domain(253))),
+            Err(PathError::TooLong)
+        );
+        assert!(forward(&format!("a@{}", domain(252))).is_ok());
+        assert_eq!(
+            forward(&format!("a@{}", domain(253))),
+            Err(PathError::TooLong)
+        );
+        assert!(
+            domain(255).len() == 255 && format!("a@{}", domain(255)).parse::<Mailbox>().is_ok()
+        );
+        let long_route = format!("<@{}:a@b>", domain(250));
+        assert_eq!(forward(&long_route), Err(PathError::TooLong));
+    }
+
+    #[test]
+    fn spellings_of_one_mailbox_meet_when_unquoted() {
+        for (address, unquoted) in [
+            ("a.b@c", "a.b"),
+            ("\"a.b\"@c", "a.b"),
+            ("\"a\\.\\b\"@c", "a.b"),
+            ("\"\"@c", ""),
+        ] {
+            let mailbox: Mailbox = address
+                .parse()
+                .unwrap_or_else(|_| unreachable!("{address}"));
+            assert_eq!(mailbox.local_part_unquoted(), unquoted, "{address}");
+            assert_eq!(mailbox.domain(), "c");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What the operator decided about sessions.
+
+use super::data::EndText;
+use super::line::BareNewline;
+use super::path::Mailbox;
+
+/// The rules that every session of a server follows.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The name in the greeting, the EHLO reply and the trace header.
+    pub hostname: String,
+    /// The domains to accept mail for, in any case; empty for any domain.
+    pub domains: Vec<String>,
+    /// What a line that ends in a bare LF is.
+    pub bare_newline: BareNewline,
+    /// The classroom dialect: another line that ends a message.
+    pub end_text: Option<EndText>,
+    /// The most octets of a message, counted as RFC 1870 §5 does: CRLFs in, dot-stuffing out.
+    pub message_bytes_max: u64,
+    /// The most recipients of one transaction.
+    pub recipients_max: usize,
+    /// The most transactions of one session; 0 for no limit.
+    pub messages_max: u64,
+    /// How many replies 5yz end a session, counted since its start or its last stored message.
+    pub errors_max: u32,
+}
+
+impl Policy {
+    /// Whether mail for `recipient` is accepted here.
+    #[must_use]
+    pub fn is_local(&self, recipient: &Mailbox) -> bool {
+        self.domains.is_empty()
+            || self
+                .domains
+                .iter()
+                .any(|domain| domain.eq_ignore_ascii_case(recipient.domain()))
+    }
+}

@@ -1,0 +1,112 @@
+//! Replies: a code, an enhanced status code for those who asked for such, and a text (RFC 5321 §4.2, RFC 2034).
+
+use core::fmt::{self, Write};
+
+use bytes::BytesMut;
+
+use super::data::Bare;
+use super::path::PathError;
+
+/// One reply whose text is always the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The three digits.
+    pub code: u16,
+    /// The enhanced status code (RFC 3463).
+    pub status: &'static str,
+    /// What a person reads.
+    pub text: &'static str,
+}
+
+macro_rules! replies {
+    ($($name:ident = $code:literal $status:literal $text:literal;)*) => {
+        $(
+            #[doc = concat!("`", $code, " ", $status, " ", $text, "`")]
+            pub const $name: Reply = Reply { code: $code, status: $status, text: $text };
+        )*
+    };
+}
+
+replies! {
+    OK                    = 250 "2.0.0" "Ok";
+    SENDER_OK             = 250 "2.1.0" "Ok";
+    RECIPIENT_OK          = 250 "2.1.5" "Ok";
+    CANNOT_VERIFY         = 252 "2.1.5" "Send some mail, I'll try my best";
+    HELP                  = 214 "2.0.0" "Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT";
+    BYE                   = 221 "2.0.0" "Bye";
+
+    SHUTTING_DOWN         = 421 "4.3.2" "Service shutting down, try again later";
+    TOO_MANY_CONNECTIONS  = 421 "4.3.2" "Too many connections, try again later";
+    TOO_MANY_ERRORS       = 421 "4.7.0" "Error: too many errors";
+    TOO_MANY_MESSAGES     = 421 "4.7.0" "Error: too many messages in one session";
+    STORE_FAILED          = 451 "4.3.0" "Error: cannot store the message, try again later";
+    MAILBOX_LIMIT         = 452 "4.2.2" "Error: no more mailboxes are created here";
+    STORE_FULL            = 452 "4.3.1" "Error: insufficient system storage";
+    TOO_MANY_RECIPIENTS   = 452 "4.5.3" "Error: too many recipients";
+
+    UNKNOWN_COMMAND       = 500 "5.5.1" "Error: command not recognized";
+    LINE_TOO_LONG         = 500 "5.5.2" "Error: line too long";
+    LINE_MALFORMED        = 500 "5.5.2" "Error: a line ends in CRLF and holds no other CR, LF or NUL";
+    BAD_ADDRESS           = 501 "5.1.3" "Error: address too long or without a mailbox name";
+    BAD_HELLO             = 501 "5.5.2" "Error: a domain name or address literal is needed";
+    BAD_ARGUMENT          = 501 "5.5.4" "Error: syntax error in argument";
+    COMMAND_NOT_OFFERED   = 502 "5.5.1" "Error: command not implemented";
+    HELLO_FIRST           = 503 "5.5.1" "Error: send HELO or EHLO first";
+    NESTED_MAIL           = 503 "5.5.1" "Error: nested MAIL command";
+    MAIL_FIRST            = 503 "5.5.1" "Error: need MAIL command";
+    RECIPIENT_FIRST       = 503 "5.5.1" "Error: need RCPT command";
+    NOT_LOCAL             = 550 "5.7.1" "Relay not permitted";
+    BARE_LF               = 550 "5.6.0" "Bare <LF>";
+    BARE_CR               = 550 "5.6.0" "Bare <CR>";
+    TOO_LARGE             = 552 "5.3.4" "Error: message exceeds the size limit";
+    ADDRESS_NOT_ASCII     = 553 "5.6.7" "Error: non-ASCII address needs SMTPUTF8, which is not offered";
+    WRONG_PROTOCOL        = 554 "5.5.1" "Error: this is an SMTP server";
+    EARLY_TALKER          = 554 "5.5.1" "Error: you talk before it is your turn";
+    UNKNOWN_PARAMETER     = 555 "5.5.4" "Error: unsupported parameter";
+}
+
+impl Reply {
+    /// Whether it tells the client that its command was at fault: 5yz.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.code >= 500
+    }
+
+    /// Appends the reply to `out`, with its enhanced status code where that was `offered`.
+    pub fn write(&self, out: &mut BytesMut, offered: bool) {
+        write_reply(
+            out,
+            self.code,
+            offered.then_some(self.status),
+            format_args!("{}", self.text),
+        );
+    }
+}
+
+impl From<PathError> for Reply {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::Syntax => BAD_ARGUMENT,
+            PathError::TooLong => BAD_ADDRESS,
+            PathError::NonAscii => ADDRESS_NOT_ASCII,
+        }
+    }
+}
+
+impl From<Bare> for Reply {
+    fn from(bare: Bare) -> Self {
+        match bare {
+            Bare::Lf => BARE_LF,
+            Bare::Cr => BARE_CR,
+        }
+    }
+}
+
+/// Appends a reply of one line to `out`.
+pub fn write_reply(out: &mut BytesMut, code: u16, status: Option<&str>, text: fmt::Arguments<'_>) {
+    // Writing to a buffer that grows cannot fail.
+    let _ = match status {
+        Some(status) => write!(out, "{code} {status} {text}\r\n"),
+        None => write!(out, "{code} {text}\r\n"),
+    };
+}

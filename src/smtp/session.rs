@@ -1,0 +1,385 @@
+//! One SMTP session, seen from the server (RFC 5321 §3): bytes in, events out.
+//!
+//! ```text
+//! AwaitingHello ─HELO─▶ AwaitingMail ─MAIL─▶ AwaitingRcpt ─RCPT…DATA─▶ ReceivingData ─end─▶ AwaitingCommit
+//!                            ▲                                             │ refused             │
+//!                            │                                             ▼                     │
+//!                            ├──────────────end─────────────────── DiscardingData                │
+//!                            └───────────────────────────────────────────────────────stored──────┘
+//! ```
+
+mod message;
+
+use core::fmt;
+use std::mem;
+use std::rc::Rc;
+
+use bytes::BytesMut;
+
+use super::command::{Command, MailParameters};
+use super::data::DataDecoder;
+use super::envelope::{Envelope, Hello, Peer, QueueId};
+use super::event::{Event, Farewell, Phase};
+use super::line::{BareNewline, Line, LineReader};
+use super::path::{ForwardPath, Mailbox, ReversePath};
+use super::policy::Policy;
+use super::reply::{self, Reply, write_reply};
+use super::trace;
+
+/// The state machine of one session. It is driven by [`next`](Self::next), which says what is to be done; for
+/// some events the driver then calls back with what came of it.
+#[derive(Debug)]
+pub struct Session {
+    policy: Rc<Policy>,
+    peer: Peer,
+    /// How the client introduced itself last.
+    hello: Option<Rc<Hello>>,
+    state: State,
+    lines: LineReader,
+    tally: Tally,
+}
+
+/// What is awaited, with what exists only then.
+#[derive(Debug)]
+enum State {
+    AwaitingHello,
+    AwaitingMail,
+    /// RCPT, or DATA once there is a recipient.
+    AwaitingRcpt(Box<Transaction>),
+    ReceivingData(Box<Transaction>, DataDecoder),
+    /// The rest of a message that will get this reply.
+    DiscardingData(Box<Transaction>, DataDecoder, Reply),
+    /// The store's word that the message is durable.
+    AwaitingCommit(Box<Transaction>),
+    /// Nothing: the last reply was given.
+    Closing(Farewell),
+}
+
+impl State {
+    /// From here on the message is read to its end only to be refused there.
+    fn refuse_message(&mut self, reply: Reply) {
+        *self = match mem::replace(self, Self::AwaitingMail) {
+            Self::ReceivingData(transaction, decoder) => {
+                Self::DiscardingData(transaction, decoder, reply)
+            }
+            other => other,
+        };
+    }
+}
+
+/// One mail transaction (RFC 5321 §3.3).
+#[derive(Debug)]
+pub struct Transaction {
+    /// Who sends, to whom.
+    pub envelope: Envelope,
+    /// The name the store gave the message, once it opened it.
+    pub id: Option<QueueId>,
+    /// Octets of the message so far, counted as RFC 1870 §5 does.
+    pub size: u64,
+}
+
+/// What a session has done so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Messages stored.
+    pub messages: u64,
+    /// Replies 5yz given.
+    pub errors: u32,
+    /// Those since the start or the last stored message.
+    errors_in_a_row: u32,
+    /// Transactions begun.
+    transactions: u64,
+}
+
+impl Session {
+    /// A session with a client that has just connected.
+    #[must_use]
+    pub fn new(policy: Rc<Policy>, peer: Peer) -> Self {
+        Self {
+            policy,
+            peer,
+            hello: None,
+            state: State::AwaitingHello,
+            lines: LineReader::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Says the greeting, or sends the client away that `talked_early`, before it was greeted: what does not
+    /// wait for the greeting is no mail client (a departure from RFC 5321 §3.8 that most servers offer).
+    pub fn greet(&mut self, talked_early: bool, out: &mut BytesMut) {
+        if talked_early && self.policy.bare_newline != BareNewline::Accept {
+            self.dismiss(reply::EARLY_TALKER, Farewell::Error, out);
+        } else {
+            write_reply(
+                out,
+                220,
+                None,
+                format_args!("{} ESMTP mailoop", self.policy.hostname),
+            );
+        }
+    }
+
+    /// Takes the next step with `input`, from which it takes off what it used. Replies are appended to `out`.
+    pub fn next<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8], out: &mut BytesMut) -> Event<'a> {
+        match &self.state {
+            State::ReceivingData(..) => self.receive(input),
+            State::DiscardingData(..) => self.discard(input, out),
+            State::AwaitingCommit(_) => Event::NeedInput,
+            State::Closing(farewell) => Event::Close(*farewell),
+            State::AwaitingHello | State::AwaitingMail | State::AwaitingRcpt(_) => {
+                self.command(input, out)
+            }
+        }
+    }
+
+    fn command(&mut self, input: &mut &[u8], out: &mut BytesMut) -> Event<'static> {
+        const TLS_HANDSHAKE: &[u8] = b"\x16\x03";
+        if input.starts_with(TLS_HANDSHAKE) {
+            return self.dismiss(reply::WRONG_PROTOCOL, Farewell::Error, out);
+        }
+        let command = match self.lines.next(input, self.policy.bare_newline) {
+            Line::Incomplete => return Event::NeedInput,
+            Line::Complete(line) => Command::parse(line),
+            Line::TooLong => Err(reply::LINE_TOO_LONG),
+            Line::Malformed => Err(reply::LINE_MALFORMED),
+        };
+        match command {
+            Ok(command) => self.obey(command, !input.is_empty(), out),
+            Err(reply) => self.answer(reply, out),
+        }
+    }
+
+    /// The protocol: one match over what is awaited and what came.
+    fn obey(
+        &mut self,
+        command: Command<'_>,
+        more_input: bool,
+        out: &mut BytesMut,
+    ) -> Event<'static> {
+        match (&mut self.state, command) {
+            (_, Command::Hello { name, extended }) => self.hello(name, extended, out),
+            (_, Command::Quit) => self.dismiss(reply::BYE, Farewell::Quit, out),
+            (_, Command::Noop) => self.answer(reply::OK, out),
+            (_, Command::Help) => self.answer(reply::HELP, out),
+            (_, Command::Vrfy) => self.answer(reply::CANNOT_VERIFY, out),
+            (_, Command::NotOffered) => self.answer(reply::COMMAND_NOT_OFFERED, out),
+            (_, Command::WrongProtocol) => {
+                self.dismiss(reply::WRONG_PROTOCOL, Farewell::Error, out)
+            }
+            // Input behind DATA was sent without waiting for 354: a message that would be taken for commands
+            // if DATA were refused, or a smuggler (RFC 2920 §3.1: DATA ends its group).
+            (_, Command::Data) if more_input && self.policy.bare_newline != BareNewline::Accept => {
+                self.dismiss(reply::EARLY_TALKER, Farewell::Error, out)
+            }
+            (State::AwaitingMail | State::AwaitingRcpt(_), Command::Rset) => {
+                self.state = State::AwaitingMail;
+                self.answer(reply::OK, out)
+            }
+            (_, Command::Rset) => self.answer(reply::OK, out),
+            (State::AwaitingMail, Command::Mail(from, parameters)) => {
+                self.mail(from, parameters, out)
+            }
+            (State::AwaitingRcpt(_), Command::Mail(..)) => self.answer(reply::NESTED_MAIL, out),
+            (State::AwaitingRcpt(transaction), Command::Rcpt(to)) => {
+                let accepted = transaction.envelope.recipients.len();
+                self.rcpt(to, accepted, out)
+            }
+            (State::AwaitingRcpt(transaction), Command::Data)
+                if transaction.envelope.recipients.is_empty() =>
+            {
+                self.answer(reply::RECIPIENT_FIRST, out)
+            }
+            (State::AwaitingRcpt(_), Command::Data) => Event::BeginMessage,
+            (State::AwaitingMail, Command::Rcpt(_) | Command::Data) => {
+                self.answer(reply::MAIL_FIRST, out)
+            }
+            (_, Command::Mail(..) | Command::Rcpt(_) | Command::Data) => {
+                self.answer(reply::HELLO_FIRST, out)
+            }
+        }
+    }
+
+    /// HELO or EHLO, which also does what RSET does (RFC 5321 §4.1.4).
+    fn hello(&mut self, name: &str, extended: bool, out: &mut BytesMut) -> Event<'static> {
+        let hostname = &self.policy.hostname;
+        if extended {
+            // The first line of several has a hyphen behind its code, and no enhanced status code (RFC 2034 §4).
+            let size = self.policy.message_bytes_max;
+            append(
+                out,
+                format_args!(
+                    "250-{hostname} Hello {name}, pleased to meet you.\r\n250-SIZE {size}\r\n"
+                ),
+            );
+            out.extend_from_slice(
+                b"250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n",
+            );
+        } else {
+            write_reply(
+                out,
+                250,
+                None,
+                format_args!("Hello {name}, pleased to meet you."),
+            );
+        }
+        self.hello = Some(Rc::new(Hello {
+            name: name.to_owned(),
+            extended,
+        }));
+        self.state = State::AwaitingMail;
+        Event::Answered
+    }
+
+    fn mail(
+        &mut self,
+        from: ReversePath,
+        parameters: MailParameters,
+        out: &mut BytesMut,
+    ) -> Event<'static> {
+        let Some(hello) = self.hello.clone() else {
+            return self.answer(reply::HELLO_FIRST, out);
+        };
+        if !hello.extended && parameters != MailParameters::default() {
+            return self.answer(reply::UNKNOWN_PARAMETER, out);
+        }
+        if parameters
+            .size
+            .is_some_and(|size| size > self.policy.message_bytes_max)
+        {
+            return self.answer(reply::TOO_LARGE, out);
+        }
+        if self.policy.messages_max != 0 && self.tally.transactions >= self.policy.messages_max {
+            return self.dismiss(reply::TOO_MANY_MESSAGES, Farewell::Limit, out);
+        }
+        self.tally.transactions += 1;
+        let envelope = Envelope {
+            peer: self.peer,
+            hello,
+            reverse_path: from,
+            recipients: Vec::new(),
+            body: parameters.body.unwrap_or_default(),
+        };
+        self.state = State::AwaitingRcpt(Box::new(Transaction {
+            envelope,
+            id: None,
+            size: 0,
+        }));
+        self.answer(reply::SENDER_OK, out)
+    }
+
+    fn rcpt(&mut self, to: ForwardPath, accepted: usize, out: &mut BytesMut) -> Event<'static> {
+        let mailbox = match to {
+            ForwardPath::Mailbox(mailbox) if self.policy.is_local(&mailbox) => mailbox,
+            ForwardPath::Mailbox(_) => return self.answer(reply::NOT_LOCAL, out),
+            // RFC 5321 §4.5.1: mail to the postmaster is always accepted.
+            ForwardPath::Postmaster => match format!("postmaster@{}", self.policy.hostname).parse()
+            {
+                Ok(mailbox) => mailbox,
+                Err(error) => return self.answer(Reply::from(error), out),
+            },
+        };
+        if accepted >= self.policy.recipients_max {
+            return self.answer(reply::TOO_MANY_RECIPIENTS, out);
+        }
+        Event::CheckRecipient(mailbox)
+    }
+
+    /// Adds a recipient to the transaction, in answer to [`Event::CheckRecipient`].
+    pub fn accept_recipient(&mut self, recipient: Mailbox, out: &mut BytesMut) {
+        if let State::AwaitingRcpt(transaction) = &mut self.state {
+            transaction.envelope.recipients.push(recipient);
+            self.answer(reply::RECIPIENT_OK, out);
+        }
+    }
+
+    /// Refuses a recipient or DATA, in answer to [`Event::CheckRecipient`] or [`Event::BeginMessage`].
+    pub fn refuse(&mut self, reply: Reply, out: &mut BytesMut) {
+        self.answer(reply, out);
+    }
+
+    /// Ends the session because the client was too slow.
+    pub fn time_out(&mut self, out: &mut BytesMut) {
+        let status = self.extended().then_some("4.4.2");
+        write_reply(
+            out,
+            421,
+            status,
+            format_args!("{} Error: timeout exceeded", self.policy.hostname),
+        );
+        self.state = State::Closing(Farewell::Timeout);
+    }
+
+    /// Ends the session because the server shuts down.
+    pub fn shut_down(&mut self, out: &mut BytesMut) {
+        self.dismiss(reply::SHUTTING_DOWN, Farewell::Drain, out);
+    }
+
+    /// What the session is waiting for.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::AwaitingHello | State::AwaitingMail => Phase::Idle,
+            State::AwaitingRcpt(_) => Phase::Command,
+            State::ReceivingData(..) | State::DiscardingData(..) => Phase::Message,
+            State::AwaitingCommit(_) => Phase::Commit,
+            State::Closing(_) => Phase::Closing,
+        }
+    }
+
+    /// The envelope of the present transaction.
+    #[must_use]
+    pub fn envelope(&self) -> Option<&Envelope> {
+        match &self.state {
+            State::AwaitingRcpt(transaction)
+            | State::ReceivingData(transaction, _)
+            | State::DiscardingData(transaction, ..)
+            | State::AwaitingCommit(transaction) => Some(&transaction.envelope),
+            State::AwaitingHello | State::AwaitingMail | State::Closing(_) => None,
+        }
+    }
+
+    /// Appends the trace header of the message that the store knows as `id` to `out` (RFC 5321 §4.4).
+    pub fn write_trace(&self, id: QueueId, date: &str, out: &mut BytesMut) {
+        if let Some(envelope) = self.envelope() {
+            trace::write(out, envelope, id, &self.policy.hostname, date);
+        }
+    }
+
+    /// What the session has done so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Whether the client may use what EHLO offers.
+    fn extended(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.extended)
+    }
+
+    /// Gives a reply, and sends away a client that has made too many errors.
+    fn answer(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
+        reply.write(out, self.extended());
+        if reply.is_error() {
+            self.tally.errors += 1;
+            self.tally.errors_in_a_row += 1;
+            if self.tally.errors_in_a_row >= self.policy.errors_max {
+                return self.dismiss(reply::TOO_MANY_ERRORS, Farewell::Limit, out);
+            }
+        }
+        Event::Answered
+    }
+
+    /// Gives the last reply.
+    fn dismiss(&mut self, reply: Reply, farewell: Farewell, out: &mut BytesMut) -> Event<'static> {
+        reply.write(out, self.extended());
+        self.tally.errors += u32::from(reply.is_error());
+        self.state = State::Closing(farewell);
+        Event::Answered
+    }
+}
+
+fn append(out: &mut BytesMut, text: fmt::Arguments<'_>) {
+    // Writing to a buffer that grows cannot fail.
+    let _ = fmt::Write::write_fmt(out, text);
+}

@@ -1,0 +1,48 @@
+//! The header fields that a server puts in front of every message it takes (RFC 5321 §4.4).
+
+use core::fmt::Write;
+
+use bytes::BytesMut;
+
+use super::envelope::{Envelope, Peer, QueueId};
+
+/// Appends `Return-Path` and `Received` to `out`, lines ending in CRLF. `date` is as RFC 5322 §3.3 writes it.
+pub fn write(out: &mut BytesMut, envelope: &Envelope, id: QueueId, hostname: &str, date: &str) {
+    // Writing to a buffer that grows cannot fail.
+    let _ = write_fields(out, envelope, id, hostname, date);
+}
+
+fn write_fields(
+    out: &mut BytesMut,
+    envelope: &Envelope,
+    id: QueueId,
+    hostname: &str,
+    date: &str,
+) -> core::fmt::Result {
+    write!(
+        out,
+        "Return-Path: {}\r\nReceived: from ",
+        envelope.reverse_path
+    )?;
+    // The client chose this name: only what a name may consist of gets into a header.
+    for character in envelope.hello.name.chars() {
+        let harmless = character.is_ascii_alphanumeric() || "._-[]:".contains(character);
+        out.write_char(if harmless { character } else { '?' })?;
+    }
+    match envelope.peer {
+        Peer::Ip(address) if address.is_ipv6() => write!(out, " ([IPv6:{address}])")?,
+        Peer::Ip(address) => write!(out, " ([{address}])")?,
+        Peer::Local => out.write_str(" (local)")?,
+    }
+    let protocol = if envelope.hello.extended {
+        "ESMTP"
+    } else {
+        "SMTP"
+    };
+    write!(out, "\r\n\tby {hostname} with {protocol} id {id}")?;
+    // Several recipients must not learn of each other (RFC 5321 §7.6).
+    if let [recipient] = &envelope.recipients[..] {
+        write!(out, "\r\n\tfor <{recipient}>")?;
+    }
+    write!(out, ";\r\n\t{date}\r\n")
+}

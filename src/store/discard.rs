@@ -1,0 +1,74 @@
+//! The store that keeps nothing: a sink for measuring and for trying out.
+
+use std::process;
+
+use super::{Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
+use crate::smtp::envelope::{Envelope, QueueId};
+use crate::smtp::path::Mailbox;
+
+/// Accepts every message and drops it.
+#[derive(Debug)]
+pub struct Discard {
+    /// The start of its queue ids: creation time and process id.
+    instance: String,
+    /// How many messages were begun.
+    begun: u64,
+    /// How many messages were submitted; tickets are counted from here.
+    submitted: u64,
+    /// How many of those were reported.
+    finished: u64,
+}
+
+impl Discard {
+    /// A sink of its own, whose queue ids no other process gives out.
+    #[must_use]
+    pub fn new() -> Self {
+        let seconds = unix_seconds() & 0xFFFF_FFFF;
+        let process = process::id() & 0xFF_FFFF;
+        Self {
+            instance: format!("{seconds:08X}{process:06X}"),
+            begun: 0,
+            submitted: 0,
+            finished: 0,
+        }
+    }
+}
+
+impl Default for Discard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Store for Discard {
+    fn check(&mut self, _recipient: &Mailbox, _accepted: &[Mailbox]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn begin(&mut self, _envelope: &Envelope) -> Result<Draft, Failure> {
+        self.begun += 1;
+        let id = QueueId::new(&self.instance, self.begun);
+        Ok(Draft { id, key: 0 })
+    }
+
+    fn write(&mut self, _draft: &mut Draft, _text: &[u8]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn abort(&mut self, _draft: Draft) {}
+
+    fn submit(&mut self, _draft: Draft) -> Ticket {
+        self.submitted += 1;
+        Ticket(self.submitted)
+    }
+
+    fn commit(&mut self, finished: &mut Vec<Finished>) {
+        while self.finished < self.submitted {
+            self.finished += 1;
+            finished.push(Finished {
+                ticket: Ticket(self.finished),
+                outcome: Outcome::Stored,
+            });
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Where accepted mail goes.
+//!
+//! A [`Store`] takes messages as they stream in and makes those that are complete durable *together*, once a
+//! tick of the loop. A message is a [`Draft`] while its bytes arrive and a [`Ticket`] once it is complete and
+//! waits to be durable:
+//!
+//! ```text
+//! begin ──▶ Draft ──write…──▶ submit ──▶ Ticket ──commit──▶ Finished
+//!             └──────────────▶ abort
+//! ```
+//!
+//! Nothing may be acknowledged to a sender before its `Finished` says so.
+
+mod discard;
+mod maildir;
+
+use core::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::SystemTime;
+
+use rustix::io::Errno;
+
+use crate::smtp::envelope::{Envelope, QueueId};
+use crate::smtp::path::Mailbox;
+
+pub use discard::Discard;
+pub use maildir::Maildir;
+
+/// A place that mail is delivered to.
+pub trait Store {
+    /// Whether `recipient` could be delivered to if it joined `accepted`, the recipients its message has
+    /// already. It is asked before a recipient is accepted, and changes nothing.
+    ///
+    /// # Errors
+    /// Why not.
+    fn check(&mut self, recipient: &Mailbox, accepted: &[Mailbox]) -> Result<(), Failure>;
+
+    /// Opens a message for the recipients of `envelope`.
+    ///
+    /// # Errors
+    /// Why it could not be opened; nothing is left behind.
+    fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure>;
+
+    /// Appends to an open message: Internet message text (RFC 5322 §2.1), whose lines end in CRLF. No CRLF
+    /// is ever split over two calls.
+    ///
+    /// # Errors
+    /// Why it could not be written. The caller is then to [`abort`](Self::abort) the draft.
+    fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure>;
+
+    /// Drops an open message and all traces of it.
+    fn abort(&mut self, draft: Draft);
+
+    /// Closes a complete message and hands it over to the next [`commit`](Self::commit).
+    fn submit(&mut self, draft: Draft) -> Ticket;
+
+    /// Makes all submitted messages durable, and pushes one [`Finished`] for each that is settled. A store
+    /// may settle some of them at a later call; [`completion`](Self::completion) then tells when to call again.
+    fn commit(&mut self, finished: &mut Vec<Finished>);
+
+    /// A descriptor that turns readable when a [`commit`](Self::commit) that was not finished at once has more
+    /// to tell; `None` for a store that always finishes at once.
+    fn completion(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+/// A message whose bytes are still arriving. It can be neither copied nor made up: whoever holds it must
+/// [`submit`](Store::submit) or [`abort`](Store::abort) it, once.
+#[derive(Debug)]
+#[must_use]
+pub struct Draft {
+    /// Its name, also in the reply, the trace header and the log.
+    pub id: QueueId,
+    /// Its place in the store.
+    key: usize,
+}
+
+/// A complete message that waits to be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(u64);
+
+/// What became of a submitted message.
+#[derive(Debug)]
+pub struct Finished {
+    /// The message, as [`Store::submit`] named it.
+    pub ticket: Ticket,
+    /// Its end.
+    pub outcome: Outcome,
+}
+
+/// The end of a message, for each of its recipients.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Durable in the mailbox of every recipient.
+    Stored,
+    /// In no mailbox.
+    Failed(Failure),
+    /// Durable in some mailboxes only: one result for each recipient of the envelope, in its order.
+    PerRecipient(Vec<Result<(), Failure>>),
+}
+
+impl Outcome {
+    /// The one answer that SMTP has for a message, however many its recipients: stored only if stored for
+    /// all, otherwise the first failure.
+    ///
+    /// # Errors
+    /// That first failure.
+    pub fn for_all(self) -> Result<(), Failure> {
+        match self {
+            Self::Stored => Ok(()),
+            Self::Failed(failure) => Err(failure),
+            Self::PerRecipient(results) => results.into_iter().collect(),
+        }
+    }
+}
+
+/// Why the store could not do what it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// A resource that the message needs is used up: disk, quota, descriptors.
+    Full,
+    /// No more mailboxes are made by themselves.
+    TooManyMailboxes,
+    /// The address has no folder name: it is empty or too long.
+    BadName,
+    /// Anything else that the system said.
+    Io(io::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("out of space or descriptors"),
+            Self::TooManyMailboxes => f.write_str("mailbox limit reached"),
+            Self::BadName => f.write_str("no folder name for this address"),
+            Self::Io(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let no_descriptor = matches!(
+            Errno::from_io_error(&error),
+            Some(Errno::MFILE | Errno::NFILE)
+        );
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ if no_descriptor => Self::Full,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// The time as the names of messages and instances tell it.
+fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |time| time.as_secs())
+}
