@@ -229,7 +229,7 @@ fn serve(matches: &ArgMatches) -> Result<Config, Failed> {
         .cloned()
         .flatten();
     let policy = Policy {
-        hostname: hostname.unwrap_or_else(config::machine_name),
+        hostname: hostname.unwrap_or_else(config::server_name),
         domains: matches
             .get_many::<String>("domain")
             .map(|domains| domains.cloned().collect())

@@ -168,15 +168,26 @@ pub fn end_text(text: &str) -> Result<Option<EndText>, String> {
     })
 }
 
-/// The machine's name, or `localhost` if that is no domain name.
+/// What a server calls itself if nobody says: the machine's name, or `localhost` if that is no domain name.
 #[must_use]
-pub fn machine_name() -> String {
-    let name = rustix::system::uname();
-    name.nodename()
+pub fn server_name() -> String {
+    machine_name().unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// What a client calls itself if nobody says: the machine's name, or an address literal if that is no domain
+/// name (RFC 5321 §4.1.4).
+#[must_use]
+pub fn client_name() -> String {
+    machine_name().unwrap_or_else(|| "[127.0.0.1]".to_owned())
+}
+
+fn machine_name() -> Option<String> {
+    let system = rustix::system::uname();
+    system
+        .nodename()
         .to_str()
         .ok()
         .and_then(|name| domain(name).ok())
-        .unwrap_or_else(|| "localhost".to_owned())
 }
 
 #[cfg(test)]

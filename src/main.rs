@@ -8,7 +8,7 @@ use std::process::ExitCode as ProcessExitCode;
 use std::{env, fs};
 
 use mailoop::cli::{self, Request};
-use mailoop::client::send::{SendError, SendOptions, send};
+use mailoop::client::send::{SendOptions, send};
 use mailoop::config::{Config, Delivery};
 use mailoop::exit::{ExitCode, Failed};
 use mailoop::logging;
@@ -93,13 +93,5 @@ fn send_message(mut options: SendOptions, file: Option<&Path>) -> Result<(), Fai
             message
         }
     };
-    send(&options, &mut io::stdout().lock()).map_err(|error| {
-        let code = match &error {
-            SendError::Unavailable(_) => ExitCode::Unavailable,
-            SendError::TryAgain(_) => ExitCode::TryAgain,
-            SendError::Refused(_) => ExitCode::Data,
-            SendError::Io(_) => ExitCode::Io,
-        };
-        Failed::new(code, error)
-    })
+    send(&options, &mut io::stdout().lock()).map_err(|error| Failed::new(error.exit_code(), error))
 }

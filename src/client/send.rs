@@ -11,10 +11,11 @@ use mio::{Events, Poll};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::default_name;
 use super::message::{self, Prepared};
 use super::socket::{self, Socket};
 use super::transcript::Transcript;
+use crate::config;
+use crate::exit::ExitCode;
 use crate::smtp::client::{ClientSession, Event, Outgoing, Pace, Refusal, Subject};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
@@ -61,14 +62,14 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// The exit code, after `sysexits.h`.
+    /// What a command that ends in this ends with.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Refused(_) => 65,
-            Self::Unavailable(_) => 69,
-            Self::Io(_) => 74,
-            Self::TryAgain(_) => 75,
+            Self::Refused(_) => ExitCode::Data,
+            Self::Unavailable(_) => ExitCode::Unavailable,
+            Self::Io(_) => ExitCode::Io,
+            Self::TryAgain(_) => ExitCode::TryAgain,
         }
     }
 }
@@ -99,7 +100,7 @@ impl From<io::Error> for SendError {
 /// [`SendError`] if the server did not accept the message for every recipient.
 pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendError> {
     let hello = Hello {
-        name: options.helo.clone().unwrap_or_else(default_name),
+        name: options.helo.clone().unwrap_or_else(config::client_name),
         extended: options.helo.is_none(),
     };
     let prepared = prepare(options, &hello.name)?;

@@ -136,4 +136,28 @@ mod tests {
         assert_eq!(refused, Err(ErrorKind::ConnectionRefused));
         Ok(())
     }
+
+    #[test]
+    fn no_answer_is_not_waited_for_any_longer() -> io::Result<()> {
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        let any_port = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        listener.bind(&any_port.into())?;
+        listener.listen(0)?;
+        let address = listener.local_addr()?.as_socket();
+        let address = address.ok_or(ErrorKind::AddrNotAvailable)?;
+
+        // Nobody accepts; once the backlog is full, the kernel does not answer any more.
+        let mut poll = Poll::new()?;
+        let timeout = Duration::from_millis(50);
+        let mut waiting = Vec::new();
+        let error = loop {
+            match Socket::connect_tcp(address, &mut poll, timeout) {
+                Ok(socket) => waiting.push(socket),
+                Err(error) => break error,
+            }
+            assert!(waiting.len() < 10, "the backlog takes everybody");
+        };
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        Ok(())
+    }
 }

@@ -48,7 +48,7 @@ impl Store for Discard {
     fn begin(&mut self, _envelope: &Envelope) -> Result<Draft, Failure> {
         self.begun += 1;
         let id = QueueId::new(&self.instance, self.begun);
-        Ok(Draft { id, key: 0 })
+        Ok(Draft::new(id, 0))
     }
 
     fn write(&mut self, _draft: &mut Draft, _text: &[u8]) -> Result<(), Failure> {

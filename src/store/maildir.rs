@@ -113,21 +113,21 @@ impl Store for Maildir {
             delivery: Delivery::new(ticket, file_name, first, others),
             text: TextFile::new(file),
         });
-        Ok(Draft { id, key })
+        Ok(Draft::new(id, key))
     }
 
-    // A `Draft` cannot be made up or copied, so its key is good in `write`, and once in `abort` or `submit`.
+    // A `Draft` of ours cannot be copied, so its key is good in `write`, and once in `abort` or `submit`.
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
-        Ok(self.drafts[draft.key].text.write(text)?)
+        Ok(self.drafts[draft.key()].text.write(text)?)
     }
 
     fn abort(&mut self, draft: Draft) {
-        let message = self.drafts.remove(draft.key);
+        let message = self.drafts.remove(draft.key());
         message.delivery.abandon(&mut self.folders);
     }
 
     fn submit(&mut self, draft: Draft) -> Ticket {
-        let mut message = self.drafts.remove(draft.key);
+        let mut message = self.drafts.remove(draft.key());
         message.delivery.result = message.text.flush().map_err(Failure::from);
         let ticket = message.delivery.ticket;
         self.submitted.push(message);

@@ -66,20 +66,33 @@ pub trait Store {
     }
 }
 
-/// A message whose bytes are still arriving. It can be neither copied nor made up: whoever holds it must
-/// [`submit`](Store::submit) or [`abort`](Store::abort) it, once.
+/// A message whose bytes are still arriving. Only a store makes one, and it cannot be copied: whoever holds it
+/// must give it back to that store, once, to [`submit`](Store::submit) or [`abort`](Store::abort) it.
 #[derive(Debug)]
 #[must_use]
 pub struct Draft {
     /// Its name, also in the reply, the trace header and the log.
     pub id: QueueId,
-    /// Its place in the store.
+    /// Its place in the store that made it.
     key: usize,
 }
 
-/// A complete message that waits to be durable.
+impl Draft {
+    /// A message that a store has opened, for that store to find again by `key`.
+    pub fn new(id: QueueId, key: usize) -> Self {
+        Self { id, key }
+    }
+
+    /// Its place in the store that made it.
+    #[must_use]
+    pub fn key(&self) -> usize {
+        self.key
+    }
+}
+
+/// A complete message that waits to be durable. A store never uses one twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ticket(u64);
+pub struct Ticket(pub u64);
 
 /// What became of a submitted message.
 #[derive(Debug)]

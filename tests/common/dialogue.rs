@@ -1,0 +1,168 @@
+//! Dialogues as files: what a client says and what the server is to answer.
+//!
+//! ```text
+//! # A comment.
+//! options: --max-errors 3        the server's options
+//! whole: why                     the client's lines must not be cut apart
+//! early: NOOP\r\n                said before the greeting
+//! C: a line, and its CRLF        lines in a row are sent at once
+//! C~ exactly these bytes\r       no line end is added
+//! S: a reply line                `<id>` stands for any queue id
+//! closed                         the server closes the connection
+//! stored                         what is stored in the end, message by message
+//! M: a line of the message
+//! ```
+//!
+//! In lines of the client and the message `\r`, `\n`, `\t`, `\\` and `\x1B` are escapes.
+
+use std::fs;
+use std::path::Path;
+
+/// One dialogue.
+pub struct Dialogue {
+    pub name: String,
+    pub options: Vec<String>,
+    /// Whether the client's bytes may arrive in pieces.
+    pub cuttable: bool,
+    /// What is sent before the greeting.
+    pub early: Vec<u8>,
+    pub steps: Vec<Step>,
+    /// The messages stored in the end, lines ending in LF.
+    pub stored: Vec<Vec<u8>>,
+}
+
+/// One side has its say.
+#[derive(Debug)]
+pub enum Step {
+    Client(Vec<u8>),
+    Server(String),
+    Closed,
+}
+
+impl Dialogue {
+    /// Every dialogue there is.
+    pub fn all() -> Vec<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues");
+        let mut paths: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        paths.sort();
+        let dialogues: Vec<_> = paths.iter().map(|path| Self::read(path)).collect();
+        assert!(dialogues.len() > 20, "where are the dialogues?");
+        dialogues
+    }
+
+    fn read(path: &Path) -> Self {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let mut dialogue = Self {
+            name,
+            options: Vec::new(),
+            cuttable: true,
+            early: Vec::new(),
+            steps: Vec::new(),
+            stored: Vec::new(),
+        };
+        for line in fs::read_to_string(path).unwrap().lines() {
+            dialogue.add(line);
+        }
+        dialogue
+    }
+
+    fn add(&mut self, line: &str) {
+        let (mark, text) = line.split_at(line.len().min(2));
+        let text = text.strip_prefix(' ').unwrap_or(text);
+        match mark {
+            "" | "# " | "#" => {}
+            "C:" => self.client(&[&unescape(text)[..], b"\r\n"].concat()),
+            "C~" => self.client(&unescape(text)),
+            "S:" => match self.steps.last_mut() {
+                Some(Step::Server(replies)) => *replies += &format!("{text}\r\n"),
+                _ => self.steps.push(Step::Server(format!("{text}\r\n"))),
+            },
+            "M:" => {
+                let message = self.stored.last_mut().expect("stored comes before M:");
+                message.extend(unescape(text));
+                message.push(b'\n');
+            }
+            _ => match line.split_once(": ").unwrap_or((line, "")) {
+                ("options", options) => self.options = words(options),
+                ("whole", _) => self.cuttable = false,
+                ("early", early) => self.early = unescape(early),
+                ("closed", _) => self.steps.push(Step::Closed),
+                ("stored", _) => self.stored.push(Vec::new()),
+                _ => panic!("{}: what is {line:?}?", self.name),
+            },
+        }
+    }
+
+    fn client(&mut self, bytes: &[u8]) {
+        match self.steps.last_mut() {
+            Some(Step::Client(said)) => said.extend(bytes),
+            _ => self.steps.push(Step::Client(bytes.to_vec())),
+        }
+    }
+
+    /// How many octets the client sends.
+    pub fn client_octets(&self) -> usize {
+        let octets = |step: &Step| {
+            if let Step::Client(bytes) = step {
+                bytes.len()
+            } else {
+                0
+            }
+        };
+        self.steps.iter().map(octets).sum()
+    }
+}
+
+/// Whether the server said what is `expected`, in which `<id>` is any queue id.
+pub fn matches(expected: &str, said: &str) -> bool {
+    let mut said = said;
+    let mut parts = expected.split("<id>");
+    let Some(mut rest) = parts.next().and_then(|first| said.strip_prefix(first)) else {
+        return false;
+    };
+    for part in parts {
+        let id = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        said = &rest[id..];
+        let Some(behind) = said.strip_prefix(part).filter(|_| id > 0) else {
+            return false;
+        };
+        rest = behind;
+    }
+    rest.is_empty()
+}
+
+/// Splits options at spaces, but not within double quotes.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (index, part) in text.split('"').enumerate() {
+        if index % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        bytes.extend(plain.bytes());
+        let (byte, length) = match escape.as_bytes()[0] {
+            b'r' => (b'\r', 1),
+            b'n' => (b'\n', 1),
+            b't' => (b'\t', 1),
+            b'\\' => (b'\\', 1),
+            b'x' => (u8::from_str_radix(&escape[1..3], 16).unwrap(), 3),
+            other => panic!("what is \\{}?", other as char),
+        };
+        bytes.push(byte);
+        rest = &escape[length..];
+    }
+    bytes.extend(rest.bytes());
+    bytes
+}

@@ -1,0 +1,337 @@
+//! A server without a network and without a disk: the real slab of connections and the real sessions, over
+//! transports and a store that are held in memory, at a time that stands still until it is told to go on.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use mailoop::cli::{self, Request};
+use mailoop::config::Config;
+use mailoop::server::channel::Readiness;
+use mailoop::server::connections::Connections;
+use mailoop::server::listener::PeerAddress;
+use mailoop::server::transport::Transport;
+use mailoop::smtp::envelope::{Envelope, QueueId};
+use mailoop::smtp::path::Mailbox;
+use mailoop::store::{Draft, Failure, Finished, Outcome, Store, Ticket};
+
+/// The configuration that these options of `mailoop serve` make.
+pub fn config(options: &[&str]) -> Config {
+    let fixed = ["mailoop", "serve", "--hostname", "mail.example.org"];
+    let arguments = fixed
+        .iter()
+        .chain(options)
+        .map(|argument| (*argument).into());
+    match cli::parse(arguments) {
+        Ok(Request::Serve(config)) => *config,
+        other => panic!("{options:?}: {other:?}"),
+    }
+}
+
+/// The server.
+pub struct MemoryServer {
+    connections: Connections<MemoryTransport>,
+    shelf: Rc<RefCell<Shelf>>,
+    now: Instant,
+}
+
+impl MemoryServer {
+    pub fn start(options: &[&str]) -> Self {
+        let config = config(options);
+        let shelf = Rc::new(RefCell::new(Shelf::default()));
+        let store = Box::new(MemoryStore(Rc::clone(&shelf)));
+        let now = Instant::now();
+        let connections = Connections::new(Rc::new(config.policy), config.limits, store, now);
+        let mut server = Self {
+            connections,
+            shelf,
+            now,
+        };
+        server.advance(Duration::ZERO);
+        server
+    }
+
+    /// A client that connects, and has sent `early` before anybody looks.
+    pub fn connect_and_say(&mut self, early: &[u8]) -> Client {
+        let wire = Rc::new(RefCell::new(Wire {
+            room: usize::MAX,
+            ..Wire::default()
+        }));
+        wire.borrow_mut().to_server.extend(early);
+        let key = self.connections.next_key();
+        self.connections
+            .add(MemoryTransport(Rc::clone(&wire)), PeerAddress::Unix);
+        self.settle();
+        Client { key, wire }
+    }
+
+    pub fn connect(&mut self) -> Client {
+        self.connect_and_say(b"")
+    }
+
+    /// Sends `bytes`, and lets the server do all that it can.
+    pub fn send(&mut self, client: &Client, bytes: &[u8]) {
+        client.wire.borrow_mut().to_server.extend(bytes);
+        self.wake(client, false);
+    }
+
+    /// Closes the client's side.
+    pub fn close(&mut self, client: &Client) {
+        client.wire.borrow_mut().closed = true;
+        self.wake(client, true);
+    }
+
+    /// Lets the client take so many more octets.
+    pub fn make_room(&mut self, client: &Client, octets: usize) {
+        client.wire.borrow_mut().room = octets;
+        self.wake(client, false);
+    }
+
+    pub fn advance(&mut self, time: Duration) {
+        self.now += time;
+        self.connections.set_time(self.now, UNIX_EPOCH);
+        self.settle();
+    }
+
+    pub fn drain(&mut self) {
+        self.connections.start_draining();
+        self.settle();
+    }
+
+    /// Lets the store finish what it has put off.
+    pub fn release_commits(&mut self) {
+        self.shelf.borrow_mut().released = true;
+        self.settle();
+        self.shelf.borrow_mut().released = false;
+    }
+
+    /// One tick, and as many more as there is work for without an event.
+    fn settle(&mut self) {
+        for _ in 0..10_000 {
+            self.tick();
+            if self
+                .connections
+                .next_wake()
+                .is_none_or(|wake| wake > self.now)
+            {
+                return;
+            }
+        }
+        panic!("the server does not come to rest");
+    }
+
+    pub fn tick(&mut self) {
+        self.connections.serve_runnable();
+        self.connections.commit();
+        self.connections.expire_deadlines();
+        self.connections.reap();
+    }
+
+    fn wake(&mut self, client: &Client, read_closed: bool) {
+        if !client.is_gone() {
+            let readiness = Readiness {
+                readable: true,
+                writable: true,
+                read_closed,
+            };
+            self.connections.on_event(client.key, readiness);
+        }
+        self.settle();
+    }
+
+    pub fn shelf(&self) -> std::cell::RefMut<'_, Shelf> {
+        self.shelf.borrow_mut()
+    }
+
+    /// Connections that are not removed yet.
+    pub fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+}
+
+/// The client's end of a connection.
+pub struct Client {
+    key: usize,
+    wire: Rc<RefCell<Wire>>,
+}
+
+impl Client {
+    /// What the server has said since the last call.
+    pub fn received(&self) -> Vec<u8> {
+        std::mem::take(&mut self.wire.borrow_mut().from_server)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.received()).expect("replies are ASCII")
+    }
+
+    /// Whether the server has said that it will say no more.
+    pub fn is_closed(&self) -> bool {
+        self.wire.borrow().shut || self.is_gone()
+    }
+
+    /// Whether the server has removed the connection.
+    pub fn is_gone(&self) -> bool {
+        self.wire.borrow().dropped
+    }
+}
+
+#[derive(Default)]
+struct Wire {
+    to_server: VecDeque<u8>,
+    /// Whether the client has closed its side.
+    closed: bool,
+    from_server: Vec<u8>,
+    /// How much more the client takes.
+    room: usize,
+    /// Whether the server has shut down its side.
+    shut: bool,
+    dropped: bool,
+}
+
+/// The server's end of a connection.
+pub struct MemoryTransport(Rc<RefCell<Wire>>);
+
+impl Transport for MemoryTransport {
+    const SHORT_READ_DRAINS: bool = false;
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut wire = self.0.borrow_mut();
+        if wire.to_server.is_empty() {
+            return if wire.closed {
+                Ok(0)
+            } else {
+                Err(ErrorKind::WouldBlock.into())
+            };
+        }
+        let count = buffer.len().min(wire.to_server.len());
+        for (place, byte) in buffer.iter_mut().zip(wire.to_server.drain(..count)) {
+            *place = byte;
+        }
+        Ok(count)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut wire = self.0.borrow_mut();
+        let count = bytes.len().min(wire.room);
+        if count == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        wire.room -= count;
+        wire.from_server.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.borrow_mut().shut = true;
+        Ok(())
+    }
+}
+
+impl Drop for MemoryTransport {
+    fn drop(&mut self) {
+        self.0.borrow_mut().dropped = true;
+    }
+}
+
+/// What is in the store, and how it is to behave.
+#[derive(Default)]
+pub struct Shelf {
+    /// Messages that are stored, in order: their text without the trace header, CRLF and all.
+    pub stored: Vec<Vec<u8>>,
+    /// How many messages are open or submitted.
+    pub unfinished: usize,
+    /// Whether commits are put off until they are released.
+    pub put_off: bool,
+    /// What fails next, once.
+    pub fail: Option<Call>,
+    released: bool,
+    drafts: Vec<Vec<u8>>,
+    submitted: Vec<(Ticket, usize)>,
+    begun: u64,
+}
+
+/// A call of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Check,
+    Begin,
+    /// A write of message text; the trace header's passes.
+    Write,
+    Commit,
+}
+
+impl Shelf {
+    fn fails(&mut self, call: Call) -> Result<(), Failure> {
+        if self.fail == Some(call) {
+            self.fail = None;
+            return Err(Failure::Io(io::Error::other("planted")));
+        }
+        Ok(())
+    }
+}
+
+struct MemoryStore(Rc<RefCell<Shelf>>);
+
+impl Store for MemoryStore {
+    fn check(&mut self, _: &Mailbox, _: &[Mailbox]) -> Result<(), Failure> {
+        self.0.borrow_mut().fails(Call::Check)
+    }
+
+    fn begin(&mut self, _: &Envelope) -> Result<Draft, Failure> {
+        let mut shelf = self.0.borrow_mut();
+        shelf.fails(Call::Begin)?;
+        shelf.unfinished += 1;
+        shelf.begun += 1;
+        shelf.drafts.push(Vec::new());
+        Ok(Draft::new(
+            QueueId::new("TEST", shelf.begun),
+            shelf.drafts.len() - 1,
+        ))
+    }
+
+    fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
+        let mut shelf = self.0.borrow_mut();
+        if !shelf.drafts[draft.key()].is_empty() {
+            shelf.fails(Call::Write)?;
+        }
+        assert!(
+            !text.is_empty() && !text.starts_with(b"\n"),
+            "a CRLF was split"
+        );
+        shelf.drafts[draft.key()].extend_from_slice(text);
+        Ok(())
+    }
+
+    fn abort(&mut self, _: Draft) {
+        self.0.borrow_mut().unfinished -= 1;
+    }
+
+    fn submit(&mut self, draft: Draft) -> Ticket {
+        let mut shelf = self.0.borrow_mut();
+        let ticket = Ticket(draft.key() as u64);
+        shelf.submitted.push((ticket, draft.key()));
+        ticket
+    }
+
+    fn commit(&mut self, finished: &mut Vec<Finished>) {
+        let mut shelf = self.0.borrow_mut();
+        if shelf.put_off && !shelf.released {
+            return;
+        }
+        for (ticket, key) in std::mem::take(&mut shelf.submitted) {
+            shelf.unfinished -= 1;
+            let outcome = match shelf.fails(Call::Commit) {
+                Ok(()) => {
+                    let text = super::without_trace(&shelf.drafts[key]).to_vec();
+                    shelf.stored.push(text);
+                    Outcome::Stored
+                }
+                Err(failure) => Outcome::Failed(failure),
+            };
+            finished.push(Finished { ticket, outcome });
+        }
+    }
+}

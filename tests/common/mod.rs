@@ -1,0 +1,210 @@
+//! The real server, started for one test and watched from outside: its socket, its files, its log.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Each test program uses its own part of this module.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod dialogue;
+pub mod memory;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long a test waits for what must happen, before it fails. Far more than it takes on a busy machine.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// How long a test rests between two looks.
+const WAIT_STEP: Duration = Duration::from_millis(2);
+
+/// The name the server under test goes by, unless the test gives it another.
+pub const HOSTNAME: &str = "mx.example.org";
+
+/// A running `mailoop serve` in a folder of its own, which goes with it.
+pub struct TestServer {
+    child: Child,
+    folder: TempDir,
+    address: String,
+}
+
+impl TestServer {
+    /// Starts a server with these options and waits until it listens: on a free port of the loopback, unless
+    /// they name another listener. It keeps mail in `./mail` of its folder, as it does by itself.
+    pub fn start(args: &[&str]) -> Self {
+        let named = |option: &str| args.iter().any(|arg| arg.starts_with(option));
+        let folder = tempfile::tempdir().unwrap();
+        let output = |name| File::create(folder.path().join(name)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+        command.arg("serve").args(args);
+        if !named("--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        if !named("--hostname") {
+            command.args(["--hostname", HOSTNAME]);
+        }
+        let child = command
+            // Options may also come from the environment: the test's is its own affair.
+            .env_clear()
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .stdout(output("stdout"))
+            .stderr(output("stderr"))
+            .spawn()
+            .unwrap();
+        let mut server = Self {
+            child,
+            folder,
+            address: String::new(),
+        };
+        server.address = server.first_address();
+        server
+    }
+
+    /// What the first `listening` line names.
+    fn first_address(&mut self) -> String {
+        wait_until("the server to listen", || {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "not started: {ended:?}\n{}", self.log());
+            self.stdout().ends_with('\n')
+        });
+        let stdout = self.stdout();
+        let address = stdout.lines().next().and_then(listening_address);
+        address.expect("no listening line").to_owned()
+    }
+
+    /// Where it listens: `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`; with several listeners, the first.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The port of [`Self::address`].
+    pub fn port(&self) -> &str {
+        self.address.rsplit(':').next().unwrap()
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The folder the server runs in, also for files a test needs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of all mailboxes.
+    pub fn maildir(&self) -> PathBuf {
+        self.folder.path().join("mail")
+    }
+
+    /// The folder of one mailbox, there or not. For plain addresses: nothing in them is escaped.
+    pub fn mailbox(&self, address: &str) -> PathBuf {
+        let (local_part, domain) = address.rsplit_once('@').unwrap();
+        self.maildir().join(domain).join(local_part)
+    }
+
+    /// The messages in a mailbox's `new/`, by name.
+    pub fn new_mail(&self, address: &str) -> Vec<PathBuf> {
+        files(&self.mailbox(address).join("new"))
+    }
+
+    /// The files in a mailbox's `tmp/`, by name.
+    pub fn tmp_mail(&self, address: &str) -> Vec<PathBuf> {
+        files(&self.mailbox(address).join("tmp"))
+    }
+
+    /// The only message in a mailbox's `new/`, as it was before the server put its trace header in front.
+    pub fn message(&self, address: &str) -> Vec<u8> {
+        let new = self.new_mail(address);
+        let [path] = &new[..] else {
+            panic!("not one message for {address}: {new:?}\n{}", self.log());
+        };
+        without_trace(&fs::read(path).unwrap()).to_vec()
+    }
+
+    /// All it wrote to stderr so far: the log.
+    pub fn log(&self) -> String {
+        self.read("stderr")
+    }
+
+    /// All it wrote to stdout so far.
+    pub fn stdout(&self) -> String {
+        self.read("stdout")
+    }
+
+    fn read(&self, name: &str) -> String {
+        let bytes = fs::read(self.folder().join(name)).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Sends the server a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Asks the server to end and sees that it does so in good order. Its files and its log stay readable.
+    pub fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        wait_until("the server to end", || {
+            self.child.try_wait().unwrap().is_some()
+        });
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{status}\n{}", self.log());
+        let stdout = self.stdout();
+        let listening = stdout.lines().all(|line| listening_address(line).is_some());
+        assert!(listening, "more than listening lines on stdout: {stdout}");
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        // Both fail where it has ended already, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Takes `listening PROTOCOL ADDRESS` apart.
+fn listening_address(line: &str) -> Option<&str> {
+    let (_protocol, address) = line.strip_prefix("listening ")?.split_once(' ')?;
+    Some(address)
+}
+
+/// Waits for something that is bound to happen; fails by the name `what` if it does not.
+pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < WAIT_MAX, "waited in vain for {what}");
+        thread::sleep(WAIT_STEP);
+    }
+}
+
+/// The files of a folder, by name; none if it does not exist.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// A stored message without `Return-Path` and the folded `Received` that the server puts in front.
+pub fn without_trace(stored: &[u8]) -> &[u8] {
+    let mut lines = stored.split_inclusive(|&byte| byte == b'\n');
+    let mut length = 0;
+    for name in ["Return-Path: <", "Received: from "] {
+        let line = lines.next().unwrap_or_default();
+        let shown = String::from_utf8_lossy(line);
+        assert!(line.starts_with(name.as_bytes()), "no {name}: {shown}");
+        length += line.len();
+    }
+    // RFC 5322 §2.2.3: a folded field goes on in lines that begin with white space.
+    let folded = lines.take_while(|line| matches!(line.first(), Some(b' ' | b'\t')));
+    &stored[length + folded.map(<[u8]>::len).sum::<usize>()..]
+}

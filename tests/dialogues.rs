@@ -1,0 +1,160 @@
+//! Every dialogue in `tests/dialogues`, in memory and over real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::dialogue::{Dialogue, Step, matches};
+use common::memory::MemoryServer;
+use common::{TestServer, files, without_trace};
+
+/// Plays a dialogue against sessions in memory, what the client says cut in two at octet `cut` of it all.
+fn play_in_memory(dialogue: &Dialogue, cut: usize) {
+    let options: Vec<_> = dialogue.options.iter().map(String::as_str).collect();
+    let mut server = MemoryServer::start(&options);
+    let client = server.connect_and_say(&dialogue.early);
+    let mut sent = 0;
+    for (index, step) in dialogue.steps.iter().enumerate() {
+        let place = || format!("{}, step {index}, cut at {cut}", dialogue.name);
+        match step {
+            Step::Client(bytes) => {
+                let (first, rest) = bytes.split_at(cut.saturating_sub(sent).min(bytes.len()));
+                server.send(&client, first);
+                server.send(&client, rest);
+                sent += bytes.len();
+            }
+            Step::Server(expected) => {
+                let said = client.text();
+                assert!(
+                    matches(expected, &said),
+                    "{}\n{expected}\nwas expected, and came\n{said}",
+                    place()
+                );
+            }
+            Step::Closed => assert!(client.is_closed(), "{}: it is still open", place()),
+        }
+    }
+    assert_eq!(client.text(), "", "{}: more was said", dialogue.name);
+    let stored: Vec<_> = server
+        .shelf()
+        .stored
+        .iter()
+        .map(|text| with_lf(text))
+        .collect();
+    assert_eq!(
+        stored, dialogue.stored,
+        "{}: what is stored, cut at {cut}",
+        dialogue.name
+    );
+    assert_eq!(
+        server.shelf().unfinished,
+        0,
+        "{}: a message is left over",
+        dialogue.name
+    );
+}
+
+fn with_lf(text: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(text)
+        .replace("\r\n", "\n")
+        .into_bytes()
+}
+
+#[test]
+fn in_memory() {
+    for dialogue in Dialogue::all() {
+        play_in_memory(&dialogue, 0);
+    }
+}
+
+#[test]
+fn in_memory_cut_at_every_octet() {
+    for dialogue in Dialogue::all().iter().filter(|dialogue| dialogue.cuttable) {
+        for cut in 1..dialogue.client_octets() {
+            play_in_memory(dialogue, cut);
+        }
+    }
+}
+
+/// Plays a dialogue with the real server.
+fn play_over_socket(dialogue: &Dialogue) {
+    let options: Vec<_> = dialogue.options.iter().map(String::as_str).collect();
+    let mut server =
+        TestServer::start(&[&["--hostname", "mail.example.org"], &options[..]].concat());
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    for (index, step) in dialogue.steps.iter().enumerate() {
+        match step {
+            Step::Client(bytes) => stream.write_all(bytes).unwrap(),
+            Step::Server(expected) => {
+                let said = read_lines(&mut stream, expected.lines().count());
+                let place = format!("{}, step {index}", dialogue.name);
+                assert!(
+                    matches(expected, &said),
+                    "{place}\n{expected}\nwas expected, and came\n{said}"
+                );
+            }
+            Step::Closed => {
+                let mut rest = Vec::new();
+                stream.read_to_end(&mut rest).unwrap();
+                assert_eq!(String::from_utf8_lossy(&rest), "", "{}", dialogue.name);
+            }
+        }
+    }
+    drop(stream);
+    server.stop();
+    let mut stored: Vec<_> = glob(&server.maildir(), "new");
+    stored.sort_by_key(|path| path.file_name().unwrap().to_owned());
+    // A message for several recipients has one name in all their mailboxes.
+    stored.dedup_by_key(|path| path.file_name().unwrap().to_owned());
+    let stored: Vec<_> = stored
+        .iter()
+        .map(|path| without_trace(&fs::read(path).unwrap()).to_vec())
+        .collect();
+    assert_eq!(stored, dialogue.stored, "{}: what is stored", dialogue.name);
+    assert_eq!(
+        glob(&server.maildir(), "tmp"),
+        Vec::<PathBuf>::new(),
+        "{}",
+        dialogue.name
+    );
+}
+
+/// All files in `mail/*/*/{folder}`.
+fn glob(maildir: &Path, folder: &str) -> Vec<PathBuf> {
+    let mailboxes = files(maildir).into_iter().flat_map(|domain| files(&domain));
+    mailboxes
+        .flat_map(|mailbox| files(&mailbox.join(folder)))
+        .collect()
+}
+
+fn read_lines(stream: &mut TcpStream, count: usize) -> String {
+    let mut said = Vec::new();
+    let mut byte = [0];
+    while said.iter().filter(|byte| **byte == b'\n').count() < count {
+        match stream.read(&mut byte) {
+            Ok(1) => said.push(byte[0]),
+            other => panic!("{other:?} behind {}", String::from_utf8_lossy(&said)),
+        }
+    }
+    String::from_utf8(said).unwrap()
+}
+
+#[test]
+fn over_real_sockets() {
+    // Talking before the greeting needs a server that is held: see `early_talkers_are_sent_away`.
+    for dialogue in Dialogue::all()
+        .iter()
+        .filter(|dialogue| dialogue.early.is_empty())
+    {
+        play_over_socket(dialogue);
+    }
+}
