@@ -50,6 +50,30 @@ pub struct Turn<'a> {
     pub replies: &'a mut BytesMut,
     /// What to read into.
     pub buffer: &'a mut [u8],
+    /// Whether the server is about to end.
+    pub drain: Drain,
+}
+
+/// Whether a server is about to end.
+#[derive(Clone, Copy, Debug)]
+pub enum Drain {
+    /// It is not.
+    No,
+    /// Transactions in flight may finish until then.
+    Until(Instant),
+    /// They may not any more.
+    TimeIsUp,
+}
+
+impl Drain {
+    /// Whether it ends a session in this `phase`.
+    pub(super) fn ends(self, phase: Phase) -> bool {
+        match self {
+            Self::No => false,
+            Self::Until(_) => phase == Phase::Idle,
+            Self::TimeIsUp => !matches!(phase, Phase::Commit | Phase::Closing),
+        }
+    }
 }
 
 /// One client.
@@ -73,8 +97,8 @@ enum Stage {
     New,
     /// The session runs.
     Open,
-    /// The last reply is being written.
-    Leaving(Closed),
+    /// The last reply is being written, since this instant.
+    Leaving(Closed, Instant),
     /// Everything is written, and the peer told that there is no more. Until this instant its input is thrown
     /// away: closing a socket with unread input resets the connection, which could cost the peer our last reply.
     Lingering(Closed, Instant),
@@ -153,7 +177,7 @@ impl<T: Transport> Connection<T> {
             Stage::New => self.greet(turn),
             Stage::Open => self.converse(turn),
             Stage::Lingering(..) => self.drain(turn),
-            Stage::Leaving(_) | Stage::Gone(_) => Ok(Next::Wait),
+            Stage::Leaving(..) | Stage::Gone(_) => Ok(Next::Wait),
         };
         self.settle(next, turn)
     }
@@ -178,7 +202,7 @@ impl<T: Transport> Connection<T> {
         let idle = self.awaited_since + limits.idle_timeout;
         match (&self.stage, self.session.phase()) {
             (Stage::Lingering(_, until), _) => Some(*until),
-            (Stage::Leaving(_), _) => Some(idle),
+            (Stage::Leaving(closed, since), _) => Some(*since + closed.patience(limits)),
             (Stage::Gone(_), _) | (_, Phase::Commit) => None,
             (_, Phase::Idle) => Some(idle.min(self.opened + limits.session_timeout)),
             (_, Phase::Command | Phase::Message | Phase::Closing) => Some(idle),
@@ -191,28 +215,16 @@ impl<T: Transport> Connection<T> {
         match self.stage {
             // A client that has not even read what it was sent would not read another reply.
             Stage::New | Stage::Open if self.channel.unsent() > 0 => {
-                self.leave(Closed::ByDeadline(phase), turn.store);
+                self.leave(Closed::ByDeadline(phase), turn);
                 self.give_up();
             }
             Stage::New | Stage::Open => {
                 self.session.time_out(turn.replies);
-                self.leave(Closed::ByDeadline(phase), turn.store);
+                self.leave(Closed::ByDeadline(phase), turn);
             }
-            Stage::Leaving(_) | Stage::Lingering(..) | Stage::Gone(_) => self.give_up(),
+            Stage::Leaving(..) | Stage::Lingering(..) | Stage::Gone(_) => self.give_up(),
         }
         self.settle(Ok(Next::Wait), turn)
-    }
-
-    /// Ends a connection because the server stops: at once if it is between transactions, any other only when
-    /// the time `is_up`. `None` if it may go on.
-    pub fn on_drain(&mut self, is_up: bool, turn: &mut Turn<'_>) -> Option<Next> {
-        let phase = self.session.phase();
-        if !self.is_open() || phase == Phase::Commit || phase != Phase::Idle && !is_up {
-            return None;
-        }
-        self.session.shut_down(turn.replies);
-        self.leave(Closed::BySession(Farewell::Drain), turn.store);
-        Some(self.settle(Ok(Next::Wait), turn))
     }
 
     /// Whether it is being served, and not only told good-bye.
@@ -225,7 +237,7 @@ impl<T: Transport> Connection<T> {
         let (received, fill) = self.channel.fill(turn.buffer)?;
         self.stage = Stage::Open;
         if fill == Fill::Eof {
-            self.leave(Closed::ByPeer, turn.store);
+            self.leave(Closed::ByPeer, turn);
             return Ok(Next::Wait);
         }
         self.session.greet(received > 0, turn.replies);
@@ -256,11 +268,11 @@ impl<T: Transport> Connection<T> {
         let sent = next.and_then(|next| self.channel.send(turn.replies).map(|()| next));
         let next = sent.unwrap_or_else(|error| {
             turn.replies.clear();
-            self.leave(Closed::BySocket(error), turn.store);
+            self.leave(Closed::BySocket(error), turn);
             self.give_up();
             Next::Wait
         });
-        if matches!(self.stage, Stage::Leaving(_)) && self.channel.unsent() == 0 {
+        if matches!(self.stage, Stage::Leaving(..)) && self.channel.unsent() == 0 {
             return self.part(turn.now);
         }
         match (&self.stage, &self.message) {
@@ -271,17 +283,17 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Stops the session; what it has said will still be written.
-    fn leave(&mut self, closed: Closed, store: &mut dyn Store) {
-        self.abort_message(store);
+    fn leave(&mut self, closed: Closed, turn: &mut Turn<'_>) {
+        self.abort_message(turn.store);
         self.input = BytesMut::new();
         if !matches!(self.stage, Stage::Gone(_)) {
-            self.stage = Stage::Leaving(closed);
+            self.stage = Stage::Leaving(closed, turn.now);
         }
     }
 
     /// Goes on from the last reply: to the end, if the peer is done as well, otherwise to lingering.
     fn part(&mut self, now: Instant) -> Next {
-        let Stage::Leaving(closed) = mem::replace(&mut self.stage, Stage::Open) else {
+        let Stage::Leaving(closed, _) = mem::replace(&mut self.stage, Stage::Open) else {
             return Next::Wait;
         };
         let peer_is_done = match closed {
@@ -305,7 +317,7 @@ impl<T: Transport> Connection<T> {
     fn give_up(&mut self) {
         self.channel.discard_output();
         self.stage = match mem::replace(&mut self.stage, Stage::Open) {
-            Stage::Leaving(closed) | Stage::Lingering(closed, _) | Stage::Gone(closed) => {
+            Stage::Leaving(closed, _) | Stage::Lingering(closed, _) | Stage::Gone(closed) => {
                 Stage::Gone(closed)
             }
             Stage::New | Stage::Open => Stage::Gone(Closed::ByPeer),
@@ -361,6 +373,15 @@ impl<T: Transport> Connection<T> {
 }
 
 impl Closed {
+    /// How long the last replies may take to be written. A client that took leave may be a slow reader; one
+    /// that was told to go has had its time.
+    fn patience(&self, limits: &Limits) -> Duration {
+        match self {
+            Self::BySession(Farewell::Drain) | Self::ByDeadline(_) => LINGER_TIMEOUT,
+            _ => limits.idle_timeout,
+        }
+    }
+
     /// The word for it in the log.
     fn reason(&self) -> &'static str {
         match self {

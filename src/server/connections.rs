@@ -13,7 +13,7 @@ use slab::Slab;
 use super::Limits;
 use super::channel::Readiness;
 use super::clock::Clock;
-use super::connection::{Connection, ConnectionId, Next, READ_BYTES_MAX, Turn};
+use super::connection::{Connection, ConnectionId, Drain, Next, READ_BYTES_MAX, Turn};
 use super::deadlines::{Alarm, Deadlines};
 use super::listener::PeerAddress;
 use super::transport::Transport;
@@ -48,16 +48,6 @@ struct Slot<T> {
     alarm: Alarm,
     /// Whether it is on the runnable list.
     queued: bool,
-}
-
-/// Whether the server is about to end.
-#[derive(Clone, Copy)]
-enum Drain {
-    No,
-    /// Transactions in flight may finish until then.
-    Until(Instant),
-    /// They may not any more.
-    TimeIsUp,
 }
 
 /// A connection by its place, which is used again, and its id, which is not: what is remembered of a
@@ -243,7 +233,7 @@ impl<T: Transport> Connections<T> {
     /// Gives everyone a turn, which is where a drain is heeded.
     fn drain_all(&mut self) {
         for key in 0..self.slots.capacity() {
-            self.turn(key, |_, _| Next::Wait);
+            self.turn(key, Connection::on_ready);
         }
     }
 
@@ -283,14 +273,10 @@ impl<T: Transport> Connections<T> {
             store: &mut *self.store,
             replies: &mut self.scratch.replies,
             buffer: &mut self.scratch.buffer[..],
+            drain: self.drain,
         };
         let was_open = slot.connection.is_open();
-        let mut next = act(&mut slot.connection, &mut turn);
-        match self.drain {
-            Drain::No => {}
-            Drain::Until(_) => next = slot.connection.on_drain(false, &mut turn).unwrap_or(next),
-            Drain::TimeIsUp => next = slot.connection.on_drain(true, &mut turn).unwrap_or(next),
-        }
+        let next = act(&mut slot.connection, &mut turn);
         self.open -= usize::from(was_open && !slot.connection.is_open());
         let name = Name {
             key,

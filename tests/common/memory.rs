@@ -77,6 +77,30 @@ impl MemoryServer {
         self.wake(client, false);
     }
 
+    /// Sends `bytes` and tells the server, but lets it have only the turn that comes of this.
+    pub fn queue(&mut self, client: &Client, bytes: &[u8]) {
+        client.wire.borrow_mut().to_server.extend(bytes);
+        self.connections.on_event(
+            client.key,
+            Readiness {
+                readable: true,
+                writable: true,
+                read_closed: false,
+            },
+        );
+    }
+
+    /// Whether the server has left something of what the client sent.
+    pub fn has_unread(&self, client: &Client) -> bool {
+        !client.wire.borrow().to_server.is_empty()
+    }
+
+    /// Resets the connection.
+    pub fn reset(&mut self, client: &Client) {
+        client.wire.borrow_mut().reset = true;
+        self.wake(client, true);
+    }
+
     /// Closes the client's side.
     pub fn close(&mut self, client: &Client) {
         client.wire.borrow_mut().closed = true;
@@ -183,6 +207,8 @@ struct Wire {
     to_server: VecDeque<u8>,
     /// Whether the client has closed its side.
     closed: bool,
+    /// Whether the client has reset the connection.
+    reset: bool,
     from_server: Vec<u8>,
     /// How much more the client takes.
     room: usize,
@@ -199,6 +225,9 @@ impl Transport for MemoryTransport {
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
+        if wire.reset {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
         if wire.to_server.is_empty() {
             return if wire.closed {
                 Ok(0)

@@ -9,7 +9,7 @@ use super::{Closed, Connection, Message, Next, TURN_BYTES_MAX, Turn};
 use crate::server::channel::Fill;
 use crate::server::log_line::Value;
 use crate::server::transport::Transport;
-use crate::smtp::event::{Event, Farewell};
+use crate::smtp::event::{Event, Farewell, Phase};
 use crate::smtp::reply::{self, Reply};
 use crate::store::{Failure, Store};
 
@@ -48,7 +48,7 @@ impl<T: Transport> Connection<T> {
                     continue;
                 }
                 Pause::Over(farewell) => {
-                    self.leave(Closed::BySession(farewell), turn.store);
+                    self.leave(Closed::BySession(farewell), turn);
                     return Ok(Next::Wait);
                 }
             }
@@ -62,7 +62,7 @@ impl<T: Transport> Connection<T> {
             budget = budget.saturating_sub(received);
             if fill == Fill::Eof {
                 // Complete commands were answered; a message without its end is no message.
-                self.leave(Closed::ByPeer, turn.store);
+                self.leave(Closed::ByPeer, turn);
                 return Ok(Next::Wait);
             }
             pause = self.use_input(received, turn);
@@ -102,7 +102,11 @@ impl<T: Transport> Connection<T> {
             return Pause::Commit;
         }
         loop {
-            if self.channel.unsent() + turn.replies.len() >= OUTPUT_HIGH_WATER_BYTES {
+            if turn.drain.ends(self.session.phase()) {
+                self.session.shut_down(turn.replies);
+            }
+            let unsent = self.channel.unsent() + turn.replies.len();
+            if unsent >= OUTPUT_HIGH_WATER_BYTES && self.session.phase() != Phase::Closing {
                 return Pause::OutputFull;
             }
             match self.session.next(input, turn.replies) {
