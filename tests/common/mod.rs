@@ -142,17 +142,20 @@ impl TestServer {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Sends the server a signal.
+    /// Whether the server is running no more.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Sends the server a signal; one that has ended hears none.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        let _ = kill_process(Pid::from_child(&self.child), signal);
     }
 
     /// Asks the server to end and sees that it does so in good order. Its files and its log stay readable.
     pub fn stop(&mut self) {
         self.signal(Signal::TERM);
-        wait_until("the server to end", || {
-            self.child.try_wait().unwrap().is_some()
-        });
+        wait_until("the server to end", || self.has_ended());
         let status = self.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{status}\n{}", self.log());
         let stdout = self.stdout();
