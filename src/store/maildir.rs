@@ -8,11 +8,13 @@
 //! - `folders` knows where mailboxes are, and opens, makes and removes their folders.
 //! - `instance` makes the names of this process its own, and sweeps up what dead processes left.
 //! - `text` is the file of a message that is still being written.
+//! - `sync` makes the data of many such files durable at once.
 //! - `delivery` is the way of a written message from `tmp/` to `new/`.
 
 mod delivery;
 mod folders;
 mod instance;
+mod sync;
 mod text;
 
 use std::collections::BTreeSet;
@@ -20,6 +22,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use rustix::io::Errno;
 use slab::Slab;
 
 use self::delivery::Delivery;
@@ -51,6 +54,8 @@ pub struct Maildir {
     count: u64,
     drafts: Slab<Message>,
     submitted: Vec<Message>,
+    /// Whether a sync of the whole file system tells of every error.
+    sync_trusted: bool,
 }
 
 /// A message whose file is still open, which is the only descriptor it holds.
@@ -78,7 +83,24 @@ impl Maildir {
             count: 0,
             drafts: Slab::new(),
             submitted: Vec::new(),
+            sync_trusted: sync::is_trusted(),
         })
+    }
+}
+
+impl Maildir {
+    /// Makes the data of all submitted messages durable and closes their files.
+    fn sync_data(&mut self) -> Vec<Delivery> {
+        let files = self.submitted.len();
+        if !sync::worth_together(files, self.sync_trusted) {
+            return self.submitted.drain(..).map(Message::sync).collect();
+        }
+        // The files stay open until their data is durable, so that the kernel cannot forget an error of theirs.
+        let (synced, device) = (self.folders.sync_all(), self.folders.device());
+        self.submitted
+            .drain(..)
+            .map(|message| message.synced(&synced, device))
+            .collect()
     }
 }
 
@@ -135,7 +157,7 @@ impl Store for Maildir {
     }
 
     fn commit(&mut self, finished: &mut Vec<Finished>) {
-        let mut group: Vec<Delivery> = self.submitted.drain(..).map(Message::sync).collect();
+        let mut group = self.sync_data();
         for delivery in &mut group {
             delivery.name(&mut self.folders);
         }
@@ -157,6 +179,20 @@ impl Message {
             delivery.result = text.sync().map_err(Failure::from);
         }
         delivery
+    }
+
+    /// Closes its file, whose data was made durable with that of all others on `device`. An error may be that of
+    /// any of them, so it is everybody's.
+    fn synced(mut self, synced: &io::Result<()>, device: u64) -> Delivery {
+        if !self.text.is_on(device) {
+            // A mailbox may be on a file system of its own.
+            return self.sync();
+        }
+        if let (Ok(()), Err(error)) = (&self.delivery.result, synced) {
+            let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
+            self.delivery.result = Err(io::Error::from(errno).into());
+        }
+        self.delivery
     }
 }
 

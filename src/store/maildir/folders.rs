@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+use super::sync;
 use crate::smtp::path::Mailbox;
 use crate::store::Failure;
 
@@ -72,6 +73,7 @@ fn folder_name(part: &str) -> Result<Box<str>, Failure> {
 #[derive(Debug)]
 pub(super) struct Folders {
     root: File,
+    device: u64,
     /// How many mailboxes there are, and may be before no more are made.
     count: usize,
     max: usize,
@@ -89,6 +91,7 @@ impl Folders {
             Ok(())
         })?;
         Ok(Self {
+            device: root.metadata()?.dev(),
             root,
             count,
             max,
@@ -151,6 +154,16 @@ impl Folders {
     /// Makes the names in the folder at `path` durable.
     pub(super) fn sync(&self, path: &str) -> io::Result<()> {
         self.open_folder(path)?.sync_all()
+    }
+
+    /// The file system that the root is on.
+    pub(super) fn device(&self) -> u64 {
+        self.device
+    }
+
+    /// Makes all that was written to that file system durable.
+    pub(super) fn sync_all(&self) -> io::Result<()> {
+        sync::together(&self.root)
     }
 
     /// Says that `mailbox` holds a durable message.

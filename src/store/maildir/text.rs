@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 
 use memchr::memchr_iter;
 
@@ -50,6 +51,11 @@ impl TextFile {
     /// kernel may take the lost pages for written, and the next sync of the same file would succeed.
     pub(super) fn sync(self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    /// Whether its file is on this file system.
+    pub(super) fn is_on(&self, device: u64) -> bool {
+        self.file.metadata().is_ok_and(|file| file.dev() == device)
     }
 
     /// Makes room for `more` bytes, as far as they are held back at all: a small message gets a small buffer.
