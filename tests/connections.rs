@@ -120,6 +120,14 @@ fn what_was_complete_before_a_half_close_is_answered() {
 }
 
 #[test]
+fn a_probe_that_has_closed_its_side_gets_the_greeting() {
+    let mut server = MemoryServer::start(&[]);
+    let client = server.connect_and_close();
+    assert_eq!(client.text(), GREETING);
+    assert!(client.is_gone());
+}
+
+#[test]
 fn who_leaves_at_any_octet_leaves_nothing() {
     let session = [
         ENVELOPE,

@@ -150,7 +150,7 @@ fn read_lines(stream: &mut TcpStream, count: usize) -> String {
 
 #[test]
 fn over_real_sockets() {
-    // Talking before the greeting needs a server that is held: see `early_talkers_are_sent_away`.
+    // Talking before the greeting needs a server that is held, as tests/server.rs has it.
     for dialogue in Dialogue::all()
         .iter()
         .filter(|dialogue| dialogue.early.is_empty())

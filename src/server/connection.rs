@@ -236,11 +236,12 @@ impl<T: Transport> Connection<T> {
     fn greet(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
         let (received, fill) = self.channel.fill(turn.buffer)?;
         self.stage = Stage::Open;
+        self.session.greet(received > 0, turn.replies);
         if fill == Fill::Eof {
+            // A probe for the greeting, its side closed from the start.
             self.leave(Closed::ByPeer, turn);
             return Ok(Next::Wait);
         }
-        self.session.greet(received > 0, turn.replies);
         self.input.extend_from_slice(&turn.buffer[..received]);
         self.converse(turn)
     }

@@ -55,11 +55,22 @@ impl MemoryServer {
 
     /// A client that connects, and has sent `early` before anybody looks.
     pub fn connect_and_say(&mut self, early: &[u8]) -> Client {
-        let wire = Rc::new(RefCell::new(Wire {
-            room: usize::MAX,
-            ..Wire::default()
-        }));
-        wire.borrow_mut().to_server.extend(early);
+        self.admit(Wire {
+            to_server: early.iter().copied().collect(),
+            ..Wire::new()
+        })
+    }
+
+    /// A client that connects, and has closed its side before anybody looks.
+    pub fn connect_and_close(&mut self) -> Client {
+        self.admit(Wire {
+            closed: true,
+            ..Wire::new()
+        })
+    }
+
+    fn admit(&mut self, wire: Wire) -> Client {
+        let wire = Rc::new(RefCell::new(wire));
         let key = self.connections.next_key();
         self.connections
             .add(MemoryTransport(Rc::clone(&wire)), PeerAddress::Unix);
@@ -215,6 +226,16 @@ struct Wire {
     /// Whether the server has shut down its side.
     shut: bool,
     dropped: bool,
+}
+
+impl Wire {
+    /// Nothing sent yet, and room for everything.
+    fn new() -> Self {
+        Self {
+            room: usize::MAX,
+            ..Self::default()
+        }
+    }
 }
 
 /// The server's end of a connection.

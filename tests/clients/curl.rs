@@ -1,0 +1,54 @@
+//! curl, which speaks SMTP too.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::TestServer;
+use crate::message::{Client, GERMAN, RECIPIENT, SENDER, sends_every_message};
+use crate::program::{program, run};
+
+const CURL: Client = Client {
+    programs: &["curl"],
+    send,
+};
+
+sends_every_message!(CURL);
+
+#[test]
+fn composes_a_message_with_an_attachment() {
+    GERMAN.arrives(CURL.programs, |server, message, attachment| {
+        let text = server.folder().join("text");
+        fs::write(&text, message.text).unwrap();
+        let text = format!(
+            "=<{};type=text/plain;charset=utf-8;encoder=quoted-printable",
+            text.display()
+        );
+        let attachment = format!("=@{};encoder=base64", attachment.display());
+        run(curl(server, &[RECIPIENT])
+            // What belongs into header fields is up to curl's user, encoding included.
+            .args([
+                "--header",
+                "Subject: =?utf-8?Q?Sch=C3=B6ne_Gr=C3=BC=C3=9Fe_aus_K=C3=B6ln?=",
+            ])
+            .args(["--form", &text, "--form", &attachment]));
+    });
+}
+
+fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {
+    // curl sends what it is given, so the line ends must be those of SMTP.
+    let text = fs::read_to_string(message).unwrap();
+    let file = server.folder().join("message");
+    fs::write(&file, text.replace('\n', "\r\n")).unwrap();
+    run(curl(server, recipients).arg("--upload-file").arg(file))
+}
+
+fn curl(server: &TestServer, recipients: &[&str]) -> Command {
+    let mut command = program("curl", server);
+    command
+        .args(["--disable", "--silent", "--show-error", "--noproxy", "*"])
+        .arg(format!("smtp://{}/client.example.org", server.address()))
+        .args(["--mail-from", SENDER])
+        .args(recipients.iter().flat_map(|to| ["--mail-rcpt", to]));
+    command
+}

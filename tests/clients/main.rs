@@ -1,0 +1,18 @@
+//! Mail programs that others wrote deliver to the running server, talk to it by hand, and read what it stored.
+//!
+//! A test whose program is not installed says so and passes; where `CI` is set it fails.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod message;
+mod program;
+
+mod curl;
+mod hand;
+mod msmtp;
+mod nodemailer;
+mod readers;
+mod smtplib;
+mod swaks;

@@ -1,0 +1,54 @@
+//! msmtp, a sendmail that hands on to a server; alone, and behind mutt.
+
+use std::fs;
+use std::path::Path;
+
+use crate::common::TestServer;
+use crate::message::{Client, GERMAN, RECIPIENT, SENDER, sends_every_message};
+use crate::program::{program, run_with_file};
+
+const MSMTP: Client = Client {
+    programs: &["msmtp"],
+    send,
+};
+
+sends_every_message!(MSMTP);
+
+#[test]
+fn sends_what_mutt_composes_with_an_attachment() {
+    GERMAN.arrives(&["mutt", "msmtp"], |server, message, attachment| {
+        let text = server.folder().join("text");
+        fs::write(&text, message.text).unwrap();
+        let sendmail = format!("msmtp {}", options(server).join(" "));
+        let settings = format!("set copy=no from={SENDER} sendmail='{sendmail}'");
+        let mut mutt = program("mutt", server);
+        mutt.args(["-n", "-F", "/dev/null", "-e", &settings])
+            .args(["-s", message.subject, "-a"])
+            .arg(attachment)
+            .args(["--", RECIPIENT]);
+        run_with_file(&mut mutt, &text);
+    });
+}
+
+fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {
+    let mut msmtp = program("msmtp", server);
+    msmtp.args(options(server)).arg("--").args(recipients);
+    run_with_file(&mut msmtp, message)
+}
+
+/// Where to, from whom, and to leave the header alone.
+fn options(server: &TestServer) -> Vec<String> {
+    vec![
+        "--host=127.0.0.1".to_owned(),
+        format!("--port={}", server.port()),
+        format!("--from={SENDER}"),
+        "--auth=off".to_owned(),
+        "--tls=off".to_owned(),
+        "--domain=client.example.org".to_owned(),
+        "--set-from-header=off".to_owned(),
+        "--set-date-header=off".to_owned(),
+        "--set-msgid-header=off".to_owned(),
+        "--remove-bcc-headers=off".to_owned(),
+        "--undisclosed-recipients=off".to_owned(),
+    ]
+}

@@ -1,0 +1,122 @@
+//! Programs of others: whether they are there, and what came of running them.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::common::{TestServer, wait_until};
+
+/// Whether all these programs are installed. If not, the test cannot run; under `CI` that is a failure.
+pub(crate) fn installed(programs: &[&str]) -> bool {
+    let there = |program: &str| match program {
+        "nodemailer" => nodemailer_path().is_some(),
+        program => on_path(program),
+    };
+    let Some(missing) = programs.iter().find(|program| !there(program)) else {
+        return true;
+    };
+    assert!(env::var_os("CI").is_none(), "{missing} is not installed");
+    // Written past the test harness, which shows nothing of a test that passes; in one piece, beside other tests.
+    let skipped = format!("skipped: {missing} is not installed\n");
+    io::stderr().write_all(skipped.as_bytes()).unwrap();
+    false
+}
+
+fn on_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// The `NODE_PATH` by which node finds nodemailer: the one that is set, or where `npm install -g` puts modules.
+fn nodemailer_path() -> Option<OsString> {
+    if !on_path("node") {
+        return None;
+    }
+    let finds = |path: &OsStr| {
+        let mut node = Command::new("node");
+        node.args(["-e", "require.resolve('nodemailer')"]);
+        node.env("NODE_PATH", path).stderr(Stdio::null());
+        node.status().is_ok_and(|status| status.success())
+    };
+    let set = env::var_os("NODE_PATH").unwrap_or_default();
+    if finds(&set) {
+        return Some(set);
+    }
+    let root = Command::new("npm").args(["root", "-g"]).output().ok()?;
+    let root = OsString::from(String::from_utf8(root.stdout).ok()?.trim());
+    finds(&root).then_some(root)
+}
+
+/// A program that runs in the server's folder, where no settings of the user's are.
+pub(crate) fn program(name: &str, server: &TestServer) -> Command {
+    let mut command = Command::new(name);
+    command
+        .current_dir(server.folder())
+        .env("HOME", server.folder())
+        .env("LC_ALL", "C.UTF-8");
+    command
+}
+
+/// One of the Python scripts beside this file.
+pub(crate) fn python(script: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.arg("-I").arg(beside(script));
+    command
+}
+
+/// One of the node scripts beside this file.
+pub(crate) fn node(script: &str) -> Command {
+    let mut command = Command::new("node");
+    command.arg(beside(script));
+    command.env("NODE_PATH", nodemailer_path().unwrap_or_default());
+    command
+}
+
+/// A file beside this one.
+pub(crate) fn beside(name: &str) -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    tests.join("clients").join(name)
+}
+
+/// Runs a program to its good end, without input. Returns all it printed.
+pub(crate) fn run(command: &mut Command) -> String {
+    run_with(command, Stdio::null())
+}
+
+/// Runs a program to its good end with this file as its input. Returns all it printed.
+pub(crate) fn run_with_file(command: &mut Command, input: &Path) -> String {
+    run_with(command, File::open(input).unwrap().into())
+}
+
+fn run_with(command: &mut Command, input: Stdio) -> String {
+    let mut output = tempfile::tempfile().unwrap();
+    command
+        .stdin(input)
+        .stdout(output.try_clone().unwrap())
+        .stderr(output.try_clone().unwrap());
+    let mut running = Running(command.spawn().unwrap());
+    wait_until(&format!("{command:?}"), || {
+        running.0.try_wait().unwrap().is_some()
+    });
+    let status = running.0.wait().unwrap();
+    let mut printed = Vec::new();
+    output.rewind().unwrap();
+    output.read_to_end(&mut printed).unwrap();
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    assert!(status.success(), "{command:?}: {status}\n{printed}");
+    printed
+}
+
+/// A program that does not outlive its test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail where it has ended already, which is as well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
