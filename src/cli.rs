@@ -135,8 +135,14 @@ fn serve_command() -> Command {
         .arg(count("max-recipients", 1, "100", "The most recipients of a transaction"))
         .arg(count("max-messages-per-session", 0, "0", "The most transactions of a session; 0 for no limit"))
         .arg(count("max-connections", 1, "10000", "The most connections at a time; fewer where descriptors are fewer"))
+        .arg(count("max-connections-per-ip", 0, "0", "The most connections from one address; 0 for no limit"))
         .arg(count("max-errors", 1, "20", "How many errors in a row end a session"))
         .arg(seconds("idle-timeout", "300", "How long to wait for a command, or the next bytes of a message"))
+        .arg(
+            value("min-rate", "BYTES", "The least bytes a second of a message, averaged over an idle timeout")
+                .default_value("500")
+                .value_parser(config::size),
+        )
         .arg(seconds("session-timeout", "3600", "How long a connection may last; no transaction is cut short"))
         .arg(seconds("drain-timeout", "30", "How long transactions in flight may take after SIGTERM"))
         .arg(
@@ -218,7 +224,9 @@ fn send_command() -> Command {
 fn serve(matches: &ArgMatches) -> Result<Config, Failed> {
     let limits = Limits {
         connections_max: number(matches, "max-connections"),
+        connections_per_ip_max: number(matches, "max-connections-per-ip"),
         idle_timeout: time(matches, "idle-timeout"),
+        min_rate: matches.get_one("min-rate").copied().unwrap_or_default(),
         session_timeout: time(matches, "session-timeout"),
         drain_timeout: time(matches, "drain-timeout"),
         exit_after: number(matches, "exit-after") as u64,

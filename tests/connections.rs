@@ -187,7 +187,7 @@ fn message_bytes_and_commands_put_the_deadline_off() {
     server.send(&client, b"DATA\r\n");
     for _ in 0..5 {
         server.advance(seconds(9));
-        server.send(&client, b"x");
+        server.send(&client, &[b'x'; 5000]);
     }
     assert_eq!(client.text(), format!("{ENVELOPE_REPLIES}{START_DATA}"));
     server.advance(seconds(11));
@@ -217,7 +217,7 @@ fn a_session_ends_between_transactions_when_its_time_is_up() {
     let client = in_data(&mut server);
     for _ in 0..4 {
         server.advance(seconds(5));
-        server.send(&client, b"x");
+        server.send(&client, &[b'x'; 6000]);
     }
     server.send(&client, b"\r\n.\r\n");
     let timeout = "421 mail.example.org Error: timeout exceeded\r\n";
@@ -226,6 +226,63 @@ fn a_session_ends_between_transactions_when_its_time_is_up() {
         client.text(),
         format!("{stored}{timeout}"),
         "no transaction is cut short"
+    );
+}
+
+#[test]
+fn a_message_has_to_keep_the_least_rate() {
+    let mut server = MemoryServer::start(&[
+        "--idle-timeout",
+        "10",
+        "--min-rate",
+        "100",
+        "--session-timeout",
+        "20",
+    ]);
+    let quick = in_data(&mut server);
+    let slow = in_data(&mut server);
+    for second in 1..100 {
+        server.send(&quick, &[b'x'; 100]);
+        server.send(&slow, &[b'x'; 99]);
+        server.advance(seconds(1));
+        let said = if second == 10 {
+            "421 mail.example.org Error: timeout exceeded\r\n"
+        } else {
+            ""
+        };
+        assert_eq!(slow.text(), said, "after {second} seconds");
+    }
+    assert_eq!(
+        quick.text(),
+        "",
+        "whoever keeps the rate is not cut, however long it takes"
+    );
+    server.send(&quick, b"\r\n.\r\n");
+    assert!(quick.text().starts_with("250 Ok: queued as TEST0001\r\n"));
+    assert_eq!(server.shelf().unfinished, 0);
+}
+
+#[test]
+fn a_transaction_without_a_message_does_not_last_beyond_the_session() {
+    let mut server = MemoryServer::start(&["--idle-timeout", "10", "--session-timeout", "20"]);
+    let client = greeted(&mut server);
+    for _ in 0..2 {
+        server.advance(seconds(9));
+        server.send(&client, b"NOOP\r\n");
+    }
+    server.send(&client, ENVELOPE);
+    client.received();
+    server.advance(seconds(9));
+    server.send(&client, b"NOOP\r\n");
+    assert_eq!(
+        client.text(),
+        "250 Ok\r\n",
+        "it has time for its commands, though it began late"
+    );
+    server.advance(seconds(1));
+    assert_eq!(
+        client.text(),
+        "421 mail.example.org Error: timeout exceeded\r\n"
     );
 }
 

@@ -7,13 +7,14 @@ mod common;
 use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use common::{TestServer, files, wait_until, without_trace};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use socket2::{Domain, Socket, Type};
 
 /// A client that reads whole lines.
 struct Client<S: Read> {
@@ -350,6 +351,31 @@ fn too_many_connections_are_told_so() {
 }
 
 #[test]
+fn too_many_connections_from_one_address_are_told_so() {
+    let server = TestServer::start(&["--max-connections-per-ip", "1"]);
+    let mut first = Client::connect(server.address());
+    first.expect("220");
+    let mut second = Client::connect(server.address());
+    second.expect("421");
+    assert_eq!(second.rest(), "");
+    let neighbour = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    neighbour
+        .bind(&"127.0.0.2:0".parse::<SocketAddr>().unwrap().into())
+        .unwrap();
+    neighbour
+        .connect(&server.address().parse::<SocketAddr>().unwrap().into())
+        .unwrap();
+    Client {
+        stream: BufReader::new(TcpStream::from(neighbour)),
+    }
+    .expect("220");
+    first.say("QUIT\r\n");
+    assert_eq!(first.rest(), "221 Bye\r\n");
+    wait_until("room", || server.log().contains("closed=quit"));
+    Client::connect(server.address()).expect("220");
+}
+
+#[test]
 fn it_ends_in_good_order_and_a_second_signal_ends_it_at_once() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut server = TestServer::start(&[]);
@@ -417,6 +443,11 @@ fn the_log_has_one_line_a_message_and_one_a_connection() {
         lines[2]
     );
     assert_eq!(lines.len(), 3);
+    let ended = log.lines().last().unwrap();
+    assert!(
+        ended.starts_with("ended connections=1 quit=1 peer=0 ") && ended.contains(" over_size=1 "),
+        "{ended}"
+    );
 }
 
 fn resident_kib(server: &TestServer, field: &str) -> u64 {

@@ -1,24 +1,26 @@
 //! One connection, from accept to close: a channel and a session.
 
 mod conversation;
+mod ending;
+mod patience;
 
 use core::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use self::ending::Closed;
+use self::patience::Patience;
 use super::Limits;
 use super::channel::{Channel, Fill, Readiness};
 use super::listener::PeerAddress;
-use super::log_line::{Recipients, Value};
 use super::transport::Transport;
 use crate::smtp::event::{Farewell, Phase};
 use crate::smtp::policy::Policy;
-use crate::smtp::reply::Reply;
-use crate::smtp::session::{Session, Transaction};
+use crate::smtp::session::{Session, Tally};
 use crate::store::{Draft, Outcome, Store, Ticket};
 
 /// The most bytes read at once, into a buffer that all connections share.
@@ -44,6 +46,8 @@ pub struct Turn<'a> {
     pub now: Instant,
     /// The same as RFC 5322 §3.3 writes it.
     pub date: &'a str,
+    /// What bounds connections.
+    pub limits: &'a Limits,
     /// Where mail goes.
     pub store: &'a mut dyn Store,
     /// Where replies are gathered, so that one write takes all of a turn; empty before and after.
@@ -86,9 +90,7 @@ pub struct Connection<T> {
     message: Message,
     /// Input that was read but not used: less than a command, or what waits behind a commit.
     input: BytesMut,
-    opened: Instant,
-    /// Since when the present command, or the next bytes of the message, are awaited.
-    awaited_since: Instant,
+    patience: Patience,
 }
 
 /// How far the life of a connection has come.
@@ -104,19 +106,6 @@ enum Stage {
     Lingering(Closed, Instant),
     /// Over.
     Gone(Closed),
-}
-
-/// How a connection ended.
-#[expect(clippy::enum_variant_names, reason = "it reads as `Closed::ByPeer`")]
-enum Closed {
-    /// By what the session said last.
-    BySession(Farewell),
-    /// By the peer, who closed its side.
-    ByPeer,
-    /// By a deadline that passed in this phase.
-    ByDeadline(Phase),
-    /// By a fault of the socket.
-    BySocket(io::Error),
 }
 
 /// The message of the present transaction, as the store knows it.
@@ -156,9 +145,18 @@ impl<T: Transport> Connection<T> {
             stage: Stage::New,
             message: Message::None,
             input: BytesMut::new(),
-            opened: now,
-            awaited_since: now,
+            patience: Patience::new(now),
         }
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> PeerAddress {
+        self.peer
+    }
+
+    /// What its session has done so far.
+    pub fn tally(&self) -> Tally {
+        self.session.tally()
     }
 
     /// Which connection this is.
@@ -189,7 +187,8 @@ impl<T: Transport> Connection<T> {
         if let Some(transaction) = self.session.stored(result, turn.replies) {
             self.log_message(&transaction, result.err());
         }
-        self.awaited_since = turn.now;
+        self.patience.progress(turn.now);
+        self.patience.enter_phase(turn.now, self.channel.bytes_in());
         let next = match self.stage {
             Stage::Open => self.converse(turn),
             _ => Ok(Next::Wait),
@@ -199,28 +198,34 @@ impl<T: Transport> Connection<T> {
 
     /// When [`on_deadline`](Self::on_deadline) is to be called, unless something happens before.
     pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
-        let idle = self.awaited_since + limits.idle_timeout;
-        match (&self.stage, self.session.phase()) {
-            (Stage::Lingering(_, until), _) => Some(*until),
-            (Stage::Leaving(closed, since), _) => Some(*since + closed.patience(limits)),
-            (Stage::Gone(_), _) | (_, Phase::Commit) => None,
-            (_, Phase::Idle) => Some(idle.min(self.opened + limits.session_timeout)),
-            (_, Phase::Command | Phase::Message | Phase::Closing) => Some(idle),
+        match &self.stage {
+            Stage::New | Stage::Open => self.patience.deadline(self.session.phase(), limits),
+            Stage::Leaving(closed, since) => Some(*since + closed.patience(limits)),
+            Stage::Lingering(_, until) => Some(*until),
+            Stage::Gone(_) => None,
         }
     }
 
-    /// Ends a connection whose deadline has passed.
+    /// Ends a connection whose deadline has passed, unless it deserves more time.
     pub fn on_deadline(&mut self, turn: &mut Turn<'_>) -> Next {
         let phase = self.session.phase();
         match self.stage {
-            // A client that has not even read what it was sent would not read another reply.
-            Stage::New | Stage::Open if self.channel.unsent() > 0 => {
-                self.leave(Closed::ByDeadline(phase), turn);
-                self.give_up();
-            }
             Stage::New | Stage::Open => {
-                self.session.time_out(turn.replies);
+                if !self
+                    .patience
+                    .has_ended(phase, turn.now, self.channel.bytes_in(), turn.limits)
+                {
+                    return Next::Wait;
+                }
+                // A client that has not even read what it was sent would not read another reply.
+                let listens = self.channel.unsent() == 0;
+                if listens {
+                    self.session.time_out(turn.replies);
+                }
                 self.leave(Closed::ByDeadline(phase), turn);
+                if !listens {
+                    self.give_up();
+                }
             }
             Stage::Leaving(..) | Stage::Lingering(..) | Stage::Gone(_) => self.give_up(),
         }
@@ -287,7 +292,7 @@ impl<T: Transport> Connection<T> {
     fn leave(&mut self, closed: Closed, turn: &mut Turn<'_>) {
         self.abort_message(turn.store);
         self.input = BytesMut::new();
-        if !matches!(self.stage, Stage::Gone(_)) {
+        if self.is_open() {
             self.stage = Stage::Leaving(closed, turn.now);
         }
     }
@@ -323,81 +328,5 @@ impl<T: Transport> Connection<T> {
             }
             Stage::New | Stage::Open => Stage::Gone(Closed::ByPeer),
         };
-    }
-
-    /// One line for a message, stored or refused with this reply.
-    fn log_message(&self, transaction: &Transaction, refused: Option<Reply>) {
-        let Transaction { envelope, id, size } = transaction;
-        let from = Value(&envelope.reverse_path);
-        let to = Value(Recipients(&envelope.recipients));
-        let id = id.as_ref().map_or("", |id| id.as_str());
-        match refused {
-            None => log::info!(
-                "conn={} id={id} from={from} to={to} size={size} stored",
-                self.id
-            ),
-            Some(reply) => log::info!(
-                "conn={} id={id} from={from} to={to} size={size} rejected={}",
-                self.id,
-                reply.code
-            ),
-        }
-    }
-
-    /// The one line of a connection that is gone.
-    pub fn log_end(&self, now: Instant) {
-        let closed = match &self.stage {
-            Stage::Gone(closed) => closed.reason(),
-            _ => "error",
-        };
-        let tally = self.session.tally();
-        log::info!(
-            "conn={} peer={} closed={closed} messages={} errors={} bytes_in={} bytes_out={} seconds={:.3}",
-            self.id,
-            self.peer,
-            tally.messages,
-            tally.errors,
-            self.channel.bytes_in(),
-            self.channel.bytes_out(),
-            now.saturating_duration_since(self.opened).as_secs_f64(),
-        );
-        match &self.stage {
-            Stage::Gone(Closed::ByDeadline(phase)) => {
-                log::debug!("conn={} waited_for={phase:?}", self.id);
-            }
-            Stage::Gone(Closed::BySocket(error)) => {
-                log::debug!("conn={} socket={}", self.id, Value(error));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Closed {
-    /// How long the last replies may take to be written. A client that took leave may be a slow reader; one
-    /// that was told to go has had its time.
-    fn patience(&self, limits: &Limits) -> Duration {
-        match self {
-            Self::BySession(Farewell::Drain) | Self::ByDeadline(_) => LINGER_TIMEOUT,
-            _ => limits.idle_timeout,
-        }
-    }
-
-    /// The word for it in the log.
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::BySession(Farewell::Quit) => "quit",
-            Self::BySession(Farewell::Limit) => "limit",
-            Self::BySession(Farewell::Timeout) | Self::ByDeadline(_) => "timeout",
-            Self::BySession(Farewell::Drain) => "drain",
-            Self::BySession(Farewell::Error) => "error",
-            Self::ByPeer => "peer",
-            Self::BySocket(error) => match error.kind() {
-                ErrorKind::ConnectionReset
-                | ErrorKind::BrokenPipe
-                | ErrorKind::ConnectionAborted => "peer",
-                _ => "error",
-            },
-        }
     }
 }

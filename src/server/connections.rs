@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
@@ -16,8 +17,10 @@ use super::clock::Clock;
 use super::connection::{Connection, ConnectionId, Drain, Next, READ_BYTES_MAX, Turn};
 use super::deadlines::{Alarm, Deadlines};
 use super::listener::PeerAddress;
+use super::totals::{Reason, Totals};
 use super::transport::Transport;
 use crate::smtp::policy::Policy;
+use crate::smtp::session::Tally;
 use crate::store::{Finished, Outcome, Store, Ticket};
 
 /// The slab of connections.
@@ -38,6 +41,8 @@ pub struct Connections<T> {
     drain: Drain,
     /// Connections that are being served, and not only told good-bye.
     open: usize,
+    open_by_ip: HashMap<IpAddr, usize>,
+    totals: Totals,
     /// Whether messages were submitted since the last commit.
     submitted: bool,
     scratch: Scratch,
@@ -83,6 +88,8 @@ impl<T: Transport> Connections<T> {
             messages_stored: 0,
             drain: Drain::No,
             open: 0,
+            open_by_ip: HashMap::new(),
+            totals: Totals::default(),
             submitted: false,
             scratch: Scratch {
                 now,
@@ -110,13 +117,51 @@ impl<T: Transport> Connections<T> {
         self.open
     }
 
+    /// Whether one more connection, of this `peer`, is within the limits.
+    pub fn has_room_for(&self, peer: PeerAddress) -> bool {
+        let alike = || {
+            peer.ip()
+                .and_then(|ip| self.open_by_ip.get(&ip))
+                .copied()
+                .unwrap_or(0)
+        };
+        let most_alike = self.limits.connections_per_ip_max;
+        self.open < self.limits.connections_max && (most_alike == 0 || alike() < most_alike)
+    }
+
+    /// Counts a connection that was turned away, and logs its end.
+    pub fn turned_away(&mut self, peer: PeerAddress, bytes_out: usize) {
+        let id = self.next_id();
+        self.totals.turned_away += 1;
+        self.totals.add(Reason::Limit, Tally::default());
+        log::info!(
+            "conn={id} peer={peer} closed=limit messages=0 errors=0 bytes_in=0 bytes_out={bytes_out} seconds=0.000"
+        );
+    }
+
+    /// Logs what the server has done in all.
+    pub fn log_totals(&self) {
+        log::info!("ended {}", self.totals);
+    }
+
+    /// A connection of `ip` is being served, or no more.
+    fn count_open(&mut self, ip: Option<IpAddr>, more: bool) {
+        self.open = if more { self.open + 1 } else { self.open - 1 };
+        let Some(ip) = ip else { return };
+        let alike = self.open_by_ip.entry(ip).or_insert(0);
+        *alike = if more { *alike + 1 } else { *alike - 1 };
+        if *alike == 0 {
+            self.open_by_ip.remove(&ip);
+        }
+    }
+
     /// Whether the last one is gone.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
     /// A name for a connection, also for one that is turned away.
-    pub fn next_id(&mut self) -> ConnectionId {
+    fn next_id(&mut self) -> ConnectionId {
         let id = ConnectionId(self.next_id);
         self.next_id += 1;
         id
@@ -132,7 +177,7 @@ impl<T: Transport> Connections<T> {
             alarm: Alarm::default(),
             queued: false,
         });
-        self.open += 1;
+        self.count_open(peer.ip(), true);
         self.turn(key, Connection::on_ready);
     }
 
@@ -212,7 +257,8 @@ impl<T: Transport> Connections<T> {
         while let Some(key) = self.gone.pop() {
             if let Some(mut slot) = self.slots.try_remove(key) {
                 self.deadlines.clear(key, &mut slot.alarm);
-                slot.connection.log_end(self.scratch.now);
+                let reason = slot.connection.log_end(self.scratch.now);
+                self.totals.add(reason, slot.connection.tally());
             }
         }
     }
@@ -270,6 +316,7 @@ impl<T: Transport> Connections<T> {
         let mut turn = Turn {
             now: self.scratch.now,
             date: self.scratch.clock.date(),
+            limits: &self.limits,
             store: &mut *self.store,
             replies: &mut self.scratch.replies,
             buffer: &mut self.scratch.buffer[..],
@@ -277,7 +324,8 @@ impl<T: Transport> Connections<T> {
         };
         let was_open = slot.connection.is_open();
         let next = act(&mut slot.connection, &mut turn);
-        self.open -= usize::from(was_open && !slot.connection.is_open());
+        let left = was_open && !slot.connection.is_open();
+        let ip = slot.connection.peer().ip();
         let name = Name {
             key,
             id: slot.connection.id(),
@@ -296,5 +344,8 @@ impl<T: Transport> Connections<T> {
         }
         let deadline = slot.connection.deadline(&self.limits);
         self.deadlines.set(key, &mut slot.alarm, deadline);
+        if left {
+            self.count_open(ip, false);
+        }
     }
 }

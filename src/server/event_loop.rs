@@ -42,7 +42,6 @@ pub struct Server {
     /// The token of the connection whose key is 0.
     first_connection: usize,
     connections: Connections<Plain>,
-    connections_max: usize,
     reserve: Reserve,
     /// Nobody is accepted before this.
     accept_after: Option<Instant>,
@@ -129,7 +128,6 @@ impl Server {
             first_connection: LISTENERS + listeners.len(),
             listeners,
             connections: Connections::new(Rc::new(policy), limits, store, Instant::now()),
-            connections_max: limits.connections_max,
             reserve: Reserve::new(),
             accept_after: None,
             stop_at_once: false,
@@ -150,6 +148,7 @@ impl Server {
             self.tick()?;
             let done = self.connections.is_draining() && self.connections.is_empty();
             if done || self.stop_at_once {
+                self.connections.log_totals();
                 return Ok(());
             }
         }
@@ -254,9 +253,7 @@ impl Server {
             return false;
         }
         match listener.accept(&mut self.reserve) {
-            Accepted::Connection(stream, peer)
-                if self.connections.open() < self.connections_max =>
-            {
+            Accepted::Connection(stream, peer) if self.connections.has_room_for(peer) => {
                 self.welcome(stream, peer);
             }
             Accepted::Connection(stream, peer) => self.turn_away(stream, peer),
@@ -289,9 +286,6 @@ impl Server {
         let mut farewell = BytesMut::new();
         reply::TOO_MANY_CONNECTIONS.write(&mut farewell, false);
         let written = stream.write(&farewell).unwrap_or(0);
-        let id = self.connections.next_id();
-        log::info!(
-            "conn={id} peer={peer} closed=limit messages=0 errors=0 bytes_in=0 bytes_out={written} seconds=0.000"
-        );
+        self.connections.turned_away(peer, written);
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,15 @@ pub enum PeerAddress {
 }
 
 impl PeerAddress {
+    /// Its IP address.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip()),
+            Self::Unix => None,
+        }
+    }
+
     /// As the session sees it.
     pub(super) fn peer(&self) -> Peer {
         match self {

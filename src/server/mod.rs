@@ -19,6 +19,7 @@ mod descriptors;
 mod event_loop;
 pub mod listener;
 mod log_line;
+pub mod totals;
 pub mod transport;
 
 use std::time::Duration;
@@ -31,9 +32,13 @@ pub use listener::ListenAddress;
 pub struct Limits {
     /// The most connections at a time.
     pub connections_max: usize,
+    /// The most of them from one IP address; 0 for no limit.
+    pub connections_per_ip_max: usize,
     /// How long a client may take for a whole command, or until the next bytes of a message.
     pub idle_timeout: Duration,
-    /// How long a connection may last; a transaction that has begun is not cut short by it.
+    /// How many bytes a second of a message have to come at least, averaged over an idle timeout.
+    pub min_rate: u64,
+    /// How long a connection may last; a message that keeps the least rate is not cut short by it.
     pub session_timeout: Duration,
     /// How long transactions in flight may take once the server was told to stop.
     pub drain_timeout: Duration,

@@ -87,6 +87,12 @@ pub struct Tally {
     pub errors: u32,
     /// Those since the start or the last stored message.
     errors_in_a_row: u32,
+    /// Replies that a transaction has too many recipients.
+    pub over_recipients: u32,
+    /// Replies that a message is too large.
+    pub over_size: u32,
+    /// Replies that a command line is too long.
+    pub over_line: u32,
     /// Transactions begun.
     transactions: u64,
 }
@@ -360,6 +366,9 @@ impl Session {
     /// Gives a reply, and sends away a client that has made too many errors.
     fn answer(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
         reply.write(out, self.extended());
+        self.tally.over_recipients += u32::from(reply == reply::TOO_MANY_RECIPIENTS);
+        self.tally.over_size += u32::from(reply == reply::TOO_LARGE);
+        self.tally.over_line += u32::from(reply == reply::LINE_TOO_LONG);
         if reply.is_error() {
             self.tally.errors += 1;
             self.tally.errors_in_a_row += 1;

@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 
 use super::{Closed, Connection, Message, Next, TURN_BYTES_MAX, Turn};
 use crate::server::channel::Fill;
@@ -78,21 +78,18 @@ impl<T: Transport> Connection<T> {
         let buffer = mem::take(&mut turn.buffer);
         let mut input = &buffer[..received];
         let pause = self.drive(&mut input, turn);
-        self.input.extend_from_slice(input);
+        self.input = BytesMut::from(input);
         turn.buffer = buffer;
         pause
     }
 
     /// Drives the session with input kept from before. A connection that keeps none owns no memory for it.
     fn use_kept_input(&mut self, turn: &mut Turn<'_>) -> Pause {
-        let mut kept = mem::take(&mut self.input);
+        let kept = mem::take(&mut self.input);
         let mut input = &kept[..];
         let pause = self.drive(&mut input, turn);
-        let left = input.len();
-        if left > 0 {
-            kept.advance(kept.len() - left);
-            self.input = kept;
-        }
+        // A small rest must not hold on to the memory of what it was a part of.
+        self.input = BytesMut::from(input);
         pause
     }
 
@@ -102,7 +99,8 @@ impl<T: Transport> Connection<T> {
             return Pause::Commit;
         }
         loop {
-            if turn.drain.ends(self.session.phase()) {
+            let phase = self.session.phase();
+            if turn.drain.ends(phase) {
                 self.session.shut_down(turn.replies);
             }
             let unsent = self.channel.unsent() + turn.replies.len();
@@ -141,7 +139,10 @@ impl<T: Transport> Connection<T> {
                 }
                 Event::Close(farewell) => return Pause::Over(farewell),
             }
-            self.awaited_since = turn.now;
+            self.patience.progress(turn.now);
+            if self.session.phase() != phase {
+                self.patience.enter_phase(turn.now, self.channel.bytes_in());
+            }
         }
     }
 

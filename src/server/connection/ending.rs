@@ -1,0 +1,102 @@
+//! How connections end, and what is told of it.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use super::{Connection, LINGER_TIMEOUT, Stage};
+use crate::server::Limits;
+use crate::server::log_line::{Recipients, Value};
+use crate::server::totals::Reason;
+use crate::server::transport::Transport;
+use crate::smtp::event::{Farewell, Phase};
+use crate::smtp::reply::Reply;
+use crate::smtp::session::Transaction;
+
+/// How a connection ended.
+#[expect(clippy::enum_variant_names, reason = "it reads as `Closed::ByPeer`")]
+pub(super) enum Closed {
+    /// By what the session said last.
+    BySession(Farewell),
+    /// By the peer, who closed its side.
+    ByPeer,
+    /// By a deadline that passed in this phase.
+    ByDeadline(Phase),
+    /// By a fault of the socket.
+    BySocket(io::Error),
+}
+
+impl Closed {
+    /// How long the last replies may take to be written. A client that took leave may be a slow reader; one
+    /// that was told to go has had its time.
+    pub(super) fn patience(&self, limits: &Limits) -> Duration {
+        match self {
+            Self::BySession(Farewell::Drain) | Self::ByDeadline(_) => LINGER_TIMEOUT,
+            _ => limits.idle_timeout,
+        }
+    }
+
+    /// The word for it.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::BySession(Farewell::Quit) => Reason::Quit,
+            Self::BySession(Farewell::Limit) => Reason::Limit,
+            Self::BySession(Farewell::Timeout) | Self::ByDeadline(_) => Reason::Timeout,
+            Self::BySession(Farewell::Drain) => Reason::Drain,
+            Self::BySession(Farewell::Error) => Reason::Error,
+            Self::ByPeer => Reason::Peer,
+            Self::BySocket(error) => match error.kind() {
+                ErrorKind::ConnectionReset
+                | ErrorKind::BrokenPipe
+                | ErrorKind::ConnectionAborted => Reason::Peer,
+                _ => Reason::Error,
+            },
+        }
+    }
+}
+
+impl<T: Transport> Connection<T> {
+    /// One line for a message, stored or refused with this reply.
+    pub(super) fn log_message(&self, transaction: &Transaction, refused: Option<Reply>) {
+        let Transaction { envelope, id, size } = transaction;
+        let conn = self.id;
+        let from = Value(&envelope.reverse_path);
+        let to = Value(Recipients(&envelope.recipients));
+        let id = id.as_ref().map_or("", |id| id.as_str());
+        match refused {
+            None => log::info!("conn={conn} id={id} from={from} to={to} size={size} stored"),
+            Some(Reply { code, .. }) => {
+                log::info!("conn={conn} id={id} from={from} to={to} size={size} rejected={code}");
+            }
+        }
+    }
+
+    /// The one line of a connection that is gone; returns why it is.
+    pub fn log_end(&self, now: Instant) -> Reason {
+        let reason = match &self.stage {
+            Stage::Gone(closed) => closed.reason(),
+            _ => Reason::Error,
+        };
+        let tally = self.session.tally();
+        log::info!(
+            "conn={} peer={} closed={reason} messages={} errors={} bytes_in={} bytes_out={} seconds={:.3}",
+            self.id,
+            self.peer,
+            tally.messages,
+            tally.errors,
+            self.channel.bytes_in(),
+            self.channel.bytes_out(),
+            now.saturating_duration_since(self.patience.opened())
+                .as_secs_f64(),
+        );
+        match &self.stage {
+            Stage::Gone(Closed::ByDeadline(phase)) => {
+                log::debug!("conn={} waited_for={phase:?}", self.id);
+            }
+            Stage::Gone(Closed::BySocket(error)) => {
+                log::debug!("conn={} socket={}", self.id, Value(error));
+            }
+            _ => {}
+        }
+        reason
+    }
+}

@@ -1,0 +1,81 @@
+//! How long a client may take.
+
+use std::time::Instant;
+
+use crate::server::Limits;
+use crate::smtp::event::Phase;
+
+/// The times that the deadline of one connection follows from.
+pub(super) struct Patience {
+    opened: Instant,
+    /// Since when the present command, or the next bytes of the message, are awaited.
+    awaited_since: Instant,
+    /// Since when the present transaction or message goes on; for a message, since its rate was last found good.
+    window_since: Instant,
+    /// What had been read by then.
+    window_bytes: u64,
+}
+
+impl Patience {
+    /// With a client that has just connected.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            opened: now,
+            awaited_since: now,
+            window_since: now,
+            window_bytes: 0,
+        }
+    }
+
+    /// When the connection was opened.
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    /// The client has given a whole command, or more of its message.
+    pub(super) fn progress(&mut self, now: Instant) {
+        self.awaited_since = now;
+    }
+
+    /// With that the session has entered another phase.
+    pub(super) fn enter_phase(&mut self, now: Instant, bytes_in: u64) {
+        self.window_since = now;
+        self.window_bytes = bytes_in;
+    }
+
+    /// When patience with a session in this `phase` ends, or is to be thought over; never while the store works.
+    pub(super) fn deadline(&self, phase: Phase, limits: &Limits) -> Option<Instant> {
+        let idle = self.awaited_since + limits.idle_timeout;
+        let session = self.opened + limits.session_timeout;
+        let window = self.window_since + limits.idle_timeout;
+        match phase {
+            Phase::Idle => Some(idle.min(session)),
+            // A transaction that begins late is given the time for its commands; with its message it has begun.
+            Phase::Command => Some(idle.min(session.max(window))),
+            Phase::Message => Some(idle.min(window)),
+            Phase::Commit => None,
+            Phase::Closing => Some(idle),
+        }
+    }
+
+    /// Whether patience has ended by `now`. A message that came fast enough since this was last asked goes on,
+    /// however long it takes in all.
+    pub(super) fn has_ended(
+        &mut self,
+        phase: Phase,
+        now: Instant,
+        bytes_in: u64,
+        limits: &Limits,
+    ) -> bool {
+        let due = self
+            .deadline(phase, limits)
+            .is_some_and(|deadline| deadline <= now);
+        if !due || phase != Phase::Message || self.awaited_since + limits.idle_timeout <= now {
+            return due;
+        }
+        let least = limits.idle_timeout.as_secs_f64() * limits.min_rate as f64;
+        let kept = (bytes_in - self.window_bytes) as f64 >= least;
+        self.enter_phase(now, bytes_in);
+        !kept
+    }
+}
