@@ -12,8 +12,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use common::{TestServer, files, wait_until, without_trace};
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use common::{TestServer, files, raise_descriptor_limit, wait_until, without_trace};
+use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
 /// A client that reads whole lines.
@@ -450,12 +450,6 @@ fn the_log_has_one_line_a_message_and_one_a_connection() {
     );
 }
 
-fn resident_kib(server: &TestServer, field: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 #[test]
 fn large_messages_pass_through_little_memory() {
     const LIMIT: usize = 25 << 20;
@@ -464,7 +458,7 @@ fn large_messages_pass_through_little_memory() {
     warm.begin_message("warm@example.org");
     warm.say("x\r\n.\r\n");
     warm.expect("250");
-    let idle = resident_kib(&server, "VmRSS");
+    let idle = server.memory_kib("VmRSS");
     let line = "A line of text, 78 characters long with its line end, over and over again...\r\n";
     for size in [10 << 20, LIMIT, LIMIT + 1] {
         let mut message = line.repeat(size / line.len() - 1);
@@ -487,7 +481,7 @@ fn large_messages_pass_through_little_memory() {
             );
         }
     }
-    let most = resident_kib(&server, "VmHWM");
+    let most = server.memory_kib("VmHWM");
     assert!(most - idle < 8 << 10, "{idle} KiB became {most} KiB");
     server.stop();
 }
@@ -495,15 +489,7 @@ fn large_messages_pass_through_little_memory() {
 #[test]
 fn a_thousand_clients_with_ten_messages_each() {
     const CLIENTS: usize = 1000;
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    )
-    .unwrap();
+    raise_descriptor_limit();
     let mut server = TestServer::start(&["--log-level", "warn"]);
     let mut clients: Vec<_> = (0..CLIENTS)
         .map(|_| Client::connect(server.address()))

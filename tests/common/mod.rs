@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use tempfile::TempDir;
 
 /// How long a test waits for what must happen, before it fails. Far more than it takes on a busy machine.
@@ -36,10 +36,21 @@ impl TestServer {
     /// Starts a server with these options and waits until it listens: on a free port of the loopback, unless
     /// they name another listener. It keeps mail in `./mail` of its folder, as it does by itself.
     pub fn start(args: &[&str]) -> Self {
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_mailoop")), args)
+    }
+
+    /// The same, with so many descriptors.
+    pub fn start_with_descriptors(limit: u32, args: &[&str]) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_mailoop")]);
+        Self::spawn(shell, args)
+    }
+
+    fn spawn(mut command: Command, args: &[&str]) -> Self {
         let named = |option: &str| args.iter().any(|arg| arg.starts_with(option));
         let folder = tempfile::tempdir().unwrap();
         let output = |name| File::create(folder.path().join(name)).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
         command.arg("serve").args(args);
         if !named("--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
@@ -142,6 +153,39 @@ impl TestServer {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// A figure of its memory in KiB, by its name in `/proc`: `VmRSS` now, `VmHWM` the most so far.
+    pub fn memory_kib(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Processor time it has used so far, in ticks of the clock.
+    pub fn processor_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<_> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    /// Whether it has used no processor time for a while.
+    pub fn is_resting(&self) -> bool {
+        let before = self.processor_ticks();
+        thread::sleep(Duration::from_millis(100));
+        self.processor_ticks() == before
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid()))
+            .unwrap()
+            .count()
+    }
+
     /// Whether the server is running no more.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
@@ -176,6 +220,19 @@ impl Drop for TestServer {
 fn listening_address(line: &str) -> Option<&str> {
     let (_protocol, address) = line.strip_prefix("listening ")?.split_once(' ')?;
     Some(address)
+}
+
+/// Lets this process open as many descriptors as it is allowed to.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )
+    .unwrap();
 }
 
 /// Waits for something that is bound to happen; fails by the name `what` if it does not.
