@@ -7,7 +7,7 @@
 //!
 //! - [`smtp`] is the protocol. It knows no socket, no file and no clock: bytes in, events out.
 //! - [`store`] is where accepted mail goes. It knows no socket either.
-//! - [`server`] is the loop, the only place that knows mio. It carries bytes between the two.
+//! - [`server`] is the loop. It carries bytes between the two, and of all that serves only it knows mio.
 //! - [`client`] is the other end of the wire: `mailoop send`.
 //! - [`cli`] reads the command line into a [`config`], which is checked before a socket opens; [`exit`] is how
 //!   a command ends, [`logging`] where its log lines go.

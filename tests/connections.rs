@@ -199,6 +199,33 @@ fn message_bytes_and_commands_put_the_deadline_off() {
 }
 
 #[test]
+fn bytes_of_a_message_that_is_refused_put_the_deadline_off_as_well() {
+    let mut server = MemoryServer::start(&["--idle-timeout", "10", "--max-message-size", "1000"]);
+    let client = in_data(&mut server);
+    for _ in 0..5 {
+        server.send(&client, &[b'x'; 6000]);
+        server.advance(seconds(9));
+    }
+    server.send(&client, b"\r\n.\r\n");
+    assert_eq!(
+        client.text(),
+        "552 Error: message exceeds the size limit\r\n"
+    );
+}
+
+#[test]
+fn a_drain_does_not_wait_for_who_does_not_read() {
+    let mut server = MemoryServer::start(&["--drain-timeout", "10"]);
+    let client = greeted(&mut server);
+    server.make_room(&client, 0);
+    server.send(&client, b"NOOP\r\nQUIT\r\n");
+    assert_eq!(server.open(), 1, "its last reply is not out: it counts");
+    server.drain();
+    server.advance(seconds(10));
+    assert!(server.is_empty());
+}
+
+#[test]
 fn an_extended_session_times_out_with_its_status_code() {
     let mut server = MemoryServer::start(&["--idle-timeout", "10"]);
     let client = greeted(&mut server);

@@ -68,7 +68,7 @@ fn the_store_knows_no_socket() {
 }
 
 #[test]
-fn the_loop_alone_starts_no_thread_and_no_program() {
+fn nothing_starts_a_thread_or_a_program() {
     assert_eq!(
         mentions("", &["thread::", "std::process::Command", "async fn"]),
         Vec::<String>::new()

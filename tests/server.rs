@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::{TestServer, files, raise_descriptor_limit, wait_until, without_trace};
 use rustix::process::Signal;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// A client that reads whole lines.
 struct Client<S: Read> {
@@ -310,6 +310,25 @@ fn data_and_fin_in_one_packet_are_both_heard() {
 }
 
 #[test]
+fn what_is_behind_urgent_data_is_heard() {
+    let server = TestServer::start(&[]);
+    for _ in 0..20 {
+        let mut client = Client::connect(server.address());
+        client.expect("220");
+        server.signal(Signal::STOP);
+        client.say("NO");
+        // The urgent octet itself is not part of the stream.
+        SockRef::from(client.stream.get_ref())
+            .send_out_of_band(b"!")
+            .unwrap();
+        client.say("OP\r\nNOOP\r\n");
+        server.signal(Signal::CONT);
+        client.expect("250");
+        client.expect("250");
+    }
+}
+
+#[test]
 fn the_last_reply_arrives_though_there_is_unread_input() {
     let server = TestServer::start(&["--max-errors", "1"]);
     for _ in 0..20 {
@@ -403,6 +422,43 @@ fn it_ends_in_good_order_and_a_second_signal_ends_it_at_once() {
         TcpStream::connect(server.address()).is_err()
     });
     server.stop();
+}
+
+#[test]
+fn the_first_signal_does_not_cut_a_drain_that_has_begun_by_itself() {
+    let mut server = TestServer::start(&["--exit-after", "1"]);
+    let mut sender = Client::connect(server.address());
+    sender.begin_message("b@example.org");
+    let mut other = Client::connect(server.address());
+    other.begin_message("c@example.org");
+    other.say(".\r\n");
+    other.expect("250");
+    other.expect("421");
+    server.signal(Signal::TERM);
+    sender.say("text\r\n.\r\n");
+    sender.expect("250 Ok: queued as");
+    sender.expect("421");
+    drop((sender, other));
+    wait_until("the end", || server.has_ended());
+    server.stop();
+}
+
+#[test]
+fn a_socket_file_that_is_somebody_elses_by_now_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("smtp.sock");
+    let unix = format!("unix:{}", socket.display());
+    let mut first = TestServer::start(&["--listen", &unix]);
+    fs::remove_file(&socket).unwrap();
+    let mut second = TestServer::start(&["--listen", &unix]);
+    first.stop();
+    let mut client = Client {
+        stream: BufReader::new(UnixStream::connect(&socket).unwrap()),
+    };
+    client.expect("220");
+    drop(client);
+    second.stop();
+    assert!(!socket.exists());
 }
 
 #[test]
@@ -550,7 +606,7 @@ fn a_peer_that_resets_leaves_no_file_behind() {
                 client.hear();
             }
         }
-        let socket = socket2::SockRef::from(client.stream.get_ref());
+        let socket = SockRef::from(client.stream.get_ref());
         socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
     wait_until("all to be gone", || {

@@ -16,8 +16,9 @@ pub struct Readiness {
     pub readable: bool,
     /// A write may find room.
     pub writable: bool,
-    /// The peer has closed its side: behind what it sent there is an end to be read.
-    pub read_closed: bool,
+    /// A read that gives less than it could is not the last one: the peer has closed its side, and that is still
+    /// to be read, or it has sent urgent data, at which a read stops.
+    pub read_on: bool,
 }
 
 /// What a read told about the socket.
@@ -47,7 +48,7 @@ impl<T: Transport> Channel<T> {
         let ready = Readiness {
             readable: true,
             writable: true,
-            read_closed: false,
+            read_on: false,
         };
         Self {
             transport,
@@ -60,9 +61,9 @@ impl<T: Transport> Channel<T> {
 
     /// Notes what an event told.
     pub fn note(&mut self, event: Readiness) {
-        self.ready.readable |= event.readable || event.read_closed;
+        self.ready.readable |= event.readable || event.read_on;
         self.ready.writable |= event.writable;
-        self.ready.read_closed |= event.read_closed;
+        self.ready.read_on |= event.read_on;
     }
 
     /// Whether a read may find something.
@@ -90,8 +91,7 @@ impl<T: Transport> Channel<T> {
             return Ok((0, Fill::Eof));
         }
         self.bytes_in += received as u64;
-        // Where the peer has closed its side a short read is not the last one: the end is still to be read.
-        let drained = T::SHORT_READ_DRAINS && received < buffer.len() && !self.ready.read_closed;
+        let drained = T::SHORT_READ_DRAINS && received < buffer.len() && !self.ready.read_on;
         self.ready.readable = !drained;
         Ok((
             received,
@@ -132,13 +132,15 @@ impl<T: Transport> Channel<T> {
         while written < bytes.len() && self.ready.writable {
             match self.transport.write(&bytes[written..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(taken) => written += taken,
+                Ok(taken) => {
+                    written += taken;
+                    self.bytes_out += taken as u64;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.ready.writable = false,
                 Err(error) => return Err(error),
             }
         }
-        self.bytes_out += written as u64;
         Ok(written)
     }
 

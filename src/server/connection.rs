@@ -88,7 +88,8 @@ pub struct Connection<T> {
     session: Session,
     stage: Stage,
     message: Message,
-    /// Input that was read but not used: less than a command, or what waits behind a commit.
+    /// Input that was read but not used: less than a command, or what waits for the store or for replies to be
+    /// read.
     input: BytesMut,
     patience: Patience,
 }
@@ -174,8 +175,14 @@ impl<T: Transport> Connection<T> {
         let next = match self.stage {
             Stage::New => self.greet(turn),
             Stage::Open => self.converse(turn),
-            Stage::Lingering(..) => self.drain(turn),
-            Stage::Leaving(..) | Stage::Gone(_) => Ok(Next::Wait),
+            Stage::Lingering(..) => self.discard_input(turn),
+            Stage::Leaving(..) => {
+                if let Drain::TimeIsUp = turn.drain {
+                    self.give_up();
+                }
+                Ok(Next::Wait)
+            }
+            Stage::Gone(_) => Ok(Next::Wait),
         };
         self.settle(next, turn)
     }
@@ -232,9 +239,9 @@ impl<T: Transport> Connection<T> {
         self.settle(Ok(Next::Wait), turn)
     }
 
-    /// Whether it is being served, and not only told good-bye.
+    /// Whether it counts as a connection: it was not told good-bye yet.
     pub fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::New | Stage::Open)
+        matches!(self.stage, Stage::New | Stage::Open | Stage::Leaving(..))
     }
 
     /// The first turn: whoever has talked already does not speak SMTP.
@@ -252,7 +259,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Throws away what a peer still sends, until it closes its side.
-    fn drain(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+    fn discard_input(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
         let mut budget = TURN_BYTES_MAX;
         while self.channel.is_readable() && budget > 0 {
             let (received, fill) = self.channel.fill(turn.buffer)?;
@@ -281,6 +288,7 @@ impl<T: Transport> Connection<T> {
         if matches!(self.stage, Stage::Leaving(..)) && self.channel.unsent() == 0 {
             return self.part(turn.now);
         }
+        // A message that was submitted keeps even a connection that is gone, until it is known what became of it.
         match (&self.stage, &self.message) {
             (_, Message::Submitted(ticket)) => Next::Commit(*ticket),
             (Stage::Gone(_), _) => Next::Reap,
@@ -292,7 +300,7 @@ impl<T: Transport> Connection<T> {
     fn leave(&mut self, closed: Closed, turn: &mut Turn<'_>) {
         self.abort_message(turn.store);
         self.input = BytesMut::new();
-        if self.is_open() {
+        if matches!(self.stage, Stage::New | Stage::Open) {
             self.stage = Stage::Leaving(closed, turn.now);
         }
     }

@@ -155,7 +155,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Whether the last one is gone.
+    /// Whether the last one was removed.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -211,6 +211,7 @@ impl<T: Transport> Connections<T> {
     pub fn commit(&mut self) {
         self.submitted = false;
         let mut finished = mem::take(&mut self.scratch.finished);
+        let mut drain = false;
         self.store.commit(&mut finished);
         for Finished { ticket, outcome } in finished.drain(..) {
             let Some(name) = self.awaiting_commit.remove(&ticket) else {
@@ -218,8 +219,9 @@ impl<T: Transport> Connections<T> {
             };
             let stored = matches!(outcome, Outcome::Stored);
             self.messages_stored += u64::from(stored);
-            if stored && self.messages_stored == self.limits.exit_after {
-                self.start_draining();
+            if stored && self.messages_stored == self.limits.exit_after && !self.is_draining() {
+                self.drain = Drain::Until(self.scratch.now + self.limits.drain_timeout);
+                drain = true;
             }
             if self.slot_of(name).is_some() {
                 self.turn(name.key, |connection, turn| {
@@ -228,6 +230,9 @@ impl<T: Transport> Connections<T> {
             }
         }
         self.scratch.finished = finished;
+        if drain {
+            self.drain_all();
+        }
     }
 
     /// Ends those whose deadline has passed.
@@ -286,7 +291,7 @@ impl<T: Transport> Connections<T> {
     /// When something is to be done without an event: now if a connection has work left, otherwise at the first
     /// deadline.
     pub fn next_wake(&self) -> Option<Instant> {
-        if self.submitted || !self.runnable.is_empty() {
+        if self.submitted || !self.runnable.is_empty() || !self.gone.is_empty() {
             return Some(self.scratch.now);
         }
         let drain = match self.drain {
@@ -336,8 +341,7 @@ impl<T: Transport> Connections<T> {
                 self.runnable.push_back(name);
             }
             Next::Commit(ticket) => {
-                self.submitted = true;
-                self.awaiting_commit.insert(ticket, name);
+                self.submitted |= self.awaiting_commit.insert(ticket, name).is_none();
             }
             Next::Reap => self.gone.push(key),
             Next::Wait | Next::Again => {}

@@ -45,7 +45,9 @@ pub struct Server {
     reserve: Reserve,
     /// Nobody is accepted before this.
     accept_after: Option<Instant>,
-    /// Whether a second signal asked not to wait for anybody.
+    /// Whether a signal asked to end.
+    told_to_stop: bool,
+    /// Whether a second one asked not to wait for anybody.
     stop_at_once: bool,
 }
 
@@ -130,6 +132,7 @@ impl Server {
             connections: Connections::new(Rc::new(policy), limits, store, Instant::now()),
             reserve: Reserve::new(),
             accept_after: None,
+            told_to_stop: false,
             stop_at_once: false,
         })
     }
@@ -201,7 +204,7 @@ impl Server {
                     let readiness = Readiness {
                         readable: event.is_readable() || event.is_error(),
                         writable: event.is_writable() || event.is_error(),
-                        read_closed: event.is_read_closed(),
+                        read_on: event.is_read_closed() || event.is_priority(),
                     };
                     self.connections
                         .on_event(token - self.first_connection, readiness);
@@ -219,8 +222,11 @@ impl Server {
         for signal in self.signals.pending() {
             match signal {
                 SIGHUP => log::info!("signal=HUP there is nothing to reload"),
-                _ if self.connections.is_draining() => self.stop_at_once = true,
-                _ => self.connections.start_draining(),
+                _ if self.told_to_stop => self.stop_at_once = true,
+                _ => {
+                    self.told_to_stop = true;
+                    self.connections.start_draining();
+                }
             }
         }
     }
@@ -262,7 +268,7 @@ impl Server {
                 self.reserve.restore();
             }
             Accepted::Aborted => {}
-            Accepted::Drained => return false,
+            Accepted::Nobody => return false,
             Accepted::Failed(error) => {
                 log::warn!("warning=\"cannot accept: {error}\"");
                 self.accept_after = Some(now + ACCEPT_PAUSE);

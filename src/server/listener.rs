@@ -4,13 +4,12 @@ use core::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::UnixStream as BlockingUnixStream;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::transport::Plain;
 use crate::smtp::envelope::Peer;
@@ -93,7 +92,7 @@ pub(super) enum Accepted {
     /// That client is gone again; the next may be there.
     Aborted,
     /// Nobody is waiting.
-    Drained,
+    Nobody,
     /// Something is wrong that only time can mend.
     Failed(io::Error),
 }
@@ -103,6 +102,8 @@ pub(super) struct Listener {
     socket: ListeningSocket,
     /// With the port that the kernel picked.
     pub(super) address: ListenAddress,
+    /// The socket file that is ours, by file system and number.
+    file: Option<(u64, u64)>,
     /// Whether somebody may be waiting: set by readiness, cleared only by `WouldBlock`.
     pub(super) accept_ready: bool,
 }
@@ -130,6 +131,7 @@ impl Listener {
             }
         };
         Ok(Self {
+            file: file_of(&address),
             socket,
             address,
             accept_ready: true,
@@ -182,7 +184,7 @@ impl Listener {
         match error.kind() {
             ErrorKind::WouldBlock => {
                 self.accept_ready = false;
-                Accepted::Drained
+                Accepted::Nobody
             }
             // accept(2): errors of the connection that would have been, not of the listener.
             ErrorKind::ConnectionAborted
@@ -199,10 +201,23 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let ListenAddress::Unix(path) = &self.address {
+        // Somebody else may listen there by now.
+        if let ListenAddress::Unix(path) = &self.address
+            && self.file == file_of(&self.address)
+        {
             // A socket file that stays is replaced at the next start.
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+/// The socket file of a listener, by file system and number.
+fn file_of(address: &ListenAddress) -> Option<(u64, u64)> {
+    match address {
+        ListenAddress::Tcp(_) => None,
+        ListenAddress::Unix(path) => fs::symlink_metadata(path)
+            .ok()
+            .map(|file| (file.dev(), file.ino())),
     }
 }
 
@@ -229,9 +244,14 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Removes a socket file that nobody listens on any more.
 fn remove_stale(path: &Path) -> io::Result<()> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    match is_socket.then(|| BlockingUnixStream::connect(path)) {
-        Some(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
+    if !fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+        return Ok(());
+    }
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Whoever is too busy to accept is alive as well: never wait for it.
+    probe.set_nonblocking(true)?;
+    match probe.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Ok(()),
     }
 }

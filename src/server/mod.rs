@@ -1,4 +1,4 @@
-//! The loop: the only place that knows mio.
+//! The loop. Of all that serves, only this knows mio.
 //!
 //! One turn of it, [`Server::tick`], is the whole program:
 //!

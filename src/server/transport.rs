@@ -11,8 +11,8 @@ use mio::{Interest, Registry, Token};
 /// again.
 pub trait Transport {
     /// Whether a read that returns less than was asked for has drained the socket, so that no second read is
-    /// needed to hear `WouldBlock`. It is so on Linux for sockets (epoll(7), question 9), as long as the peer
-    /// has not closed its side.
+    /// needed to hear `WouldBlock`. It is so on Linux for sockets (epoll(7), question 9), unless
+    /// [`Readiness::read_on`](super::channel::Readiness::read_on) was told.
     const SHORT_READ_DRAINS: bool;
 
     /// Reads what is there; 0 means that the peer will send no more.
@@ -70,11 +70,15 @@ impl Transport for Plain {
 
 impl Plain {
     /// Registers the socket, once and for both directions: edge-triggered, it is quiet while nothing changes.
+    /// Where short reads are trusted it has to be known of urgent data, at which a read stops.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let source: &mut dyn Source = match self {
             Self::Tcp(stream) => stream,
             Self::Unix(stream) => stream,
         };
-        source.register(registry, token, Interest::READABLE | Interest::WRITABLE)
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        #[cfg(target_os = "linux")]
+        let interest = interest | Interest::PRIORITY;
+        source.register(registry, token, interest)
     }
 }

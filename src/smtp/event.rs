@@ -19,9 +19,11 @@ pub enum Event<'a> {
     Text(&'a [u8]),
     /// Drop the open message; it will be refused at its end.
     AbortMessage,
+    /// Nothing: text of a message that will be refused was thrown away.
+    Discarded,
     /// A message that was refused has ended and got this reply.
     Refused(Box<Transaction>, Reply),
-    /// Make the complete message durable, then tell [`Session::stored`]. Until then `next` is not to be called.
+    /// Make the complete message durable, then tell [`Session::stored`]. Until then the session takes no input.
     EndOfMessage,
     /// Close the connection once the replies are written.
     Close(Farewell),

@@ -40,6 +40,12 @@ pub struct LineReader {
 }
 
 impl LineReader {
+    /// Whether the input is within a line of which the start was dropped.
+    #[must_use]
+    pub fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
     /// Takes the next line off `input`. What is left there after [`Line::Incomplete`] is at most the longest
     /// command line, and to be shown again with what follows it.
     pub fn next<'a>(&mut self, input: &mut &'a [u8], bare_newline: BareNewline) -> Line<'a> {

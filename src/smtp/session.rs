@@ -141,7 +141,7 @@ impl Session {
 
     fn command(&mut self, input: &mut &[u8], out: &mut BytesMut) -> Event<'static> {
         const TLS_HANDSHAKE: &[u8] = b"\x16\x03";
-        if input.starts_with(TLS_HANDSHAKE) {
+        if input.starts_with(TLS_HANDSHAKE) && !self.lines.is_skipping() {
             return self.dismiss(reply::WRONG_PROTOCOL, Farewell::Error, out);
         }
         let command = match self.lines.next(input, self.policy.bare_newline) {

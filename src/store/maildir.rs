@@ -159,7 +159,7 @@ impl Store for Maildir {
     fn commit(&mut self, finished: &mut Vec<Finished>) {
         let mut group = self.sync_data();
         for delivery in &mut group {
-            delivery.name(&mut self.folders);
+            delivery.give_names(&mut self.folders);
         }
         delivery::sync_names(&mut group, &self.folders);
         // What is kept is settled before a failed message removes folders that it made.

@@ -96,7 +96,7 @@ impl MemoryServer {
             Readiness {
                 readable: true,
                 writable: true,
-                read_closed: false,
+                read_on: false,
             },
         );
     }
@@ -164,12 +164,12 @@ impl MemoryServer {
         self.connections.reap();
     }
 
-    fn wake(&mut self, client: &Client, read_closed: bool) {
+    fn wake(&mut self, client: &Client, read_on: bool) {
         if !client.is_gone() {
             let readiness = Readiness {
                 readable: true,
                 writable: true,
-                read_closed,
+                read_on,
             };
             self.connections.on_event(client.key, readiness);
         }
@@ -180,7 +180,12 @@ impl MemoryServer {
         self.shelf.borrow_mut()
     }
 
-    /// Connections that are not removed yet.
+    /// Connections that count.
+    pub fn open(&self) -> usize {
+        self.connections.open()
+    }
+
+    /// Whether every connection was removed.
     pub fn is_empty(&self) -> bool {
         self.connections.is_empty()
     }

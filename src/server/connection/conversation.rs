@@ -95,11 +95,11 @@ impl<T: Transport> Connection<T> {
 
     /// Drives the session as far as its input and replies allow, and does what it asks for.
     fn drive(&mut self, input: &mut &[u8], turn: &mut Turn<'_>) -> Pause {
-        if matches!(self.message, Message::Submitted(_)) {
-            return Pause::Commit;
-        }
         loop {
             let phase = self.session.phase();
+            if phase == Phase::Commit {
+                return Pause::Commit;
+            }
             if turn.drain.ends(phase) {
                 self.session.shut_down(turn.replies);
             }
@@ -109,7 +109,7 @@ impl<T: Transport> Connection<T> {
             }
             match self.session.next(input, turn.replies) {
                 Event::NeedInput => return Pause::Starved,
-                Event::Answered => {}
+                Event::Answered | Event::Discarded => {}
                 Event::CheckRecipient(recipient) => {
                     let accepted = self
                         .session
@@ -131,12 +131,7 @@ impl<T: Transport> Connection<T> {
                 }
                 Event::AbortMessage => self.abort_message(turn.store),
                 Event::Refused(transaction, reply) => self.log_message(&transaction, Some(reply)),
-                Event::EndOfMessage => {
-                    if let Message::Open(draft) = mem::replace(&mut self.message, Message::None) {
-                        self.message = Message::Submitted(turn.store.submit(draft));
-                    }
-                    return Pause::Commit;
-                }
+                Event::EndOfMessage => self.submit_message(turn),
                 Event::Close(farewell) => return Pause::Over(farewell),
             }
             self.patience.progress(turn.now);
@@ -168,6 +163,18 @@ impl<T: Transport> Connection<T> {
                 self.message = Message::Open(draft);
             }
             Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
+        }
+    }
+
+    /// Hands a complete message over to the next commit.
+    fn submit_message(&mut self, turn: &mut Turn<'_>) {
+        match mem::replace(&mut self.message, Message::None) {
+            Message::Open(draft) => self.message = Message::Submitted(turn.store.submit(draft)),
+            other => {
+                // Without a draft there is nothing to wait for.
+                self.message = other;
+                self.session.stored(Err(reply::STORE_FAILED), turn.replies);
+            }
         }
     }
 

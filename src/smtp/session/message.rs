@@ -73,13 +73,14 @@ impl Session {
         let State::DiscardingData(transaction, decoder, _) = &mut self.state else {
             return Event::NeedInput;
         };
-        loop {
-            match decoder.next(input, data_rules(&self.policy)) {
-                Piece::NeedInput => return Event::NeedInput,
-                Piece::Text(text) => transaction.size += text.len() as u64,
-                Piece::Bare(_) => {}
-                Piece::End => break,
+        match decoder.next(input, data_rules(&self.policy)) {
+            Piece::NeedInput => return Event::NeedInput,
+            Piece::Text(text) => {
+                transaction.size += text.len() as u64;
+                return Event::Discarded;
             }
+            Piece::Bare(_) => return Event::Discarded,
+            Piece::End => {}
         }
         match mem::replace(&mut self.state, State::AwaitingMail) {
             State::DiscardingData(transaction, _, reply) => {

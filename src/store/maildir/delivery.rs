@@ -44,7 +44,7 @@ impl Delivery {
     }
 
     /// Gives the file, whose data is durable, its names in every `new/`.
-    pub(super) fn name(&mut self, folders: &mut Folders) {
+    pub(super) fn give_names(&mut self, folders: &mut Folders) {
         if self.result.is_ok() {
             self.result = self.link_and_rename(folders);
         }
