@@ -312,10 +312,7 @@ fn time(matches: &ArgMatches, name: &str) -> Duration {
 }
 
 fn send(matches: &ArgMatches) -> SendOptions {
-    let end_text = matches
-        .get_one::<Option<EndText>>("end-of-data")
-        .cloned()
-        .flatten();
+    let end_text = matches.get_one::<Option<EndText>>("end-of-data");
     SendOptions {
         server: matches
             .get_one::<String>("server")
@@ -331,7 +328,8 @@ fn send(matches: &ArgMatches) -> SendOptions {
             .unwrap_or_default(),
         message: Vec::new(),
         helo: matches.get_one::<String>("helo").cloned(),
-        end_of_data: end_text.map(|text| text.as_str().to_owned()),
+        end_of_data: end_text
+            .map(|text| text.as_ref().map_or(".", |text| text.as_str()).to_owned()),
         timeout: time(matches, "timeout"),
         verbose: matches.get_flag("verbose"),
     }

@@ -80,6 +80,39 @@ fn it_plays_the_textbook_session() {
 }
 
 #[test]
+fn it_plays_the_session_that_the_readme_shows() {
+    let server = TestServer::start(&["--hostname", "mail.example.org"]);
+    let readme = include_str!("../README.md");
+    let shown = |start: &str, end: &str| {
+        let from = readme.find(start).unwrap();
+        readme[from..from + readme[from..].find(end).unwrap()].to_owned()
+    };
+    let arguments = [
+        "-v",
+        "--helo",
+        "example.com",
+        "--end-of-data",
+        ".",
+        "--from",
+        "sender@example.com",
+    ];
+    let output = send(
+        &server,
+        &[&arguments[..], &["--to", "recipient@example.org"]].concat(),
+        "Subject: hello\n\nbody\n",
+    );
+    let dialogue = shown("S: 220", "$ cat").replace("6B0453FA0001", "<id>");
+    assert!(matches(&dialogue, &stdout(&output)), "{}", stdout(&output));
+    let new = std::fs::read_to_string(&server.new_mail("recipient@example.org")[0]).unwrap();
+    let file = shown("Return-Path: ", "```");
+    let varies = |line: &&str| !line.contains(" id ") && !line.contains(" +0000");
+    assert_eq!(
+        new.lines().filter(varies).collect::<Vec<_>>(),
+        file.lines().filter(varies).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn it_says_nothing_unless_asked_and_adds_what_is_missing() {
     let server = TestServer::start(&[]);
     let arguments = [

@@ -38,9 +38,9 @@ pub struct SendOptions {
     pub message: Vec<u8>,
     /// The name to say HELO with, the textbook way. Without it the machine's name goes with EHLO.
     pub helo: Option<String>,
-    /// The classroom dialect: the line that ends the message, and that the message must not hold. The message is
-    /// then sent exactly as given, but for its line ends and stuffed dots. Without this, or with `.`, which is no
-    /// dialect, `Date`, `Message-ID`, `From` and `To` are added where they are missing.
+    /// The line that ends the message, which must not hold it: a dot, or that of the classroom dialect. If it is
+    /// named the message is sent exactly as given, but for its line ends and stuffed dots; otherwise `Date`,
+    /// `Message-ID`, `From` and `To` are added where they are missing.
     pub end_of_data: Option<String>,
     /// How long to wait for a connection, and from then on for any progress.
     pub timeout: Duration,
@@ -158,7 +158,7 @@ fn prepare(options: &SendOptions, name: &str) -> Result<Prepared, SendError> {
         return refused("the end-of-data text must be one line, and not an empty one".to_owned());
     }
     let mut fields = Vec::new();
-    if end_line == "." {
+    if options.end_of_data.is_none() {
         let now = OffsetDateTime::now_utc();
         let date = now.format(&Rfc2822).map_err(io::Error::other)?;
         let unique = format!("{:x}.{:x}", now.unix_timestamp_nanos(), std::process::id());
