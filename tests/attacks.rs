@@ -79,29 +79,40 @@ fn a_flood_is_told_so_and_costs_nothing_while_it_waits() {
     wait_until("service", || hear(&mut connect(&server)).starts_with("220"));
 }
 
+/// Lets a running server open no more descriptors than this.
+fn limit_descriptors(server: &TestServer, descriptors: usize) {
+    let limit = Rlimit {
+        current: Some(descriptors as u64),
+        maximum: Some(20_000),
+    };
+    prlimit(
+        Pid::from_raw(server.pid().cast_signed()),
+        Resource::Nofile,
+        limit,
+    )
+    .unwrap();
+}
+
+/// Takes all the descriptors that a server may open, and returns the connections that hold them.
+fn exhaust(server: &TestServer) -> Vec<TcpStream> {
+    limit_descriptors(server, server.descriptors());
+    // Numbers below the limit may be free.
+    let mut held = Vec::new();
+    loop {
+        let mut stream = connect(server);
+        if !hear(&mut stream).starts_with("220") {
+            return held;
+        }
+        held.push(stream);
+    }
+}
+
 #[test]
 fn without_any_descriptor_clients_are_still_told_so() {
     let server = TestServer::start(&["--discard"]);
     let mut early = connect(&server);
     assert!(hear(&mut early).starts_with("220"));
-    let limit = |descriptors: usize| {
-        let limit = Rlimit {
-            current: Some(descriptors as u64),
-            maximum: Some(20_000),
-        };
-        prlimit(
-            Pid::from_raw(server.pid().cast_signed()),
-            Resource::Nofile,
-            limit,
-        )
-        .unwrap();
-    };
-    limit(server.descriptors());
-    // Numbers below the limit may be free.
-    let mut others = vec![connect(&server)];
-    while hear(others.last_mut().unwrap()).starts_with("220") {
-        others.push(connect(&server));
-    }
+    let held = exhaust(&server);
     let open = server.descriptors();
     for _ in 0..100 {
         let mut late = connect(&server);
@@ -117,8 +128,29 @@ fn without_any_descriptor_clients_are_still_told_so() {
     );
     early.write_all(b"NOOP\r\n").unwrap();
     assert_eq!(hear(&mut early), "250 Ok\r\n");
-    limit(1000);
+    drop(held);
+    limit_descriptors(&server, 1000);
     assert!(hear(&mut connect(&server)).starts_with("220"));
+}
+
+#[test]
+fn a_message_that_gets_no_descriptor_is_refused_for_now() {
+    let server = TestServer::start(&[]);
+    let mut stream = connect(&server);
+    hear(&mut stream);
+    for line in ["EHLO c", "MAIL FROM:<>", "RCPT TO:<b@example.org>"] {
+        stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        assert!(hear(&mut stream).starts_with("250"));
+    }
+    let held = exhaust(&server);
+    stream.write_all(b"DATA\r\n").unwrap();
+    assert!(hear(&mut stream).starts_with("452 4.3.1 "));
+    drop(held);
+    limit_descriptors(&server, 1000);
+    stream.write_all(b"DATA\r\n").unwrap();
+    assert!(hear(&mut stream).starts_with("354"));
+    stream.write_all(b".\r\n").unwrap();
+    assert!(hear(&mut stream).starts_with("250"));
 }
 
 #[test]
