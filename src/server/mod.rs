@@ -8,9 +8,10 @@
 //!
 //! [`event_loop`] owns the poll, the [`listener`]s and the signals, and hands readiness to [`connections`],
 //! the slab of [`connection`]s with all that concerns more than one of them. A connection is generic over its
-//! [`transport`].
+//! [`transport`]. Who connects through a trusted [`proxy`], named by its [`cidr`], is known from a header in front.
 
 pub mod channel;
+pub mod cidr;
 mod clock;
 pub mod connection;
 pub mod connections;
@@ -20,6 +21,7 @@ mod event_loop;
 pub mod listener;
 mod log_line;
 pub mod totals;
+pub mod proxy;
 pub mod transport;
 
 use std::time::Duration;
