@@ -2,6 +2,7 @@
 
 mod conversation;
 mod ending;
+mod opening;
 mod patience;
 
 use core::fmt;
@@ -15,6 +16,7 @@ use bytes::BytesMut;
 use self::ending::Closed;
 use self::patience::Patience;
 use super::Limits;
+use super::census::Presence;
 use super::channel::{Channel, Fill, Readiness};
 use super::listener::PeerAddress;
 use super::transport::Transport;
@@ -96,6 +98,8 @@ pub struct Connection<T> {
 
 /// How far the life of a connection has come.
 enum Stage {
+    /// Accepted from a proxy, which is to say first whom it speaks for.
+    AwaitingProxyHeader,
     /// Accepted, and nobody has said anything yet.
     New,
     /// The session runs.
@@ -150,11 +154,6 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Who is at the other end.
-    pub fn peer(&self) -> PeerAddress {
-        self.peer
-    }
-
     /// What its session has done so far.
     pub fn tally(&self) -> Tally {
         self.session.tally()
@@ -173,6 +172,7 @@ impl<T: Transport> Connection<T> {
     /// Does all that can be done now, within the bounds of one turn.
     pub fn on_ready(&mut self, turn: &mut Turn<'_>) -> Next {
         let next = match self.stage {
+            Stage::AwaitingProxyHeader => self.read_proxy_header(turn),
             Stage::New => self.greet(turn),
             Stage::Open => self.converse(turn),
             Stage::Lingering(..) => self.discard_input(turn),
@@ -206,6 +206,7 @@ impl<T: Transport> Connection<T> {
     /// When [`on_deadline`](Self::on_deadline) is to be called, unless something happens before.
     pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
         match &self.stage {
+            Stage::AwaitingProxyHeader => Some(self.proxy_header_deadline(limits)),
             Stage::New | Stage::Open => self.patience.deadline(self.session.phase(), limits),
             Stage::Leaving(closed, since) => Some(*since + closed.patience(limits)),
             Stage::Lingering(_, until) => Some(*until),
@@ -217,6 +218,7 @@ impl<T: Transport> Connection<T> {
     pub fn on_deadline(&mut self, turn: &mut Turn<'_>) -> Next {
         let phase = self.session.phase();
         match self.stage {
+            Stage::AwaitingProxyHeader => self.vanish(Closed::ByProxy, turn),
             Stage::New | Stage::Open => {
                 if !self
                     .patience
@@ -224,14 +226,12 @@ impl<T: Transport> Connection<T> {
                 {
                     return Next::Wait;
                 }
-                // A client that has not even read what it was sent would not read another reply.
-                let listens = self.channel.unsent() == 0;
-                if listens {
+                if self.channel.unsent() == 0 {
                     self.session.time_out(turn.replies);
-                }
-                self.leave(Closed::ByDeadline(phase), turn);
-                if !listens {
-                    self.give_up();
+                    self.leave(Closed::ByDeadline(phase), turn);
+                } else {
+                    // A client that has not even read what it was sent would not read another reply.
+                    self.vanish(Closed::ByDeadline(phase), turn);
                 }
             }
             Stage::Leaving(..) | Stage::Lingering(..) | Stage::Gone(_) => self.give_up(),
@@ -239,23 +239,28 @@ impl<T: Transport> Connection<T> {
         self.settle(Ok(Next::Wait), turn)
     }
 
-    /// Whether it counts as a connection: it was not told good-bye yet.
-    pub fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::New | Stage::Open | Stage::Leaving(..))
+    /// Whether it was not told good-bye yet.
+    fn is_open(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::AwaitingProxyHeader | Stage::New | Stage::Open | Stage::Leaving(..)
+        )
     }
 
-    /// The first turn: whoever has talked already does not speak SMTP.
-    fn greet(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
-        let (received, fill) = self.channel.fill(turn.buffer)?;
-        self.stage = Stage::Open;
-        self.session.greet(received > 0, turn.replies);
-        if fill == Fill::Eof {
-            // A probe for the greeting, its side closed from the start.
-            self.leave(Closed::ByPeer, turn);
-            return Ok(Next::Wait);
+    /// What it counts as. Until a proxy has said whom it speaks for, it is nobody's.
+    pub fn presence(&self) -> Presence {
+        let known = self.is_open() && !matches!(self.stage, Stage::AwaitingProxyHeader);
+        Presence {
+            open: self.is_open(),
+            ip: self.peer.ip().filter(|_| known),
         }
-        self.input.extend_from_slice(&turn.buffer[..received]);
-        self.converse(turn)
+    }
+
+    /// Sends a client away of whose address there are too many connections.
+    pub fn turn_away(&mut self, turn: &mut Turn<'_>) -> Next {
+        self.session.turn_away(turn.replies);
+        self.leave(Closed::BySession(Farewell::Limit), turn);
+        self.settle(Ok(Next::Wait), turn)
     }
 
     /// Throws away what a peer still sends, until it closes its side.
@@ -281,8 +286,7 @@ impl<T: Transport> Connection<T> {
         let sent = next.and_then(|next| self.channel.send(turn.replies).map(|()| next));
         let next = sent.unwrap_or_else(|error| {
             turn.replies.clear();
-            self.leave(Closed::BySocket(error), turn);
-            self.give_up();
+            self.vanish(Closed::BySocket(error), turn);
             Next::Wait
         });
         if matches!(self.stage, Stage::Leaving(..)) && self.channel.unsent() == 0 {
@@ -313,7 +317,7 @@ impl<T: Transport> Connection<T> {
         let peer_is_done = match closed {
             Closed::ByPeer | Closed::BySocket(_) => true,
             Closed::BySession(Farewell::Quit) => !self.channel.is_readable(),
-            Closed::BySession(_) | Closed::ByDeadline(_) => false,
+            Closed::BySession(_) | Closed::ByDeadline(_) | Closed::ByProxy => false,
         };
         if peer_is_done || self.channel.shutdown_write().is_err() {
             self.stage = Stage::Gone(closed);
@@ -327,6 +331,12 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// Ends without another word.
+    fn vanish(&mut self, closed: Closed, turn: &mut Turn<'_>) {
+        self.leave(closed, turn);
+        self.give_up();
+    }
+
     /// Goes without another word.
     fn give_up(&mut self) {
         self.channel.discard_output();
@@ -334,7 +344,7 @@ impl<T: Transport> Connection<T> {
             Stage::Leaving(closed, _) | Stage::Lingering(closed, _) | Stage::Gone(closed) => {
                 Stage::Gone(closed)
             }
-            Stage::New | Stage::Open => Stage::Gone(Closed::ByPeer),
+            Stage::AwaitingProxyHeader | Stage::New | Stage::Open => Stage::Gone(Closed::ByPeer),
         };
     }
 }

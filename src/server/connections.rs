@@ -4,7 +4,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
@@ -12,7 +11,9 @@ use bytes::BytesMut;
 use slab::Slab;
 
 use super::Limits;
+use super::census::{Census, Presence};
 use super::channel::Readiness;
+use super::cidr::Cidr;
 use super::clock::Clock;
 use super::connection::{Connection, ConnectionId, Drain, Next, READ_BYTES_MAX, Turn};
 use super::deadlines::{Alarm, Deadlines};
@@ -28,6 +29,8 @@ pub struct Connections<T> {
     slots: Slab<Slot<T>>,
     policy: Rc<Policy>,
     limits: Limits,
+    /// Who speaks for others, and says so first.
+    proxies: Vec<Cidr>,
     store: Box<dyn Store>,
     /// Those that used up their turn and have more to do.
     runnable: VecDeque<Name>,
@@ -39,9 +42,7 @@ pub struct Connections<T> {
     next_id: u64,
     messages_stored: u64,
     drain: Drain,
-    /// Connections that are being served, and not only told good-bye.
-    open: usize,
-    open_by_ip: HashMap<IpAddr, usize>,
+    census: Census,
     totals: Totals,
     /// Whether messages were submitted since the last commit.
     submitted: bool,
@@ -79,6 +80,7 @@ impl<T: Transport> Connections<T> {
             slots: Slab::new(),
             policy,
             limits,
+            proxies: Vec::new(),
             store,
             runnable: VecDeque::new(),
             awaiting_commit: HashMap::new(),
@@ -87,8 +89,7 @@ impl<T: Transport> Connections<T> {
             next_id: 1,
             messages_stored: 0,
             drain: Drain::No,
-            open: 0,
-            open_by_ip: HashMap::new(),
+            census: Census::default(),
             totals: Totals::default(),
             submitted: false,
             scratch: Scratch {
@@ -99,6 +100,11 @@ impl<T: Transport> Connections<T> {
                 finished: Vec::new(),
             },
         }
+    }
+
+    /// Says whose connections begin with a PROXY header. Nobody else's is believed.
+    pub fn set_proxies(&mut self, proxies: Vec<Cidr>) {
+        self.proxies = proxies;
     }
 
     /// Tells what time it is, once a tick.
@@ -114,19 +120,18 @@ impl<T: Transport> Connections<T> {
 
     /// Connections that are being served; those that were told good-bye do not count.
     pub fn open(&self) -> usize {
-        self.open
+        self.census.open()
     }
 
     /// Whether one more connection, of this `peer`, is within the limits.
     pub fn has_room_for(&self, peer: PeerAddress) -> bool {
-        let alike = || {
-            peer.ip()
-                .and_then(|ip| self.open_by_ip.get(&ip))
-                .copied()
-                .unwrap_or(0)
-        };
         let most_alike = self.limits.connections_per_ip_max;
-        self.open < self.limits.connections_max && (most_alike == 0 || alike() < most_alike)
+        // Whom a proxy speaks for it will yet say.
+        let ip = peer
+            .ip()
+            .filter(|_| most_alike != 0 && !self.is_proxy(peer));
+        self.census.open() < self.limits.connections_max
+            && ip.is_none_or(|ip| self.census.open_from(ip) < most_alike)
     }
 
     /// Counts a connection that was turned away, and logs its end.
@@ -142,17 +147,6 @@ impl<T: Transport> Connections<T> {
     /// Logs what the server has done in all.
     pub fn log_totals(&self) {
         log::info!("ended {}", self.totals);
-    }
-
-    /// A connection of `ip` is being served, or no more.
-    fn count_open(&mut self, ip: Option<IpAddr>, more: bool) {
-        self.open = if more { self.open + 1 } else { self.open - 1 };
-        let Some(ip) = ip else { return };
-        let alike = self.open_by_ip.entry(ip).or_insert(0);
-        *alike = if more { *alike + 1 } else { *alike - 1 };
-        if *alike == 0 {
-            self.open_by_ip.remove(&ip);
-        }
     }
 
     /// Whether the last one was removed.
@@ -171,14 +165,27 @@ impl<T: Transport> Connections<T> {
     pub fn add(&mut self, transport: T, peer: PeerAddress) {
         let id = self.next_id();
         let policy = Rc::clone(&self.policy);
-        let connection = Connection::new(id, transport, peer, policy, self.scratch.now);
+        let mut connection = Connection::new(id, transport, peer, policy, self.scratch.now);
+        if self.is_proxy(peer) {
+            connection.await_proxy_header();
+        }
+        self.census.note(Presence::default(), connection.presence());
         let key = self.slots.insert(Slot {
             connection,
             alarm: Alarm::default(),
             queued: false,
         });
-        self.count_open(peer.ip(), true);
         self.turn(key, Connection::on_ready);
+    }
+
+    fn is_proxy(&self, peer: PeerAddress) -> bool {
+        match peer {
+            PeerAddress::Tcp(address) => {
+                let holds_peer = |network: &Cidr| network.contains(address.ip());
+                self.proxies.iter().any(holds_peer)
+            }
+            PeerAddress::Unix => false,
+        }
     }
 
     /// Serves a connection of which an event told.
@@ -327,10 +334,18 @@ impl<T: Transport> Connections<T> {
             buffer: &mut self.scratch.buffer[..],
             drain: self.drain,
         };
-        let was_open = slot.connection.is_open();
-        let next = act(&mut slot.connection, &mut turn);
-        let left = was_open && !slot.connection.is_open();
-        let ip = slot.connection.peer().ip();
+        let before = slot.connection.presence();
+        let mut next = act(&mut slot.connection, &mut turn);
+        let mut after = slot.connection.presence();
+        if let Some(ip) = after.ip.filter(|_| before.open && before.ip.is_none()) {
+            // A proxy has said whom it speaks for.
+            let most_alike = self.limits.connections_per_ip_max;
+            if most_alike != 0 && self.census.open_from(ip) >= most_alike {
+                next = slot.connection.turn_away(&mut turn);
+                after = slot.connection.presence();
+            }
+        }
+        self.census.note(before, after);
         let name = Name {
             key,
             id: slot.connection.id(),
@@ -348,8 +363,5 @@ impl<T: Transport> Connections<T> {
         }
         let deadline = slot.connection.deadline(&self.limits);
         self.deadlines.set(key, &mut slot.alarm, deadline);
-        if left {
-            self.count_open(ip, false);
-        }
     }
 }

@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
 use super::channel::Readiness;
+use super::cidr::Cidr;
 use super::connections::Connections;
 use super::listener::{Accepted, ListenAddress, Listener, PeerAddress, Reserve};
 use super::transport::{Plain, Transport};
@@ -140,6 +141,11 @@ impl Server {
     /// Where it listens, with the ports that the kernel picked.
     pub fn addresses(&self) -> impl Iterator<Item = &ListenAddress> {
         self.listeners.iter().map(|listener| &listener.address)
+    }
+
+    /// Says whose connections begin with a PROXY header. Nobody else's is believed.
+    pub fn set_proxies(&mut self, proxies: Vec<Cidr>) {
+        self.connections.set_proxies(proxies);
     }
 
     /// Serves until a signal, or enough messages, end it.

@@ -10,6 +10,7 @@
 //! the slab of [`connection`]s with all that concerns more than one of them. A connection is generic over its
 //! [`transport`]. Who connects through a trusted [`proxy`], named by its [`cidr`], is known from a header in front.
 
+pub mod census;
 pub mod channel;
 pub mod cidr;
 mod clock;
@@ -20,8 +21,8 @@ mod descriptors;
 mod event_loop;
 pub mod listener;
 mod log_line;
-pub mod totals;
 pub mod proxy;
+pub mod totals;
 pub mod transport;
 
 use std::time::Duration;

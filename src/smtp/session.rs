@@ -111,6 +111,11 @@ impl Session {
         }
     }
 
+    /// Tells where the client really is, before it is greeted.
+    pub fn set_peer(&mut self, peer: Peer) {
+        self.peer = peer;
+    }
+
     /// Says the greeting, or sends the client away that `talked_early`, before it was greeted: what does not
     /// wait for the greeting is no mail client (a departure from RFC 5321 §3.8 that most servers offer).
     pub fn greet(&mut self, talked_early: bool, out: &mut BytesMut) {
@@ -314,6 +319,11 @@ impl Session {
             format_args!("{} Error: timeout exceeded", self.policy.hostname),
         );
         self.state = State::Closing(Farewell::Timeout);
+    }
+
+    /// Ends the session because there are too many of this client.
+    pub fn turn_away(&mut self, out: &mut BytesMut) {
+        self.dismiss(reply::TOO_MANY_CONNECTIONS, Farewell::Limit, out);
     }
 
     /// Ends the session because the server shuts down.

@@ -13,7 +13,7 @@ use mailoop::server::channel::Readiness;
 use mailoop::server::connections::Connections;
 use mailoop::server::listener::PeerAddress;
 use mailoop::server::transport::Transport;
-use mailoop::smtp::envelope::{Envelope, QueueId};
+use mailoop::smtp::envelope::{Envelope, Peer, QueueId};
 use mailoop::smtp::path::Mailbox;
 use mailoop::store::{Draft, Failure, Finished, Outcome, Store, Ticket};
 
@@ -55,25 +55,42 @@ impl MemoryServer {
 
     /// A client that connects, and has sent `early` before anybody looks.
     pub fn connect_and_say(&mut self, early: &[u8]) -> Client {
-        self.admit(Wire {
+        let wire = Wire {
             to_server: early.iter().copied().collect(),
             ..Wire::new()
-        })
+        };
+        self.admit(wire, PeerAddress::Unix)
+    }
+
+    /// Trusts these proxies, and believes what they say of their clients.
+    pub fn trust(&mut self, proxies: &[&str]) {
+        let networks = proxies.iter().map(|network| network.parse().unwrap());
+        self.connections.set_proxies(networks.collect());
+    }
+
+    /// A client, or a proxy, that connects from this address, and has sent `early` before anybody looks.
+    pub fn connect_from(&mut self, address: &str, early: &[u8]) -> Client {
+        let wire = Wire {
+            to_server: early.iter().copied().collect(),
+            ..Wire::new()
+        };
+        self.admit(wire, PeerAddress::Tcp(address.parse().unwrap()))
     }
 
     /// A client that connects, and has closed its side before anybody looks.
     pub fn connect_and_close(&mut self) -> Client {
-        self.admit(Wire {
+        let wire = Wire {
             closed: true,
             ..Wire::new()
-        })
+        };
+        self.admit(wire, PeerAddress::Unix)
     }
 
-    fn admit(&mut self, wire: Wire) -> Client {
+    fn admit(&mut self, wire: Wire, peer: PeerAddress) -> Client {
         let wire = Rc::new(RefCell::new(wire));
         let key = self.connections.next_key();
         self.connections
-            .add(MemoryTransport(Rc::clone(&wire)), PeerAddress::Unix);
+            .add(MemoryTransport(Rc::clone(&wire)), peer);
         self.settle();
         Client { key, wire }
     }
@@ -296,6 +313,8 @@ impl Drop for MemoryTransport {
 pub struct Shelf {
     /// Messages that are stored, in order: their text without the trace header, CRLF and all.
     pub stored: Vec<Vec<u8>>,
+    /// Where the messages that were begun came from, in order.
+    pub peers: Vec<Peer>,
     /// How many messages are open or submitted.
     pub unfinished: usize,
     /// Whether commits are put off until they are released.
@@ -335,11 +354,12 @@ impl Store for MemoryStore {
         self.0.borrow_mut().fails(Call::Check)
     }
 
-    fn begin(&mut self, _: &Envelope) -> Result<Draft, Failure> {
+    fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure> {
         let mut shelf = self.0.borrow_mut();
         shelf.fails(Call::Begin)?;
         shelf.unfinished += 1;
         shelf.begun += 1;
+        shelf.peers.push(envelope.peer);
         shelf.drafts.push(Vec::new());
         Ok(Draft::new(
             QueueId::new("TEST", shelf.begun),

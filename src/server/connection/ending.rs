@@ -23,6 +23,8 @@ pub(super) enum Closed {
     ByDeadline(Phase),
     /// By a fault of the socket.
     BySocket(io::Error),
+    /// By a proxy that did not say whom it speaks for.
+    ByProxy,
 }
 
 impl Closed {
@@ -42,7 +44,7 @@ impl Closed {
             Self::BySession(Farewell::Limit) => Reason::Limit,
             Self::BySession(Farewell::Timeout) | Self::ByDeadline(_) => Reason::Timeout,
             Self::BySession(Farewell::Drain) => Reason::Drain,
-            Self::BySession(Farewell::Error) => Reason::Error,
+            Self::BySession(Farewell::Error) | Self::ByProxy => Reason::Error,
             Self::ByPeer => Reason::Peer,
             Self::BySocket(error) => match error.kind() {
                 ErrorKind::ConnectionReset
@@ -95,6 +97,7 @@ impl<T: Transport> Connection<T> {
             Stage::Gone(Closed::BySocket(error)) => {
                 log::debug!("conn={} socket={}", self.id, Value(error));
             }
+            Stage::Gone(Closed::ByProxy) => log::debug!("conn={} waited_for=ProxyHeader", self.id),
             _ => {}
         }
         reason

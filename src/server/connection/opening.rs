@@ -1,0 +1,73 @@
+//! The start of a connection: who it comes from, and the greeting.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Buf;
+
+use super::{Closed, Connection, Next, Stage, Turn};
+use crate::server::Limits;
+use crate::server::channel::Fill;
+use crate::server::listener::PeerAddress;
+use crate::server::proxy::{self, Header, Source};
+use crate::server::transport::Transport;
+use crate::smtp::event::Farewell;
+
+/// How long a proxy may take to say whom it speaks for: more than one retransmission (§2 of the PROXY protocol).
+const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl<T: Transport> Connection<T> {
+    /// Makes a connection that was just accepted wait for the header of its proxy.
+    pub fn await_proxy_header(&mut self) {
+        self.stage = Stage::AwaitingProxyHeader;
+    }
+
+    /// When the header must be there.
+    pub(super) fn proxy_header_deadline(&self, limits: &Limits) -> Instant {
+        self.patience.opened() + PROXY_HEADER_TIMEOUT.min(limits.idle_timeout)
+    }
+
+    /// Reads until the header is there; from then on the client speaks.
+    pub(super) fn read_proxy_header(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        while self.channel.is_readable() {
+            let (received, fill) = self.channel.fill(turn.buffer)?;
+            self.input.extend_from_slice(&turn.buffer[..received]);
+            match proxy::read(&self.input) {
+                Header::Incomplete if fill != Fill::Eof => {}
+                Header::Incomplete | Header::Invalid => {
+                    self.vanish(Closed::ByProxy, turn);
+                    return Ok(Next::Wait);
+                }
+                Header::Complete { length, source } => {
+                    self.input.advance(length);
+                    self.believe(source);
+                    self.patience.progress(turn.now);
+                    return self.greet(turn);
+                }
+            }
+        }
+        if turn.drain.ends(self.session.phase()) {
+            self.vanish(Closed::BySession(Farewell::Drain), turn);
+        }
+        Ok(Next::Wait)
+    }
+
+    /// Takes the client for who its proxy says it is.
+    fn believe(&mut self, source: Source) {
+        self.peer = match source {
+            Source::Address(address) => PeerAddress::Tcp(address),
+            Source::Unix => PeerAddress::Unix,
+            Source::Unknown => self.peer,
+        };
+        self.session.set_peer(self.peer.peer());
+    }
+
+    /// The first turn of a client: whoever has talked already does not speak SMTP.
+    pub(super) fn greet(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        let (received, _) = self.channel.fill(turn.buffer)?;
+        self.input.extend_from_slice(&turn.buffer[..received]);
+        self.stage = Stage::Open;
+        self.session.greet(!self.input.is_empty(), turn.replies);
+        self.converse(turn)
+    }
+}
