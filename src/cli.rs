@@ -2,27 +2,25 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, RangedU64ValueParser};
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use log::LevelFilter;
 
 use crate::client::send::SendOptions;
-use crate::config::{self, Config, DEFAULT_LISTEN, Delivery};
+use crate::config::settings::{Origin, Settings};
+use crate::config::values;
 use crate::exit::{ExitCode, Failed};
-use crate::server::{Limits, ListenAddress};
+use crate::options::{Kind, OPTIONS, ServeOption};
 use crate::smtp::data::EndText;
-use crate::smtp::line::BareNewline;
 use crate::smtp::path::{Mailbox, ReversePath};
-use crate::smtp::policy::Policy;
 
 /// What was asked for.
 #[derive(Debug)]
 pub enum Request {
-    /// Receive mail.
-    Serve(Box<Config>),
+    /// Receive mail, by these flags.
+    Serve(Settings),
     /// Send one message, read from the file or from standard input.
     Send(Box<SendOptions>, Option<PathBuf>),
     /// Show this text.
@@ -39,7 +37,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
         Err(error) => return usage(&error),
     };
     match matches.subcommand() {
-        Some(("serve", matches)) => serve(matches).map(|config| Request::Serve(Box::new(config))),
+        Some(("serve", matches)) => Ok(Request::Serve(serve(matches))),
         Some(("send", matches)) => {
             let message = matches.get_one::<PathBuf>("FILE").cloned();
             Ok(Request::Send(Box::new(send(matches)), message))
@@ -86,81 +84,27 @@ fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> A
     Arg::new(name).long(name).value_name(placeholder).help(help)
 }
 
-fn seconds(name: &'static str, default: &'static str, help: &'static str) -> Arg {
-    value(name, "SECS", help)
-        .default_value(default)
-        .value_parser(config::seconds)
-}
-
-fn count(name: &'static str, least: u64, default: &'static str, help: &'static str) -> Arg {
-    let parser = RangedU64ValueParser::<u32>::new().range(least..);
-    value(name, "N", help)
-        .default_value(default)
-        .value_parser(parser)
-}
-
 fn serve_command() -> Command {
     Command::new("serve")
         .about("Receive mail; runs with no option at all")
-        .arg(
-            value("listen", "ADDR", "Where to listen: IP:PORT, [IPV6]:PORT (port 0 picks one) or unix:PATH; repeatable")
-                .action(ArgAction::Append)
-                .default_value(DEFAULT_LISTEN)
-                .value_parser(config::listen_address),
-        )
-        .arg(value("hostname", "NAME", "The name in the greeting and the trace header [default: the machine's]").value_parser(config::domain))
-        .arg(
-            value("maildir", "DIR", "Deliver to DIR/<domain>/<local-part>/{tmp,new,cur}")
-                .default_value("./mail")
-                .value_parser(value_parser!(PathBuf)),
-        )
-        .arg(
-            Arg::new("discard")
-                .long("discard")
-                .help("Accept and drop all mail, as a sink")
-                .action(ArgAction::SetTrue)
-                .conflicts_with("maildir"),
-        )
-        .arg(
-            value("domain", "NAME", "A domain to accept mail for; repeatable [default: any, on loopback and unix sockets only]")
-                .action(ArgAction::Append)
-                .value_parser(config::domain),
-        )
-        .arg(count("max-mailboxes", 0, "10000", "How many mailbox folders may come into being by themselves"))
-        .arg(
-            value("max-message-size", "BYTES", "The largest message; k, M, G may follow")
-                .default_value("26214400")
-                .value_parser(config::size),
-        )
-        .arg(count("max-recipients", 1, "100", "The most recipients of a transaction"))
-        .arg(count("max-messages-per-session", 0, "0", "The most transactions of a session; 0 for no limit"))
-        .arg(count("max-connections", 1, "10000", "The most connections at a time; fewer where descriptors are fewer"))
-        .arg(count("max-connections-per-ip", 0, "0", "The most connections from one address; 0 for no limit"))
-        .arg(count("max-errors", 1, "20", "How many errors in a row end a session"))
-        .arg(seconds("idle-timeout", "300", "How long to wait for a command, or the next bytes of a message"))
-        .arg(
-            value("min-rate", "BYTES", "The least bytes a second of a message, averaged over an idle timeout")
-                .default_value("500")
-                .value_parser(config::size),
-        )
-        .arg(seconds("session-timeout", "3600", "How long a connection may last; no transaction is cut short"))
-        .arg(seconds("drain-timeout", "30", "How long transactions in flight may take after SIGTERM"))
-        .arg(
-            value("end-of-data", "TEXT", "The classroom dialect: a line equal to TEXT ends a message, beside the lone dot")
-                .default_value(".")
-                .value_parser(config::end_text),
-        )
-        .arg(
-            value("bare-newline", "MODE", "What a line is that ends in a bare LF")
-                .default_value("normalize")
-                .value_parser(PossibleValuesParser::new(["normalize", "reject", "accept"])),
-        )
-        .arg(count("exit-after", 0, "0", "End in good order after so many messages were accepted; 0 for never"))
-        .arg(
-            value("log-level", "LEVEL", "The least urgent lines to log")
-                .default_value("info")
-                .value_parser(PossibleValuesParser::new(["error", "warn", "info", "debug", "trace"])),
-        )
+        .args(OPTIONS.iter().map(argument))
+}
+
+/// The flag of an option. Values stay text here: they are read where those from the environment and the file are.
+fn argument(option: &'static ServeOption) -> Arg {
+    let argument = match option.kind {
+        Kind::Flag => {
+            return Arg::new(option.name)
+                .long(option.name)
+                .help(option.help)
+                .action(ArgAction::SetTrue);
+        }
+        Kind::List => value(option.name, option.placeholder, option.help).action(ArgAction::Append),
+        Kind::Text | Kind::Number => value(option.name, option.placeholder, option.help),
+    };
+    argument
+        .value_parser(value_parser!(OsString))
+        .default_values(option.default)
 }
 
 fn send_command() -> Command {
@@ -200,13 +144,17 @@ fn send_command() -> Command {
                 "TEXT",
                 "End the message with this line, and send it exactly as given",
             )
-            .value_parser(config::end_text),
+            .value_parser(values::end_text),
         )
-        .arg(seconds(
-            "timeout",
-            "60",
-            "How long to wait for the server at each step",
-        ))
+        .arg(
+            value(
+                "timeout",
+                "SECS",
+                "How long to wait for the server at each step",
+            )
+            .default_value("60")
+            .value_parser(values::seconds),
+        )
         .arg(
             Arg::new("verbose")
                 .short('v')
@@ -221,94 +169,23 @@ fn send_command() -> Command {
         )
 }
 
-fn serve(matches: &ArgMatches) -> Result<Config, Failed> {
-    let limits = Limits {
-        connections_max: number(matches, "max-connections"),
-        connections_per_ip_max: number(matches, "max-connections-per-ip"),
-        idle_timeout: time(matches, "idle-timeout"),
-        min_rate: matches.get_one("min-rate").copied().unwrap_or_default(),
-        session_timeout: time(matches, "session-timeout"),
-        drain_timeout: time(matches, "drain-timeout"),
-        exit_after: number(matches, "exit-after") as u64,
-    };
-    let hostname = matches.get_one::<String>("hostname").cloned();
-    let end_text = matches
-        .get_one::<Option<EndText>>("end-of-data")
-        .cloned()
-        .flatten();
-    let policy = Policy {
-        hostname: hostname.unwrap_or_else(config::server_name),
-        domains: matches
-            .get_many::<String>("domain")
-            .map(|domains| domains.cloned().collect())
-            .unwrap_or_default(),
-        bare_newline: bare_newline(matches, end_text.is_some())?,
-        end_text,
-        message_bytes_max: matches
-            .get_one("max-message-size")
-            .copied()
-            .unwrap_or(u64::MAX),
-        recipients_max: number(matches, "max-recipients"),
-        messages_max: number(matches, "max-messages-per-session") as u64,
-        errors_max: matches.get_one("max-errors").copied().unwrap_or(u32::MAX),
-    };
-    let delivery = if matches.get_flag("discard") {
-        Delivery::Discard
-    } else {
-        Delivery::Maildir {
-            directory: matches
-                .get_one::<PathBuf>("maildir")
-                .cloned()
-                .unwrap_or_default(),
-            mailboxes_max: number(matches, "max-mailboxes"),
+/// What was said about the options of `serve`, defaults left out.
+fn serve(matches: &ArgMatches) -> Settings {
+    let mut settings = Settings::default();
+    for option in OPTIONS {
+        if matches.value_source(option.name) != Some(ValueSource::CommandLine) {
+            continue;
         }
-    };
-    let listen = matches
-        .get_many::<ListenAddress>("listen")
-        .map(|addresses| addresses.cloned().collect());
-    let level = matches
-        .get_one::<String>("log-level")
-        .and_then(|level| level.parse().ok());
-    let config = Config {
-        listen: listen.unwrap_or_default(),
-        policy,
-        limits,
-        delivery,
-        log_level: level.unwrap_or(LevelFilter::Info),
-    };
-    config.check()?;
-    Ok(config)
-}
-
-/// The mode asked for; the classroom dialect implies one.
-fn bare_newline(matches: &ArgMatches, classroom: bool) -> Result<BareNewline, Failed> {
-    let named =
-        matches.value_source("bare-newline") == Some(clap::parser::ValueSource::CommandLine);
-    let mode = match matches
-        .get_one::<String>("bare-newline")
-        .map(String::as_str)
-    {
-        Some("reject") => BareNewline::Reject,
-        Some("accept") => BareNewline::Accept,
-        _ => BareNewline::Normalize,
-    };
-    if classroom && named && mode != BareNewline::Accept {
-        return Err(Failed::new(
-            ExitCode::Usage,
-            "--end-of-data works with --bare-newline accept only, which it implies: leave --bare-newline out",
-        ));
+        let texts = match option.kind {
+            Kind::Flag => vec![matches.get_flag(option.name).to_string().into()],
+            Kind::Text | Kind::Number | Kind::List => {
+                let texts = matches.get_many::<OsString>(option.name);
+                texts.into_iter().flatten().cloned().collect()
+            }
+        };
+        settings.set(option, texts, &Origin::Flag);
     }
-    Ok(if classroom { BareNewline::Accept } else { mode })
-}
-
-fn number(matches: &ArgMatches, name: &str) -> usize {
-    matches
-        .get_one::<u32>(name)
-        .map_or(0, |number| *number as usize)
-}
-
-fn time(matches: &ArgMatches, name: &str) -> Duration {
-    matches.get_one(name).copied().unwrap_or_default()
+    settings
 }
 
 fn send(matches: &ArgMatches) -> SendOptions {
@@ -330,7 +207,7 @@ fn send(matches: &ArgMatches) -> SendOptions {
         helo: matches.get_one::<String>("helo").cloned(),
         end_of_data: end_text
             .map(|text| text.as_ref().map_or(".", |text| text.as_str()).to_owned()),
-        timeout: time(matches, "timeout"),
+        timeout: matches.get_one("timeout").copied().unwrap_or_default(),
         verbose: matches.get_flag("verbose"),
     }
 }

@@ -1,19 +1,25 @@
 //! What the operator decided, checked before a socket opens.
+//!
+//! [`sources`] puts together what [`file`](mod@file), [`environment`] and flags say about each option, as text with its
+//! origin: [`settings`]. [`values`] reads the text, and [`Config`] is what comes of it.
+
+pub mod environment;
+pub mod file;
+pub mod settings;
+pub mod sources;
+pub mod values;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use log::LevelFilter;
 
 use crate::exit::{ExitCode, Failed};
+use crate::server::cidr::Cidr;
 use crate::server::{Limits, ListenAddress};
-use crate::smtp::data::EndText;
 use crate::smtp::line::BareNewline;
-use crate::smtp::path::Mailbox;
 use crate::smtp::policy::Policy;
+use settings::Settings;
 
-/// Where to listen if nobody says.
-pub const DEFAULT_LISTEN: &str = "127.0.0.1:2525";
 /// Fewer recipients than this a server must not set as its limit (RFC 5321 §4.5.3.1.8).
 const RECIPIENTS_STANDARD: usize = 100;
 
@@ -28,8 +34,16 @@ pub struct Config {
     pub limits: Limits,
     /// Where mail goes.
     pub delivery: Delivery,
+    /// The peers that must send a PROXY header first.
+    pub proxy_from: Vec<Cidr>,
+    /// Whether several processes may listen on the same port.
+    pub reuse_port: bool,
+    /// Who to become once the listeners are bound.
+    pub user: Option<String>,
     /// The least urgent lines that are logged.
     pub log_level: LevelFilter,
+    /// Where they are logged, if not on standard error.
+    pub log_file: Option<PathBuf>,
 }
 
 /// Where mail goes.
@@ -47,6 +61,26 @@ pub enum Delivery {
 }
 
 impl Config {
+    /// What these settings amount to.
+    ///
+    /// # Errors
+    /// A value that is wrong, with its origin; or what [`check`](Self::check) finds.
+    pub fn new(settings: &Settings) -> Result<Self, Failed> {
+        let config = Self {
+            listen: settings.all("listen", values::listen_address)?,
+            policy: policy(settings)?,
+            limits: limits(settings)?,
+            delivery: delivery(settings)?,
+            proxy_from: settings.all("proxy-from", values::network)?,
+            reuse_port: settings.is_on("reuse-port")?,
+            user: settings.optional("user", values::name)?,
+            log_level: settings.one("log-level", values::log_level)?,
+            log_file: settings.path("log-file")?,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
     /// Checks what no option can check alone.
     ///
     /// # Errors
@@ -82,89 +116,41 @@ impl Config {
     }
 }
 
-/// Reads `IP:PORT`, `[v6]:PORT` or `unix:PATH`.
-///
-/// # Errors
-/// What would be right.
-pub fn listen_address(text: &str) -> Result<ListenAddress, String> {
-    match text.strip_prefix("unix:") {
-        Some("") => Err("a path is missing behind unix:".to_owned()),
-        Some(path) => Ok(ListenAddress::Unix(path.into())),
-        None => text.parse().map(ListenAddress::Tcp).map_err(|_| {
-            "write IP:PORT as 127.0.0.1:2525, [IPV6]:PORT as [::1]:2525, or unix:PATH".to_owned()
-        }),
-    }
+fn policy(settings: &Settings) -> Result<Policy, Failed> {
+    Ok(Policy {
+        hostname: settings.one("hostname", values::domain)?,
+        domains: settings.all("domain", values::domain)?,
+        bare_newline: settings.one("bare-newline", values::bare_newline)?,
+        end_text: settings.one("end-of-data", values::end_text)?,
+        message_bytes_max: settings.one("max-message-size", values::size)?,
+        recipients_max: settings.one("max-recipients", values::count_over_0)? as usize,
+        messages_max: settings
+            .one("max-messages-per-session", values::count)?
+            .into(),
+        errors_max: settings.one("max-errors", values::count_over_0)?,
+    })
 }
 
-/// Reads a number of octets: digits, then k, M or G for as many times 1024.
-///
-/// # Errors
-/// What would be right.
-pub fn size(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b'k' | b'K') => (&text[..text.len() - 1], 1 << 10),
-        Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
-        Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 30),
-        _ => (text, 1),
-    };
-    let number = if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        digits.parse::<u64>().ok()
-    } else {
-        None
-    };
-    number
-        .and_then(|number| number.checked_mul(unit))
-        .filter(|size| *size > 0)
-        .ok_or_else(|| {
-            "write a number of bytes over 0, or one with k, M or G behind it, as 25M".to_owned()
-        })
+fn limits(settings: &Settings) -> Result<Limits, Failed> {
+    Ok(Limits {
+        connections_max: settings.one("max-connections", values::count_over_0)? as usize,
+        connections_per_ip_max: settings.one("max-connections-per-ip", values::count)? as usize,
+        idle_timeout: settings.one("idle-timeout", values::seconds)?,
+        min_rate: settings.one("min-rate", values::rate)?,
+        session_timeout: settings.one("session-timeout", values::seconds)?,
+        drain_timeout: settings.one("drain-timeout", values::seconds)?,
+        exit_after: settings.one("exit-after", values::count)?.into(),
+    })
 }
 
-/// Reads a time in seconds, which may have a fraction.
-///
-/// # Errors
-/// What would be right.
-pub fn seconds(text: &str) -> Result<Duration, String> {
-    const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
-    let wanted = || "write seconds over 0 and up to a year, as 300".to_owned();
-    let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let number: f64 = if plain {
-        text.parse().map_err(|_| wanted())?
-    } else {
-        return Err(wanted());
-    };
-    Duration::try_from_secs_f64(number)
-        .ok()
-        .filter(|time| !time.is_zero() && *time <= LONGEST)
-        .ok_or_else(wanted)
-}
-
-/// Reads a domain name or an address literal, as the part of an address behind its `@`.
-///
-/// # Errors
-/// What would be right.
-pub fn domain(text: &str) -> Result<String, String> {
-    let mailbox = format!("postmaster@{text}").parse::<Mailbox>();
-    mailbox
-        .map(|mailbox| mailbox.domain().to_owned())
-        .map_err(|_| "write a domain name, as mail.example.org".to_owned())
-}
-
-/// Reads the line that ends a message; the lone dot always does.
-///
-/// # Errors
-/// What would be right.
-pub fn end_text(text: &str) -> Result<Option<EndText>, String> {
-    if text == "." {
-        return Ok(None);
-    }
-    EndText::new(text).map(Some).ok_or_else(|| {
-        format!(
-            "write up to {} printable ASCII characters that do not begin with a dot",
-            EndText::BYTES_MAX
-        )
+fn delivery(settings: &Settings) -> Result<Delivery, Failed> {
+    let mailboxes_max = settings.one("max-mailboxes", values::count)? as usize;
+    Ok(match settings.path("maildir")? {
+        Some(directory) => Delivery::Maildir {
+            directory,
+            mailboxes_max,
+        },
+        None => Delivery::Discard,
     })
 }
 
@@ -187,66 +173,5 @@ fn machine_name() -> Option<String> {
         .nodename()
         .to_str()
         .ok()
-        .and_then(|name| domain(name).ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_and_times_are_read_as_people_write_them() {
-        let mebibytes = 25 << 20;
-        for (text, bytes) in [
-            ("1", 1),
-            ("26214400", mebibytes),
-            ("25M", mebibytes),
-            ("25600k", mebibytes),
-            ("2g", 2 << 30),
-        ] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in [
-            "",
-            "M",
-            "0",
-            "-1",
-            "1.5M",
-            "1 M",
-            "1T",
-            "+1",
-            "18446744073709551616",
-            "99999999999G",
-        ] {
-            assert!(size(text).is_err(), "{text}");
-        }
-        assert_eq!(seconds("300"), Ok(Duration::from_secs(300)));
-        assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
-        for text in ["", "0", "-1", "1s", "1e3", "inf", "nan", "99999999999", "."] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn listeners_are_read_and_shown_alike() {
-        for text in ["127.0.0.1:0", "[::1]:2525", "unix:/tmp/m.sock"] {
-            assert_eq!(
-                listen_address(text)
-                    .map(|address| address.to_string())
-                    .as_deref(),
-                Ok(text)
-            );
-        }
-        for text in [
-            "",
-            "2525",
-            "127.0.0.1",
-            "localhost:25",
-            "::1:25x",
-            "unix:",
-            "1.2.3.4:65536",
-        ] {
-            assert!(listen_address(text).is_err(), "{text}");
-        }
-    }
+        .and_then(|name| values::domain(name).ok())
 }

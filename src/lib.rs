@@ -9,8 +9,9 @@
 //! - [`store`] is where accepted mail goes. It knows no socket either.
 //! - [`server`] is the loop. It carries bytes between the two, and of all that serves only it knows mio.
 //! - [`client`] is the other end of the wire: `mailoop send`.
-//! - [`cli`] reads the command line into a [`config`], which is checked before a socket opens; [`exit`] is how
-//!   a command ends, [`logging`] where its log lines go.
+//! - [`cli`] reads the command line. What it, the environment and a file say about the [`options`] becomes one
+//!   [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
+//!   log lines go.
 
 #![deny(unsafe_code)]
 
@@ -19,6 +20,7 @@ pub mod client;
 pub mod config;
 pub mod exit;
 pub mod logging;
+pub mod options;
 pub mod server;
 pub mod smtp;
 pub mod store;

@@ -112,7 +112,7 @@ fn fails(arguments: &[&str], code: i32, word: &str) {
 #[test]
 fn a_wrong_command_line_is_told_in_one_line() {
     fails(&["serve", "--no-such-option"], 64, "--no-such-option");
-    fails(&["serve", "--config", "x.toml"], 64, "--config");
+    fails(&["serve", "--config", "x.toml"], 78, "x.toml: cannot read");
     fails(&["serve", "--listen", "localhost:25"], 64, "127.0.0.1:2525");
     fails(&["serve", "--max-message-size", "25X"], 64, "25M");
     fails(&["serve", "--max-errors", "0"], 64, "--max-errors");

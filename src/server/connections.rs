@@ -224,9 +224,8 @@ impl<T: Transport> Connections<T> {
             let Some(name) = self.awaiting_commit.remove(&ticket) else {
                 continue;
             };
-            let stored = matches!(outcome, Outcome::Stored);
-            self.messages_stored += u64::from(stored);
-            if stored && self.messages_stored == self.limits.exit_after && !self.is_draining() {
+            self.messages_stored += u64::from(matches!(outcome, Outcome::Stored));
+            if self.is_enough() && !self.is_draining() {
                 self.drain = Drain::Until(self.scratch.now + self.limits.drain_timeout);
                 drain = true;
             }
@@ -239,6 +238,24 @@ impl<T: Transport> Connections<T> {
         self.scratch.finished = finished;
         if drain {
             self.drain_all();
+        }
+    }
+
+    /// Whether as many messages were stored as the operator wanted.
+    fn is_enough(&self) -> bool {
+        (1..=self.messages_stored).contains(&self.limits.exit_after)
+    }
+
+    /// Goes on with other rules: `policy` is for new sessions, `limits` are for all.
+    pub fn reconfigure(&mut self, policy: Rc<Policy>, limits: Limits) {
+        self.policy = policy;
+        self.limits = limits;
+        for (key, slot) in &mut self.slots {
+            let deadline = slot.connection.deadline(&self.limits);
+            self.deadlines.set(key, &mut slot.alarm, deadline);
+        }
+        if self.is_enough() {
+            self.start_draining();
         }
     }
 

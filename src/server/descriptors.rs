@@ -2,14 +2,27 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::Limits;
+
 /// Descriptors that are no connection's: standard streams, poll, signals, listeners, the store's folders.
 const RESERVE: u64 = 64;
 /// A connection needs its socket, and a file while its message arrives.
 const PER_CONNECTION: u64 = 2;
 
+/// Lowers the limit on connections to what the descriptors allow.
+pub(super) fn cap(limits: Limits) -> Limits {
+    let allowed = connections_allowed();
+    let connections_max = limits.connections_max.min(allowed);
+    log::info!("connections_max={connections_max} descriptors_allow={allowed}");
+    Limits {
+        connections_max,
+        ..limits
+    }
+}
+
 /// Raises the soft limit on descriptors to the hard one, and returns how many connections what we got allows,
 /// at least one.
-pub(super) fn connections_allowed() -> usize {
+fn connections_allowed() -> usize {
     let limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum || limit.current.is_some() && limit.maximum.is_none() {
         let raised = Rlimit {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -50,6 +51,16 @@ pub struct Server {
     told_to_stop: bool,
     /// Whether a second one asked not to wait for anybody.
     stop_at_once: bool,
+    reload_asked: bool,
+}
+
+/// Why [`Server::run`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A signal, or enough messages, ended the server.
+    Ended,
+    /// SIGHUP asked for [`Server::reconfigure`]; connections wait for [`Server::run`] meanwhile.
+    ReloadAsked,
 }
 
 /// Why a server could not start.
@@ -97,15 +108,10 @@ impl Server {
     pub fn start(
         addresses: &[ListenAddress],
         policy: Policy,
-        mut limits: Limits,
+        limits: Limits,
         store: Box<dyn Store>,
     ) -> Result<Self, StartError> {
-        let allowed = descriptors::connections_allowed();
-        limits.connections_max = limits.connections_max.min(allowed);
-        log::info!(
-            "connections_max={} descriptors_allow={allowed}",
-            limits.connections_max
-        );
+        let limits = descriptors::cap(limits);
 
         let poll = Poll::new()?;
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
@@ -135,6 +141,7 @@ impl Server {
             accept_after: None,
             told_to_stop: false,
             stop_at_once: false,
+            reload_asked: false,
         })
     }
 
@@ -148,19 +155,28 @@ impl Server {
         self.connections.set_proxies(proxies);
     }
 
-    /// Serves until a signal, or enough messages, end it.
+    /// Serves until a signal, or enough messages, end it, or until there is something to reload.
     ///
     /// # Errors
     /// Only if poll itself fails.
-    pub fn run(&mut self) -> io::Result<()> {
+    pub fn run(&mut self) -> io::Result<Stop> {
         loop {
             self.tick()?;
             let done = self.connections.is_draining() && self.connections.is_empty();
             if done || self.stop_at_once {
                 self.connections.log_totals();
-                return Ok(());
+                return Ok(Stop::Ended);
+            }
+            if mem::take(&mut self.reload_asked) {
+                return Ok(Stop::ReloadAsked);
             }
         }
+    }
+
+    /// Goes on with other rules: `policy` is for new sessions, `limits` are for all.
+    pub fn reconfigure(&mut self, policy: Policy, limits: Limits) {
+        let limits = descriptors::cap(limits);
+        self.connections.reconfigure(Rc::new(policy), limits);
     }
 
     /// One turn of the loop.
@@ -227,7 +243,7 @@ impl Server {
     fn heed_signals(&mut self) {
         for signal in self.signals.pending() {
             match signal {
-                SIGHUP => log::info!("signal=HUP there is nothing to reload"),
+                SIGHUP => self.reload_asked = true,
                 _ if self.told_to_stop => self.stop_at_once = true,
                 _ => {
                     self.told_to_stop = true;

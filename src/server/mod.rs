@@ -27,7 +27,7 @@ pub mod transport;
 
 use std::time::Duration;
 
-pub use event_loop::{Server, StartError};
+pub use event_loop::{Server, StartError, Stop};
 pub use listener::ListenAddress;
 
 /// What bounds the connections of a server.
@@ -39,7 +39,7 @@ pub struct Limits {
     pub connections_per_ip_max: usize,
     /// How long a client may take for a whole command, or until the next bytes of a message.
     pub idle_timeout: Duration,
-    /// How many bytes a second of a message have to come at least, averaged over an idle timeout.
+    /// How many bytes a second of a message have to come at least, averaged over an idle timeout; 0 for no limit.
     pub min_rate: u64,
     /// How long a connection may last; a message that keeps the least rate is not cut short by it.
     pub session_timeout: Duration,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mailoop::cli::{self, Request};
 use mailoop::config::Config;
+use mailoop::config::sources::Sources;
 use mailoop::server::channel::Readiness;
 use mailoop::server::connections::Connections;
 use mailoop::server::listener::PeerAddress;
@@ -24,10 +25,13 @@ pub fn config(options: &[&str]) -> Config {
         .iter()
         .chain(options)
         .map(|argument| (*argument).into());
-    match cli::parse(arguments) {
-        Ok(Request::Serve(config)) => *config,
-        other => panic!("{options:?}: {other:?}"),
-    }
+    let Ok(Request::Serve(flags)) = cli::parse(arguments) else {
+        panic!("{options:?}");
+    };
+    let settings = Sources::new(flags, []).and_then(|sources| sources.settings());
+    settings
+        .and_then(|settings| Config::new(&settings))
+        .unwrap_or_else(|error| panic!("{options:?}: {error:?}"))
 }
 
 /// The server.
@@ -144,6 +148,14 @@ impl MemoryServer {
     pub fn advance(&mut self, time: Duration) {
         self.now += time;
         self.connections.set_time(self.now, UNIX_EPOCH);
+        self.settle();
+    }
+
+    /// Goes on with other options.
+    pub fn reconfigure(&mut self, options: &[&str]) {
+        let config = config(options);
+        self.connections
+            .reconfigure(Rc::new(config.policy), config.limits);
         self.settle();
     }
 

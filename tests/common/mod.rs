@@ -34,7 +34,8 @@ pub struct TestServer {
 
 impl TestServer {
     /// Starts a server with these options and waits until it listens: on a free port of the loopback, unless
-    /// they name another listener. It keeps mail in `./mail` of its folder, as it does by itself.
+    /// they name another listener or a configuration that does. It keeps mail in `./mail` of its folder, as it
+    /// does by itself.
     pub fn start(args: &[&str]) -> Self {
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_mailoop")), args)
     }
@@ -52,7 +53,7 @@ impl TestServer {
         let folder = tempfile::tempdir().unwrap();
         let output = |name| File::create(folder.path().join(name)).unwrap();
         command.arg("serve").args(args);
-        if !named("--listen") {
+        if !named("--listen") && !named("--config") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
         if !named("--hostname") {

@@ -1,0 +1,198 @@
+//! Options in a configuration file: `max-errors = 20`.
+
+use core::fmt;
+use std::fs;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
+
+use super::settings::{Origin, Settings, Value, one_line};
+use crate::exit::{ExitCode, Failed};
+use crate::options::{Kind, Scope, ServeOption};
+
+/// A value longer than this is not repeated in a message.
+const SHOWN_CHARACTERS_MAX: usize = 60;
+
+/// Reads the file at `path`.
+///
+/// # Errors
+/// It cannot be read, is no TOML, or holds what is no option or no value for one.
+pub fn read(path: &Path) -> Result<Settings, Failed> {
+    let name = path.display();
+    let bytes = fs::read(path).map_err(|error| {
+        Failed::new(
+            ExitCode::Configuration,
+            format_args!("{name}: cannot read the configuration: {error}"),
+        )
+    })?;
+    let text = str::from_utf8(&bytes).map_err(|error| {
+        let line = line_of(&bytes, error.valid_up_to());
+        Failed::new(
+            ExitCode::Configuration,
+            format_args!("{name}:{line}: write it in UTF-8"),
+        )
+    })?;
+    parse(&name.to_string(), text)
+}
+
+/// Reads `text`, which messages call `name`.
+///
+/// # Errors
+/// It is no TOML, or holds what is no option or no value for one.
+pub fn parse(name: &str, text: &str) -> Result<Settings, Failed> {
+    let source = Source { name, text };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if let Some(failed) = source.first_of(&errors) {
+        return Err(failed);
+    }
+    // By place, so that the first mistake is the one that is told.
+    let mut entries: Vec<_> = table.get_ref().iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let mut settings = Settings::default();
+    for (key, value) in entries {
+        let option = source.option(key.get_ref(), key.span().start)?;
+        settings.set_values(option, source.values(option, key.span().start, value)?);
+    }
+    Ok(settings)
+}
+
+/// A file, and where one is in it.
+struct Source<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    /// The first of these mistakes of syntax; a mistake often brings others behind it.
+    fn first_of(&self, errors: &[toml::de::Error]) -> Option<Failed> {
+        let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+        let error = errors.iter().min_by_key(|error| place(error))?;
+        let at = place(error);
+        let message = error.message().replace('\n', ", ");
+        let line = self.text.lines().nth(line_of(self.text.as_bytes(), at) - 1);
+        let line = one_line(line.unwrap_or_default().trim());
+        Some(
+            if line.is_empty() || line.chars().count() > SHOWN_CHARACTERS_MAX {
+                self.wrong(at, message)
+            } else {
+                self.wrong(at, format_args!("{line}: {message}"))
+            },
+        )
+    }
+
+    /// The option with the name `key`.
+    fn option(&self, key: &str, at: usize) -> Result<&'static ServeOption, Failed> {
+        let key_shown = one_line(key);
+        let remedy = match ServeOption::named(key) {
+            Some(option) if option.scope == Scope::Outside => {
+                format!("use --{key} or {}", option.variable())
+            }
+            Some(option) => return Ok(option),
+            None => match ServeOption::nearly(key) {
+                Some(option) => format!("did you mean {}?", option.name),
+                None => "mailoop serve --help tells which there are".to_owned(),
+            },
+        };
+        Err(self.wrong(
+            at,
+            format_args!("{key_shown}: there is no such option in a file; {remedy}"),
+        ))
+    }
+
+    /// What an option is given by the `value` behind its key.
+    fn values(
+        &self,
+        option: &'static ServeOption,
+        at: usize,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Vec<Value>, Failed> {
+        match (option.kind, value.get_ref()) {
+            (Kind::List, DeValue::Array(items)) => items
+                .iter()
+                .map(|item| self.value(option, item.span().start, item))
+                .collect(),
+            (Kind::List, _) => Err(self.mistyped(option, at, value)),
+            _ => Ok(vec![self.value(option, at, value)?]),
+        }
+    }
+
+    fn value(
+        &self,
+        option: &'static ServeOption,
+        at: usize,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Value, Failed> {
+        let text = plain(option.kind, value).ok_or_else(|| self.mistyped(option, at, value))?;
+        let written = match (option.kind, self.shown(value)) {
+            (Kind::List, Some(shown)) => format!("{} = [{shown}]", option.name),
+            (_, Some(shown)) => format!("{} = {shown}", option.name),
+            (_, None) => option.name.to_owned(),
+        };
+        Ok(Value {
+            option,
+            text: text.into(),
+            origin: Origin::File {
+                place: self.place(at),
+                written,
+            },
+        })
+    }
+
+    fn mistyped(&self, option: &ServeOption, at: usize, value: &Spanned<DeValue<'_>>) -> Failed {
+        let written = match self.shown(value) {
+            Some(shown) => format!("{} = {shown}", option.name),
+            None => option.name.to_owned(),
+        };
+        match option.kind {
+            Kind::Flag => self.wrong(at, format_args!("{written}: write true or false")),
+            Kind::Text | Kind::Number | Kind::List => {
+                let example = option.example();
+                self.wrong(at, format_args!("{written}: write it as {example}"))
+            }
+        }
+    }
+
+    /// A value as it stands in the file, if it is short and on one line.
+    fn shown(&self, value: &Spanned<DeValue<'_>>) -> Option<&str> {
+        let text = self.text.get(value.span())?;
+        let short = !text.contains(['\n', '\r']) && text.chars().count() <= SHOWN_CHARACTERS_MAX;
+        (short && !matches!(value.get_ref(), DeValue::Table(_))).then_some(text)
+    }
+
+    /// The file and the line.
+    fn place(&self, at: usize) -> String {
+        format!("{}:{}", self.name, line_of(self.text.as_bytes(), at))
+    }
+
+    fn wrong(&self, at: usize, what: impl fmt::Display) -> Failed {
+        Failed::new(
+            ExitCode::Configuration,
+            format_args!("{}: {what}", self.place(at)),
+        )
+    }
+}
+
+/// One value as text, if its type is right.
+fn plain(kind: Kind, value: &Spanned<DeValue<'_>>) -> Option<String> {
+    match (kind, value.get_ref()) {
+        (Kind::Text | Kind::Number | Kind::List, DeValue::String(text)) => Some(text.to_string()),
+        (Kind::Number, DeValue::Integer(number)) => Some(decimal(number)),
+        (Kind::Number, DeValue::Float(number)) => Some(number.as_str().to_owned()),
+        (Kind::Flag, DeValue::Boolean(on)) => Some(on.to_string()),
+        _ => None,
+    }
+}
+
+/// TOML also knows `0x10` and `1_000`.
+fn decimal(number: &DeInteger<'_>) -> String {
+    u64::from_str_radix(number.as_str(), number.radix())
+        .map_or_else(|_| number.to_string(), |number| number.to_string())
+}
+
+fn line_of(text: &[u8], at: usize) -> usize {
+    1 + text[..at.min(text.len())]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+}

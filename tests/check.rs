@@ -1,0 +1,121 @@
+//! `mailoop serve --check`, and the example of a configuration.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use mailoop::options::{OPTIONS, Scope};
+
+/// `mailoop serve --check` with more options.
+fn check(options: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+    command.args(["serve", "--check"]).args(options).env_clear();
+    command.output().unwrap()
+}
+
+#[test]
+fn check_says_what_would_run_and_runs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mail = folder.path().join("mail");
+    let path = folder.path().join("mailoop.toml");
+    let config = path.to_str().unwrap();
+    fs::write(
+        &path,
+        format!("max-errors = 7\nmax-recipients = 9\nmaildir = {mail:?}"),
+    )
+    .unwrap();
+    let output = check(&["--config", config, "--hostname", "a.example"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let warned = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{warned}");
+    for line in [
+        "listen = [\"127.0.0.1:2525\"]  # default".to_owned(),
+        "hostname = \"a.example\"  # --hostname".to_owned(),
+        format!("max-errors = 7  # {config}:1"),
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line}: {said}");
+    }
+    assert!(warned.contains("warning: --max-recipients 9"), "{warned}");
+    assert!(!mail.exists());
+
+    fs::write(&path, "max-errors = 'x'").unwrap();
+    for (options, code, message) in [
+        (
+            ["--config", config],
+            78,
+            format!("mailoop: {config}:1: max-errors = 'x': "),
+        ),
+        (
+            ["--config", "/nowhere"],
+            78,
+            "mailoop: /nowhere: cannot read".to_owned(),
+        ),
+        (
+            ["--listen", "0.0.0.0:25"],
+            78,
+            "mailoop: 0.0.0.0:25 can be".to_owned(),
+        ),
+        (
+            ["--max-errors", "x"],
+            64,
+            "mailoop: --max-errors x: ".to_owned(),
+        ),
+    ] {
+        let output = check(&options);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(
+            said.starts_with(&message) && said.lines().count() == 1,
+            "{said}"
+        );
+        assert!(output.stdout.is_empty());
+    }
+    let unnamed = Command::new(env!("CARGO_BIN_EXE_mailoop"))
+        .args(["serve", "--check"])
+        .env_clear()
+        .env("MAILOOP_CONFIG", config)
+        .output()
+        .unwrap();
+    assert_eq!(unnamed.status.code(), Some(78));
+}
+
+#[test]
+fn the_example_has_every_option_with_its_default() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/deploy/mailoop.toml");
+    let output = check(&["--config", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let example = fs::read_to_string(path).unwrap();
+    let lines: Vec<_> = example.lines().collect();
+    let assigned = lines.iter().filter(|line| line.contains(" = ")).count();
+    let options = OPTIONS
+        .iter()
+        .filter(|option| option.scope != Scope::Outside);
+    assert_eq!(assigned, options.clone().count(), "more than the table has");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.toml");
+    for option in options {
+        let start = format!("#{} = ", option.name);
+        let at = lines.iter().position(|line| line.starts_with(&start));
+        let at = at.unwrap_or_else(|| panic!("no {start}"));
+        let (comment, line) = (lines[at - 1], &lines[at][1..]);
+        assert!(
+            comment.starts_with("# ") && comment.ends_with('.'),
+            "{start}"
+        );
+        let restart = comment.ends_with("(restart).");
+        assert_eq!(restart, option.scope == Scope::Restart, "{start}");
+        if let Some(default) = option.default {
+            assert_eq!(line, option.toml(&[default]));
+        }
+        fs::write(&path, line).unwrap();
+        let output = check(&["--config", path.to_str().unwrap()]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let heard = said
+            .lines()
+            .any(|said| said.starts_with(&format!("{line}  # /")));
+        assert!(heard, "{line}: {said}");
+    }
+}
