@@ -129,6 +129,7 @@ fn a_wrong_command_line_is_told_in_one_line() {
         "--bare-newline",
     );
     fails(&["serve", "--bare-newline", "perhaps"], 64, "normalize");
+    fails(&["serve", "--proxy-from", "10.0.0.1/8"], 64, "10.0.0.0/8");
     fails(&["serve", "--discard", "--maildir", "x"], 64, "--maildir");
     fails(&["receive"], 64, "receive");
     fails(
