@@ -1,0 +1,78 @@
+//! Addresses: what is taken is a printable address within its limits, and is taken again as it is shown.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mailoop::smtp::path::{
+    DOMAIN_BYTES_MAX, ForwardPath, LOCAL_PART_BYTES_MAX, Mailbox, PATH_BYTES_MAX, ReversePath,
+    forward_path, reverse_path,
+};
+
+fuzz_target!(|argument: &[u8]| {
+    let reverse = reverse_path(argument);
+    let forward = forward_path(argument);
+    if let Ok((path, rest)) = &reverse {
+        is_behind_a_path(argument, rest);
+        let shown = path.to_string();
+        assert_eq!(reverse_path(shown.as_bytes()), Ok((path.clone(), &b""[..])));
+        if let ReversePath::Mailbox(mailbox) = path {
+            is_sound(mailbox);
+        }
+    }
+    if let Ok((path, rest)) = &forward {
+        is_behind_a_path(argument, rest);
+        if let ForwardPath::Mailbox(mailbox) = path {
+            is_sound(mailbox);
+        }
+    }
+    match (reverse, forward) {
+        (Ok((ReversePath::Null, _)), Err(_)) | (Err(_), Ok((ForwardPath::Postmaster, _))) => {}
+        (Ok((ReversePath::Mailbox(reverse), _)), Ok((ForwardPath::Mailbox(forward), _))) => {
+            assert_eq!(reverse, forward);
+        }
+        (Err(_), Err(_)) if argument.starts_with(b"<>") => {}
+        (Err(reverse), Err(forward)) => assert_eq!(reverse, forward),
+        (reverse, forward) => panic!("{reverse:?} and {forward:?} of one argument"),
+    }
+    if let Ok(text) = str::from_utf8(argument)
+        && let Ok(mailbox) = text.parse::<Mailbox>()
+    {
+        assert_eq!(mailbox.as_str(), text);
+        is_sound(&mailbox);
+    }
+});
+
+fn is_behind_a_path(argument: &[u8], rest: &[u8]) {
+    assert!(argument.ends_with(rest) && rest.len() < argument.len());
+    assert!(matches!(rest.first(), None | Some(b' ')));
+}
+
+fn is_sound(mailbox: &Mailbox) {
+    let (local_part, domain) = (mailbox.local_part(), mailbox.domain());
+    assert_eq!(mailbox.as_str(), format!("{local_part}@{domain}"));
+    assert!((1..=LOCAL_PART_BYTES_MAX).contains(&local_part.len()));
+    assert!((1..=DOMAIN_BYTES_MAX).contains(&domain.len()));
+    let printable = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    assert!(mailbox.as_str().bytes().all(printable));
+    assert!(domain.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert_eq!(mailbox.as_str().parse().as_ref(), Ok(mailbox));
+    // The longest path is shorter than the longest local-part and domain together.
+    let shown = format!("<{mailbox}>");
+    match forward_path(shown.as_bytes()) {
+        Ok(path) => assert_eq!(path, (ForwardPath::Mailbox(mailbox.clone()), &b""[..])),
+        Err(error) => assert!(shown.len() > PATH_BYTES_MAX, "{error:?}"),
+    }
+    let quoted: String = mailbox
+        .local_part_unquoted()
+        .chars()
+        .flat_map(|character| ['\\', character])
+        .collect();
+    if let Ok(requoted) = format!("\"{quoted}\"@d").parse::<Mailbox>() {
+        assert_eq!(
+            requoted.local_part_unquoted(),
+            mailbox.local_part_unquoted()
+        );
+    } else {
+        assert!(quoted.len() + 2 > LOCAL_PART_BYTES_MAX);
+    }
+}

@@ -1,0 +1,251 @@
+//! Drives a session as a connection does, with a store that only remembers.
+
+use std::rc::Rc;
+
+use bytes::BytesMut;
+use mailoop::smtp::data::EndText;
+use mailoop::smtp::envelope::{Envelope, Peer, QueueId};
+use mailoop::smtp::event::{Event, Farewell, Phase};
+use mailoop::smtp::line::{BareNewline, COMMAND_LINE_BYTES_MAX, MAIL_PARAMETERS_BYTES_MAX};
+use mailoop::smtp::path::Mailbox;
+use mailoop::smtp::policy::Policy;
+use mailoop::smtp::reply;
+use mailoop::smtp::session::Session;
+
+const REPLY_LINE_BYTES_MAX: usize = 512;
+
+/// The server of a session.
+pub struct Setting {
+    policy: Rc<Policy>,
+    talked_early: bool,
+    /// Two bits for each of four messages in turn.
+    refusals: u8,
+}
+
+/// Where a message fails.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stored,
+    NotBegun,
+    NotWritten,
+    NotCommitted,
+}
+
+impl Setting {
+    pub fn new(policy: u8, refusals: u8) -> Self {
+        let bit = |place: u8| policy >> place & 1 == 1;
+        let small = bit(2);
+        let policy = Policy {
+            hostname: "mail.example.org".to_owned(),
+            domains: bit(3)
+                .then(|| "example.org".to_owned())
+                .into_iter()
+                .collect(),
+            bare_newline: match policy % 4 {
+                0 => BareNewline::Normalize,
+                1 => BareNewline::Reject,
+                _ => BareNewline::Accept,
+            },
+            end_text: (policy % 4 == 3)
+                .then(|| EndText::new("end of email"))
+                .flatten(),
+            message_bytes_max: if small { 64 } else { 1 << 40 },
+            recipients_max: if small { 2 } else { 100 },
+            messages_max: if small { 3 } else { 0 },
+            errors_max: if small { 3 } else { 1000 },
+        };
+        Self {
+            talked_early: bit(4),
+            policy: Rc::new(policy),
+            refusals,
+        }
+    }
+
+    pub fn accepts_early_talk(&self) -> bool {
+        self.policy.bare_newline == BareNewline::Accept
+    }
+
+    fn fate(&self, message: usize) -> Fate {
+        // Whether a text fails over its size or in the store depends on its pieces, if both happen.
+        let unlimited = self.policy.message_bytes_max > 64;
+        match self.refusals >> (2 * (message % 4)) & 3 {
+            1 => Fate::NotBegun,
+            2 if unlimited => Fate::NotWritten,
+            3 => Fate::NotCommitted,
+            _ => Fate::Stored,
+        }
+    }
+}
+
+/// What came of a session.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub said: Vec<u8>,
+    pub stored: Vec<(Envelope, Vec<u8>)>,
+    pub farewell: Option<Farewell>,
+    phase: Phase,
+}
+
+pub struct Driver<'a> {
+    setting: &'a Setting,
+    session: Session,
+    begun: usize,
+    /// The text of the open message.
+    open: Option<Vec<u8>>,
+    outcome: Outcome,
+}
+
+impl<'a> Driver<'a> {
+    pub fn run<'i>(setting: &'a Setting, pieces: impl Iterator<Item = &'i [u8]>) -> Outcome {
+        let peer = Peer::Local;
+        let mut driver = Self {
+            setting,
+            session: Session::new(Rc::clone(&setting.policy), peer),
+            begun: 0,
+            open: None,
+            outcome: Outcome {
+                said: Vec::new(),
+                stored: Vec::new(),
+                farewell: None,
+                phase: Phase::Idle,
+            },
+        };
+        let mut out = BytesMut::new();
+        driver.session.greet(setting.talked_early, &mut out);
+        driver.hear(&mut out);
+        let mut kept = Vec::new();
+        for piece in pieces {
+            kept.extend_from_slice(piece);
+            let mut input = &kept[..];
+            driver.drive(&mut input);
+            kept = input.to_vec();
+        }
+        driver.drive(&mut &kept[..]);
+        driver.outcome.phase = driver.session.phase();
+        assert_eq!(
+            driver.outcome.stored.len() as u64,
+            driver.session.tally().messages
+        );
+        driver.outcome
+    }
+
+    fn drive(&mut self, input: &mut &[u8]) {
+        // Text held back may come one octet at a time, and every message may end in an event of its own.
+        let mut steps = 4 * input.len() + 16;
+        let mut out = BytesMut::new();
+        while self.outcome.farewell.is_none() {
+            steps = steps.checked_sub(1).expect("it does not come to rest");
+            let before = input.len();
+            match self.session.next(input, &mut out) {
+                Event::NeedInput => {
+                    self.needs_input(input);
+                    return;
+                }
+                Event::Answered => assert!(!out.is_empty(), "no answer"),
+                Event::CheckRecipient(recipient) => self.check(recipient, &mut out),
+                Event::BeginMessage => self.begin(&mut out),
+                Event::Text(text) => {
+                    assert!(!text.is_empty() && text[0] != b'\n', "a CRLF was split");
+                    let open = self.open.as_mut().expect("text of no message");
+                    open.extend_from_slice(text);
+                    if self.setting.fate(self.begun - 1) == Fate::NotWritten {
+                        self.open = None;
+                        self.session.refuse_message(reply::STORE_FULL);
+                    }
+                }
+                Event::AbortMessage => assert!(self.open.take().is_some(), "it was not open"),
+                Event::Refused(transaction, reply) => {
+                    assert!(self.open.is_none() && reply.code >= 400);
+                    assert!(transaction.id.is_some());
+                }
+                Event::EndOfMessage => self.store(&mut out),
+                Event::Close(farewell) => self.outcome.farewell = Some(farewell),
+            }
+            assert!(input.len() <= before);
+            self.hear(&mut out);
+        }
+    }
+
+    fn needs_input(&self, left: &[u8]) {
+        match self.session.phase() {
+            Phase::Idle | Phase::Command => {
+                assert!(left.len() <= COMMAND_LINE_BYTES_MAX + MAIL_PARAMETERS_BYTES_MAX);
+            }
+            Phase::Message => assert!(left.is_empty(), "input was left"),
+            Phase::Commit | Phase::Closing => panic!("no input helps here"),
+        }
+    }
+
+    fn check(&mut self, recipient: Mailbox, out: &mut BytesMut) {
+        if recipient.local_part().starts_with('x') {
+            self.session.refuse(reply::MAILBOX_LIMIT, out);
+        } else {
+            self.session.accept_recipient(recipient, out);
+        }
+    }
+
+    fn begin(&mut self, out: &mut BytesMut) {
+        let envelope = self.session.envelope().expect("a message without envelope");
+        let recipients = envelope.recipients.len();
+        assert!((1..=self.setting.policy.recipients_max).contains(&recipients));
+        self.begun += 1;
+        if self.setting.fate(self.begun - 1) == Fate::NotBegun {
+            self.session.refuse(reply::STORE_FULL, out);
+            return;
+        }
+        let id = QueueId::new("FUZZ", self.begun as u64);
+        let mut trace = BytesMut::new();
+        self.session
+            .write_trace(id, "Thu, 01 Jan 1970 00:00:00 +0000", &mut trace);
+        let trace = str::from_utf8(&trace).expect("the trace header is ASCII");
+        for line in trace.split_terminator("\r\n") {
+            let printable = |byte: u8| byte == b'\t' || byte == b' ' || byte.is_ascii_graphic();
+            assert!(line.bytes().all(printable), "{line:?}");
+        }
+        let starts = ["Return-Path: <", "Received: from ", "\tby ", "\t"];
+        for (line, start) in trace.lines().zip(starts) {
+            assert!(line.starts_with(start), "{line:?}");
+        }
+        self.session.receive_message(id, out);
+        self.open = Some(Vec::new());
+    }
+
+    fn store(&mut self, out: &mut BytesMut) {
+        let text = self.open.take().expect("the end of no message");
+        assert!(text.len() as u64 <= self.setting.policy.message_bytes_max);
+        assert_eq!(self.session.phase(), Phase::Commit);
+        let fails = self.setting.fate(self.begun - 1) == Fate::NotCommitted;
+        let result = if fails {
+            Err(reply::STORE_FAILED)
+        } else {
+            Ok(())
+        };
+        let transaction = self.session.stored(result, out).expect("no transaction");
+        assert_eq!(transaction.size, text.len() as u64);
+        if !fails {
+            self.outcome.stored.push((transaction.envelope, text));
+        }
+    }
+
+    /// Takes what the session said, which must be whole reply lines.
+    fn hear(&mut self, out: &mut BytesMut) {
+        let text = str::from_utf8(out).expect("replies are ASCII");
+        assert!(text.is_empty() || text.ends_with("\r\n"), "half a reply");
+        for line in text.split_terminator("\r\n") {
+            assert!(line.len() + 2 <= REPLY_LINE_BYTES_MAX, "too long: {line}");
+            let (code, rest) = line.split_at(3);
+            let code: u16 = code.parse().expect("a reply begins with its code");
+            assert!(
+                (200..=599).contains(&code) && rest.starts_with([' ', '-']),
+                "{line}"
+            );
+            assert!(
+                rest.bytes()
+                    .all(|byte| byte == b' ' || byte.is_ascii_graphic()),
+                "{line}"
+            );
+        }
+        self.outcome.said.extend_from_slice(out);
+        out.clear();
+    }
+}
