@@ -304,7 +304,7 @@ impl<T: Transport> Connection<T> {
     fn leave(&mut self, closed: Closed, turn: &mut Turn<'_>) {
         self.abort_message(turn.store);
         self.input = BytesMut::new();
-        if matches!(self.stage, Stage::New | Stage::Open) {
+        if self.is_open() && !matches!(self.stage, Stage::Leaving(..)) {
             self.stage = Stage::Leaving(closed, turn.now);
         }
     }
