@@ -6,82 +6,16 @@ mod common;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::BufReader;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use common::client::Client;
 use common::{TestServer, files, raise_descriptor_limit, wait_until, without_trace};
 use rustix::process::Signal;
 use socket2::{Domain, SockRef, Socket, Type};
-
-/// A client that reads whole lines.
-struct Client<S: Read> {
-    stream: BufReader<S>,
-}
-
-impl Client<TcpStream> {
-    fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
-        Self {
-            stream: BufReader::new(stream),
-        }
-    }
-}
-
-impl<S: Read + Write> Client<S> {
-    fn say(&mut self, text: &str) {
-        self.stream.get_mut().write_all(text.as_bytes()).unwrap();
-    }
-
-    /// The next line, without its end.
-    fn hear(&mut self) -> String {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    #[track_caller]
-    fn expect(&mut self, code: &str) {
-        let line = self.hear();
-        assert!(
-            line.starts_with(code),
-            "{code} was expected, and came {line:?}"
-        );
-    }
-
-    /// A textbook session as far as 354.
-    #[track_caller]
-    fn begin_message(&mut self, to: &str) {
-        self.expect("220");
-        self.say("HELO client\r\n");
-        self.expect("250");
-        self.envelope(to);
-    }
-
-    #[track_caller]
-    fn envelope(&mut self, to: &str) {
-        for (line, code) in [
-            ("MAIL FROM:<a@example.com>", "250"),
-            (&format!("RCPT TO:<{to}>"), "250"),
-            ("DATA", "354"),
-        ] {
-            self.say(&format!("{line}\r\n"));
-            self.expect(code);
-        }
-    }
-
-    /// All that comes until the server closes.
-    fn rest(&mut self) -> String {
-        let mut rest = String::new();
-        self.stream.read_to_string(&mut rest).unwrap();
-        rest
-    }
-}
 
 fn run(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
@@ -266,9 +200,7 @@ fn it_listens_on_every_kind_of_address_and_says_so() {
         );
         fs::remove_file(new).unwrap();
     }
-    let mut client = Client {
-        stream: BufReader::new(UnixStream::connect(&socket).unwrap()),
-    };
+    let mut client = Client::new(UnixStream::connect(&socket).unwrap());
     client.begin_message("unix@example.org");
     client.say(".\r\nQUIT\r\n");
     client.expect("250");

@@ -4,6 +4,7 @@
 // Each test program uses its own part of this module.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod client;
 pub mod dialogue;
 pub mod memory;
 

@@ -1,0 +1,76 @@
+//! A client that waits for every answer.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// A client that reads whole lines.
+pub struct Client<S: Read> {
+    pub stream: BufReader<S>,
+}
+
+impl Client<TcpStream> {
+    pub fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        Self::new(stream)
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    pub fn say(&mut self, text: &str) {
+        self.stream.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The next line, without its end.
+    pub fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, code: &str) {
+        let line = self.hear();
+        assert!(
+            line.starts_with(code),
+            "{code} was expected, and came {line:?}"
+        );
+    }
+
+    /// A textbook session as far as 354.
+    #[track_caller]
+    pub fn begin_message(&mut self, to: &str) {
+        self.expect("220");
+        self.say("HELO client\r\n");
+        self.expect("250");
+        self.envelope(to);
+    }
+
+    #[track_caller]
+    pub fn envelope(&mut self, to: &str) {
+        for (line, code) in [
+            ("MAIL FROM:<a@example.com>", "250"),
+            (&format!("RCPT TO:<{to}>"), "250"),
+            ("DATA", "354"),
+        ] {
+            self.say(&format!("{line}\r\n"));
+            self.expect(code);
+        }
+    }
+
+    /// All that comes until the server closes.
+    pub fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        self.stream.read_to_string(&mut rest).unwrap();
+        rest
+    }
+}
