@@ -14,11 +14,12 @@ use std::path::PathBuf;
 use log::LevelFilter;
 
 use crate::exit::{ExitCode, Failed};
+use crate::options::DEFAULT_LISTEN;
 use crate::server::cidr::Cidr;
 use crate::server::{Limits, ListenAddress};
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
-use settings::Settings;
+use settings::{Origin, Settings};
 
 /// Fewer recipients than this a server must not set as its limit (RFC 5321 §4.5.3.1.8).
 const RECIPIENTS_STANDARD: usize = 100;
@@ -26,7 +27,7 @@ const RECIPIENTS_STANDARD: usize = 100;
 /// Everything that `mailoop serve` needs to know.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen; at least one.
+    /// Where to listen, as far as somebody said.
     pub listen: Vec<ListenAddress>,
     /// What sessions follow.
     pub policy: Policy,
@@ -67,7 +68,7 @@ impl Config {
     /// A value that is wrong, with its origin; or what [`check`](Self::check) finds.
     pub fn new(settings: &Settings) -> Result<Self, Failed> {
         let config = Self {
-            listen: settings.all("listen", values::listen_address)?,
+            listen: named_listeners(settings)?,
             policy: policy(settings)?,
             limits: limits(settings)?,
             delivery: delivery(settings)?,
@@ -86,7 +87,19 @@ impl Config {
     /// # Errors
     /// What does not go together, and what to do about it.
     pub fn check(&self) -> Result<(), Failed> {
-        let Some(public) = self.listen.iter().find(|address| !address.is_private()) else {
+        self.check_listeners(&self.listen)
+    }
+
+    /// Checks that the policy is safe with listeners on these `addresses`.
+    ///
+    /// # Errors
+    /// What does not go together, and what to do about it.
+    pub fn check_listeners<'a>(
+        &self,
+        addresses: impl IntoIterator<Item = &'a ListenAddress>,
+    ) -> Result<(), Failed> {
+        let mut addresses = addresses.into_iter();
+        let Some(public) = addresses.find(|address| !address.is_private()) else {
             return Ok(());
         };
         let wrong = |message| Err(Failed::new(ExitCode::Configuration, message));
@@ -105,6 +118,16 @@ impl Config {
         Ok(())
     }
 
+    /// Where to open listeners, if there are `inherited` ones: the default is for those who have none at all.
+    #[must_use]
+    pub fn addresses(&self, inherited: usize) -> Vec<ListenAddress> {
+        if self.listen.is_empty() && inherited == 0 {
+            values::listen_address(DEFAULT_LISTEN).into_iter().collect()
+        } else {
+            self.listen.clone()
+        }
+    }
+
     /// What is allowed but hardly meant.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let recipients = self.policy.recipients_max;
@@ -113,6 +136,16 @@ impl Config {
             format!("--max-recipients {recipients} is less than the {RECIPIENTS_STANDARD} that RFC 5321 §4.5.3.1.8 asks for")
         })
         .into_iter()
+    }
+}
+
+/// The listeners that somebody named; none if there is only the default.
+fn named_listeners(settings: &Settings) -> Result<Vec<ListenAddress>, Failed> {
+    match settings.value("listen") {
+        Some(value) if !matches!(value.origin, Origin::Default) => {
+            settings.all("listen", values::listen_address)
+        }
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -14,7 +14,7 @@ use mailoop::config::sources::Sources;
 use mailoop::config::{Config, Delivery};
 use mailoop::exit::{ExitCode, Failed};
 use mailoop::logging::Log;
-use mailoop::server::{Server, StartError, Stop};
+use mailoop::server::{Listener, Server, Stop};
 use mailoop::store::{Discard, Maildir, Store};
 
 fn main() -> ProcessExitCode {
@@ -52,10 +52,12 @@ fn serve(flags: Settings) -> Result<(), Failed> {
     for warning in config.warnings() {
         log::warn!("warning=\"{warning}\"");
     }
+    let listeners = listen(&config)?;
     let store = open_store(&config)?;
     let policy = config.policy.clone();
-    let mut server = Server::start(&config.listen, policy, config.limits, store)
-        .map_err(|error: StartError| Failed::new(ExitCode::Unavailable, error))?;
+    let mut server = Server::start(listeners, policy, config.limits, store).map_err(|error| {
+        Failed::new(ExitCode::Unavailable, format_args!("cannot start: {error}"))
+    })?;
     server.set_proxies(config.proxy_from.clone());
     log::logger().flush();
 
@@ -175,6 +177,16 @@ impl Running {
         config.check()?;
         Ok((settings, config))
     }
+}
+
+fn listen(config: &Config) -> Result<Vec<Listener>, Failed> {
+    let addresses = config.addresses(0);
+    let listeners = addresses
+        .iter()
+        .map(|address| Listener::bind(address, config.reuse_port));
+    listeners
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failed::new(ExitCode::Unavailable, error))
 }
 
 /// `mailoop send`.

@@ -1,6 +1,5 @@
 //! The poll loop.
 
-use core::fmt;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::fd::AsRawFd;
@@ -63,54 +62,17 @@ pub enum Stop {
     ReloadAsked,
 }
 
-/// Why a server could not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// It cannot listen there.
-    Listen(ListenAddress, io::Error),
-    /// The system refuses what every server needs.
-    System(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listen(address, error) if error.kind() == ErrorKind::AddrInUse => {
-                write!(
-                    f,
-                    "cannot listen on {address}: another program does; stop it, or choose another --listen"
-                )
-            }
-            Self::Listen(address, error) if error.kind() == ErrorKind::PermissionDenied => {
-                write!(
-                    f,
-                    "cannot listen on {address}: not permitted; choose a port over 1023 or another place"
-                )
-            }
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::System(error) => write!(f, "cannot start: {error}"),
-        }
-    }
-}
-
-impl From<io::Error> for StartError {
-    fn from(error: io::Error) -> Self {
-        Self::System(error)
-    }
-}
-
 impl Server {
-    /// Opens the listeners. From here on clients can connect, though nobody is served before
-    /// [`run`](Self::run).
+    /// Makes a server of listeners that are open and a store. Nobody is served before [`run`](Self::run).
     ///
     /// # Errors
-    /// [`StartError`].
+    /// The system refuses what every server needs.
     pub fn start(
-        addresses: &[ListenAddress],
+        mut listeners: Vec<Listener>,
         policy: Policy,
         limits: Limits,
         store: Box<dyn Store>,
-    ) -> Result<Self, StartError> {
+    ) -> io::Result<Self> {
         let limits = descriptors::cap(limits);
 
         let poll = Poll::new()?;
@@ -122,13 +84,8 @@ impl Server {
             poll.registry()
                 .register(&mut SourceFd(&descriptor), STORE, Interest::READABLE)?;
         }
-        let mut listeners = Vec::new();
-        for address in addresses {
-            let failed = |error| StartError::Listen(address.clone(), error);
-            let mut listener = Listener::bind(address).map_err(failed)?;
-            let token = Token(LISTENERS + listeners.len());
-            listener.register(poll.registry(), token).map_err(failed)?;
-            listeners.push(listener);
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            listener.register(poll.registry(), Token(LISTENERS + index))?;
         }
         Ok(Self {
             poll,
@@ -147,7 +104,7 @@ impl Server {
 
     /// Where it listens, with the ports that the kernel picked.
     pub fn addresses(&self) -> impl Iterator<Item = &ListenAddress> {
-        self.listeners.iter().map(|listener| &listener.address)
+        self.listeners.iter().map(Listener::address)
     }
 
     /// Says whose connections begin with a PROXY header. Nobody else's is believed.

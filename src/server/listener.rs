@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::transport::Plain;
 use crate::smtp::envelope::Peer;
@@ -83,6 +83,27 @@ impl fmt::Display for PeerAddress {
     }
 }
 
+/// Why a listener could not be opened.
+#[derive(Debug)]
+pub struct BindError(ListenAddress, io::Error);
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(address, error) = self;
+        match error.kind() {
+            ErrorKind::AddrInUse => write!(
+                f,
+                "cannot listen on {address}: another program does; stop it, or choose another --listen"
+            ),
+            ErrorKind::PermissionDenied => write!(
+                f,
+                "cannot listen on {address}: not permitted; choose a port over 1023 or another place"
+            ),
+            _ => write!(f, "cannot listen on {address}: {error}"),
+        }
+    }
+}
+
 /// What came of one attempt to accept.
 pub(super) enum Accepted {
     /// A new connection.
@@ -97,28 +118,37 @@ pub(super) enum Accepted {
     Failed(io::Error),
 }
 
-/// One listening socket.
-pub(super) struct Listener {
+/// One listening socket. It has its address from the start, but TCP clients get in only when a server starts
+/// with it: a process that shares a port and has no store yet must not catch anybody's clients.
+#[derive(Debug)]
+pub struct Listener {
     socket: ListeningSocket,
-    /// With the port that the kernel picked.
-    pub(super) address: ListenAddress,
+    address: ListenAddress,
     /// The socket file that is ours, by file system and number.
     file: Option<(u64, u64)>,
     /// Whether somebody may be waiting: set by readiness, cleared only by `WouldBlock`.
     pub(super) accept_ready: bool,
 }
 
+#[derive(Debug)]
 enum ListeningSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Listener {
-    /// Opens the socket.
-    pub(super) fn bind(address: &ListenAddress) -> io::Result<Self> {
+    /// Opens a socket on `address`; with `reuse_port`, beside other processes of the same user.
+    ///
+    /// # Errors
+    /// It cannot listen there.
+    pub fn bind(address: &ListenAddress, reuse_port: bool) -> Result<Self, BindError> {
+        Self::open(address, reuse_port).map_err(|error| BindError(address.clone(), error))
+    }
+
+    fn open(address: &ListenAddress, reuse_port: bool) -> io::Result<Self> {
         let (socket, address) = match address {
             ListenAddress::Tcp(address) => {
-                let listener = bind_tcp(*address)?;
+                let listener = bind_tcp(*address, reuse_port)?;
                 let address = listener.local_addr()?;
                 (ListeningSocket::Tcp(listener), ListenAddress::Tcp(address))
             }
@@ -138,9 +168,17 @@ impl Listener {
         })
     }
 
+    /// Where it listens, with the port that the kernel picked.
+    #[must_use]
+    pub fn address(&self) -> &ListenAddress {
+        &self.address
+    }
+
+    /// Lets clients in, and has the poll tell of them.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match &mut self.socket {
             ListeningSocket::Tcp(listener) => {
+                SockRef::from(&*listener).listen(BACKLOG)?;
                 registry.register(listener, token, Interest::READABLE)
             }
             ListeningSocket::Unix(listener) => {
@@ -221,7 +259,7 @@ fn file_of(address: &ListenAddress) -> Option<(u64, u64)> {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind_tcp(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -229,6 +267,9 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     // A restart must not wait for connections of the last run to be forgotten.
     socket.set_reuse_address(true)?;
+    if reuse_port {
+        socket.set_reuse_port(true)?;
+    }
     if address.is_ipv6() {
         // What `[::]` means must not depend on a setting of the machine.
         socket.set_only_v6(true)?;
@@ -238,7 +279,6 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
 }
 

@@ -27,8 +27,8 @@ pub mod transport;
 
 use std::time::Duration;
 
-pub use event_loop::{Server, StartError, Stop};
-pub use listener::ListenAddress;
+pub use event_loop::{Server, Stop};
+pub use listener::{BindError, ListenAddress, Listener};
 
 /// What bounds the connections of a server.
 #[derive(Clone, Copy, Debug)]
