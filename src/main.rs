@@ -14,7 +14,7 @@ use mailoop::config::sources::Sources;
 use mailoop::config::{Config, Delivery};
 use mailoop::exit::{ExitCode, Failed};
 use mailoop::logging::Log;
-use mailoop::server::{Listener, Server, Stop};
+use mailoop::server::{Listener, Server, ServiceManager, Stop, activation};
 use mailoop::store::{Discard, Maildir, Store};
 
 fn main() -> ProcessExitCode {
@@ -54,8 +54,10 @@ fn serve(flags: Settings) -> Result<(), Failed> {
     }
     let listeners = listen(&config)?;
     let store = open_store(&config)?;
+    let service_manager = ServiceManager::from_environment();
     let policy = config.policy.clone();
-    let mut server = Server::start(listeners, policy, config.limits, store).map_err(|error| {
+    let started = Server::start(listeners, policy, config.limits, store, service_manager);
+    let mut server = started.map_err(|error| {
         Failed::new(ExitCode::Unavailable, format_args!("cannot start: {error}"))
     })?;
     server.set_proxies(config.proxy_from.clone());
@@ -179,14 +181,17 @@ impl Running {
     }
 }
 
+/// The listeners that were passed to us and those we are to open.
 fn listen(config: &Config) -> Result<Vec<Listener>, Failed> {
-    let addresses = config.addresses(0);
-    let listeners = addresses
-        .iter()
-        .map(|address| Listener::bind(address, config.reuse_port));
-    listeners
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failed::new(ExitCode::Unavailable, error))
+    let mut listeners =
+        activation::inherited().map_err(|error| Failed::new(ExitCode::Configuration, error))?;
+    config.check_listeners(listeners.iter().map(Listener::address))?;
+    for address in config.addresses(listeners.len()) {
+        let listener = Listener::bind(&address, config.reuse_port)
+            .map_err(|error| Failed::new(ExitCode::Unavailable, error))?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
 }
 
 /// `mailoop send`.

@@ -16,6 +16,7 @@ use super::channel::Readiness;
 use super::cidr::Cidr;
 use super::connections::Connections;
 use super::listener::{Accepted, ListenAddress, Listener, PeerAddress, Reserve};
+use super::service_manager::{ServiceManager, State};
 use super::transport::{Plain, Transport};
 use super::{Limits, descriptors};
 use crate::smtp::policy::Policy;
@@ -51,6 +52,7 @@ pub struct Server {
     /// Whether a second one asked not to wait for anybody.
     stop_at_once: bool,
     reload_asked: bool,
+    service_manager: ServiceManager,
 }
 
 /// Why [`Server::run`] returned.
@@ -72,6 +74,7 @@ impl Server {
         policy: Policy,
         limits: Limits,
         store: Box<dyn Store>,
+        service_manager: ServiceManager,
     ) -> io::Result<Self> {
         let limits = descriptors::cap(limits);
 
@@ -99,6 +102,7 @@ impl Server {
             told_to_stop: false,
             stop_at_once: false,
             reload_asked: false,
+            service_manager,
         })
     }
 
@@ -117,6 +121,7 @@ impl Server {
     /// # Errors
     /// Only if poll itself fails.
     pub fn run(&mut self) -> io::Result<Stop> {
+        self.service_manager.tell(State::Ready);
         loop {
             self.tick()?;
             let done = self.connections.is_draining() && self.connections.is_empty();
@@ -212,8 +217,9 @@ impl Server {
 
     /// Lets in who is waiting, or closes the doors.
     fn accept(&mut self) {
-        if self.connections.is_draining() {
+        if self.connections.is_draining() && !self.listeners.is_empty() {
             self.listeners.clear();
+            self.service_manager.tell(State::Stopping);
         }
         let now = Instant::now();
         if self.accept_after.is_some_and(|after| now < after) {

@@ -1,9 +1,11 @@
 //! Sockets that connections come from.
 
 use core::fmt;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -31,7 +33,7 @@ impl ListenAddress {
     #[must_use]
     pub fn is_private(&self) -> bool {
         match self {
-            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
             Self::Unix(_) => true,
         }
     }
@@ -124,10 +126,18 @@ pub(super) enum Accepted {
 pub struct Listener {
     socket: ListeningSocket,
     address: ListenAddress,
-    /// The socket file that is ours, by file system and number.
-    file: Option<(u64, u64)>,
+    origin: Origin,
     /// Whether somebody may be waiting: set by readiness, cleared only by `WouldBlock`.
     pub(super) accept_ready: bool,
+}
+
+/// Where a listener comes from.
+#[derive(Debug)]
+enum Origin {
+    /// We opened it, and made this socket file, by file system and number.
+    Opened(Option<(u64, u64)>),
+    /// It was passed to us.
+    Inherited,
 }
 
 #[derive(Debug)]
@@ -161,9 +171,34 @@ impl Listener {
             }
         };
         Ok(Self {
-            file: file_of(&address),
+            origin: Origin::Opened(file_of(&address)),
             socket,
             address,
+            accept_ready: true,
+        })
+    }
+
+    /// Takes over a stream socket that listens already.
+    pub(super) fn inherit(socket: Socket) -> io::Result<Self> {
+        if !is_listening(&socket)? {
+            let error = io::Error::new(ErrorKind::InvalidInput, "it does not listen");
+            return Err(error);
+        }
+        socket.set_nonblocking(true)?;
+        let local = socket.local_addr()?;
+        let (socket, address) = if let Some(address) = local.as_socket() {
+            socket.set_tcp_nodelay(true)?;
+            let listener = TcpListener::from_std(socket.into());
+            (ListeningSocket::Tcp(listener), ListenAddress::Tcp(address))
+        } else {
+            let listener = UnixListener::from_std(socket.into());
+            let path = unix_path(&local);
+            (ListeningSocket::Unix(listener), ListenAddress::Unix(path))
+        };
+        Ok(Self {
+            socket,
+            address,
+            origin: Origin::Inherited,
             accept_ready: true,
         })
     }
@@ -178,7 +213,9 @@ impl Listener {
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match &mut self.socket {
             ListeningSocket::Tcp(listener) => {
-                SockRef::from(&*listener).listen(BACKLOG)?;
+                if let Origin::Opened(_) = self.origin {
+                    SockRef::from(&*listener).listen(BACKLOG)?;
+                }
                 registry.register(listener, token, Interest::READABLE)
             }
             ListeningSocket::Unix(listener) => {
@@ -209,7 +246,7 @@ impl Listener {
         match &self.socket {
             ListeningSocket::Tcp(listener) => {
                 let (stream, address) = listener.accept()?;
-                Ok((Plain::Tcp(stream), PeerAddress::Tcp(address)))
+                Ok((Plain::Tcp(stream), PeerAddress::Tcp(unmapped(address))))
             }
             ListeningSocket::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
@@ -239,9 +276,9 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // Somebody else may listen there by now.
-        if let ListenAddress::Unix(path) = &self.address
-            && self.file == file_of(&self.address)
+        // What was passed to us is not ours to remove, nor is what somebody else listens on by now.
+        if let (ListenAddress::Unix(path), Origin::Opened(file)) = (&self.address, &self.origin)
+            && *file == file_of(&self.address)
         {
             // A socket file that stays is replaced at the next start.
             let _ = fs::remove_file(path);
@@ -280,6 +317,34 @@ fn bind_tcp(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+#[cfg(target_os = "linux")]
+fn is_listening(socket: &Socket) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Not every system can tell; accepting fails then.
+#[cfg(not(target_os = "linux"))]
+fn is_listening(_socket: &Socket) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// The path of a unix socket; an abstract address is written as the manuals do, with an `@` before it.
+fn unix_path(address: &SockAddr) -> PathBuf {
+    match (address.as_pathname(), address.as_abstract_namespace()) {
+        (Some(path), _) => path.to_owned(),
+        (None, Some(name)) => OsString::from_vec([b"@", name].concat()).into(),
+        (None, None) => PathBuf::new(),
+    }
+}
+
+/// An IPv4 client as such, though it came through an inherited socket for both IPv4 and IPv6.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
 }
 
 /// Removes a socket file that nobody listens on any more.

@@ -9,7 +9,9 @@
 //! [`event_loop`] owns the poll, the [`listener`]s and the signals, and hands readiness to [`connections`],
 //! the slab of [`connection`]s with all that concerns more than one of them. A connection is generic over its
 //! [`transport`]. Who connects through a trusted [`proxy`], named by its [`cidr`], is known from a header in front.
+//! Where a service manager starts the program, listeners may come by [`activation`].
 
+pub mod activation;
 pub mod census;
 pub mod channel;
 pub mod cidr;
@@ -22,6 +24,7 @@ mod event_loop;
 pub mod listener;
 mod log_line;
 pub mod proxy;
+mod service_manager;
 pub mod totals;
 pub mod transport;
 
@@ -29,6 +32,7 @@ use std::time::Duration;
 
 pub use event_loop::{Server, Stop};
 pub use listener::{BindError, ListenAddress, Listener};
+pub use service_manager::ServiceManager;
 
 /// What bounds the connections of a server.
 #[derive(Clone, Copy, Debug)]

@@ -38,7 +38,7 @@ impl TestServer {
     /// they name another listener or a configuration that does. It keeps mail in `./mail` of its folder, as it
     /// does by itself.
     pub fn start(args: &[&str]) -> Self {
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_mailoop")), args)
+        Self::start_command(Command::new(env!("CARGO_BIN_EXE_mailoop")), args)
     }
 
     /// The same, with so many descriptors.
@@ -46,10 +46,10 @@ impl TestServer {
         let mut shell = Command::new("/bin/sh");
         let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_mailoop")]);
-        Self::spawn(shell, args)
+        Self::start_command(shell, args)
     }
 
-    fn spawn(mut command: Command, args: &[&str]) -> Self {
+    fn start_command(mut command: Command, args: &[&str]) -> Self {
         let named = |option: &str| args.iter().any(|arg| arg.starts_with(option));
         let folder = tempfile::tempdir().unwrap();
         let output = |name| File::create(folder.path().join(name)).unwrap();
@@ -60,15 +60,39 @@ impl TestServer {
         if !named("--hostname") {
             command.args(["--hostname", HOSTNAME]);
         }
+        command
+            .stdin(Stdio::null())
+            .stdout(output("stdout"))
+            .stderr(output("stderr"));
+        Self::spawn(command, folder)
+    }
+
+    /// Starts a server by a line of shell, in which `"$0" "$@"` runs it with exactly these options. The standard
+    /// streams are the shell's; the server's own are to be `/dev/null` and the files `stdout` and `stderr`.
+    pub fn start_by_shell(line: &str, args: &[&str], [stdin, stdout, stderr]: [Stdio; 3]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["stdout", "stderr"] {
+            File::create(folder.path().join(name)).unwrap();
+        }
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", line, env!("CARGO_BIN_EXE_mailoop"), "serve"])
+            .args(args)
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(stderr);
+        Self::spawn(command, folder)
+    }
+
+    fn spawn(mut command: Command, folder: TempDir) -> Self {
         let child = command
             // Options may also come from the environment: the test's is its own affair.
             .env_clear()
             .current_dir(&folder)
-            .stdin(Stdio::null())
-            .stdout(output("stdout"))
-            .stderr(output("stderr"))
             .spawn()
             .unwrap();
+        // It still has the sockets that were passed.
+        drop(command);
         let mut server = Self {
             child,
             folder,
