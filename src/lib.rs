@@ -12,6 +12,7 @@
 //! - [`cli`] reads the command line. What it, the environment and a file say about the [`options`] becomes one
 //!   [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
 //!   log lines go.
+//! - [`privileges`] are given up once the listeners are open.
 
 #![deny(unsafe_code)]
 
@@ -21,6 +22,7 @@ pub mod config;
 pub mod exit;
 pub mod logging;
 pub mod options;
+pub mod privileges;
 pub mod server;
 pub mod smtp;
 pub mod store;

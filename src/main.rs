@@ -2,7 +2,7 @@
 
 #![deny(unsafe_code)]
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::process::ExitCode as ProcessExitCode;
 use std::{env, fs};
@@ -14,6 +14,7 @@ use mailoop::config::sources::Sources;
 use mailoop::config::{Config, Delivery};
 use mailoop::exit::{ExitCode, Failed};
 use mailoop::logging::Log;
+use mailoop::privileges;
 use mailoop::server::{Listener, Server, ServiceManager, Stop, activation};
 use mailoop::store::{Discard, Maildir, Store};
 
@@ -53,6 +54,15 @@ fn serve(flags: Settings) -> Result<(), Failed> {
         log::warn!("warning=\"{warning}\"");
     }
     let listeners = listen(&config)?;
+    if let Some(name) = &config.user {
+        privileges::become_user(name).map_err(|error| {
+            Failed::new(
+                ExitCode::Configuration,
+                format_args!("cannot become {name}: {error}"),
+            )
+        })?;
+    }
+    privileges::gain_no_more();
     let store = open_store(&config)?;
     let service_manager = ServiceManager::from_environment();
     let policy = config.policy.clone();
@@ -118,9 +128,17 @@ fn open_store(config: &Config) -> Result<Box<dyn Store>, Failed> {
         Ok(maildir) => Ok(Box::new(maildir)),
         Err(error) => {
             let place = directory.display();
+            let advice = match &config.user {
+                Some(name) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    format!("give it to that user, as with `install -d -o {name} {place}`, or ")
+                }
+                _ => String::new(),
+            };
             Err(Failed::new(
                 ExitCode::CannotCreate,
-                format_args!("cannot keep mail in {place}: {error}; choose another --maildir"),
+                format_args!(
+                    "cannot keep mail in {place}: {error}; {advice}choose another --maildir"
+                ),
             ))
         }
     }

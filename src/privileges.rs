@@ -1,0 +1,91 @@
+//! Who the process is: root for as long as it takes to open its listeners, then somebody who owns the mail and
+//! nothing else. It never runs another program, and no program could give it rights back.
+
+use core::fmt;
+use std::io;
+
+/// Why the process could not become another user.
+#[derive(Debug)]
+pub enum UserError {
+    /// Nobody has that name.
+    Unknown,
+    /// Only root may become somebody else.
+    NotRoot,
+    /// The rights of root could be had back.
+    NotForGood,
+    /// The system does not do it.
+    System(io::Error),
+}
+
+impl fmt::Display for UserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("there is no such user"),
+            Self::NotRoot => f.write_str("only root may do so; start as root or without --user"),
+            Self::NotForGood => {
+                f.write_str("it could become root again; start it without securebits")
+            }
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: Into<io::Error>> From<E> for UserError {
+    fn from(error: E) -> Self {
+        Self::System(error.into())
+    }
+}
+
+/// Makes the process the user `name` with all groups of that user, for good. Who is that user already stays
+/// as they are.
+///
+/// # Errors
+/// [`UserError`]; the process may be anybody then, and is to end.
+#[cfg(target_os = "linux")]
+pub fn become_user(name: &str) -> Result<(), UserError> {
+    use std::ffi::CString;
+
+    use nix::unistd::{Uid, User, getresgid, getresuid, initgroups, setresgid, setresuid, setuid};
+
+    let user = User::from_name(name)?.ok_or(UserError::Unknown)?;
+    let is = |uid: Uid| {
+        let now = getresuid()?;
+        Ok::<_, UserError>([now.real, now.effective, now.saved] == [uid; 3])
+    };
+    if is(user.uid)? {
+        return Ok(());
+    }
+    if !Uid::effective().is_root() {
+        return Err(UserError::NotRoot);
+    }
+    // Groups first: who is not root any more may not change them.
+    initgroups(&CString::new(name)?, user.gid)?;
+    setresgid(user.gid, user.gid, user.gid)?;
+    setresuid(user.uid, user.uid, user.uid)?;
+
+    let group = getresgid()?;
+    let in_group = [group.real, group.effective, group.saved] == [user.gid; 3];
+    let back_to_root = !user.uid.is_root() && setuid(Uid::from_raw(0)).is_ok();
+    if back_to_root || !in_group || !is(user.uid)? {
+        return Err(UserError::NotForGood);
+    }
+    log::info!("user={name} uid={} gid={}", user.uid, user.gid);
+    Ok(())
+}
+
+/// Not known how to here.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn become_user(_name: &str) -> Result<(), UserError> {
+    Err(UserError::System(io::ErrorKind::Unsupported.into()))
+}
+
+/// Gives up what a program with the set-user-ID bit could give: should an intruder run one, it gets no rights.
+pub fn gain_no_more() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::set_no_new_privs(true) {
+        log::warn!("warning=\"programs could still give rights: {error}\"");
+    }
+}

@@ -1,0 +1,171 @@
+//! Who the server is after `--user`. What only root can try is skipped for others.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fs::{self, Permissions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use common::client::Client;
+use common::{TestServer, files};
+use nix::unistd::{User, geteuid};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// A user who is on every system, and not root.
+const SOMEBODY: &str = "nobody";
+
+fn somebody() -> User {
+    User::from_name(SOMEBODY).unwrap().unwrap()
+}
+
+/// Whether the test may become somebody else; says so if it may not.
+fn is_root() -> bool {
+    if !geteuid().is_root() {
+        io::stderr()
+            .write_all(b"skipped: this is not root\n")
+            .unwrap();
+    }
+    geteuid().is_root()
+}
+
+/// A folder that everyone can pass through.
+fn open_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// The program and its arguments, in a place where anybody may run it, as somebody if we are root.
+fn as_somebody(folder: &TempDir, args: &[&str]) -> Command {
+    let program = folder.path().join("mailoop");
+    // By a process of its own: one that another test starts meanwhile must not inherit the file while it is
+    // open for writing, for then it could not be run.
+    let mut copy = Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_mailoop")).arg(&program);
+    assert!(copy.status().unwrap().success());
+    let mut command = Command::new(program);
+    command.arg("serve").args(args).current_dir("/");
+    if geteuid().is_root() {
+        command.uid(somebody().uid.as_raw());
+        command.gid(somebody().gid.as_raw());
+    }
+    command
+}
+
+#[track_caller]
+fn fails(command: &mut Command, code: i32, words: &[&str]) {
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn it_opens_its_listeners_as_root_and_its_store_as_somebody() {
+    if !is_root() {
+        return;
+    }
+    let folder = open_folder();
+    let mail = folder.path().join("mail");
+    fs::create_dir(&mail).unwrap();
+    let user = somebody();
+    chown(&mail, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
+    // Only root can make a socket file there.
+    let unix = format!("unix:{}/socket", folder.path().display());
+    let mut server = TestServer::start(&[
+        "--user",
+        SOMEBODY,
+        "--maildir",
+        mail.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+        "--listen",
+        &unix,
+    ]);
+    let mut client = Client::connect(server.address());
+    client.begin_message("b@example.org");
+    client.say("text\r\n.\r\n");
+    client.expect("250");
+    let [message] = &files(&mail.join("example.org/b/new"))[..] else {
+        panic!("not one message");
+    };
+    let mut path: PathBuf = message.clone();
+    while path != mail {
+        let owner = fs::metadata(&path).unwrap();
+        assert_eq!(owner.uid(), user.uid.as_raw(), "{}", path.display());
+        assert_eq!(owner.gid(), user.gid.as_raw(), "{}", path.display());
+        path.pop();
+    }
+
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().split_whitespace().collect::<Vec<_>>()
+    };
+    assert_eq!(field("Uid:"), [&*user.uid.to_string(); 4]);
+    assert_eq!(field("Gid:"), [&*user.gid.to_string(); 4]);
+    assert!(!field("Groups:").contains(&"0"), "{status}");
+    for capabilities in ["CapPrm:", "CapEff:", "CapAmb:"] {
+        assert_eq!(field(capabilities), ["0000000000000000"]);
+    }
+    assert_eq!(field("NoNewPrivs:"), ["1"]);
+    server.stop();
+    let log = server.log();
+    assert!(log.contains("user=nobody uid="), "{log}");
+}
+
+#[test]
+fn a_store_that_the_user_cannot_have_is_told_with_advice() {
+    if !is_root() {
+        return;
+    }
+    let folder = open_folder();
+    let mail = folder.path().join("mail");
+    let options = ["serve", "--listen", "127.0.0.1:0", "--user", SOMEBODY];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+    command.args(options).arg("--maildir").arg(&mail);
+    let advice = format!("install -d -o {SOMEBODY} {}", mail.display());
+    fails(&mut command, 73, &[&advice, "--maildir"]);
+    assert!(!mail.exists());
+}
+
+#[test]
+fn who_cannot_be_become_is_told() {
+    let options = ["--discard", "--listen", "127.0.0.1:0", "--user"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+    command.arg("serve").args(options).arg("no such user");
+    fails(&mut command, 78, &["no such user", "there is no"]);
+
+    let folder = open_folder();
+    let mut command = as_somebody(&folder, &options);
+    command.arg("root");
+    fails(&mut command, 78, &["root", "without --user"]);
+}
+
+#[test]
+fn who_we_are_already_we_may_become() {
+    let us = match User::from_uid(geteuid()).unwrap() {
+        Some(user) if !user.uid.is_root() => user,
+        _ => somebody(),
+    };
+    let folder = open_folder();
+    let options = ["--discard", "--listen", "127.0.0.1:0", "--user", &us.name];
+    let mut server = as_somebody(&folder, &options)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let stdout = server.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    assert!(line.starts_with("listening smtp 127.0.0.1:"), "{line}");
+    kill_process(Pid::from_child(&server), Signal::TERM).unwrap();
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}
