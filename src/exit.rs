@@ -1,6 +1,7 @@
 //! How a command ends: one line for a person, one number for a script (sysexits.h).
 
 use core::fmt;
+use std::io::{self, Write};
 
 /// A command that could not do what it was asked.
 #[derive(Debug)]
@@ -39,4 +40,17 @@ impl Failed {
             message: message.to_string(),
         }
     }
+}
+
+/// Writes to standard output.
+///
+/// # Errors
+/// It could not be written.
+pub fn show(text: &str) -> Result<(), Failed> {
+    io::stdout().write_all(text.as_bytes()).map_err(|error| {
+        Failed::new(
+            ExitCode::Io,
+            format_args!("cannot write to standard output: {error}"),
+        )
+    })
 }

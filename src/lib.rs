@@ -12,17 +12,19 @@
 //! - [`cli`] reads the command line. What it, the environment and a file say about the [`options`] becomes one
 //!   [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
 //!   log lines go.
-//! - [`privileges`] are given up once the listeners are open.
+//! - [`serve`](mod@serve) puts it all together. [`privileges`] are given up once the listeners are open; [`confine`] leaves the running server what it needs.
 
 #![deny(unsafe_code)]
 
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod confine;
 pub mod exit;
 pub mod logging;
 pub mod options;
 pub mod privileges;
+pub mod serve;
 pub mod server;
 pub mod smtp;
 pub mod store;

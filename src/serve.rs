@@ -1,0 +1,209 @@
+//! `mailoop serve`: from the configuration to the running server, and through its reloads.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::config::settings::Settings;
+use crate::config::sources::Sources;
+use crate::config::{Config, Delivery};
+use crate::confine::{Needs, confine};
+use crate::exit::{ExitCode, Failed, show};
+use crate::logging::Log;
+use crate::privileges;
+use crate::server::{ListenAddress, Listener, Server, ServiceManager, Stop, activation};
+use crate::store::{Discard, Maildir, Store};
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// Why it could not start.
+pub fn serve(flags: Settings) -> Result<(), Failed> {
+    let sources = Sources::new(flags, env::vars_os())?;
+    let settings = sources.settings()?;
+    let config = Config::new(&settings)?;
+    if settings.is_on("check")? {
+        return show_what_would_run(&settings, &config);
+    }
+    let log = start_log(&config)?;
+    for warning in config.warnings() {
+        log::warn!("warning=\"{warning}\"");
+    }
+    let listeners = listen(&config)?;
+    if let Some(name) = &config.user {
+        privileges::become_user(name).map_err(|error| {
+            Failed::new(
+                ExitCode::Configuration,
+                format_args!("cannot become {name}: {error}"),
+            )
+        })?;
+    }
+    privileges::gain_no_more();
+    let store = open_store(&config)?;
+    log::info!("{}", confine(&needs(&config)));
+    let service_manager = ServiceManager::from_environment();
+    let policy = config.policy.clone();
+    let started = Server::start(listeners, policy, config.limits, store, service_manager);
+    let mut server = started.map_err(|error| {
+        Failed::new(ExitCode::Unavailable, format_args!("cannot start: {error}"))
+    })?;
+    server.set_proxies(config.proxy_from.clone());
+    log::logger().flush();
+
+    let addresses = server
+        .addresses()
+        .map(|address| format!("listening smtp {address}\n"));
+    show(&addresses.collect::<String>())?;
+    let mut running = Running {
+        sources,
+        settings,
+        config,
+        log,
+    };
+    loop {
+        match server.run() {
+            Ok(Stop::ReloadAsked) => running.reload(&mut server),
+            Ok(Stop::Ended) => return Ok(()),
+            Err(error) => {
+                return Err(Failed::new(
+                    ExitCode::Io,
+                    format_args!("poll failed: {error}"),
+                ));
+            }
+        }
+    }
+}
+
+/// `--check`.
+fn show_what_would_run(settings: &Settings, config: &Config) -> Result<(), Failed> {
+    for warning in config.warnings() {
+        let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
+    }
+    show(&format!("# This would run:\n{settings}"))
+}
+
+fn start_log(config: &Config) -> Result<Log, Failed> {
+    let file = config.log_file.as_deref();
+    Log::start(config.log_level, file).map_err(|error| {
+        let name = file.unwrap_or(Path::new("standard error")).display();
+        Failed::new(
+            ExitCode::CannotCreate,
+            format_args!("cannot log to {name}: {error}; choose another --log-file"),
+        )
+    })
+}
+
+fn open_store(config: &Config) -> Result<Box<dyn Store>, Failed> {
+    let (directory, mailboxes_max) = match &config.delivery {
+        Delivery::Discard => return Ok(Box::new(Discard::new())),
+        Delivery::Maildir {
+            directory,
+            mailboxes_max,
+        } => (directory, *mailboxes_max),
+    };
+    match Maildir::open(directory, &config.policy.hostname, mailboxes_max) {
+        Ok(maildir) => Ok(Box::new(maildir)),
+        Err(error) => {
+            let place = directory.display();
+            let advice = match &config.user {
+                Some(name) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    format!("give it to that user, as with `install -d -o {name} {place}`, or ")
+                }
+                _ => String::new(),
+            };
+            Err(Failed::new(
+                ExitCode::CannotCreate,
+                format_args!(
+                    "cannot keep mail in {place}: {error}; {advice}choose another --maildir"
+                ),
+            ))
+        }
+    }
+}
+
+/// What a server runs by.
+struct Running {
+    sources: Sources,
+    /// As they were at the start, which is what listeners and store still follow.
+    settings: Settings,
+    /// The last good one.
+    config: Config,
+    log: Log,
+}
+
+impl Running {
+    /// Reads the configuration anew. If it is not good, the old one stays.
+    fn reload(&mut self, server: &mut Server) {
+        let read = self.read();
+        if let Ok((_, config)) = &read {
+            self.config.log_file.clone_from(&config.log_file);
+        }
+        // Also with a bad configuration: what rotates logs must not have to care.
+        if let Err(error) = self.log.reopen(self.config.log_file.as_deref()) {
+            let warning = format!("the log stays where it was: {error}");
+            log::warn!("signal=HUP warning={warning:?}");
+        }
+        match read {
+            Ok((settings, config)) => {
+                self.log.set_level(config.log_level);
+                log::info!("signal=HUP configuration reloaded");
+                for name in self.settings.awaiting_restart(&settings) {
+                    log::warn!("signal=HUP warning=\"{name} has changed, which takes a restart\"");
+                }
+                for warning in config.warnings() {
+                    log::warn!("warning=\"{warning}\"");
+                }
+                server.reconfigure(config.policy.clone(), config.limits);
+                self.config = config;
+            }
+            Err(Failed { message, .. }) => {
+                let warning = format!("the old configuration stays: {message}");
+                log::warn!("signal=HUP warning={warning:?}");
+            }
+        }
+        // The next tick may be long in coming.
+        log::logger().flush();
+    }
+
+    /// What is configured now, and what of it can run without a restart.
+    fn read(&self) -> Result<(Settings, Config), Failed> {
+        let settings = self.sources.settings()?;
+        let mut config = Config::new(&settings)?;
+        // What is allowed behind private listeners must not come to the public ones that stay open.
+        config.listen.clone_from(&self.config.listen);
+        config.check()?;
+        Ok((settings, config))
+    }
+}
+
+/// The listeners that were passed to us and those we are to open.
+fn listen(config: &Config) -> Result<Vec<Listener>, Failed> {
+    let mut listeners =
+        activation::inherited().map_err(|error| Failed::new(ExitCode::Configuration, error))?;
+    config.check_listeners(listeners.iter().map(Listener::address))?;
+    for address in config.addresses(listeners.len()) {
+        let listener = Listener::bind(&address, config.reuse_port)
+            .map_err(|error| Failed::new(ExitCode::Unavailable, error))?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// What is changed as long as the server runs: mail comes and goes, so do log files, and socket files go with it.
+fn needs(config: &Config) -> Needs {
+    let mail = match &config.delivery {
+        Delivery::Maildir { directory, .. } => Some(directory.clone()),
+        Delivery::Discard => None,
+    };
+    // Relative to the current folder, as the path itself.
+    let folder = |path: &Path| Some(Path::new(".").join(path.parent()?));
+    let log = config.log_file.as_deref().and_then(folder);
+    let sockets = config.listen.iter().filter_map(|address| match address {
+        ListenAddress::Unix(path) => folder(path),
+        ListenAddress::Tcp(_) => None,
+    });
+    Needs {
+        writable: mail.into_iter().chain(log).collect(),
+        removable: sockets.collect(),
+    }
+}
