@@ -85,7 +85,7 @@ pub fn become_user(_name: &str) -> Result<(), UserError> {
 /// Gives up what a program with the set-user-ID bit could give: should an intruder run one, it gets no rights.
 pub fn gain_no_more() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::thread::set_no_new_privs(true) {
+    if let Err(error) = nix::sys::prctl::set_no_new_privs() {
         log::warn!("warning=\"programs could still give rights: {error}\"");
     }
 }
