@@ -40,6 +40,15 @@ fn check_says_what_would_run_and_runs_nothing() {
     assert!(warned.contains("warning: --max-recipients 9"), "{warned}");
     assert!(!mail.exists());
 
+    let output = check(&["--end-of-data", "bye"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "bare-newline = \"accept\"  # implied by end-of-data",
+        "min-rate = 0  # implied by bare-newline",
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line}: {said}");
+    }
+
     fs::write(&path, "max-errors = 'x'").unwrap();
     for (options, code, message) in [
         (

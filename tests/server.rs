@@ -358,6 +358,26 @@ fn it_ends_in_good_order_and_a_second_signal_ends_it_at_once() {
 }
 
 #[test]
+fn who_stands_at_the_door_when_it_closes_is_told_so() {
+    let mut server = TestServer::start(&[]);
+    server.signal(Signal::STOP);
+    let mut clients: Vec<_> = (0..5).map(|_| Client::connect(server.address())).collect();
+    server.signal(Signal::TERM);
+    server.signal(Signal::CONT);
+    for client in &mut clients {
+        // Some may have been let in before the signal was heard.
+        let said = client.rest();
+        assert!(
+            said.ends_with("421 Service shutting down, try again later\r\n"),
+            "{said:?}"
+        );
+    }
+    drop(clients);
+    server.stop();
+    assert_eq!(server.log().matches(" closed=drain ").count(), 5);
+}
+
+#[test]
 fn the_first_signal_does_not_cut_a_drain_that_has_begun_by_itself() {
     let mut server = TestServer::start(&["--exit-after", "1"]);
     let mut sender = Client::connect(server.address());

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::settings::{Origin, Settings};
+use super::settings::{Origin, Settings, Value};
 use super::{environment, file, server_name};
 use crate::exit::Failed;
 use crate::options::{DEFAULT_LISTEN, LONE_DOT};
@@ -46,6 +46,14 @@ impl Sources {
         }
         keep_or_discard(&mut settings)?;
         follow_dialect(&mut settings)?;
+        let by_hand = settings
+            .value("bare-newline")
+            .is_some_and(|mode| mode.text == "accept");
+        let unsaid = |value: &Value| matches!(value.origin, Origin::Default);
+        if by_hand && settings.value("min-rate").is_some_and(unsaid) {
+            // Nobody types 500 bytes a second, and nobody else can reach such a server.
+            settings.imply("min-rate", "0", &Origin::Implied("bare-newline"));
+        }
         Ok(settings)
     }
 }

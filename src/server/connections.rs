@@ -135,12 +135,12 @@ impl<T: Transport> Connections<T> {
     }
 
     /// Counts a connection that was turned away, and logs its end.
-    pub fn turned_away(&mut self, peer: PeerAddress, bytes_out: usize) {
+    pub fn turned_away(&mut self, peer: PeerAddress, bytes_out: usize, reason: Reason) {
         let id = self.next_id();
         self.totals.turned_away += 1;
-        self.totals.add(Reason::Limit, Tally::default());
+        self.totals.add(reason, Tally::default());
         log::info!(
-            "conn={id} peer={peer} closed=limit messages=0 errors=0 bytes_in=0 bytes_out={bytes_out} seconds=0.000"
+            "conn={id} peer={peer} closed={reason} messages=0 errors=0 bytes_in=0 bytes_out={bytes_out} seconds=0.000"
         );
     }
 

@@ -15,12 +15,13 @@ use signal_hook_mio::v1_0::Signals;
 use super::channel::Readiness;
 use super::cidr::Cidr;
 use super::connections::Connections;
-use super::listener::{Accepted, ListenAddress, Listener, PeerAddress, Reserve};
+use super::listener::{Accepted, BACKLOG, ListenAddress, Listener, PeerAddress, Reserve};
 use super::service_manager::{ServiceManager, State};
+use super::totals::Reason;
 use super::transport::{Plain, Transport};
 use super::{Limits, descriptors};
 use crate::smtp::policy::Policy;
-use crate::smtp::reply;
+use crate::smtp::reply::{self, Reply};
 use crate::store::Store;
 
 /// The most events taken from the kernel in one tick.
@@ -218,7 +219,7 @@ impl Server {
     /// Lets in who is waiting, or closes the doors.
     fn accept(&mut self) {
         if self.connections.is_draining() && !self.listeners.is_empty() {
-            self.listeners.clear();
+            self.close_doors();
             self.service_manager.tell(State::Stopping);
         }
         let now = Instant::now();
@@ -230,6 +231,23 @@ impl Server {
             for _ in 0..ACCEPTS_MAX {
                 if !self.accept_one(index, now) {
                     break;
+                }
+            }
+        }
+    }
+
+    /// Lets nobody in any more. Who stands at a door already is told so, unless the door is not ours: whoever
+    /// passed it to us keeps it open.
+    fn close_doors(&mut self) {
+        for mut listener in mem::take(&mut self.listeners) {
+            for _ in 0..if listener.is_inherited() { 0 } else { BACKLOG } {
+                match listener.accept(&mut self.reserve) {
+                    Accepted::Connection(stream, peer) | Accepted::Surplus(stream, peer) => {
+                        self.turn_away(stream, peer, reply::SHUTTING_DOWN, Reason::Drain);
+                        self.reserve.restore();
+                    }
+                    Accepted::Aborted => {}
+                    Accepted::Nobody | Accepted::Failed(_) => break,
                 }
             }
         }
@@ -247,9 +265,11 @@ impl Server {
             Accepted::Connection(stream, peer) if self.connections.has_room_for(peer) => {
                 self.welcome(stream, peer);
             }
-            Accepted::Connection(stream, peer) => self.turn_away(stream, peer),
+            Accepted::Connection(stream, peer) => {
+                self.turn_away(stream, peer, reply::TOO_MANY_CONNECTIONS, Reason::Limit);
+            }
             Accepted::Surplus(stream, peer) => {
-                self.turn_away(stream, peer);
+                self.turn_away(stream, peer, reply::TOO_MANY_CONNECTIONS, Reason::Limit);
                 self.reserve.restore();
             }
             Accepted::Aborted => {}
@@ -272,11 +292,11 @@ impl Server {
         }
     }
 
-    /// Tells a client that there are too many. It goes at once: to wait for it would need what is lacking.
-    fn turn_away(&mut self, mut stream: Plain, peer: PeerAddress) {
+    /// Tells a client why it is not let in. It goes at once: to wait for it could need what is lacking.
+    fn turn_away(&mut self, mut stream: Plain, peer: PeerAddress, reply: Reply, reason: Reason) {
         let mut farewell = BytesMut::new();
-        reply::TOO_MANY_CONNECTIONS.write(&mut farewell, false);
+        reply.write(&mut farewell, false);
         let written = stream.write(&farewell).unwrap_or(0);
-        self.connections.turned_away(peer, written);
+        self.connections.turned_away(peer, written, reason);
     }
 }

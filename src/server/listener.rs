@@ -17,7 +17,7 @@ use super::transport::Plain;
 use crate::smtp::envelope::Peer;
 
 /// The most connections that the kernel keeps for us until we accept them; it cuts this to its own limit.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,6 +207,11 @@ impl Listener {
     #[must_use]
     pub fn address(&self) -> &ListenAddress {
         &self.address
+    }
+
+    /// Whether it was passed to us.
+    pub(super) fn is_inherited(&self) -> bool {
+        matches!(self.origin, Origin::Inherited)
     }
 
     /// Lets clients in, and has the poll tell of them.

@@ -55,7 +55,7 @@ impl fmt::Display for Reason {
 pub(super) struct Totals {
     /// Connections by the reason of their end, in the order of [`Reason::ALL`].
     closed: [u64; Reason::ALL.len()],
-    /// Connections for which there was no room; they count under `limit` as well.
+    /// Connections that were not let in; they count under their reason as well.
     pub(super) turned_away: u64,
     messages: u64,
     errors: u64,
