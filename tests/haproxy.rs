@@ -52,6 +52,20 @@ fn delivers_for_the_client_that_haproxy_names() {
 }
 
 #[test]
+fn answers_when_haproxy_speaks_for_itself() {
+    if !installed(&["haproxy"]) {
+        return;
+    }
+    let server = TestServer::start(&["--proxy-from", "127.0.0.1"]);
+    let (_haproxy, _) = start_haproxy(&server, &["send-proxy-v2 check inter 100ms"]);
+    wait_until("a health check to end well", || {
+        let log = server.log();
+        let mut checks = log.lines().filter(|line| line.contains(" closed=quit "));
+        checks.any(|line| line.contains(" peer=127.0.0.1:"))
+    });
+}
+
+#[test]
 fn a_proxy_that_says_nothing_of_the_client_is_left_without_a_word() {
     let mut server = TestServer::start(&["--proxy-from", "127.0.0.1"]);
     for said in ["EHLO client\r\n", "PROXY TCP4 192.0.2.1\r\n", ""] {
@@ -100,12 +114,12 @@ fn start_haproxy<const N: usize>(
         .map(|listener| listener.local_addr().unwrap());
     drop(reserved);
     let mut configuration = String::from(
-        "defaults\n mode tcp\n timeout connect 20s\n timeout client 20s\n timeout server 20s\n",
+        "defaults\n mode tcp\n option smtpchk HELO haproxy\n timeout connect 20s\n timeout client 20s\n timeout server 20s\n",
     );
-    for (way, frontend) in ways.iter().zip(&frontends) {
-        let backend = server.address();
+    let backend = server.address();
+    for (index, (way, frontend)) in ways.iter().zip(&frontends).enumerate() {
         configuration +=
-            &format!("listen {way}\n bind {frontend}\n server mailoop {backend} {way}\n");
+            &format!("listen mail{index}\n bind {frontend}\n server mailoop {backend} {way}\n");
     }
     let file = server.folder().join("haproxy.cfg");
     fs::write(&file, configuration).unwrap();

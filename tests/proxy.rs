@@ -61,7 +61,11 @@ fn header() -> impl Strategy<Value = (Vec<u8>, Source)> {
         .prop_map(|(family, block)| (v2_of(0x20, family, &block), Source::Unknown));
     let unix = prop::collection::vec(any::<u8>(), 216..300)
         .prop_map(|block| (v2_of(0x21, 0x31, &block), Source::Unix));
+    let families = prop::sample::select(vec![0x00, 0x01, 0x02, 0x10, 0x12, 0x20, 0x22, 0x30, 0x32]);
+    let unspecified = (families, prop::collection::vec(any::<u8>(), 0..50))
+        .prop_map(|(family, block)| (v2_of(0x21, family, &block), Source::Unknown));
     prop_oneof![
+        unspecified,
         addressed(|source, _| v1(source)),
         addressed(v2),
         unknown,

@@ -10,8 +10,8 @@ use super::cidr::decimal;
 
 /// The most octets of a header of version 1, its CRLF counted in (§2.1).
 pub const V1_BYTES_MAX: usize = 107;
-/// The most octets of the addresses of version 2 with what a proxy adds to them. The specification sets no limit;
-/// the longest addresses, of unix sockets, have 216.
+/// The most octets of the addresses of version 2 with what a proxy adds to them. The specification sets no limit,
+/// but means a header to fit in the smallest TCP segment, which has as many (§2).
 pub const V2_BLOCK_BYTES_MAX: u16 = 536;
 
 /// What every header of version 2 begins with (§2.2): no text, and nothing that another protocol begins with.
@@ -156,11 +156,14 @@ fn read_v2(input: &[u8]) -> Header {
     };
     let (block_min, source): (u16, SourceReader) = match (command, family) {
         // Whatever the addresses of a proxy that speaks for itself are, they are not of a client.
-        (LOCAL, _) | (PROXY, 0x00) => (0, |_| Some(Source::Unknown)),
+        (LOCAL, _) => (0, |_| Some(Source::Unknown)),
         (PROXY, 0x11) => (12, v2_address::<4>),
         (PROXY, 0x21) => (36, v2_address::<16>),
         (PROXY, 0x31) => (216, |_| Some(Source::Unix)),
-        // Datagrams too: no connection is made of them.
+        // §2.2: what is of no use to the receiver, as datagrams are to us, is as good as unspecified.
+        (PROXY, 0x00..=0x02 | 0x10 | 0x12 | 0x20 | 0x22 | 0x30 | 0x32) => {
+            (0, |_| Some(Source::Unknown))
+        }
         _ => return Header::Invalid,
     };
     let Some(high) = fixed.next() else {
@@ -312,6 +315,7 @@ mod tests {
             (0x21, 0x31, &[0; 216], "Unix"),
             (0x21, 0x00, b"", "Unknown"),
             (0x21, 0x00, b"anything", "Unknown"),
+            (0x21, 0x12, &ip4, "Unknown"),
             (0x20, 0x00, b"", "Unknown"),
             (0x20, 0x11, &ip4, "Unknown"),
             (0x20, 0xFF, &[0; V2_BLOCK_BYTES_MAX as usize], "Unknown"),
@@ -329,8 +333,8 @@ mod tests {
             (&b"\r\n\r\n\0\r\nQUI"[..], &b"t"[..]),
             (V2_SIGNATURE, b"\x11"),
             (V2_SIGNATURE, b"\x22"),
-            (V2_SIGNATURE, b"\x21\x01"),
-            (V2_SIGNATURE, b"\x21\x12"),
+            (V2_SIGNATURE, b"\x21\x03"),
+            (V2_SIGNATURE, b"\x21\x13"),
             (V2_SIGNATURE, b"\x21\x41"),
             (V2_SIGNATURE, b"\x21\x11\x03"),
             (V2_SIGNATURE, b"\x21\x11\x02\x19"),

@@ -13,7 +13,8 @@ use crate::server::proxy::{self, Header, Source};
 use crate::server::transport::Transport;
 use crate::smtp::event::Farewell;
 
-/// How long a proxy may take to say whom it speaks for: more than one retransmission (§2 of the PROXY protocol).
+/// How long a proxy may take to say whom it speaks for: time for a retransmission, which takes 3 s (§2 of
+/// HAProxy's `doc/proxy-protocol.txt`).
 const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<T: Transport> Connection<T> {

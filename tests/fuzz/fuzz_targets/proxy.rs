@@ -47,10 +47,11 @@ fn naive(input: &[u8]) -> Option<Header> {
         let ip4: [u8; 4] = octets(0..4).try_into().unwrap_or_default();
         let ip6: [u8; 16] = octets(0..16).try_into().unwrap_or_default();
         let (least, source) = match (command, family) {
-            (0x20, _) | (0x21, 0) => (0, Source::Unknown),
+            (0x20, _) => (0, Source::Unknown),
             (0x21, 0x11) => (12, Source::Address(SocketAddr::new(ip4.into(), port(8)))),
             (0x21, 0x21) => (36, Source::Address(SocketAddr::new(ip6.into(), port(32)))),
             (0x21, 0x31) => (216, Source::Unix),
+            (0x21, _) if family >> 4 <= 3 && family & 0xF <= 2 => (0, Source::Unknown),
             _ => return Some(Header::Invalid),
         };
         if length < least || length > usize::from(V2_BLOCK_BYTES_MAX) {

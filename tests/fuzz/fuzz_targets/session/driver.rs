@@ -90,8 +90,8 @@ pub struct Driver<'a> {
     setting: &'a Setting,
     session: Session,
     begun: usize,
-    /// The text of the open message.
-    open: Option<Vec<u8>>,
+    /// The open message: the envelope it was begun under, and its text.
+    open: Option<(Envelope, Vec<u8>)>,
     outcome: Outcome,
 }
 
@@ -146,7 +146,7 @@ impl<'a> Driver<'a> {
                 Event::BeginMessage => self.begin(&mut out),
                 Event::Text(text) => {
                     assert!(!text.is_empty() && text[0] != b'\n', "a CRLF was split");
-                    let open = self.open.as_mut().expect("text of no message");
+                    let (_, open) = self.open.as_mut().expect("text of no message");
                     open.extend_from_slice(text);
                     if self.setting.fate(self.begun - 1) == Fate::NotWritten {
                         self.open = None;
@@ -186,6 +186,7 @@ impl<'a> Driver<'a> {
 
     fn begin(&mut self, out: &mut BytesMut) {
         let envelope = self.session.envelope().expect("a message without envelope");
+        let envelope = envelope.clone();
         let recipients = envelope.recipients.len();
         assert!((1..=self.setting.policy.recipients_max).contains(&recipients));
         self.begun += 1;
@@ -207,11 +208,11 @@ impl<'a> Driver<'a> {
             assert!(line.starts_with(start), "{line:?}");
         }
         self.session.receive_message(id, out);
-        self.open = Some(Vec::new());
+        self.open = Some((envelope, Vec::new()));
     }
 
     fn store(&mut self, out: &mut BytesMut) {
-        let text = self.open.take().expect("the end of no message");
+        let (envelope, text) = self.open.take().expect("the end of no message");
         assert!(text.len() as u64 <= self.setting.policy.message_bytes_max);
         assert_eq!(self.session.phase(), Phase::Commit);
         let fails = self.setting.fate(self.begun - 1) == Fate::NotCommitted;
@@ -222,8 +223,9 @@ impl<'a> Driver<'a> {
         };
         let transaction = self.session.stored(result, out).expect("no transaction");
         assert_eq!(transaction.size, text.len() as u64);
+        assert_eq!(transaction.envelope, envelope);
         if !fails {
-            self.outcome.stored.push((transaction.envelope, text));
+            self.outcome.stored.push((envelope, text));
         }
     }
 
