@@ -142,6 +142,7 @@ impl<'a> Driver<'a> {
                     return;
                 }
                 Event::Answered => assert!(!out.is_empty(), "no answer"),
+                Event::Discarded => {}
                 Event::CheckRecipient(recipient) => self.check(recipient, &mut out),
                 Event::BeginMessage => self.begin(&mut out),
                 Event::Text(text) => {
