@@ -222,6 +222,27 @@ fn a_drain_does_not_wait_for_who_does_not_read() {
     assert_eq!(server.open(), 1, "its last reply is not out: it counts");
     server.drain();
     server.advance(seconds(10));
+    server.advance(seconds(1));
+    assert!(server.is_empty());
+}
+
+#[test]
+fn a_drain_cuts_no_reply_of_who_reads_it_in_time() {
+    let mut server = MemoryServer::start(&["--drain-timeout", "10"]);
+    server.shelf().put_off = true;
+    let client = in_data(&mut server);
+    server.make_room(&client, 0);
+    server.send(&client, b"text\r\n.\r\n");
+    server.drain();
+    server.advance(seconds(10));
+    server.release_commits();
+    server.make_room(&client, 10);
+    server.make_room(&client, usize::MAX);
+    assert_eq!(
+        client.text(),
+        "250 Ok: queued as TEST0001\r\n421 Service shutting down, try again later\r\n"
+    );
+    server.advance(seconds(1));
     assert!(server.is_empty());
 }
 

@@ -104,7 +104,7 @@ enum Stage {
     New,
     /// The session runs.
     Open,
-    /// The last reply is being written, since this instant.
+    /// The last reply is being written, until this instant at most.
     Leaving(Closed, Instant),
     /// Everything is written, and the peer told that there is no more. Until this instant its input is thrown
     /// away: closing a socket with unread input resets the connection, which could cost the peer our last reply.
@@ -171,15 +171,14 @@ impl<T: Transport> Connection<T> {
 
     /// Does all that can be done now, within the bounds of one turn.
     pub fn on_ready(&mut self, turn: &mut Turn<'_>) -> Next {
-        let next = match self.stage {
+        let next = match &mut self.stage {
             Stage::AwaitingProxyHeader => self.read_proxy_header(turn),
             Stage::New => self.greet(turn),
             Stage::Open => self.converse(turn),
             Stage::Lingering(..) => self.discard_input(turn),
-            Stage::Leaving(..) => {
-                if let Drain::TimeIsUp = turn.drain {
-                    self.give_up();
-                }
+            Stage::Leaving(closed, until) => {
+                // A drain may have shortened it.
+                *until = (*until).min(turn.now + closed.patience(turn));
                 Ok(Next::Wait)
             }
             Stage::Gone(_) => Ok(Next::Wait),
@@ -208,8 +207,7 @@ impl<T: Transport> Connection<T> {
         match &self.stage {
             Stage::AwaitingProxyHeader => Some(self.proxy_header_deadline(limits)),
             Stage::New | Stage::Open => self.patience.deadline(self.session.phase(), limits),
-            Stage::Leaving(closed, since) => Some(*since + closed.patience(limits)),
-            Stage::Lingering(_, until) => Some(*until),
+            Stage::Leaving(_, until) | Stage::Lingering(_, until) => Some(*until),
             Stage::Gone(_) => None,
         }
     }
@@ -305,7 +303,8 @@ impl<T: Transport> Connection<T> {
         self.abort_message(turn.store);
         self.input = BytesMut::new();
         if self.is_open() && !matches!(self.stage, Stage::Leaving(..)) {
-            self.stage = Stage::Leaving(closed, turn.now);
+            let until = turn.now + closed.patience(turn);
+            self.stage = Stage::Leaving(closed, until);
         }
     }
 

@@ -3,8 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use super::{Connection, LINGER_TIMEOUT, Stage};
-use crate::server::Limits;
+use super::{Connection, Drain, LINGER_TIMEOUT, Stage, Turn};
 use crate::server::log_line::{Recipients, Value};
 use crate::server::totals::Reason;
 use crate::server::transport::Transport;
@@ -29,11 +28,13 @@ pub(super) enum Closed {
 
 impl Closed {
     /// How long the last replies may take to be written. A client that took leave may be a slow reader; one
-    /// that was told to go has had its time.
-    pub(super) fn patience(&self, limits: &Limits) -> Duration {
-        match self {
-            Self::BySession(Farewell::Drain) | Self::ByDeadline(_) => LINGER_TIMEOUT,
-            _ => limits.idle_timeout,
+    /// that was told to go has had its time, and so has everybody once a drain has.
+    pub(super) fn patience(&self, turn: &Turn<'_>) -> Duration {
+        match (self, turn.drain) {
+            (Self::BySession(Farewell::Drain) | Self::ByDeadline(_), _) | (_, Drain::TimeIsUp) => {
+                LINGER_TIMEOUT
+            }
+            _ => turn.limits.idle_timeout,
         }
     }
 

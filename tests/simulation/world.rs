@@ -1,0 +1,272 @@
+//! One run: clients, networks, a store and a clock that move as the seed wants, around the real connections.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mailoop::config::Config;
+use mailoop::server::connections::Connections;
+
+use super::behaviours::{BEHAVIOURS, BULKY, Behaviour};
+use super::client::Client;
+use super::dialogue::Dialogue;
+use super::journal::Journal;
+use super::prng::Prng;
+use super::profile::{LINGER, Pace, Profile};
+use super::server::SimServer;
+use super::store::{Ledger, SlowStore};
+use super::wire::{SimTransport, Wire};
+use super::witness::Witness;
+
+/// How many rounds it may take until everything is at rest. A message that has to go through the narrowest
+/// network byte by byte takes some thousands.
+const ROUNDS_MAX: usize = 50_000;
+/// How many deadlines may have to pass until everybody is gone.
+const DEADLINES_MAX: usize = 1000;
+
+pub struct World<const DRAINS: bool> {
+    rng: Prng,
+    journal: Rc<Journal>,
+    profile: Rc<Profile>,
+    ledger: Rc<RefCell<Ledger>>,
+    clients: Vec<Client>,
+    server: SimServer<DRAINS>,
+}
+
+/// What happened in a run: a simulation that finds nothing wrong is to show that it did something.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sum {
+    pub connections: u64,
+    pub replies: u64,
+    pub messages: u64,
+}
+
+/// Runs one seed to its end.
+///
+/// # Panics
+/// If anything was not as it is to be.
+pub fn run(seed: u64, base: &Config, tracing: bool) -> Sum {
+    let mut rng = Prng::new(seed);
+    let journal = Rc::new(Journal::new(tracing));
+    if rng.one_in(2) {
+        World::<true>::new(rng, base, journal).live()
+    } else {
+        World::<false>::new(rng, base, journal).live()
+    }
+}
+
+impl<const DRAINS: bool> World<DRAINS> {
+    fn new(mut rng: Prng, base: &Config, journal: Rc<Journal>) -> Self {
+        let profile = Rc::new(Profile::new(&mut rng));
+        journal.trace(|| format!("short reads drain: {DRAINS}\n{profile:#?}"));
+        let ledger = Ledger::new(Rc::clone(&journal), rng.fork(), profile.store_delay_max);
+        let ledger = Rc::new(RefCell::new(ledger));
+        let (mut policy, mut limits) = (base.policy.clone(), base.limits);
+        profile.configure(&mut policy, &mut limits);
+        let store = Box::new(SlowStore(Rc::clone(&ledger), Rc::clone(&journal)));
+        let connections: Connections<SimTransport<DRAINS>> =
+            Connections::new(Rc::new(policy), limits, store, journal.now());
+        let mut world = Self {
+            server: SimServer::new(
+                connections,
+                rng.fork(),
+                Rc::clone(&journal),
+                Rc::clone(&profile),
+                Rc::clone(&ledger),
+            ),
+            rng,
+            journal,
+            profile,
+            ledger,
+            clients: Vec::new(),
+        };
+        world.invent_clients();
+        world
+    }
+
+    fn invent_clients(&mut self) {
+        // Some kinds of clients only, so that they meet in numbers.
+        let mut kinds: Vec<&Behaviour> = BEHAVIOURS
+            .iter()
+            .flat_map(|kind| vec![kind; kind.1])
+            .collect();
+        if self.profile.rush {
+            kinds.retain(|kind| BULKY.contains(&kind.0));
+        }
+        self.rng.shuffle(&mut kinds);
+        let few = self.rng.between(1, 5);
+        kinds.truncate(few);
+        for number in 0..self.profile.clients {
+            let (name, _, write) = self.rng.pick(&kinds);
+            let mut dialogue = Dialogue::new(
+                number,
+                self.rng.fork(),
+                Rc::clone(&self.profile),
+                Rc::clone(&self.ledger),
+            );
+            write(&mut dialogue);
+            dialogue.flush();
+            let script = dialogue.script;
+            let at_once = !self.profile.rush && self.rng.one_in(2);
+            let latest = if at_once { 1 } else { self.profile.steps };
+            let arrives = self.rng.below(latest);
+            self.journal
+                .trace(|| format!("client {number} is {name}, arrives in step {arrives}"));
+            let witness = Witness::new(
+                number,
+                Rc::clone(&self.journal),
+                Rc::clone(&self.ledger),
+                Rc::clone(&self.profile),
+            );
+            let weather = self.profile.weather(script.bulky);
+            let wire = Wire::new(self.rng.fork(), weather, Rc::clone(&self.journal), witness);
+            let host = if self.profile.crowd {
+                1
+            } else {
+                self.rng.between(1, 3)
+            };
+            let address = SocketAddr::from(([192, 0, 2, host as u8], 25));
+            let journal = Rc::clone(&self.journal);
+            self.clients.push(Client::new(
+                number, name, address, script, wire, journal, arrives,
+            ));
+        }
+    }
+
+    fn live(mut self) -> Sum {
+        for step in 0..self.profile.steps {
+            self.step(step);
+        }
+        self.settle();
+        self.outlast_deadlines();
+        self.check_end();
+        Sum {
+            connections: self
+                .clients
+                .iter()
+                .filter(|client| client.key.is_some())
+                .count() as u64,
+            replies: self
+                .clients
+                .iter()
+                .map(|client| client.replies as u64)
+                .sum(),
+            messages: self.ledger.borrow().stored,
+        }
+    }
+
+    /// Everybody may do something, or not.
+    fn step(&mut self, step: usize) {
+        let mut arriving: VecDeque<usize> = (0..self.clients.len()).collect();
+        arriving.retain(|number| self.clients[*number].arrives == step);
+        self.server.queue(arriving);
+        let until = self.server.drain_until();
+        for client in &mut self.clients {
+            if client.arrives <= step && self.rng.one_in(2) {
+                client.act(false, until);
+            }
+            if client.arrives <= step && self.rng.one_in(2) {
+                client.wire.borrow_mut().travel(false);
+            }
+        }
+        if self.rng.one_in(2) {
+            self.ledger.borrow_mut().work(false);
+        }
+        self.pass_time();
+        if self.profile.drain_at == Some(step) {
+            self.server.signal();
+        }
+        self.server.maybe_tick(&self.clients, false);
+        self.hand_over();
+    }
+
+    fn pass_time(&mut self) {
+        let walks = self.profile.pace != Pace::Frozen && self.rng.one_in(3);
+        if walks {
+            let milliseconds = self.rng.size(1000) as u64;
+            self.journal.advance(Duration::from_millis(milliseconds));
+        }
+        if self.profile.pace == Pace::Leaping && self.rng.one_in(self.profile.leaps()) {
+            let leap = self.rng.pick(&[
+                LINGER,
+                LINGER * 3 / 2,
+                self.profile.idle / 2,
+                self.profile.idle,
+                self.profile.session,
+                self.profile.drain,
+            ]);
+            self.journal.advance(leap);
+        }
+    }
+
+    /// Notes who was let in.
+    fn hand_over(&mut self) {
+        for (number, key) in self.server.take_admitted() {
+            self.clients[number].key = Some(key);
+        }
+        self.journal.check();
+    }
+
+    /// Time stands still until nobody can do anything more. Then whoever did all it should is to have what it
+    /// is waiting for.
+    fn settle(&mut self) {
+        let absent: VecDeque<usize> = self
+            .clients
+            .iter()
+            .filter(|client| client.arrives > self.profile.steps)
+            .map(|client| client.number)
+            .collect();
+        self.server.queue(absent);
+        for _ in 0..ROUNDS_MAX {
+            let until = self.server.drain_until();
+            let mut moved = self.ledger.borrow_mut().work(true);
+            for client in &mut self.clients {
+                moved |= client.act(true, until);
+                moved |= client.wire.borrow_mut().travel(true);
+            }
+            moved |= self.server.maybe_tick(&self.clients, true);
+            self.hand_over();
+            if !moved {
+                return self.check_at_rest();
+            }
+        }
+        panic!("it does not come to rest");
+    }
+
+    fn check_at_rest(&self) {
+        for client in &self.clients {
+            client.check_at_rest();
+        }
+        self.server.check_at_rest(&self.clients);
+        self.journal.check();
+    }
+
+    /// Lets pass whatever time those need who are still there.
+    fn outlast_deadlines(&mut self) {
+        for _ in 0..DEADLINES_MAX {
+            let Some(wake) = self.server.next_wake().filter(|_| !self.server.is_empty()) else {
+                break;
+            };
+            let mut time = wake.saturating_duration_since(self.journal.now());
+            if self.rng.one_in(2) {
+                time += Duration::from_millis(self.rng.size(1000) as u64);
+            }
+            self.journal.advance(time);
+            self.settle();
+        }
+    }
+
+    fn check_end(&self) {
+        for client in &self.clients {
+            if client.wire.borrow().witness.is_live() {
+                let (number, name) = (client.number, client.name);
+                self.journal
+                    .violation(|| format!("client {number} ({name}) is never let go"));
+            }
+        }
+        self.server.check_end();
+        self.journal.check();
+    }
+}
