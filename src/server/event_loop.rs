@@ -226,7 +226,10 @@ impl Server {
         if self.accept_after.is_some_and(|after| now < after) {
             return;
         }
-        self.accept_after = None;
+        if self.accept_after.take().is_some() {
+            // What failed then may have been to get the reserve back.
+            self.reserve.restore();
+        }
         for index in 0..self.listeners.len() {
             for _ in 0..ACCEPTS_MAX {
                 if !self.accept_one(index, now) {

@@ -46,6 +46,20 @@ impl<S: Read + Write> Client<S> {
         );
     }
 
+    #[track_caller]
+    pub fn ask(&mut self, command: &str, code: &str) {
+        self.say(&format!("{command}\r\n"));
+        self.expect(code);
+    }
+
+    /// An extended hello, behind the greeting.
+    #[track_caller]
+    pub fn hello(&mut self) {
+        self.expect("220 ");
+        self.say("EHLO client\r\n");
+        (0..6).for_each(|_| self.expect("250"));
+    }
+
     /// A textbook session as far as 354.
     #[track_caller]
     pub fn begin_message(&mut self, to: &str) {

@@ -127,6 +127,16 @@ impl MemoryServer {
         !client.wire.borrow().to_server.is_empty()
     }
 
+    /// How much the server has left of what the client sent.
+    pub fn unread(&self, client: &Client) -> usize {
+        client.wire.borrow().to_server.len()
+    }
+
+    /// From now on whatever is written to the client fails, while what it has sent can still be read.
+    pub fn break_pipe(&mut self, client: &Client) {
+        client.wire.borrow_mut().broken = true;
+    }
+
     /// Resets the connection.
     pub fn reset(&mut self, client: &Client) {
         client.wire.borrow_mut().reset = true;
@@ -254,6 +264,8 @@ struct Wire {
     closed: bool,
     /// Whether the client has reset the connection.
     reset: bool,
+    /// Whether nothing can be written to the client any more.
+    broken: bool,
     from_server: Vec<u8>,
     /// How much more the client takes.
     room: usize,
@@ -299,6 +311,9 @@ impl Transport for MemoryTransport {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
+        if wire.broken {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         let count = bytes.len().min(wire.room);
         if count == 0 {
             return Err(ErrorKind::WouldBlock.into());
@@ -344,6 +359,8 @@ pub struct Shelf {
 pub enum Call {
     Check,
     Begin,
+    /// The write of the trace header.
+    Trace,
     /// A write of message text; the trace header's passes.
     Write,
     Commit,
@@ -381,9 +398,8 @@ impl Store for MemoryStore {
 
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
         let mut shelf = self.0.borrow_mut();
-        if !shelf.drafts[draft.key()].is_empty() {
-            shelf.fails(Call::Write)?;
-        }
+        let text_comes = !shelf.drafts[draft.key()].is_empty();
+        shelf.fails(if text_comes { Call::Write } else { Call::Trace })?;
         assert!(
             !text.is_empty() && !text.starts_with(b"\n"),
             "a CRLF was split"

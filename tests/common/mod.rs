@@ -262,12 +262,20 @@ pub fn raise_descriptor_limit() {
 }
 
 /// Waits for something that is bound to happen; fails by the name `what` if it does not.
-pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, happened: impl FnMut() -> bool) {
+    assert!(happens(happened), "waited in vain for {what}");
+}
+
+/// Whether something happens while a test may wait.
+pub fn happens(mut happened: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while !happened() {
-        assert!(start.elapsed() < WAIT_MAX, "waited in vain for {what}");
+        if start.elapsed() > WAIT_MAX {
+            return false;
+        }
         thread::sleep(WAIT_STEP);
     }
+    true
 }
 
 /// The files of a folder, by name; none if it does not exist.

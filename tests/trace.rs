@@ -1,0 +1,77 @@
+//! The header fields put in front of every message: what is in them, and what a client cannot get into them.
+
+#![allow(clippy::unwrap_used)]
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use bytes::BytesMut;
+use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, QueueId};
+use mailoop::smtp::path::ReversePath;
+use mailoop::smtp::trace;
+
+fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
+    Envelope {
+        peer: Peer::Ip("192.0.2.1".parse().unwrap()),
+        hello: Rc::new(Hello {
+            name: hello.to_owned(),
+            extended,
+        }),
+        reverse_path: ReversePath::Mailbox("a@example.com".parse().unwrap()),
+        recipients: recipients
+            .iter()
+            .map(|recipient| recipient.parse().unwrap())
+            .collect(),
+        body: Body::default(),
+    }
+}
+
+fn trace(envelope: &Envelope) -> String {
+    const DATE: &str = "Thu, 29 Feb 2024 12:30:45 +0000";
+    let mut out = BytesMut::new();
+    let id = QueueId::new("TEST", 1);
+    trace::write(&mut out, envelope, id, "mail.example.org", DATE);
+    String::from_utf8(out.to_vec()).unwrap()
+}
+
+#[test]
+fn one_recipient_is_named() {
+    assert_eq!(
+        trace(&envelope("client", false, &["b@example.org"])),
+        "Return-Path: <a@example.com>\r\n\
+         Received: from client ([192.0.2.1])\r\n\
+         \tby mail.example.org with SMTP id TEST0001\r\n\
+         \tfor <b@example.org>;\r\n\
+         \tThu, 29 Feb 2024 12:30:45 +0000\r\n"
+    );
+}
+
+#[test]
+fn several_recipients_do_not_learn_of_each_other() {
+    let mut envelope = envelope("[127.0.0.1]", true, &["b@example.org", "c@example.org"]);
+    envelope.reverse_path = ReversePath::Null;
+    envelope.peer = Peer::Ip(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]));
+    assert_eq!(
+        trace(&envelope),
+        "Return-Path: <>\r\n\
+         Received: from [127.0.0.1] ([IPv6:::1])\r\n\
+         \tby mail.example.org with ESMTP id TEST0001;\r\n\
+         \tThu, 29 Feb 2024 12:30:45 +0000\r\n"
+    );
+}
+
+#[test]
+fn a_client_cannot_write_header_text_with_its_name() {
+    for (name, written) in [
+        ("a-b_c.d:[E]9", "a-b_c.d:[E]9"),
+        ("x([10.0.0.1])by", "x?[10.0.0.1]?by"),
+        ("a;\"b\"<c>@d,e\\f=g", "a??b??c??d?e?f?g"),
+        ("a\r\nb\tc d\0\u{fc}", "a??b?c?d??"),
+    ] {
+        let trace = trace(&envelope(name, false, &["b@example.org"]));
+        assert!(
+            trace.contains(&format!("\r\nReceived: from {written} ([192.0.2.1])\r\n")),
+            "{name:?}: {trace}"
+        );
+    }
+}
