@@ -22,7 +22,8 @@ use super::listener::PeerAddress;
 use super::transport::Transport;
 use crate::smtp::event::{Farewell, Phase};
 use crate::smtp::policy::Policy;
-use crate::smtp::session::{Session, Tally};
+use crate::smtp::session::Session;
+use crate::smtp::tally::Tally;
 use crate::store::{Draft, Outcome, Store, Ticket};
 
 /// The most bytes read at once, into a buffer that all connections share.

@@ -21,7 +21,7 @@ use super::listener::PeerAddress;
 use super::totals::{Reason, Totals};
 use super::transport::Transport;
 use crate::smtp::policy::Policy;
-use crate::smtp::session::Tally;
+use crate::smtp::tally::Tally;
 use crate::store::{Finished, Outcome, Store, Ticket};
 
 /// The slab of connections.

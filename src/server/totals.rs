@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::smtp::session::Tally;
+use crate::smtp::tally::Tally;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,4 +18,5 @@ pub mod path;
 pub mod policy;
 pub mod reply;
 pub mod session;
+pub mod tally;
 pub mod trace;

@@ -24,6 +24,7 @@ use super::line::{BareNewline, Line, LineReader};
 use super::path::{ForwardPath, Mailbox, ReversePath};
 use super::policy::Policy;
 use super::reply::{self, Reply, write_reply};
+use super::tally::Tally;
 use super::trace;
 
 /// The state machine of one session. It is driven by [`next`](Self::next), which says what is to be done; for
@@ -76,25 +77,6 @@ pub struct Transaction {
     pub id: Option<QueueId>,
     /// Octets of the message so far, counted as RFC 1870 §5 does.
     pub size: u64,
-}
-
-/// What a session has done so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    /// Messages stored.
-    pub messages: u64,
-    /// Replies 5yz given.
-    pub errors: u32,
-    /// Those since the start or the last stored message.
-    errors_in_a_row: u32,
-    /// Replies that a transaction has too many recipients.
-    pub over_recipients: u32,
-    /// Replies that a message is too large.
-    pub over_size: u32,
-    /// Replies that a command line is too long.
-    pub over_line: u32,
-    /// Transactions begun.
-    transactions: u64,
 }
 
 impl Session {
@@ -376,15 +358,9 @@ impl Session {
     /// Gives a reply, and sends away a client that has made too many errors.
     fn answer(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
         reply.write(out, self.extended());
-        self.tally.over_recipients += u32::from(reply == reply::TOO_MANY_RECIPIENTS);
-        self.tally.over_size += u32::from(reply == reply::TOO_LARGE);
-        self.tally.over_line += u32::from(reply == reply::LINE_TOO_LONG);
-        if reply.is_error() {
-            self.tally.errors += 1;
-            self.tally.errors_in_a_row += 1;
-            if self.tally.errors_in_a_row >= self.policy.errors_max {
-                return self.dismiss(reply::TOO_MANY_ERRORS, Farewell::Limit, out);
-            }
+        self.tally.count(reply);
+        if reply.is_error() && self.tally.errors_in_a_row >= self.policy.errors_max {
+            return self.dismiss(reply::TOO_MANY_ERRORS, Farewell::Limit, out);
         }
         Event::Answered
     }
@@ -392,7 +368,7 @@ impl Session {
     /// Gives the last reply.
     fn dismiss(&mut self, reply: Reply, farewell: Farewell, out: &mut BytesMut) -> Event<'static> {
         reply.write(out, self.extended());
-        self.tally.errors += u32::from(reply.is_error());
+        self.tally.count(reply);
         self.state = State::Closing(farewell);
         Event::Answered
     }
