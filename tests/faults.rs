@@ -122,3 +122,33 @@ fn a_call_that_fails_once_costs_one_message_and_leaves_nothing() {
         server.stop();
     }
 }
+
+#[test]
+fn a_call_of_the_loop_that_fails_once_costs_nobody_the_connection() {
+    if !installed(&["strace"]) {
+        return;
+    }
+    let calls = [
+        "accept4:error=ECONNABORTED",
+        "accept4:error=EINTR",
+        "accept4:error=ENOBUFS",
+        "accept4:error=EMFILE",
+    ];
+    for call in calls.into_iter().chain([
+        "epoll_wait:error=EINTR",
+        "recvfrom:error=EINTR",
+        "sendto:error=EINTR",
+    ]) {
+        let (name, errno) = call.split_once(":error=").unwrap();
+        let mut server = TestServer::start(&[]);
+        let tracer = Tracer::attach(&server, name, errno);
+        let mut first = Client::connect(server.address());
+        let said = first.hear();
+        // The reserve takes a client only to send it away.
+        let expected = if errno == "EMFILE" { "421 " } else { "220 " };
+        assert!(said.starts_with(expected), "{call}: {said}");
+        Client::connect(server.address()).expect("220 ");
+        drop(tracer);
+        server.stop();
+    }
+}
