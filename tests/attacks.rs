@@ -13,14 +13,6 @@ use common::{TestServer, files, raise_descriptor_limit, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use socket2::{Domain, Socket, Type};
 
-fn connect(server: &TestServer) -> TcpStream {
-    let stream = TcpStream::connect(server.address()).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
-    stream
-}
-
 fn hear(stream: &mut TcpStream) -> String {
     let mut buffer = [0; 4096];
     let count = stream.read(&mut buffer).unwrap();
@@ -76,7 +68,7 @@ fn a_flood_is_told_so_and_costs_nothing_while_it_waits() {
     assert_eq!((served, told), (96, 2000 - 96));
     wait_until("the server to rest", || server.is_resting());
     drop(flood);
-    wait_until("service", || hear(&mut connect(&server)).starts_with("220"));
+    wait_until("service", || hear(&mut server.connect()).starts_with("220"));
 }
 
 /// Lets a running server open no more descriptors than this.
@@ -99,7 +91,7 @@ fn exhaust(server: &TestServer) -> Vec<TcpStream> {
     // Numbers below the limit may be free.
     let mut held = Vec::new();
     loop {
-        let mut stream = connect(server);
+        let mut stream = server.connect();
         if !hear(&mut stream).starts_with("220") {
             return held;
         }
@@ -110,12 +102,12 @@ fn exhaust(server: &TestServer) -> Vec<TcpStream> {
 #[test]
 fn without_any_descriptor_clients_are_still_told_so() {
     let server = TestServer::start(&["--discard"]);
-    let mut early = connect(&server);
+    let mut early = server.connect();
     assert!(hear(&mut early).starts_with("220"));
     let held = exhaust(&server);
     let open = server.descriptors();
     for _ in 0..100 {
-        let mut late = connect(&server);
+        let mut late = server.connect();
         let said = hear(&mut late);
         assert!(said.starts_with("421"), "{said}");
         assert_eq!(hear(&mut late), "");
@@ -130,13 +122,13 @@ fn without_any_descriptor_clients_are_still_told_so() {
     assert_eq!(hear(&mut early), "250 Ok\r\n");
     drop(held);
     limit_descriptors(&server, 1000);
-    assert!(hear(&mut connect(&server)).starts_with("220"));
+    assert!(hear(&mut server.connect()).starts_with("220"));
 }
 
 #[test]
 fn a_message_that_gets_no_descriptor_is_refused_for_now() {
     let server = TestServer::start(&[]);
-    let mut stream = connect(&server);
+    let mut stream = server.connect();
     hear(&mut stream);
     for line in ["EHLO c", "MAIL FROM:<>", "RCPT TO:<b@example.org>"] {
         stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
@@ -156,13 +148,13 @@ fn a_message_that_gets_no_descriptor_is_refused_for_now() {
 #[test]
 fn sessions_that_are_aborted_leave_nothing() {
     let mut server = TestServer::start(&["--log-level", "warn"]);
-    let mut one = connect(&server);
+    let mut one = server.connect();
     hear(&mut one);
     let open = server.descriptors();
     let whole =
         b"HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\nSubject: x\r\n\r\ntext";
     for round in 0..2000 {
-        let mut stream = connect(&server);
+        let mut stream = server.connect();
         let (last, reset) = (round % whole.len(), round % 2 == 0);
         if round % 3 > 0 {
             hear(&mut stream);
@@ -187,7 +179,7 @@ fn sessions_that_are_aborted_leave_nothing() {
 #[test]
 fn nothing_a_client_says_breaks_a_header_or_a_log_line() {
     let mut server = TestServer::start(&[]);
-    let mut stream = connect(&server);
+    let mut stream = server.connect();
     let name = "x(\"<@>;\\,)y";
     for line in [
         &format!("HELO {name}"),
@@ -233,7 +225,7 @@ fn nothing_a_client_says_breaks_a_header_or_a_log_line() {
 #[test]
 fn no_address_leads_out_of_the_store() {
     let mut server = TestServer::start(&[]);
-    let mut stream = connect(&server);
+    let mut stream = server.connect();
     let addresses = [
         "../../etc/x@d",
         "/@d",

@@ -4,33 +4,9 @@
 
 mod common;
 
-use std::time::Duration;
-
-use common::memory::{Call, Client, MemoryServer};
-
-const GREETING: &str = "220 mail.example.org ESMTP mailoop\r\n";
-const ENVELOPE: &[u8] = b"HELO c\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\n";
-const ENVELOPE_REPLIES: &str = "250 Hello c, pleased to meet you.\r\n250 Ok\r\n250 Ok\r\n";
-const START_DATA: &str = "354 Enter message, ending with \".\" on a line by itself\r\n";
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-fn greeted(server: &mut MemoryServer) -> Client {
-    let client = server.connect();
-    assert_eq!(client.text(), GREETING);
-    client
-}
-
-/// A client whose message is being received.
-fn in_data(server: &mut MemoryServer) -> Client {
-    let client = greeted(server);
-    server.send(&client, ENVELOPE);
-    server.send(&client, b"DATA\r\n");
-    assert_eq!(client.text(), format!("{ENVELOPE_REPLIES}{START_DATA}"));
-    client
-}
+use common::memory::{
+    Call, ENVELOPE, ENVELOPE_REPLIES, GREETING, MemoryServer, START_DATA, greeted, in_data, seconds,
+};
 
 #[test]
 fn others_go_on_while_a_message_waits_for_the_store() {

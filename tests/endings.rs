@@ -6,32 +6,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::memory::{Call, Client, MemoryServer};
+use common::memory::{Call, Client, MemoryServer, START_DATA, greeted, in_transaction, seconds};
 
-const GREETING: &str = "220 mail.example.org ESMTP mailoop\r\n";
-const ENVELOPE: &[u8] = b"HELO c\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\n";
-const ENVELOPE_REPLIES: &str = "250 Hello c, pleased to meet you.\r\n250 Ok\r\n250 Ok\r\n";
-const START_DATA: &str = "354 Enter message, ending with \".\" on a line by itself\r\n";
 const TIMEOUT: &str = "421 mail.example.org Error: timeout exceeded\r\n";
 const DRAIN: &str = "421 Service shutting down, try again later\r\n";
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-fn greeted(server: &mut MemoryServer) -> Client {
-    let client = server.connect();
-    assert_eq!(client.text(), GREETING);
-    client
-}
-
-/// A client whose transaction has begun, its message not.
-fn in_transaction(server: &mut MemoryServer) -> Client {
-    let client = greeted(server);
-    server.send(&client, ENVELOPE);
-    assert_eq!(client.text(), ENVELOPE_REPLIES);
-    client
-}
 
 /// A client that made one error too many and lingers, its side still open.
 fn lingering(server: &mut MemoryServer, behind: &[u8]) -> Client {

@@ -6,7 +6,6 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use socket2::SockRef;
 
@@ -15,14 +14,6 @@ use common::{TestServer, raise_descriptor_limit, wait_until};
 /// What the document promises: bytes of an idle connection, and of the worst one.
 const IDLE_BYTES_MAX: u64 = 1024;
 const HOSTILE_BYTES_MAX: u64 = 128 * 1024;
-
-fn connect(server: &TestServer) -> TcpStream {
-    let stream = TcpStream::connect(server.address()).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
-    stream
-}
 
 /// Reads until what came ends in `end`.
 fn hear(stream: &mut TcpStream, end: &str) {
@@ -47,7 +38,7 @@ fn an_idle_connection_costs_what_is_promised() {
     let mut idle = Vec::new();
     let mut measure = |count: u64| {
         for _ in 0..count {
-            let mut stream = connect(&server);
+            let mut stream = server.connect();
             hear(&mut stream, "mailoop\r\n");
             stream.write_all(b"EHLO client.example.com\r\n").unwrap();
             hear(&mut stream, "250 HELP\r\n");
@@ -69,7 +60,7 @@ fn the_worst_connection_costs_no_more_than_is_promised() {
     let before = server.memory_kib("VmRSS") * 1024;
     let mut hostile = Vec::new();
     for number in 0..COUNT {
-        let mut stream = connect(&server);
+        let mut stream = server.connect();
         hear(&mut stream, "mailoop\r\n");
         // As many recipients as there may be, each as long as it may be; one mailbox for all of them.
         let domain = format!("{}.{}.{}", "d".repeat(63), "d".repeat(63), "d".repeat(56));
@@ -110,7 +101,7 @@ fn the_worst_connection_costs_no_more_than_is_promised() {
 #[test]
 fn an_endless_line_needs_no_memory() {
     let server = TestServer::start(&["--max-message-size", "1M"]);
-    let mut stream = connect(&server);
+    let mut stream = server.connect();
     hear(&mut stream, "mailoop\r\n");
     let before = server.memory_kib("VmRSS");
     let part = [b'x'; 1 << 20];

@@ -4,26 +4,7 @@
 
 mod common;
 
-use common::memory::{Client, MemoryServer};
-
-const GREETING: &str = "220 mail.example.org ESMTP mailoop\r\n";
-
-fn greeted(server: &mut MemoryServer) -> Client {
-    let client = server.connect();
-    assert_eq!(client.text(), GREETING);
-    client
-}
-
-/// A client whose message is being received.
-fn in_data(server: &mut MemoryServer) -> Client {
-    let client = greeted(server);
-    server.send(
-        &client,
-        b"HELO c\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n",
-    );
-    assert!(client.text().contains("354 "));
-    client
-}
+use common::memory::{MemoryServer, greeted, in_data};
 
 #[test]
 fn who_does_not_read_is_not_read_either() {

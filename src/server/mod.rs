@@ -6,7 +6,7 @@
 //! poll readiness → serve ready connections → commit the store once → expire deadlines → reap and accept
 //! ```
 //!
-//! [`event_loop`] owns the poll, the [`listener`]s and the signals, and hands readiness to [`connections`],
+//! `event_loop` owns the poll, the [`listener`]s and the signals, and hands readiness to [`connections`],
 //! the slab of [`connection`]s with all that concerns more than one of them. A connection is generic over its
 //! [`transport`]. Who connects through a trusted [`proxy`], named by its [`cidr`], is known from a header in front.
 //! Where a service manager starts the program, listeners may come by [`activation`].

@@ -11,11 +11,11 @@ pub enum Event<'a> {
     NeedInput,
     /// Nothing: a command was answered.
     Answered,
-    /// Say whether this recipient can be delivered to: [`Session::accept_recipient`] or [`Session::refuse`].
+    /// Say whether this recipient can be delivered to: `Session::accept_recipient` or `Session::refuse`.
     CheckRecipient(Mailbox),
-    /// Open a message for [`Session::envelope`]: [`Session::receive_message`] or [`Session::refuse`].
+    /// Open a message for `Session::envelope`: `Session::receive_message` or `Session::refuse`.
     BeginMessage,
-    /// Append this to the message. If that fails: [`Session::refuse_message`].
+    /// Append this to the message. If that fails: `Session::refuse_message`.
     Text(&'a [u8]),
     /// Drop the open message; it will be refused at its end.
     AbortMessage,
@@ -23,7 +23,7 @@ pub enum Event<'a> {
     Discarded,
     /// A message that was refused has ended and got this reply.
     Refused(Box<Transaction>, Reply),
-    /// Make the complete message durable, then tell [`Session::stored`]. Until then the session takes no input.
+    /// Make the complete message durable, then tell `Session::stored`. Until then the session takes no input.
     EndOfMessage,
     /// Close the connection once the replies are written.
     Close(Farewell),

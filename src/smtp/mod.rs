@@ -4,7 +4,7 @@
 //! [`Event`](event::Event) at a time, what is to be done about them; replies are written into a buffer it
 //! is handed. [`client`] is its mirror.
 //!
-//! On the way in: [`line`] cuts commands out of the bytes, [`command`] and [`path`] read them, [`data`]
+//! On the way in: [`line`](mod@line) cuts commands out of the bytes, [`command`] and [`path`] read them, [`data`]
 //! decodes the message. On the way out: [`reply`] and [`trace`]. What they agree on about a message is its
 //! [`envelope`].
 

@@ -34,6 +34,38 @@ pub fn config(options: &[&str]) -> Config {
         .unwrap_or_else(|error| panic!("{options:?}: {error:?}"))
 }
 
+pub const GREETING: &str = "220 mail.example.org ESMTP mailoop\r\n";
+pub const ENVELOPE: &[u8] = b"HELO c\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\n";
+pub const ENVELOPE_REPLIES: &str = "250 Hello c, pleased to meet you.\r\n250 Ok\r\n250 Ok\r\n";
+pub const START_DATA: &str = "354 Enter message, ending with \".\" on a line by itself\r\n";
+
+pub fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A client that has heard the greeting.
+pub fn greeted(server: &mut MemoryServer) -> Client {
+    let client = server.connect();
+    assert_eq!(client.text(), GREETING);
+    client
+}
+
+/// A client whose transaction has begun, its message not.
+pub fn in_transaction(server: &mut MemoryServer) -> Client {
+    let client = greeted(server);
+    server.send(&client, ENVELOPE);
+    assert_eq!(client.text(), ENVELOPE_REPLIES);
+    client
+}
+
+/// A client whose message is being received.
+pub fn in_data(server: &mut MemoryServer) -> Client {
+    let client = in_transaction(server);
+    server.send(&client, b"DATA\r\n");
+    assert_eq!(client.text(), START_DATA);
+    client
+}
+
 /// The server.
 pub struct MemoryServer {
     connections: Connections<MemoryTransport>,

@@ -9,6 +9,7 @@ pub mod dialogue;
 pub mod memory;
 
 use std::fs::{self, File};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -122,6 +123,13 @@ impl TestServer {
     /// The port of [`Self::address`].
     pub fn port(&self) -> &str {
         self.address.rsplit(':').next().unwrap()
+    }
+
+    /// A client's connection, which waits only so long for an answer.
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(WAIT_MAX)).unwrap();
+        stream
     }
 
     /// The process id.
