@@ -55,6 +55,18 @@ fn usage(error: &clap::Error) -> Result<Request, Failed> {
     ) {
         return Ok(Request::Show(text));
     }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let message = "a command is missing: serve or send (see mailoop --help)";
+        return Err(Failed::new(ExitCode::Usage, message));
+    }
+    // Options are told by the help of their own command, which the usage line names.
+    let usage = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Usage: mailoop "));
+    let command = match usage.and_then(|usage| usage.split(' ').next()) {
+        Some(name @ ("serve" | "send")) => format!("mailoop {name}"),
+        _ => "mailoop".to_owned(),
+    };
     let lines = text
         .lines()
         .map(str::trim)
@@ -66,7 +78,7 @@ fn usage(error: &clap::Error) -> Result<Request, Failed> {
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     Err(Failed::new(
         ExitCode::Usage,
-        format_args!("{line} (see mailoop --help)"),
+        format_args!("{line} (see {command} --help)"),
     ))
 }
 
