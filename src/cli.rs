@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -129,7 +128,7 @@ fn send_command() -> Command {
                 "The server; also [IPV6]:PORT or unix:PATH",
             )
             .required(true)
-            .value_parser(NonEmptyStringValueParser::new()),
+            .value_parser(server_address),
         )
         .arg(
             value("from", "ADDR", "The reverse-path; <> for none")
@@ -238,6 +237,21 @@ fn reverse_path(text: &str) -> Result<ReversePath, String> {
         Ok(ReversePath::Null)
     } else {
         mailbox(text).map(ReversePath::Mailbox)
+    }
+}
+
+/// Whether it can name a server; if there is one shows only when it is connected to.
+fn server_address(text: &str) -> Result<String, String> {
+    let named = match text.strip_prefix("unix:") {
+        Some(path) => !path.is_empty(),
+        None => text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
+    };
+    if named {
+        Ok(text.to_owned())
+    } else {
+        Err("write HOST:PORT, as mail.example.org:25, or unix:PATH".to_owned())
     }
 }
 

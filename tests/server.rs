@@ -77,6 +77,19 @@ fn a_wrong_command_line_is_told_in_one_line() {
     fails(&["serve", "--bare-newline", "perhaps"], 64, "normalize");
     fails(&["serve", "--proxy-from", "10.0.0.1/8"], 64, "10.0.0.0/8");
     fails(&["serve", "--discard", "--maildir", "x"], 64, "--maildir");
+    fails(
+        &[
+            "send",
+            "--server",
+            "127.0.0.1",
+            "--from",
+            "a@b",
+            "--to",
+            "c@d",
+        ],
+        64,
+        "HOST:PORT",
+    );
     fails(&["receive"], 64, "receive");
     fails(
         &["send", "--server", "127.0.0.1:1", "--from", "a@b"],
@@ -142,6 +155,16 @@ fn what_cannot_be_had_is_told_with_its_exit_code() {
         ],
         73,
         "--maildir",
+    );
+    fails(
+        &["serve", "--listen", "unix:/no/such/folder/s"],
+        69,
+        "no such folder",
+    );
+    fails(
+        &["serve", "--listen", "192.0.2.1:0", "--domain", "a.example"],
+        69,
+        "no such address",
     );
 }
 

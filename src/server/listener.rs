@@ -92,16 +92,24 @@ pub struct BindError(ListenAddress, io::Error);
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(address, error) = self;
-        match error.kind() {
-            ErrorKind::AddrInUse => write!(
-                f,
-                "cannot listen on {address}: another program does; stop it, or choose another --listen"
+        write!(f, "cannot listen on {address}: ")?;
+        match (address, error.kind()) {
+            (ListenAddress::Unix(_), ErrorKind::AddrInUse) => f.write_str(
+                "another program does, or the file is no socket; stop it, or choose another --listen",
             ),
-            ErrorKind::PermissionDenied => write!(
-                f,
-                "cannot listen on {address}: not permitted; choose a port over 1023 or another place"
-            ),
-            _ => write!(f, "cannot listen on {address}: {error}"),
+            (ListenAddress::Unix(_), ErrorKind::NotFound) => {
+                f.write_str("there is no such folder; make it, or choose another --listen")
+            }
+            (ListenAddress::Tcp(_), ErrorKind::AddrInUse) => {
+                f.write_str("another program does; stop it, or choose another --listen")
+            }
+            (ListenAddress::Tcp(_), ErrorKind::AddrNotAvailable) => {
+                f.write_str("this machine has no such address; choose another --listen")
+            }
+            (_, ErrorKind::PermissionDenied) => {
+                f.write_str("not permitted; choose a port over 1023 or another place")
+            }
+            _ => write!(f, "{error}"),
         }
     }
 }
