@@ -3,6 +3,7 @@
 
 use core::fmt;
 use std::io;
+use std::path::Path;
 
 /// Why the process could not become another user.
 #[derive(Debug)]
@@ -36,14 +37,15 @@ impl<E: Into<io::Error>> From<E> for UserError {
     }
 }
 
-/// Makes the process the user `name` with all groups of that user, for good. Who is that user already stays
-/// as they are.
+/// Makes the process the user `name` with all groups of that user, for good, and gives it these `files`, which
+/// were made by root for its use. Who is that user already stays as they are.
 ///
 /// # Errors
 /// [`UserError`]; the process may be anybody then, and is to end.
 #[cfg(target_os = "linux")]
-pub fn become_user(name: &str) -> Result<(), UserError> {
+pub fn become_user(name: &str, files: &[&Path]) -> Result<(), UserError> {
     use std::ffi::CString;
+    use std::os::unix::fs::{FileTypeExt, lchown};
 
     use nix::unistd::{Uid, User, getresgid, getresuid, initgroups, setresgid, setresuid, setuid};
 
@@ -57,6 +59,13 @@ pub fn become_user(name: &str) -> Result<(), UserError> {
     }
     if !Uid::effective().is_root() {
         return Err(UserError::NotRoot);
+    }
+    for file in files {
+        // What was there before, as a terminal or what a link leads to, stays whose it is.
+        let kind = file.symlink_metadata()?.file_type();
+        if kind.is_file() || kind.is_socket() {
+            lchown(file, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+        }
     }
     // Groups first: who is not root any more may not change them.
     initgroups(&CString::new(name)?, user.gid)?;
@@ -78,8 +87,21 @@ pub fn become_user(name: &str) -> Result<(), UserError> {
 /// # Errors
 /// Always.
 #[cfg(not(target_os = "linux"))]
-pub fn become_user(_name: &str) -> Result<(), UserError> {
+pub fn become_user(_name: &str, _files: &[&Path]) -> Result<(), UserError> {
     Err(UserError::System(io::ErrorKind::Unsupported.into()))
+}
+
+/// Whether there is somebody to become.
+///
+/// # Errors
+/// [`UserError`].
+pub fn find_user(name: &str) -> Result<(), UserError> {
+    #[cfg(target_os = "linux")]
+    return nix::unistd::User::from_name(name)?
+        .map(|_| ())
+        .ok_or(UserError::Unknown);
+    #[cfg(not(target_os = "linux"))]
+    return become_user(name, &[]);
 }
 
 /// Gives up what a program with the set-user-ID bit could give: should an intruder run one, it gets no rights.

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::settings::Settings;
 use crate::config::sources::Sources;
@@ -10,7 +10,7 @@ use crate::config::{Config, Delivery};
 use crate::confine::{Needs, confine};
 use crate::exit::{ExitCode, Failed, show};
 use crate::logging::Log;
-use crate::privileges;
+use crate::privileges::{self, UserError};
 use crate::server::{ListenAddress, Listener, Server, ServiceManager, Stop, activation};
 use crate::store::{Discard, Maildir, Store};
 
@@ -31,12 +31,9 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
     }
     let listeners = listen(&config)?;
     if let Some(name) = &config.user {
-        privileges::become_user(name).map_err(|error| {
-            Failed::new(
-                ExitCode::Configuration,
-                format_args!("cannot become {name}: {error}"),
-            )
-        })?;
+        let sockets = config.listen.iter().filter_map(ListenAddress::path);
+        let files: Vec<_> = sockets.chain(config.log_file.as_deref()).collect();
+        privileges::become_user(name, &files).map_err(|error| cannot_become(name, &error))?;
     }
     privileges::gain_no_more();
     let store = open_store(&config)?;
@@ -54,6 +51,7 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
         .addresses()
         .map(|address| format!("listening smtp {address}\n"));
     show(&addresses.collect::<String>())?;
+    server.tell_ready();
     let mut running = Running {
         sources,
         settings,
@@ -74,8 +72,18 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
     }
 }
 
+fn cannot_become(name: &str, error: &UserError) -> Failed {
+    Failed::new(
+        ExitCode::Configuration,
+        format_args!("cannot become {name}: {error}"),
+    )
+}
+
 /// `--check`.
 fn show_what_would_run(settings: &Settings, config: &Config) -> Result<(), Failed> {
+    if let Some(name) = &config.user {
+        privileges::find_user(name).map_err(|error| cannot_become(name, &error))?;
+    }
     for warning in config.warnings() {
         let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
     }
@@ -134,17 +142,15 @@ struct Running {
 impl Running {
     /// Reads the configuration anew. If it is not good, the old one stays.
     fn reload(&mut self, server: &mut Server) {
-        let read = self.read();
-        if let Ok((_, config)) = &read {
-            self.config.log_file.clone_from(&config.log_file);
-        }
-        // Also with a bad configuration: what rotates logs must not have to care.
-        if let Err(error) = self.log.reopen(self.config.log_file.as_deref()) {
-            let warning = format!("the log stays where it was: {error}");
-            log::warn!("signal=HUP warning={warning:?}");
-        }
+        let read = self.read(server);
+        let log_file = read
+            .as_ref()
+            .map_or(&self.config, |(_, config)| config)
+            .log_file
+            .clone();
+        self.reopen_log(log_file);
         match read {
-            Ok((settings, config)) => {
+            Ok((settings, mut config)) => {
                 self.log.set_level(config.log_level);
                 log::info!("signal=HUP configuration reloaded");
                 for name in self.settings.awaiting_restart(&settings) {
@@ -154,6 +160,7 @@ impl Running {
                     log::warn!("warning=\"{warning}\"");
                 }
                 server.reconfigure(config.policy.clone(), config.limits);
+                config.log_file = self.config.log_file.take();
                 self.config = config;
             }
             Err(Failed { message, .. }) => {
@@ -165,13 +172,39 @@ impl Running {
         log::logger().flush();
     }
 
+    /// Opens the log anew, also with a bad configuration: what rotates logs must not have to care. Where it is
+    /// not to be had at its new place it goes on at the old one.
+    fn reopen_log(&mut self, wanted: Option<PathBuf>) {
+        let moved = wanted != self.config.log_file;
+        let Err(error) = self.log.reopen(wanted.as_deref()) else {
+            self.config.log_file = wanted;
+            return;
+        };
+        let place = wanted.unwrap_or_default();
+        let advice = if moved {
+            "; another folder takes a restart"
+        } else {
+            ""
+        };
+        let warning = format!(
+            "{}: {error}; the log stays where it was{advice}",
+            place.display()
+        );
+        if moved {
+            // It may have been renamed all the same.
+            let _ = self.log.reopen(self.config.log_file.as_deref());
+        }
+        log::warn!("signal=HUP warning={warning:?}");
+    }
+
     /// What is configured now, and what of it can run without a restart.
-    fn read(&self) -> Result<(Settings, Config), Failed> {
+    fn read(&self, server: &Server) -> Result<(Settings, Config), Failed> {
         let settings = self.sources.settings()?;
         let mut config = Config::new(&settings)?;
-        // What is allowed behind private listeners must not come to the public ones that stay open.
+        // What is allowed behind private listeners must not come to the public ones that are open, whoever
+        // opened them.
         config.listen.clone_from(&self.config.listen);
-        config.check()?;
+        config.check_listeners(server.addresses())?;
         Ok((settings, config))
     }
 }

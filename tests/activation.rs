@@ -207,3 +207,25 @@ fn a_service_manager_that_is_gone_is_no_reason_to_fail() {
     server.stop();
     assert!(server.log().contains("service manager"), "{}", server.log());
 }
+
+#[test]
+fn a_passed_public_socket_never_becomes_an_open_relay_by_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("mailoop.toml");
+    fs::write(&config, "domain = ['a.example']").unwrap();
+    let socket = TcpListener::bind("0.0.0.0:0").unwrap();
+    let server = start_with(socket, &["--config", config.to_str().unwrap()]);
+    for (written, told) in [
+        ("", "the old configuration stays"),
+        (
+            "domain = ['a.example']\nbare-newline = 'accept'",
+            "the old configuration stays",
+        ),
+        ("domain = ['b.example']", "configuration reloaded"),
+    ] {
+        let before = server.log().matches(told).count();
+        fs::write(&config, written).unwrap();
+        server.signal(Signal::HUP);
+        wait_until(told, || server.log().matches(told).count() > before);
+    }
+}

@@ -40,6 +40,18 @@ fn check_says_what_would_run_and_runs_nothing() {
     assert!(warned.contains("warning: --max-recipients 9"), "{warned}");
     assert!(!mail.exists());
 
+    let output = Command::new(env!("CARGO_BIN_EXE_mailoop"))
+        .args(["serve", "--check"])
+        .env("MAILOOP_DISCARD", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.contains("\ndiscard = true  # MAILOOP_DISCARD\n"),
+        "{said}"
+    );
+    assert_eq!(check(&["--user", "no such user"]).status.code(), Some(78));
+
     let output = check(&["--end-of-data", "bye"]);
     let said = String::from_utf8(output.stdout).unwrap();
     for line in [
@@ -119,6 +131,8 @@ fn the_example_has_every_option_with_its_default() {
         if let Some(default) = option.default {
             assert_eq!(line, option.toml(&[default]));
         }
+        // Who is to be become has to be there.
+        let line = &line.replace("user = \"mailoop\"", "user = \"nobody\"");
         fs::write(&path, line).unwrap();
         let output = check(&["--config", path.to_str().unwrap()]);
         let said = String::from_utf8(output.stdout).unwrap();

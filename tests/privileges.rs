@@ -79,6 +79,7 @@ fn it_opens_its_listeners_as_root_and_its_store_as_somebody() {
     chown(&mail, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
     // Only root can make a socket file there.
     let unix = format!("unix:{}/socket", folder.path().display());
+    let log = folder.path().join("log");
     let mut server = TestServer::start(&[
         "--user",
         SOMEBODY,
@@ -88,7 +89,13 @@ fn it_opens_its_listeners_as_root_and_its_store_as_somebody() {
         "127.0.0.1:0",
         "--listen",
         &unix,
+        "--log-file",
+        log.to_str().unwrap(),
     ]);
+    for file in [folder.path().join("socket"), log.clone()] {
+        let owner = fs::metadata(&file).unwrap();
+        assert_eq!(owner.uid(), user.uid.as_raw(), "{}", file.display());
+    }
     let mut client = Client::connect(server.address());
     client.begin_message("b@example.org");
     client.say("text\r\n.\r\n");
@@ -117,7 +124,7 @@ fn it_opens_its_listeners_as_root_and_its_store_as_somebody() {
     }
     assert_eq!(field("NoNewPrivs:"), ["1"]);
     server.stop();
-    let log = server.log();
+    let log = fs::read_to_string(log).unwrap();
     assert!(log.contains("user=nobody uid="), "{log}");
 }
 

@@ -219,6 +219,23 @@ fn a_log_file_is_opened_again_after_it_was_renamed() {
 }
 
 #[test]
+fn a_log_file_that_cannot_move_goes_on_where_it_was_and_is_rotated_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    let running = Reloading::start(&format!("{LISTEN}log-file = {path:?}"), &[]);
+    let nowhere = format!("{LISTEN}log-file = '/dev/null/log'");
+    fs::write(running.folder.path().join("mailoop.toml"), nowhere).unwrap();
+    for number in 0..2 {
+        fs::rename(&path, folder.path().join(format!("log.{number}"))).unwrap();
+        running.server.signal(Signal::HUP);
+        wait_until("the warning", || {
+            read(&path).contains("another folder takes a restart")
+        });
+    }
+}
+
+#[test]
 fn a_log_file_that_cannot_be_opened_is_told_before_anything_else() {
     let output = Command::new(env!("CARGO_BIN_EXE_mailoop"))
         .args([

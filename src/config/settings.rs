@@ -1,6 +1,7 @@
 //! What was said about each option, by whom, and what comes of it.
 
 use core::fmt;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -91,6 +92,15 @@ impl Value {
             Origin::Environment => format!("{}={text}", self.option.variable()),
             Origin::File { place, written } => format!("{place}: {written}"),
             Origin::Default | Origin::Implied(_) => name.to_owned(),
+        }
+    }
+
+    /// The value as a configuration file has it: there are many words for a switch elsewhere.
+    fn normal_text(&self) -> Cow<'_, str> {
+        let text = self.text.to_string_lossy();
+        match (self.option.kind, values::switch(&text)) {
+            (Kind::Flag, Ok(on)) => on.to_string().into(),
+            _ => text,
         }
     }
 
@@ -264,10 +274,7 @@ impl fmt::Display for Settings {
             if let Some(first) = values.first()
                 && option.scope != Scope::Outside
             {
-                let texts: Vec<_> = values
-                    .iter()
-                    .map(|value| value.text.to_string_lossy())
-                    .collect();
+                let texts: Vec<_> = values.iter().map(|value| value.normal_text()).collect();
                 let source = first.source();
                 writeln!(f, "{}  # {}", option.toml(&texts), one_line(&source))?;
             }

@@ -15,7 +15,9 @@ use signal_hook_mio::v1_0::Signals;
 use super::channel::Readiness;
 use super::cidr::Cidr;
 use super::connections::Connections;
-use super::listener::{Accepted, BACKLOG, ListenAddress, Listener, PeerAddress, Reserve};
+use super::listener::{
+    Accepted, BACKLOG, BindError, ListenAddress, Listener, PeerAddress, Reserve,
+};
 use super::service_manager::{ServiceManager, State};
 use super::totals::Reason;
 use super::transport::{Plain, Transport};
@@ -89,7 +91,16 @@ impl Server {
                 .register(&mut SourceFd(&descriptor), STORE, Interest::READABLE)?;
         }
         for (index, listener) in listeners.iter_mut().enumerate() {
-            listener.register(poll.registry(), Token(LISTENERS + index))?;
+            let registered = listener.register(poll.registry(), Token(LISTENERS + index));
+            // Only now it shows if somebody else began to listen there in the meantime.
+            let failed = |error: io::Error| {
+                let kind = error.kind();
+                io::Error::new(
+                    kind,
+                    BindError(listener.address().clone(), error).to_string(),
+                )
+            };
+            registered.map_err(failed)?;
         }
         Ok(Self {
             poll,
@@ -112,6 +123,11 @@ impl Server {
         self.listeners.iter().map(Listener::address)
     }
 
+    /// Tells the service manager that clients are served.
+    pub fn tell_ready(&self) {
+        self.service_manager.tell(State::Ready);
+    }
+
     /// Says whose connections begin with a PROXY header. Nobody else's is believed.
     pub fn set_proxies(&mut self, proxies: Vec<Cidr>) {
         self.connections.set_proxies(proxies);
@@ -122,7 +138,6 @@ impl Server {
     /// # Errors
     /// Only if poll itself fails.
     pub fn run(&mut self) -> io::Result<Stop> {
-        self.service_manager.tell(State::Ready);
         loop {
             self.tick()?;
             let done = self.connections.is_draining() && self.connections.is_empty();

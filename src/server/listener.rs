@@ -39,6 +39,17 @@ impl ListenAddress {
     }
 }
 
+impl ListenAddress {
+    /// Its socket file, if it has one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(path) => Some(path),
+        }
+    }
+}
+
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,7 +98,7 @@ impl fmt::Display for PeerAddress {
 
 /// Why a listener could not be opened.
 #[derive(Debug)]
-pub struct BindError(ListenAddress, io::Error);
+pub struct BindError(pub(super) ListenAddress, pub(super) io::Error);
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
