@@ -1,11 +1,15 @@
-//! How many descriptors there are, and so how many connections.
+//! How many descriptors there are, and so how many connections; and the one that is kept for bad times.
 
+use std::fs::File;
+use std::io;
+
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Limits;
 
 /// Descriptors that are no connection's: standard streams, poll, signals, listeners, the store's folders.
-const RESERVE: u64 = 64;
+const NOT_FOR_CONNECTIONS: u64 = 64;
 /// A connection needs its socket, and a file while its message arrives.
 const PER_CONNECTION: u64 = 2;
 
@@ -39,6 +43,36 @@ fn connections_allowed() -> usize {
     let Some(descriptors) = getrlimit(Resource::Nofile).current else {
         return usize::MAX;
     };
-    let connections = descriptors.saturating_sub(RESERVE) / PER_CONNECTION;
+    let connections = descriptors.saturating_sub(NOT_FOR_CONNECTIONS) / PER_CONNECTION;
     usize::try_from(connections).unwrap_or(usize::MAX).max(1)
+}
+
+/// EMFILE or ENFILE: the process or the machine has no descriptor left.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
+}
+
+/// A descriptor kept for bad times. Without it a server that has run out of descriptors could neither accept
+/// clients nor make them go away, and its poll would tell of them for ever.
+pub(super) struct Reserve(Option<File>);
+
+impl Reserve {
+    pub(super) fn new() -> Self {
+        Self(File::open("/dev/null").ok())
+    }
+
+    /// Gives the descriptor up; whether there was one.
+    pub(super) fn release(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+
+    /// Takes a descriptor again, if it was given up.
+    pub(super) fn restore(&mut self) {
+        if self.0.is_none() {
+            *self = Self::new();
+        }
+    }
 }

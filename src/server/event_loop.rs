@@ -15,9 +15,8 @@ use signal_hook_mio::v1_0::Signals;
 use super::channel::Readiness;
 use super::cidr::Cidr;
 use super::connections::Connections;
-use super::listener::{
-    Accepted, BACKLOG, BindError, ListenAddress, Listener, PeerAddress, Reserve,
-};
+use super::descriptors::Reserve;
+use super::listener::{Accepted, BACKLOG, BindError, ListenAddress, Listener, PeerAddress};
 use super::service_manager::{ServiceManager, State};
 use super::totals::Reason;
 use super::transport::{Plain, Transport};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStringExt;
@@ -13,6 +13,7 @@ use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
+use super::descriptors::{Reserve, is_out_of_descriptors};
 use super::transport::Plain;
 use crate::smtp::envelope::Peer;
 
@@ -382,36 +383,5 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     match probe.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Ok(()),
-    }
-}
-
-/// EMFILE or ENFILE: the process or the machine has no descriptor left.
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::MFILE | Errno::NFILE)
-    )
-}
-
-/// A descriptor kept for bad times. Without it a server that has run out of descriptors could neither accept
-/// clients nor make them go away, and its poll would tell of them for ever.
-pub(super) struct Reserve(Option<File>);
-
-impl Reserve {
-    pub(super) fn new() -> Self {
-        Self(File::open("/dev/null").ok())
-    }
-
-    /// Gives the descriptor up; whether there was one.
-    fn release(&mut self) -> bool {
-        self.0.take().is_some()
-    }
-
-    /// Takes a descriptor again, if it was given up.
-    pub(super) fn restore(&mut self) {
-        if self.0.is_none() {
-            *self = Self::new();
-        }
     }
 }
