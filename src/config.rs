@@ -19,7 +19,7 @@ use crate::server::cidr::Cidr;
 use crate::server::{Limits, ListenAddress};
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
-use settings::{Origin, Settings};
+use settings::{Origin, Settings, Value};
 
 /// Fewer recipients than this a server must not set as its limit (RFC 5321 §4.5.3.1.8).
 const RECIPIENTS_STANDARD: usize = 100;
@@ -78,7 +78,9 @@ impl Config {
             log_level: settings.one("log-level", values::log_level)?,
             log_file: settings.path("log-file")?,
         };
-        config.check()?;
+        config
+            .check()
+            .map_err(|failed| told_with_its_place(failed, settings))?;
         Ok(config)
     }
 
@@ -136,6 +138,21 @@ impl Config {
             format!("--max-recipients {recipients} is less than the {RECIPIENTS_STANDARD} that RFC 5321 §4.5.3.1.8 asks for")
         })
         .into_iter()
+    }
+}
+
+/// What is wrong with a listener, with the place where that was named, unless it was on the command line.
+fn told_with_its_place(failed: Failed, settings: &Settings) -> Failed {
+    let public = |value: &&Value| {
+        let address = value
+            .text()
+            .ok()
+            .and_then(|text| values::listen_address(text).ok());
+        address.is_some_and(|address| !address.is_private())
+    };
+    match settings.values("listen").iter().find(public) {
+        Some(value) if !matches!(value.origin, Origin::Flag) => value.unfit(failed.message),
+        _ => failed,
     }
 }
 

@@ -33,7 +33,7 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
     if let Some(name) = &config.user {
         let sockets = config.listen.iter().filter_map(ListenAddress::path);
         let files: Vec<_> = sockets.chain(config.log_file.as_deref()).collect();
-        privileges::become_user(name, &files).map_err(|error| cannot_become(name, &error))?;
+        privileges::become_user(name, &files).map_err(|error| cannot_become(&settings, &error))?;
     }
     privileges::gain_no_more();
     let store = open_store(&config)?;
@@ -72,17 +72,17 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
     }
 }
 
-fn cannot_become(name: &str, error: &UserError) -> Failed {
-    Failed::new(
-        ExitCode::Configuration,
-        format_args!("cannot become {name}: {error}"),
-    )
+fn cannot_become(settings: &Settings, error: &UserError) -> Failed {
+    match settings.value("user") {
+        Some(value) => value.unfit(format_args!("cannot become this user: {error}")),
+        None => Failed::new(ExitCode::Configuration, error),
+    }
 }
 
 /// `--check`.
 fn show_what_would_run(settings: &Settings, config: &Config) -> Result<(), Failed> {
     if let Some(name) = &config.user {
-        privileges::find_user(name).map_err(|error| cannot_become(name, &error))?;
+        privileges::find_user(name).map_err(|error| cannot_become(settings, &error))?;
     }
     for warning in config.warnings() {
         let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");

@@ -223,6 +223,10 @@ fn a_mistake_in_a_file_is_told_with_its_line_its_key_and_what_would_be_right() {
         ),
         ("max-message-size = '25X'", "25M"),
         (
+            "\nlisten = ['0.0.0.0:25']",
+            ":2: listen = ['0.0.0.0:25']: 0.0.0.0:25 can be reached from other machines",
+        ),
+        (
             "hostname = '''\nx\ny'''",
             ":1: hostname: write a domain name",
         ),

@@ -79,6 +79,14 @@ impl Value {
         Failed::new(code, format_args!("{}: {remedy}", self.written()))
     }
 
+    /// A failure that says where this value was written, and what is wrong with it here and now.
+    pub fn unfit(&self, what: impl fmt::Display) -> Failed {
+        Failed::new(
+            ExitCode::Configuration,
+            format_args!("{}: {what}", self.written()),
+        )
+    }
+
     /// Where it was written, and how.
     fn written(&self) -> String {
         let name = self.option.name;
