@@ -183,7 +183,7 @@ fn path(argument: &[u8]) -> Result<(Mailbox, &[u8]), PathError> {
     }
     let mailbox = cursor.mailbox()?;
     if bracketed {
-        cursor.expect(b'>')?;
+        cursor.require(b'>')?;
     }
     let unwritten_brackets = if bracketed { 0 } else { 2 };
     if cursor.at + unwritten_brackets > PATH_BYTES_MAX {
@@ -218,7 +218,7 @@ impl<'a> Cursor<'a> {
         &self.bytes[start..self.at]
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), PathError> {
+    fn require(&mut self, byte: u8) -> Result<(), PathError> {
         if self.eat(byte) {
             Ok(())
         } else {
@@ -246,10 +246,10 @@ impl<'a> Cursor<'a> {
     /// `A-d-l ":"`, as in `<@a,@b:c@d>`. It must be read, and should be ignored (RFC 5321 §3.6.1).
     fn source_route(&mut self) -> Result<(), PathError> {
         loop {
-            self.expect(b'@')?;
+            self.require(b'@')?;
             self.domain()?;
             if !self.eat(b',') {
-                return self.expect(b':');
+                return self.require(b':');
             }
         }
     }
@@ -258,7 +258,7 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         self.local_part()?;
         let at = self.at - start;
-        self.expect(b'@')?;
+        self.require(b'@')?;
         let domain_start = self.at;
         self.domain()?;
         if at > LOCAL_PART_BYTES_MAX || self.at - domain_start > DOMAIN_BYTES_MAX {
@@ -294,7 +294,7 @@ impl<'a> Cursor<'a> {
             if self.eat(b'"') {
                 return Ok(());
             }
-            self.expect(b'\\')?;
+            self.require(b'\\')?;
             if !self.peek().is_some_and(is_printable) {
                 return Err(self.error());
             }
