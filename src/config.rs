@@ -65,7 +65,7 @@ impl Config {
     /// What these settings amount to.
     ///
     /// # Errors
-    /// A value that is wrong, with its origin; or what [`check`](Self::check) finds.
+    /// A value that is wrong, with its origin; or what [`check_listeners`](Self::check_listeners) finds.
     pub fn new(settings: &Settings) -> Result<Self, Failed> {
         let config = Self {
             listen: named_listeners(settings)?,
@@ -79,17 +79,9 @@ impl Config {
             log_file: settings.path("log-file")?,
         };
         config
-            .check()
+            .check_listeners(&config.listen)
             .map_err(|failed| told_with_its_place(failed, settings))?;
         Ok(config)
-    }
-
-    /// Checks what no option can check alone.
-    ///
-    /// # Errors
-    /// What does not go together, and what to do about it.
-    pub fn check(&self) -> Result<(), Failed> {
-        self.check_listeners(&self.listen)
     }
 
     /// Checks that the policy is safe with listeners on these `addresses`.

@@ -200,10 +200,9 @@ impl Running {
     /// What is configured now, and what of it can run without a restart.
     fn read(&self, server: &Server) -> Result<(Settings, Config), Failed> {
         let settings = self.sources.settings()?;
-        let mut config = Config::new(&settings)?;
+        let config = Config::new(&settings)?;
         // What is allowed behind private listeners must not come to the public ones that are open, whoever
         // opened them.
-        config.listen.clone_from(&self.config.listen);
         config.check_listeners(server.addresses())?;
         Ok((settings, config))
     }
@@ -231,10 +230,11 @@ fn needs(config: &Config) -> Needs {
     // Relative to the current folder, as the path itself.
     let folder = |path: &Path| Some(Path::new(".").join(path.parent()?));
     let log = config.log_file.as_deref().and_then(folder);
-    let sockets = config.listen.iter().filter_map(|address| match address {
-        ListenAddress::Unix(path) => folder(path),
-        ListenAddress::Tcp(_) => None,
-    });
+    let sockets = config
+        .listen
+        .iter()
+        .filter_map(ListenAddress::path)
+        .filter_map(folder);
     Needs {
         writable: mail.into_iter().chain(log).collect(),
         removable: sockets.collect(),

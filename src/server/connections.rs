@@ -225,10 +225,7 @@ impl<T: Transport> Connections<T> {
                 continue;
             };
             self.messages_stored += u64::from(matches!(outcome, Outcome::Stored));
-            if self.is_enough() && !self.is_draining() {
-                self.drain = Drain::Until(self.scratch.now + self.limits.drain_timeout);
-                drain = true;
-            }
+            drain |= self.is_enough() && self.begin_drain();
             if self.slot_of(name).is_some() {
                 self.turn(name.key, |connection, turn| {
                     connection.on_stored(outcome, turn)
@@ -294,10 +291,18 @@ impl<T: Transport> Connections<T> {
 
     /// Begins to end: no transaction begins any more, those in flight have until the drain timeout.
     pub fn start_draining(&mut self) {
-        if !self.is_draining() {
-            self.drain = Drain::Until(self.scratch.now + self.limits.drain_timeout);
+        if self.begin_drain() {
             self.drain_all();
         }
+    }
+
+    /// Notes that a drain begins; whether it had not before.
+    fn begin_drain(&mut self) -> bool {
+        let begins = !self.is_draining();
+        if begins {
+            self.drain = Drain::Until(self.scratch.now + self.limits.drain_timeout);
+        }
+        begins
     }
 
     /// Whether [`start_draining`](Self::start_draining) was called, or enough messages were stored.
@@ -323,11 +328,6 @@ impl<T: Transport> Connections<T> {
             Drain::No | Drain::TimeIsUp => None,
         };
         self.deadlines.next().into_iter().chain(drain).min()
-    }
-
-    /// The store, whose completion is to be polled.
-    pub fn store(&self) -> &dyn Store {
-        &*self.store
     }
 
     /// The connection `name`, if it is not gone meanwhile.

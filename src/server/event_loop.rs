@@ -16,7 +16,7 @@ use super::channel::Readiness;
 use super::cidr::Cidr;
 use super::connections::Connections;
 use super::descriptors::Reserve;
-use super::listener::{Accepted, BACKLOG, BindError, ListenAddress, Listener, PeerAddress};
+use super::listener::{Accepted, BACKLOG, ListenAddress, Listener, PeerAddress};
 use super::service_manager::{ServiceManager, State};
 use super::totals::Reason;
 use super::transport::{Plain, Transport};
@@ -90,16 +90,7 @@ impl Server {
                 .register(&mut SourceFd(&descriptor), STORE, Interest::READABLE)?;
         }
         for (index, listener) in listeners.iter_mut().enumerate() {
-            let registered = listener.register(poll.registry(), Token(LISTENERS + index));
-            // Only now it shows if somebody else began to listen there in the meantime.
-            let failed = |error: io::Error| {
-                let kind = error.kind();
-                io::Error::new(
-                    kind,
-                    BindError(listener.address().clone(), error).to_string(),
-                )
-            };
-            registered.map_err(failed)?;
+            listener.register(poll.registry(), Token(LISTENERS + index))?;
         }
         Ok(Self {
             poll,
@@ -256,8 +247,9 @@ impl Server {
     /// Lets nobody in any more. Who stands at a door already is told so, unless the door is not ours: whoever
     /// passed it to us keeps it open.
     fn close_doors(&mut self) {
-        for mut listener in mem::take(&mut self.listeners) {
-            for _ in 0..if listener.is_inherited() { 0 } else { BACKLOG } {
+        let listeners = mem::take(&mut self.listeners).into_iter();
+        for mut listener in listeners.filter(|listener| !listener.is_inherited()) {
+            for _ in 0..BACKLOG {
                 match listener.accept(&mut self.reserve) {
                     Accepted::Connection(stream, peer) | Accepted::Surplus(stream, peer) => {
                         self.turn_away(stream, peer, reply::SHUTTING_DOWN, Reason::Drain);

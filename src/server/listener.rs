@@ -99,7 +99,7 @@ impl fmt::Display for PeerAddress {
 
 /// Why a listener could not be opened.
 #[derive(Debug)]
-pub struct BindError(pub(super) ListenAddress, pub(super) io::Error);
+pub struct BindError(ListenAddress, io::Error);
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,6 +123,12 @@ impl fmt::Display for BindError {
             }
             _ => write!(f, "{error}"),
         }
+    }
+}
+
+impl From<BindError> for io::Error {
+    fn from(error: BindError) -> Self {
+        Self::new(error.1.kind(), error.to_string())
     }
 }
 
@@ -234,19 +240,22 @@ impl Listener {
         matches!(self.origin, Origin::Inherited)
     }
 
-    /// Lets clients in, and has the poll tell of them.
-    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        match &mut self.socket {
+    /// Lets clients in, and has the poll tell of them. Only now it shows if somebody else began to listen there
+    /// in the meantime.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> Result<(), BindError> {
+        let registered = match &mut self.socket {
             ListeningSocket::Tcp(listener) => {
-                if let Origin::Opened(_) = self.origin {
-                    SockRef::from(&*listener).listen(BACKLOG)?;
-                }
-                registry.register(listener, token, Interest::READABLE)
+                let listens = match self.origin {
+                    Origin::Opened(_) => SockRef::from(&*listener).listen(BACKLOG),
+                    Origin::Inherited => Ok(()),
+                };
+                listens.and_then(|()| registry.register(listener, token, Interest::READABLE))
             }
             ListeningSocket::Unix(listener) => {
                 registry.register(listener, token, Interest::READABLE)
             }
-        }
+        };
+        registered.map_err(|error| BindError(self.address.clone(), error))
     }
 
     /// Accepts one connection, with the help of the reserve where descriptors have run out.
