@@ -14,6 +14,7 @@ use crate::exit::{ExitCode, Failed};
 use crate::options::{Kind, OPTIONS, ServeOption};
 use crate::smtp::data::EndText;
 use crate::smtp::path::{Mailbox, ReversePath};
+use crate::store::maildir;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub enum Request {
     Serve(Settings),
     /// Send one message, read from the file or from standard input.
     Send(Box<SendOptions>, Option<PathBuf>),
+    /// Work on the disk for the server that started this process: so many mailboxes there may be, and so many
+    /// messages are made durable together.
+    StoreProcess(usize, usize),
     /// Show this text.
     Show(String),
 }
@@ -40,6 +44,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
         Some(("send", matches)) => {
             let message = matches.get_one::<PathBuf>("FILE").cloned();
             Ok(Request::Send(Box::new(send(matches)), message))
+        }
+        Some((maildir::COMMAND, matches)) => {
+            let number = |name| matches.get_one(name).copied().unwrap_or_default();
+            Ok(Request::StoreProcess(number("MAILBOXES"), number("GROUP")))
         }
         _ => Ok(Request::Show(command().render_help().to_string())),
     }
@@ -89,6 +97,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(serve_command())
         .subcommand(send_command())
+        .subcommand(store_process_command())
 }
 
 fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
@@ -178,6 +187,14 @@ fn send_command() -> Command {
                 .help("The message, any line ends [default: standard input]")
                 .value_parser(value_parser!(PathBuf)),
         )
+}
+
+/// Nobody but a server says this.
+fn store_process_command() -> Command {
+    let number = |name| Arg::new(name).required(true).value_parser(value_parser!(usize));
+    Command::new(maildir::COMMAND)
+        .hide(true)
+        .args(["MAILBOXES", "GROUP"].map(number))
 }
 
 /// What was said about the options of `serve`, defaults left out.

@@ -11,11 +11,13 @@ use mailoop::cli::{self, Request};
 use mailoop::client::send::{SendOptions, send};
 use mailoop::exit::{ExitCode, Failed, show};
 use mailoop::serve::serve;
+use mailoop::store::maildir;
 
 fn main() -> ProcessExitCode {
     let done = cli::parse(env::args_os()).and_then(|request| match request {
         Request::Serve(flags) => serve(flags),
         Request::Send(options, file) => send_message(*options, file.as_deref()),
+        Request::StoreProcess(mailboxes_max, group_max) => store_process(mailboxes_max, group_max),
         Request::Show(text) => show(&text),
     });
     log::logger().flush();
@@ -27,6 +29,12 @@ fn main() -> ProcessExitCode {
             ProcessExitCode::from(code as u8)
         }
     }
+}
+
+/// What a server starts to have its disk waited for.
+fn store_process(mailboxes_max: usize, group_max: usize) -> Result<(), Failed> {
+    maildir::run(mailboxes_max, group_max)
+        .map_err(|error| Failed::new(ExitCode::Io, format_args!("store process: {error}")))
 }
 
 /// `mailoop send`.

@@ -12,7 +12,11 @@ use crate::exit::{ExitCode, Failed, show};
 use crate::logging::Log;
 use crate::privileges::{self, UserError};
 use crate::server::{ListenAddress, Listener, Server, ServiceManager, Stop, activation};
-use crate::store::{Discard, Maildir, Store};
+use crate::store::maildir::THIS_PROGRAM;
+use crate::store::{Discard, Maildir, MaildirOptions, Store};
+
+/// How many messages are made durable together. It is there to measure what that is worth.
+const GROUP_MAX_VARIABLE: &str = "MAILOOP_BENCH_GROUP_MAX";
 
 /// Serves until a signal ends it.
 ///
@@ -109,7 +113,11 @@ fn open_store(config: &Config) -> Result<Box<dyn Store>, Failed> {
             mailboxes_max,
         } => (directory, *mailboxes_max),
     };
-    match Maildir::open(directory, &config.policy.hostname, mailboxes_max) {
+    let mut options = MaildirOptions::new(directory, &config.policy.hostname, mailboxes_max);
+    if let Some(most) = env::var(GROUP_MAX_VARIABLE).ok().and_then(|most| most.parse().ok()) {
+        options.group_max = most;
+    }
+    match Maildir::open_apart(options, Path::new(THIS_PROGRAM)) {
         Ok(maildir) => Ok(Box::new(maildir)),
         Err(error) => {
             let place = directory.display();

@@ -501,7 +501,7 @@ fn large_messages_pass_through_little_memory() {
         client.say(".\r\n");
         if size > LIMIT {
             client.expect("552");
-            assert!(!server.mailbox(&to).exists(), "something is left");
+            wait_until("nothing to be left", || !server.mailbox(&to).exists());
         } else {
             client.expect("250");
             assert!(
@@ -585,10 +585,8 @@ fn a_peer_that_resets_leaves_no_file_behind() {
     wait_until("all to be gone", || {
         server.log().matches("closed=peer").count() == steps.len()
     });
-    assert_eq!(
-        files(&server.maildir()).len(),
-        1,
-        "only the folder of instances is there"
-    );
+    wait_until("only the folder of instances to be there", || {
+        files(&server.maildir()).len() == 1
+    });
     server.stop();
 }

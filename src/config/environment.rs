@@ -6,8 +6,8 @@ use super::settings::{Origin, Settings, one_line};
 use crate::exit::{ExitCode, Failed};
 use crate::options::{Kind, OPTIONS, ServeOption, VARIABLE_PREFIX};
 
-/// Names that are the tests' own.
-const IGNORED: [&str; 2] = ["SIM_", "TEST_"];
+/// Names that are the tests' and benches' own.
+const IGNORED: [&str; 3] = ["BENCH_", "SIM_", "TEST_"];
 
 /// Reads these variables, of which most are somebody else's.
 ///

@@ -128,6 +128,8 @@ pub enum Next {
     Wait,
     /// Another turn: it used up this one.
     Again,
+    /// Another turn, once the store takes more text.
+    StoreRoom,
     /// To be told what became of this message.
     Commit(Ticket),
     /// To be removed.
@@ -218,6 +220,10 @@ impl<T: Transport> Connection<T> {
         let phase = self.session.phase();
         match self.stage {
             Stage::AwaitingProxyHeader => self.vanish(Closed::ByProxy, turn),
+            Stage::New | Stage::Open if self.is_kept_waiting(turn.store) => {
+                self.patience.progress(turn.now);
+                self.patience.enter_phase(turn.now, self.channel.bytes_in());
+            }
             Stage::New | Stage::Open => {
                 if !self
                     .patience
@@ -236,6 +242,11 @@ impl<T: Transport> Connection<T> {
             Stage::Leaving(..) | Stage::Lingering(..) | Stage::Gone(_) => self.give_up(),
         }
         self.settle(Ok(Next::Wait), turn)
+    }
+
+    /// Whether its message is not read because the store takes no more text.
+    fn is_kept_waiting(&self, store: &dyn Store) -> bool {
+        matches!(self.message, Message::Open(_)) && store.is_congested()
     }
 
     /// Whether it was not told good-bye yet.

@@ -34,6 +34,8 @@ pub struct Connections<T> {
     store: Box<dyn Store>,
     /// Those that used up their turn and have more to do.
     runnable: VecDeque<Name>,
+    /// Those that have more message text than the store takes now.
+    congested: VecDeque<Name>,
     /// Whose message a ticket is.
     awaiting_commit: HashMap<Ticket, Name>,
     deadlines: Deadlines,
@@ -44,15 +46,13 @@ pub struct Connections<T> {
     drain: Drain,
     census: Census,
     totals: Totals,
-    /// Whether messages were submitted since the last commit.
-    submitted: bool,
     scratch: Scratch,
 }
 
 struct Slot<T> {
     connection: Connection<T>,
     alarm: Alarm,
-    /// Whether it is on the runnable list.
+    /// Whether it is on the runnable list, or will be when the store takes more.
     queued: bool,
 }
 
@@ -83,6 +83,7 @@ impl<T: Transport> Connections<T> {
             proxies: Vec::new(),
             store,
             runnable: VecDeque::new(),
+            congested: VecDeque::new(),
             awaiting_commit: HashMap::new(),
             deadlines: Deadlines::default(),
             gone: Vec::new(),
@@ -91,7 +92,6 @@ impl<T: Transport> Connections<T> {
             drain: Drain::No,
             census: Census::default(),
             totals: Totals::default(),
-            submitted: false,
             scratch: Scratch {
                 now,
                 clock: Clock::default(),
@@ -216,7 +216,6 @@ impl<T: Transport> Connections<T> {
 
     /// Makes the messages of this tick durable, together, and answers for those that are settled.
     pub fn commit(&mut self) {
-        self.submitted = false;
         let mut finished = mem::take(&mut self.scratch.finished);
         let mut drain = false;
         self.store.commit(&mut finished);
@@ -233,6 +232,9 @@ impl<T: Transport> Connections<T> {
             }
         }
         self.scratch.finished = finished;
+        if !self.store.is_congested() {
+            self.runnable.append(&mut self.congested);
+        }
         if drain {
             self.drain_all();
         }
@@ -320,7 +322,7 @@ impl<T: Transport> Connections<T> {
     /// When something is to be done without an event: now if a connection has work left, otherwise at the first
     /// deadline.
     pub fn next_wake(&self) -> Option<Instant> {
-        if self.submitted || !self.runnable.is_empty() || !self.gone.is_empty() {
+        if self.store.is_pending() || !self.runnable.is_empty() || !self.gone.is_empty() {
             return Some(self.scratch.now);
         }
         let drain = match self.drain {
@@ -372,11 +374,15 @@ impl<T: Transport> Connections<T> {
                 slot.queued = true;
                 self.runnable.push_back(name);
             }
+            Next::StoreRoom if !slot.queued => {
+                slot.queued = true;
+                self.congested.push_back(name);
+            }
             Next::Commit(ticket) => {
-                self.submitted |= self.awaiting_commit.insert(ticket, name).is_none();
+                self.awaiting_commit.insert(ticket, name);
             }
             Next::Reap => self.gone.push(key),
-            Next::Wait | Next::Again => {}
+            Next::Wait | Next::Again | Next::StoreRoom => {}
         }
         let deadline = slot.connection.deadline(&self.limits);
         self.deadlines.set(key, &mut slot.alarm, deadline);

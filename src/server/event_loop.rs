@@ -84,10 +84,11 @@ impl Server {
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         poll.registry()
             .register(&mut signals, SIGNALS, Interest::READABLE)?;
-        if let Some(completion) = store.completion() {
-            let descriptor = completion.as_raw_fd();
+        for descriptor in store.descriptors() {
+            let descriptor = descriptor.as_raw_fd();
+            let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry()
-                .register(&mut SourceFd(&descriptor), STORE, Interest::READABLE)?;
+                .register(&mut SourceFd(&descriptor), STORE, interest)?;
         }
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(LISTENERS + index))?;
@@ -183,7 +184,7 @@ impl Server {
         for event in &self.events {
             match event.token() {
                 SIGNALS => signalled = true,
-                // Its outcomes are collected at the commit step, which comes anyway.
+                // The commit step, which comes anyway, sees to it.
                 STORE => {}
                 Token(token) if token < self.first_connection => {
                     if let Some(listener) = self.listeners.get_mut(token - LISTENERS) {

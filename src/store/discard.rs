@@ -71,4 +71,8 @@ impl Store for Discard {
             });
         }
     }
+
+    fn is_pending(&self) -> bool {
+        self.finished < self.submitted
+    }
 }

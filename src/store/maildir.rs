@@ -5,33 +5,47 @@
 //! first one's; then those folders are made durable; and only then is it reported stored. So nothing in any
 //! `new/` is ever torn, and nothing that was reported is lost by a power cut.
 //!
-//! - `folders` knows where mailboxes are, and opens, makes and removes their folders.
+//! All that may wait for the disk is done by an `engine`. It works in a process of its own, so that the server
+//! goes on meanwhile; where none can be started, in this one.
+//!
+//! - `text` is what of a message is not handed over yet.
+//! - `wire` is what the two processes say to each other: `apart` is the server's end, `process` the other one.
+//! - `engine` writes messages and makes them durable, group by group.
+//! - `delivery` is the way of one message from `tmp/` to `new/`; `sync` is what is made durable at once.
+//! - `folders` knows where mailboxes are, and makes and removes their folders.
 //! - `instance` makes the names of this process its own, and sweeps up what dead processes left.
-//! - `text` is the file of a message that is still being written.
-//! - `sync` makes the data of many such files durable at once.
-//! - `delivery` is the way of a written message from `tmp/` to `new/`.
+//! - `disk` is the file system, as the others see it.
 
+mod apart;
 mod delivery;
+mod disk;
+mod engine;
 mod folders;
 mod instance;
+mod process;
 mod sync;
 mod text;
+mod wire;
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io;
-use std::path::Path;
+use std::{io, mem};
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
 use slab::Slab;
 
-use self::delivery::Delivery;
-use self::folders::{Folders, MailboxPath};
-use self::instance::Instance;
-use self::text::TextFile;
-use super::{Draft, Failure, Finished, Store, Ticket, unix_seconds};
+use self::apart::{Apart, StartError};
+use self::text::Text;
+use self::wire::Request;
+use super::{Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
 use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId};
 use crate::smtp::path::Mailbox;
+
+pub use apart::{COMMAND, THIS_PROGRAM};
+pub use disk::{Disk, ROOT, System};
+pub use engine::Engine;
+pub use folders::MailboxPath;
+pub use process::run;
 
 /// The most bytes of a file name.
 const FILE_NAME_BYTES_MAX: usize = 254;
@@ -39,6 +53,8 @@ const FILE_NAME_BYTES_MAX: usize = 254;
 const SECONDS_DIGITS_MAX: usize = 20;
 /// The most bytes of the host name in a file name: what time, queue id and two dots leave.
 const HOST_BYTES_MAX: usize = FILE_NAME_BYTES_MAX - SECONDS_DIGITS_MAX - QUEUE_ID_BYTES_MAX - 2;
+/// The most messages that are made durable together.
+const GROUP_MESSAGES_MAX: usize = 1000;
 
 /// A store of Maildir folders, which it makes as mail for them comes in.
 ///
@@ -46,171 +62,312 @@ const HOST_BYTES_MAX: usize = FILE_NAME_BYTES_MAX - SECONDS_DIGITS_MAX - QUEUE_I
 /// the number stays taken; the next start sweeps that up.
 #[derive(Debug)]
 pub struct Maildir {
-    folders: Folders,
-    instance: Instance,
+    options: MaildirOptions,
+    worker: Worker,
+    /// The folders, to look something up.
+    disk: System,
+    /// The start of queue ids.
+    instance: String,
     /// The host name as file names tell it.
     host: String,
     /// How many messages were begun.
     count: u64,
-    drafts: Slab<Message>,
-    submitted: Vec<Message>,
-    /// Whether a sync of the whole file system tells of every error.
-    sync_trusted: bool,
+    drafts: Slab<OpenMessage>,
 }
 
-/// A message whose file is still open, which is the only descriptor it holds.
+/// What a [`Maildir`] is to be.
+#[derive(Clone, Debug)]
+pub struct MaildirOptions {
+    /// The folder of folders, which is made if it is missing.
+    pub root: PathBuf,
+    /// What file names end in.
+    pub hostname: String,
+    /// It makes new mailboxes by itself while there are fewer than this. Mailboxes are counted at the start;
+    /// those that others make or remove later are not seen.
+    pub mailboxes_max: usize,
+    /// The most messages that are made durable together. One is for measuring what groups are worth.
+    pub group_max: usize,
+}
+
+impl MaildirOptions {
+    /// Folders below `root`, as many and as large groups as is usual.
+    #[must_use]
+    pub fn new(root: &Path, hostname: &str, mailboxes_max: usize) -> Self {
+        Self {
+            root: root.to_owned(),
+            hostname: hostname.to_owned(),
+            mailboxes_max,
+            group_max: GROUP_MESSAGES_MAX,
+        }
+    }
+}
+
+/// A message whose text is not complete.
 #[derive(Debug)]
-struct Message {
-    delivery: Delivery,
-    text: TextFile,
+struct OpenMessage {
+    ticket: Ticket,
+    text: Text,
+}
+
+/// Who works on the disk.
+#[derive(Debug)]
+enum Worker {
+    /// A process of its own.
+    Apart(Box<Apart>),
+    /// This one, which waits for the disk.
+    Here(Box<Engine<System>>),
+    /// Nobody: the process is gone and this one could not go on. These messages nobody has seen to the end of.
+    Nobody(Vec<Ticket>),
 }
 
 impl Maildir {
-    /// Opens the store in the folder `root`, which is made if it is missing. Its file names end in `hostname`,
-    /// and it makes new mailboxes by itself while there are fewer than `max_mailboxes`. Mailboxes are
-    /// counted now; those that others make or remove later are not seen.
+    /// Opens a store that does its work in this process.
     ///
     /// # Errors
     /// The folder cannot be made or read, or no instance can be claimed in it.
-    pub fn open(root: &Path, hostname: &str, max_mailboxes: usize) -> io::Result<Self> {
-        folders::create_root(root)?;
-        let root = File::open(root)?;
-        let instance = Instance::claim(&root)?;
-        Ok(Self {
-            folders: Folders::open(root, max_mailboxes)?,
+    pub fn open(options: MaildirOptions) -> io::Result<Self> {
+        let disk = System::open(&options.root)?;
+        let engine = start_here(&options)?;
+        let instance = engine.instance().to_owned();
+        Ok(Self::new(options, disk, Worker::Here(engine), instance))
+    }
+
+    /// Opens a store that lets `program`, which is mailoop, work in a process of its own. If none can be started, it
+    /// works in this one, and logs why.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read, or no instance can be claimed in it.
+    pub fn open_apart(options: MaildirOptions, program: &Path) -> io::Result<Self> {
+        let disk = System::open(&options.root)?;
+        let (root, mailboxes_max) = (&options.root, options.mailboxes_max);
+        match Apart::start(program, root, mailboxes_max, options.group_max) {
+            Ok((apart, instance)) => {
+                let worker = Worker::Apart(Box::new(apart));
+                Ok(Self::new(options, disk, worker, instance))
+            }
+            Err(StartError::Store(error)) => Err(error),
+            Err(StartError::NoProcess(error)) => {
+                log::warn!(
+                    "store=in-process warning=\"cannot start a store process: {error}; \
+                     all wait while one message is made durable\""
+                );
+                Self::open(options)
+            }
+        }
+    }
+
+    fn new(options: MaildirOptions, disk: System, worker: Worker, instance: String) -> Self {
+        Self {
+            host: host_in_file_name(&options.hostname),
+            options,
+            worker,
+            disk,
             instance,
-            host: host_in_file_name(hostname),
             count: 0,
             drafts: Slab::new(),
-            submitted: Vec::new(),
-            sync_trusted: sync::is_trusted(),
-        })
+        }
+    }
+
+    fn mailbox_room(&self) -> usize {
+        match &self.worker {
+            Worker::Apart(apart) => apart.mailbox_room,
+            Worker::Here(engine) => engine.mailbox_room(),
+            Worker::Nobody(_) => 0,
+        }
+    }
+
+    fn exists(&mut self, mailbox: &MailboxPath) -> io::Result<bool> {
+        self.disk.forget();
+        self.disk.has_folder(&mailbox.to_string())
+    }
+
+    /// The process that worked for this store is gone. Nobody knows what became of the messages it had, so they are
+    /// refused, and whoever sent them sends them again: one may arrive twice, but none is lost.
+    fn lose_worker(&mut self, error: &io::Error) {
+        let worker = mem::replace(&mut self.worker, Worker::Nobody(Vec::new()));
+        if let Worker::Apart(apart) = worker {
+            self.worker = Worker::Nobody(apart.end());
+        }
+        log::error!(
+            "store=in-process error=\"the store process is gone: {error}; \
+             all wait while messages are made durable\""
+        );
+    }
+
+    /// Does the work that nobody does.
+    fn work_here(&mut self) -> Result<(), Failure> {
+        let engine = start_here(&self.options)?;
+        engine.instance().clone_into(&mut self.instance);
+        self.worker = Worker::Here(engine);
+        Ok(())
     }
 }
 
-impl Maildir {
-    /// Makes the data of all submitted messages durable and closes their files.
-    fn sync_data(&mut self) -> Vec<Delivery> {
-        let files = self.submitted.len();
-        if !sync::worth_together(files, self.sync_trusted) {
-            return self.submitted.drain(..).map(Message::sync).collect();
-        }
-        // The files stay open until their data is durable, so that the kernel cannot forget an error of theirs.
-        let (synced, device) = (self.folders.sync_all(), self.folders.device());
-        self.submitted
-            .drain(..)
-            .map(|message| message.synced(&synced, device))
-            .collect()
-    }
+fn start_here(options: &MaildirOptions) -> io::Result<Box<Engine<System>>> {
+    let disk = System::open(&options.root)?;
+    Engine::start(disk, options.mailboxes_max, options.group_max).map(Box::new)
 }
 
 impl Store for Maildir {
     fn check(&mut self, recipient: &Mailbox, accepted: &[Mailbox]) -> Result<(), Failure> {
         let mailbox = MailboxPath::new(recipient)?;
-        // Only near the limit does it matter which of the accepted ones exist or are the same.
-        if self.folders.exists(&mailbox)? || self.folders.room() > accepted.len() {
+        // Only near the limit does it matter which of them exist or are the same.
+        let room = self.mailbox_room();
+        if room > accepted.len() || self.exists(&mailbox)? {
             return Ok(());
         }
         let mut missing = BTreeSet::from([mailbox]);
         for recipient in accepted {
             let mailbox = MailboxPath::new(recipient)?;
-            if !self.folders.exists(&mailbox)? {
+            if !self.exists(&mailbox)? {
                 missing.insert(mailbox);
             }
         }
-        if missing.len() > self.folders.room() {
+        if missing.len() > room {
             return Err(Failure::TooManyMailboxes);
         }
         Ok(())
     }
 
     fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure> {
-        let (first, others) = distinct(&envelope.recipients)?;
+        let mailboxes = distinct(&envelope.recipients)?;
+        if matches!(&self.worker, Worker::Nobody(unsettled) if unsettled.is_empty()) {
+            self.work_here()?;
+        }
         self.count += 1;
-        let id = QueueId::new(self.instance.name(), self.count);
-        let file_name = format!("{}.{id}.{}", unix_seconds(), self.host);
-        let file = self.folders.create_in_tmp(&first, &file_name)?;
         let ticket = Ticket(self.count);
-        let key = self.drafts.insert(Message {
-            delivery: Delivery::new(ticket, file_name, first, others),
-            text: TextFile::new(file),
-        });
-        Ok(Draft::new(id, key))
+        let id = QueueId::new(&self.instance, self.count);
+        let file_name = format!("{}.{id}.{}", unix_seconds(), self.host);
+        match &mut self.worker {
+            Worker::Apart(apart) => apart.ask(&Request::Open(ticket, &file_name, mailboxes)),
+            Worker::Here(engine) => {
+                engine.open(ticket, file_name, mailboxes);
+                engine.disk().forget();
+                if engine.has_failed(ticket) {
+                    engine.abort(ticket)?;
+                }
+            }
+            Worker::Nobody(_) => return Err(gone()),
+        }
+        let text = Text::default();
+        Ok(Draft::new(
+            id,
+            self.drafts.insert(OpenMessage { ticket, text }),
+        ))
     }
 
     // A `Draft` of ours cannot be copied, so its key is good in `write`, and once in `abort` or `submit`.
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
-        Ok(self.drafts[draft.key()].text.write(text)?)
+        let message = &mut self.drafts[draft.key()];
+        let (worker, ticket) = (&mut self.worker, message.ticket);
+        message.text.push(text, |text| worker.write(ticket, text));
+        Ok(())
     }
 
     fn abort(&mut self, draft: Draft) {
-        let message = self.drafts.remove(draft.key());
-        message.delivery.abandon(&mut self.folders);
+        let ticket = self.drafts.remove(draft.key()).ticket;
+        match &mut self.worker {
+            Worker::Apart(apart) => apart.ask(&Request::Abort(ticket)),
+            Worker::Here(engine) => {
+                // It is dropped, whatever had failed.
+                let _ = engine.abort(ticket);
+            }
+            Worker::Nobody(_) => {}
+        }
     }
 
     fn submit(&mut self, draft: Draft) -> Ticket {
-        let mut message = self.drafts.remove(draft.key());
-        message.delivery.result = message.text.flush().map_err(Failure::from);
-        let ticket = message.delivery.ticket;
-        self.submitted.push(message);
+        let OpenMessage { ticket, text } = self.drafts.remove(draft.key());
+        self.worker.write(ticket, text.rest());
+        self.worker.submit(ticket);
         ticket
     }
 
     fn commit(&mut self, finished: &mut Vec<Finished>) {
-        let mut group = self.sync_data();
-        for delivery in &mut group {
-            delivery.give_names(&mut self.folders);
+        match &mut self.worker {
+            Worker::Here(engine) => {
+                while engine.round() {}
+                finished.extend(engine.settled());
+            }
+            Worker::Apart(apart) => {
+                if let Err(error) = apart.exchange(finished) {
+                    self.lose_worker(&error);
+                }
+            }
+            Worker::Nobody(_) => {}
         }
-        delivery::sync_names(&mut group, &self.folders);
-        // What is kept is settled before a failed message removes folders that it made.
-        for delivery in &group {
-            delivery.keep_folders(&mut self.folders);
+        if let Worker::Nobody(unsettled) = &mut self.worker {
+            finished.extend(unsettled.drain(..).map(|ticket| Finished {
+                ticket,
+                outcome: Outcome::Failed(gone()),
+            }));
         }
-        let folders = &mut self.folders;
-        finished.extend(group.into_iter().map(|delivery| delivery.finish(folders)));
+    }
+
+    fn is_pending(&self) -> bool {
+        match &self.worker {
+            Worker::Apart(apart) => apart.is_pending(),
+            Worker::Here(engine) => engine.is_pending(),
+            Worker::Nobody(unsettled) => !unsettled.is_empty(),
+        }
+    }
+
+    fn is_congested(&self) -> bool {
+        matches!(&self.worker, Worker::Apart(apart) if apart.is_congested())
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        match &self.worker {
+            Worker::Apart(apart) => apart.pipes().to_vec(),
+            Worker::Here(_) | Worker::Nobody(_) => Vec::new(),
+        }
     }
 }
 
-impl Message {
-    /// Makes its data durable and closes its file.
-    fn sync(self) -> Delivery {
-        let Self { mut delivery, text } = self;
-        if delivery.result.is_ok() {
-            delivery.result = text.sync().map_err(Failure::from);
+impl Drop for Maildir {
+    fn drop(&mut self) {
+        if let Worker::Apart(apart) = mem::replace(&mut self.worker, Worker::Nobody(Vec::new())) {
+            apart.finish();
         }
-        delivery
-    }
-
-    /// Closes its file, whose data was made durable with that of all others on `device`. An error may be that of
-    /// any of them, so it is everybody's.
-    fn synced(mut self, synced: &io::Result<()>, device: u64) -> Delivery {
-        if !self.text.is_on(device) {
-            // A mailbox may be on a file system of its own.
-            return self.sync();
-        }
-        if let (Ok(()), Err(error)) = (&self.delivery.result, synced) {
-            let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
-            self.delivery.result = Err(io::Error::from(errno).into());
-        }
-        self.delivery
     }
 }
 
-/// The mailboxes of `recipients`, each one once, in their order: the first and the others.
-fn distinct(recipients: &[Mailbox]) -> Result<(MailboxPath, Vec<MailboxPath>), Failure> {
-    let Some((first, rest)) = recipients.split_first() else {
+impl Worker {
+    fn write(&mut self, ticket: Ticket, text: &[u8]) {
+        match self {
+            Self::Apart(apart) => apart.ask(&Request::Text(ticket, text)),
+            Self::Here(engine) => engine.write(ticket, text),
+            Self::Nobody(_) => {}
+        }
+    }
+
+    fn submit(&mut self, ticket: Ticket) {
+        match self {
+            Self::Apart(apart) => apart.ask(&Request::Submit(ticket)),
+            Self::Here(engine) => engine.submit(ticket),
+            Self::Nobody(unsettled) => unsettled.push(ticket),
+        }
+    }
+}
+
+fn gone() -> Failure {
+    io::Error::from(io::ErrorKind::BrokenPipe).into()
+}
+
+/// The mailboxes of `recipients`, each one once, in their order.
+fn distinct(recipients: &[Mailbox]) -> Result<Vec<MailboxPath>, Failure> {
+    let mut mailboxes = Vec::new();
+    for recipient in recipients {
+        let mailbox = MailboxPath::new(recipient)?;
+        if !mailboxes.contains(&mailbox) {
+            mailboxes.push(mailbox);
+        }
+    }
+    if mailboxes.is_empty() {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "no recipient");
         return Err(error.into());
-    };
-    let first = MailboxPath::new(first)?;
-    let mut others = Vec::new();
-    for recipient in rest {
-        let mailbox = MailboxPath::new(recipient)?;
-        if mailbox != first && !others.contains(&mailbox) {
-            others.push(mailbox);
-        }
     }
-    Ok((first, others))
+    Ok(mailboxes)
 }
 
 /// `hostname` as it stands in a file name. Maildir writes `/` and `:` as backslash and octal number, since the one

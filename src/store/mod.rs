@@ -12,7 +12,7 @@
 //! Nothing may be acknowledged to a sender before its `Finished` says so.
 
 mod discard;
-mod maildir;
+pub mod maildir;
 
 use core::fmt;
 use std::io;
@@ -25,7 +25,7 @@ use crate::smtp::envelope::{Envelope, QueueId};
 use crate::smtp::path::Mailbox;
 
 pub use discard::Discard;
-pub use maildir::Maildir;
+pub use maildir::{Maildir, MaildirOptions};
 
 /// A place that mail is delivered to.
 pub trait Store {
@@ -56,13 +56,22 @@ pub trait Store {
     fn submit(&mut self, draft: Draft) -> Ticket;
 
     /// Makes all submitted messages durable, and pushes one [`Finished`] for each that is settled. A store
-    /// may settle some of them at a later call; [`completion`](Self::completion) then tells when to call again.
+    /// may settle some of them at a later call; its [`descriptors`](Self::descriptors) then tell when to call again.
     fn commit(&mut self, finished: &mut Vec<Finished>);
 
-    /// A descriptor that turns readable when a [`commit`](Self::commit) that was not finished at once has more
-    /// to tell; `None` for a store that always finishes at once.
-    fn completion(&self) -> Option<BorrowedFd<'_>> {
-        None
+    /// Whether [`commit`](Self::commit) has something to do at once.
+    fn is_pending(&self) -> bool;
+
+    /// Whether so much is to be written that no more message text should be read before [`commit`](Self::commit)
+    /// has made room.
+    fn is_congested(&self) -> bool {
+        false
+    }
+
+    /// Descriptors that tell, by turning readable or writable, that [`commit`](Self::commit) has something to do;
+    /// none for a store that always finishes at once.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
     }
 }
 

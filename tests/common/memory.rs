@@ -380,6 +380,8 @@ pub struct Shelf {
     pub put_off: bool,
     /// What fails next, once.
     pub fail: Option<Call>,
+    /// Whether it takes no more text.
+    pub congested: bool,
     released: bool,
     drafts: Vec<Vec<u8>>,
     submitted: Vec<(Ticket, usize)>,
@@ -468,5 +470,14 @@ impl Store for MemoryStore {
             };
             finished.push(Finished { ticket, outcome });
         }
+    }
+
+    fn is_pending(&self) -> bool {
+        let shelf = self.0.borrow();
+        !shelf.submitted.is_empty() && (shelf.released || !shelf.put_off)
+    }
+
+    fn is_congested(&self) -> bool {
+        self.0.borrow().congested
     }
 }

@@ -137,6 +137,14 @@ impl TestServer {
         self.child.id()
     }
 
+    /// The server and the processes it has started.
+    pub fn family(&self) -> Vec<u32> {
+        let pid = self.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let children = children.split_whitespace().map(|pid| pid.parse().unwrap());
+        [pid].into_iter().chain(children).collect()
+    }
+
     /// The folder the server runs in, also for files a test needs.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -249,6 +249,11 @@ impl Ledger {
         Ticket(TICKETS + key as u64)
     }
 
+    fn is_pending(&self) -> bool {
+        let ready = |record: &Record| record.stage == Stage::Submitted(0);
+        self.records.iter().any(ready)
+    }
+
     fn commit(&mut self, finished: &mut Vec<Finished>) {
         let ready = |record: &Record| record.stage == Stage::Submitted(0);
         let mut keys: Vec<usize> = (0..self.records.len()).collect();
@@ -314,5 +319,9 @@ impl Store for SlowStore {
 
     fn commit(&mut self, finished: &mut Vec<Finished>) {
         self.0.borrow_mut().commit(finished);
+    }
+
+    fn is_pending(&self) -> bool {
+        self.0.borrow().is_pending()
     }
 }

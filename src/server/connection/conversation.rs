@@ -58,6 +58,9 @@ impl<T: Transport> Connection<T> {
             if budget == 0 {
                 return Ok(Next::Again);
             }
+            if self.is_kept_waiting(turn.store) {
+                return Ok(Next::StoreRoom);
+            }
             let (received, fill) = self.channel.fill(turn.buffer)?;
             budget = budget.saturating_sub(received);
             if fill == Fill::Eof {

@@ -1,12 +1,8 @@
 //! The way of a written message from `tmp/` to `new/`.
 
-use std::collections::HashMap;
-use std::io;
 use std::iter;
 
-use rustix::fs::{AtFlags, linkat, renameat, unlinkat};
-use rustix::io::Errno;
-
+use super::disk::Disk;
 use super::folders::{Folders, MailboxPath};
 use crate::store::{Failure, Finished, Outcome, Ticket};
 
@@ -19,6 +15,8 @@ pub(super) struct Delivery {
     /// The mailbox whose `tmp/` holds the file.
     first: MailboxPath,
     others: Vec<MailboxPath>,
+    /// Whether a sync of the whole file system is one of this file.
+    pub(super) is_covered: bool,
     /// The first failure ends the delivery.
     pub(super) result: Result<(), Failure>,
 }
@@ -35,71 +33,90 @@ impl Delivery {
             file_name,
             first,
             others,
+            is_covered: true,
             result: Ok(()),
         }
+    }
+
+    /// Where the file is written.
+    pub(super) fn draft_path(&self) -> String {
+        self.first.tmp(&self.file_name)
     }
 
     fn mailboxes(&self) -> impl Iterator<Item = &MailboxPath> {
         iter::once(&self.first).chain(&self.others)
     }
 
+    /// Creates the file in the first mailbox, which is made if it is missing.
+    pub(super) fn create<D: Disk>(
+        &self,
+        disk: &mut D,
+        folders: &mut Folders,
+    ) -> Result<D::File, Failure> {
+        let path = self.draft_path();
+        let created = folders.within(disk, &self.first, |disk| disk.create(&path));
+        if created.is_err() {
+            folders.unmake(disk, &self.first);
+        }
+        created
+    }
+
     /// Gives the file, whose data is durable, its names in every `new/`.
-    pub(super) fn give_names(&mut self, folders: &mut Folders) {
+    pub(super) fn give_names(&mut self, disk: &mut impl Disk, folders: &mut Folders) {
         if self.result.is_ok() {
-            self.result = self.link_and_rename(folders);
+            self.result = self.link_and_rename(disk, folders);
         }
     }
 
-    fn link_and_rename(&self, folders: &mut Folders) -> Result<(), Failure> {
-        let name = &*self.file_name;
-        let tmp = folders.tmp(&self.first)?;
+    fn link_and_rename(&self, disk: &mut impl Disk, folders: &mut Folders) -> Result<(), Failure> {
+        let draft = self.draft_path();
         for mailbox in &self.others {
-            let new = folders.make_new_mail(mailbox)?;
-            linkat(&tmp, name, &new, name, AtFlags::empty()).map_err(io::Error::from)?;
+            let name = mailbox.new_mail(&self.file_name);
+            folders.within(disk, mailbox, |disk| disk.link(&draft, &name))?;
         }
-        let new = folders.make_new_mail(&self.first)?;
-        renameat(&tmp, name, &new, name).map_err(io::Error::from)?;
-        Ok(())
+        let name = self.first.new_mail(&self.file_name);
+        folders.within(disk, &self.first, |disk| disk.rename(&draft, &name))
+    }
+
+    /// The folders that make its names durable.
+    pub(super) fn unsynced_folders(&self, folders: &Folders) -> Vec<String> {
+        self.mailboxes()
+            .flat_map(|mailbox| folders.unsynced(mailbox))
+            .collect()
     }
 
     /// Keeps the folders of a message that is stored.
     pub(super) fn keep_folders(&self, folders: &mut Folders) {
-        if self.result.is_ok() {
-            for mailbox in self.mailboxes() {
-                folders.keep(mailbox);
-            }
+        for mailbox in self.mailboxes() {
+            folders.keep(mailbox);
         }
     }
 
     /// Removes every trace of a message that has no name in a `new/` yet.
-    pub(super) fn abandon(&self, folders: &mut Folders) {
-        if let Ok(tmp) = folders.tmp(&self.first) {
-            // Should it fail, the sweep of a later start gets it.
-            let _ = unlinkat(&tmp, &*self.file_name, AtFlags::empty());
-        }
-        folders.unmake(&self.first);
+    pub(super) fn abandon(&self, disk: &mut impl Disk, folders: &mut Folders) {
+        // Should it fail, the sweep of a later start gets it.
+        let _ = disk.remove_file(&self.draft_path());
+        folders.unmake(disk, &self.first);
     }
 
     /// Removes every trace of a message that may have got some of its names.
-    fn withdraw(&self, folders: &mut Folders) {
+    fn withdraw(&self, disk: &mut impl Disk, folders: &mut Folders) {
         for mailbox in self.mailboxes() {
-            if let Ok(new) = folders.new_mail(mailbox)
-                && unlinkat(&new, &*self.file_name, AtFlags::empty()).is_ok()
-            {
+            if disk.remove_file(&mailbox.new_mail(&self.file_name)).is_ok() {
                 // Nor should a power cut bring the name back; there is nobody to tell if this fails.
-                let _ = new.sync_all();
+                let _ = disk.sync_folder(&format!("{mailbox}/new"));
             }
         }
-        self.abandon(folders);
+        self.abandon(disk, folders);
         for mailbox in &self.others {
-            folders.unmake(mailbox);
+            folders.unmake(disk, mailbox);
         }
     }
 
     /// Ends the delivery, and leaves nothing of it if it failed.
-    pub(super) fn finish(self, folders: &mut Folders) -> Finished {
+    pub(super) fn finish(self, disk: &mut impl Disk, folders: &mut Folders) -> Finished {
         if self.result.is_err() {
-            self.withdraw(folders);
+            self.withdraw(disk, folders);
         }
         Finished {
             ticket: self.ticket,
@@ -108,22 +125,5 @@ impl Delivery {
                 Err(failure) => Outcome::Failed(failure),
             },
         }
-    }
-}
-
-/// Makes the names that `group` got durable. Every folder is synced once, and if that fails, so does every
-/// message with a name in it.
-pub(super) fn sync_names(group: &mut [Delivery], folders: &Folders) {
-    let mut synced: HashMap<String, Result<(), Errno>> = HashMap::new();
-    let mut sync = |path: String| {
-        *synced.entry(path).or_insert_with_key(|path| {
-            let synced = folders.sync(path);
-            synced.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
-        })
-    };
-    for delivery in group.iter_mut().filter(|delivery| delivery.result.is_ok()) {
-        let paths = |mailbox| folders.unsynced(mailbox);
-        let result = delivery.mailboxes().flat_map(paths).try_for_each(&mut sync);
-        delivery.result = result.map_err(|errno| io::Error::from(errno).into());
     }
 }

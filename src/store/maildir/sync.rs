@@ -1,15 +1,87 @@
-//! Making the data of a group of files durable.
+//! What is made durable at once, and how.
 
-use std::fs::File;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 
-/// The fewest files for which one sync of the whole file system is used: already for two it was measured to
-/// take less time than a sync for each.
+use rustix::io::Errno;
+
+use super::disk::Disk;
+use crate::store::Failure;
+
+/// The fewest files and folders for which one sync of the whole file system is used: for fewer it was measured to
+/// take more time than one for each.
 const TOGETHER_MIN: usize = 2;
 
-/// Whether one [`together`] is to be used for so many `files`.
-pub(super) fn worth_together(files: usize, trusted: bool) -> bool {
-    trusted && files >= TOGETHER_MIN
+/// What is to be made durable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Target {
+    /// The data of a file.
+    File(String),
+    /// The names in a folder.
+    Folder(String),
+}
+
+/// Files and folders that are made durable before any of them is relied on.
+#[derive(Debug, Default)]
+pub(super) struct Syncs {
+    /// Those that a sync of the whole file system covers.
+    covered: BTreeSet<Target>,
+    others: BTreeSet<Target>,
+}
+
+impl Syncs {
+    /// Adds what one message needs; a sync of the whole file system may cover all of it.
+    pub(super) fn add(&mut self, targets: impl IntoIterator<Item = Target>, is_covered: bool) {
+        if is_covered {
+            self.covered.extend(targets);
+        } else {
+            self.others.extend(targets);
+        }
+    }
+
+    /// Does it, by a sync of the whole file system where that can be `trusted` and is worth it. There is no second
+    /// try: after a failed sync the kernel may take the lost pages for written, and the next one would succeed.
+    pub(super) fn perform(self, disk: &mut impl Disk, trusted: bool) -> Synced {
+        let together = trusted && self.covered.len() >= TOGETHER_MIN;
+        let mut synced = Synced::default();
+        if together {
+            synced.all = disk.sync_all().err().map(errno);
+        }
+        let one_by_one = self.covered.into_iter().filter(|_| !together);
+        for target in one_by_one.chain(self.others) {
+            let result = match &target {
+                Target::File(path) => disk.sync_file(path),
+                Target::Folder(path) => disk.sync_folder(path),
+            };
+            if let Err(error) = result {
+                synced.failed.insert(target, errno(error));
+            }
+        }
+        synced
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Synced {
+    /// An error of the whole file system, which may concern any file: it is everybody's.
+    all: Option<Errno>,
+    failed: HashMap<Target, Errno>,
+}
+
+impl Synced {
+    /// Whether all of `targets` are durable.
+    pub(super) fn result(&self, targets: impl IntoIterator<Item = Target>) -> Result<(), Failure> {
+        let failed = |target| self.failed.get(&target).copied();
+        match self.all.or_else(|| targets.into_iter().find_map(failed)) {
+            Some(errno) => Err(io::Error::from(errno).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn errno(error: io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
 /// Whether the kernel reports errors of other files to a sync of the whole file system. Linux does since 5.8
@@ -31,19 +103,6 @@ fn at_least(release: &str, version: (u32, u32)) -> bool {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= version,
         _ => false,
     }
-}
-
-/// Makes everything durable that was written to the file system of `root`, which is held open since before the
-/// first write: errors are reported to each descriptor once, from its opening on.
-#[cfg(target_os = "linux")]
-pub(super) fn together(root: &File) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(root)?)
-}
-
-/// There is no such call here, and [`is_trusted`] says so.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn together(_root: &File) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

@@ -1,8 +1,4 @@
-//! The file of a message that is still being written.
-
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+//! A message text between the wire and its file.
 
 use memchr::memchr_iter;
 
@@ -12,50 +8,30 @@ const DRAFT_BUFFER_BYTES: usize = 16 * 1024;
 
 /// A message text on its way to its file. It comes with the line ends of the wire, CRLF, and is kept with
 /// those of the system, LF.
-#[derive(Debug)]
-pub(super) struct TextFile {
-    file: File,
-    /// What is not written yet.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    /// What is held back.
     buffer: Vec<u8>,
 }
 
-impl TextFile {
-    pub(super) fn new(file: File) -> Self {
-        Self {
-            file,
-            buffer: Vec::new(),
-        }
-    }
-
-    /// Appends `text`, which never ends between the CR and the LF of a line end.
-    pub(super) fn write(&mut self, text: &[u8]) -> io::Result<()> {
+impl Text {
+    /// Appends `text`, which never ends between the CR and the LF of a line end, and hands over to `write` what is
+    /// too much to be held back.
+    pub(super) fn push(&mut self, text: &[u8], mut write: impl FnMut(&[u8])) {
         self.reserve(text.len());
         let mut start = 0;
         for lf in memchr_iter(b'\n', text) {
             if text[..lf].ends_with(b"\r") {
-                self.push(&text[start..lf - 1])?;
+                self.push_bytes(&text[start..lf - 1], &mut write);
                 start = lf;
             }
         }
-        self.push(&text[start..])
+        self.push_bytes(&text[start..], &mut write);
     }
 
-    /// Writes what is held back.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    /// Makes what was flushed durable and closes the file. There is no second try: after a failed sync the
-    /// kernel may take the lost pages for written, and the next sync of the same file would succeed.
-    pub(super) fn sync(self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-
-    /// Whether its file is on this file system.
-    pub(super) fn is_on(&self, device: u64) -> bool {
-        self.file.metadata().is_ok_and(|file| file.dev() == device)
+    /// What is held back.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.buffer
     }
 
     /// Makes room for `more` bytes, as far as they are held back at all: a small message gets a small buffer.
@@ -67,15 +43,16 @@ impl TextFile {
         }
     }
 
-    fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    fn push_bytes(&mut self, mut bytes: &[u8], write: &mut impl FnMut(&[u8])) {
         loop {
             let room = DRAFT_BUFFER_BYTES - self.buffer.len();
             let Some((fitting, rest)) = bytes.split_at_checked(room) else {
                 self.buffer.extend_from_slice(bytes);
-                return Ok(());
+                return;
             };
             self.buffer.extend_from_slice(fitting);
-            self.flush()?;
+            write(&self.buffer);
+            self.buffer.clear();
             bytes = rest;
         }
     }
@@ -86,18 +63,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_buffer_follows_need() -> io::Result<()> {
-        let mut text = TextFile::new(tempfile::tempfile()?);
-        assert_eq!(text.buffer.capacity(), 0);
-        text.write(&[b'x'; 100])?;
+    fn the_buffer_follows_need() {
+        let mut text = Text::default();
+        let mut written = 0;
+        let mut write = |bytes: &[u8]| written += bytes.len();
+        text.push(&[b'x'; 100], &mut write);
         assert_eq!(text.buffer.capacity(), 128);
         for _ in 0..1000 {
-            text.write(b"a line of text\r\n")?;
+            text.push(b"a line of text\r\n", &mut write);
         }
-        text.write(&[b'x'; 100_000])?;
+        text.push(&[b'x'; 100_000], &mut write);
         assert_eq!(text.buffer.capacity(), DRAFT_BUFFER_BYTES);
         let total = 100 + 1000 * 15 + 100_000;
         assert_eq!(text.buffer.len(), total % DRAFT_BUFFER_BYTES);
-        Ok(())
+        assert_eq!(written + text.rest().len(), total);
     }
 }

@@ -1,0 +1,242 @@
+//! The work on the disk: messages are written, and made durable in groups.
+//!
+//! A group goes through two rounds. In the first its data is made durable, then its files get their names in
+//! `new/`; in the second these names are made durable, and then its messages are reported stored. One sync does
+//! for both: it carries the names of one group and the data of the next.
+
+use std::collections::{HashMap, VecDeque};
+use std::{io, mem, vec};
+
+use super::delivery::Delivery;
+use super::disk::Disk;
+use super::folders::{Folders, MailboxPath};
+use super::instance::Instance;
+use super::sync::{Synced, Syncs, Target, is_trusted};
+use crate::store::{Failure, Finished, Outcome, Ticket};
+
+/// What writes to the folders of a store.
+#[derive(Debug)]
+pub struct Engine<D: Disk> {
+    disk: D,
+    instance: Instance<D::Lock>,
+    folders: Folders,
+    open: HashMap<Ticket, Message<D::File>>,
+    /// Messages that are complete, whose data is not durable yet.
+    written: VecDeque<Message<D::File>>,
+    /// Messages that have their names, which are not durable yet.
+    named: Vec<Delivery>,
+    settled: Vec<Finished>,
+    /// The most messages of a round.
+    group_max: usize,
+    /// Whether a sync of the whole file system tells of every error.
+    sync_trusted: bool,
+}
+
+/// A message with its file, which stays open until its data is durable, so that the kernel cannot forget an error
+/// of it. There is none if it could not be created.
+#[derive(Debug)]
+struct Message<F> {
+    delivery: Delivery,
+    file: Option<F>,
+}
+
+/// What one sync is for.
+struct Round<F> {
+    names: Vec<Delivery>,
+    data: Vec<Message<F>>,
+    syncs: Syncs,
+}
+
+impl<D: Disk> Engine<D> {
+    /// Takes up work on `disk`: claims an instance, sweeps up what dead ones left, and counts the mailboxes, of
+    /// which it makes new ones while there are fewer than `mailboxes_max`. Mailboxes that others make or remove
+    /// later are not seen. Of `group_max` messages at a time the data, or the names, are made durable together.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn start(mut disk: D, mailboxes_max: usize, group_max: usize) -> io::Result<Self> {
+        let instance = Instance::claim(&mut disk)?;
+        let folders = Folders::count(&mut disk, mailboxes_max)?;
+        disk.forget();
+        Ok(Self {
+            instance,
+            folders,
+            disk,
+            open: HashMap::new(),
+            written: VecDeque::new(),
+            named: Vec::new(),
+            settled: Vec::new(),
+            group_max,
+            sync_trusted: is_trusted(),
+        })
+    }
+
+    /// The start of the queue ids of this instance.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        self.instance.name()
+    }
+
+    /// How many mailboxes may still be made.
+    #[must_use]
+    pub fn mailbox_room(&self) -> usize {
+        self.folders.room()
+    }
+
+    /// The disk it works on.
+    pub fn disk(&mut self) -> &mut D {
+        &mut self.disk
+    }
+
+    /// Opens the message `ticket` for these mailboxes, of which there is one at least; its file is to be called
+    /// `file_name`. Should it fail, that is told in the end.
+    pub fn open(&mut self, ticket: Ticket, file_name: String, mut mailboxes: Vec<MailboxPath>) {
+        let first = mailboxes.remove(0);
+        let mut delivery = Delivery::new(ticket, file_name, first, mailboxes);
+        let file = delivery.create(&mut self.disk, &mut self.folders);
+        let file = file.map_err(|failure| delivery.result = Err(failure)).ok();
+        self.open.insert(ticket, Message { delivery, file });
+    }
+
+    /// Appends to an open message.
+    pub fn write(&mut self, ticket: Ticket, text: &[u8]) {
+        if let Some(Message { delivery, file }) = self.open.get_mut(&ticket)
+            && let (Ok(()), Some(file)) = (&delivery.result, file)
+            && let Err(error) = self.disk.write(file, text)
+        {
+            delivery.result = Err(error.into());
+        }
+    }
+
+    /// Whether an open message has failed.
+    #[must_use]
+    pub fn has_failed(&self, ticket: Ticket) -> bool {
+        self.open
+            .get(&ticket)
+            .is_some_and(|message| message.delivery.result.is_err())
+    }
+
+    /// Drops an open message and all traces of it.
+    ///
+    /// # Errors
+    /// What had failed before.
+    pub fn abort(&mut self, ticket: Ticket) -> Result<(), Failure> {
+        let Some(Message { delivery, file }) = self.open.remove(&ticket) else {
+            return Ok(());
+        };
+        drop(file);
+        delivery.abandon(&mut self.disk, &mut self.folders);
+        delivery.result
+    }
+
+    /// Drops all open messages.
+    pub fn abort_all(&mut self) {
+        let tickets: Vec<_> = self.open.keys().copied().collect();
+        for ticket in tickets {
+            // Nobody is left to hear of a failure.
+            let _ = self.abort(ticket);
+        }
+    }
+
+    /// Closes a complete message. It will be settled by some later round.
+    pub fn submit(&mut self, ticket: Ticket) {
+        let Some(mut message) = self.open.remove(&ticket) else {
+            let unknown = io::Error::from(io::ErrorKind::NotFound);
+            let outcome = Outcome::Failed(unknown.into());
+            return self.settled.push(Finished { ticket, outcome });
+        };
+        match &message.file {
+            Some(file) if message.delivery.result.is_ok() => {
+                message.delivery.is_covered = self.disk.is_covered(file);
+                self.written.push_back(message);
+            }
+            _ => self.settle(message.delivery),
+        }
+    }
+
+    /// Begins a round, if there is anything to be made durable.
+    fn begin_round(&mut self) -> Option<Round<D::File>> {
+        let names = mem::take(&mut self.named);
+        let room = self.group_max.saturating_sub(names.len());
+        let data: Vec<_> = self
+            .written
+            .drain(..room.min(self.written.len()))
+            .collect();
+        if names.is_empty() && data.is_empty() {
+            return None;
+        }
+        let mut syncs = Syncs::default();
+        for delivery in &names {
+            syncs.add(self.names_of(delivery), delivery.is_covered);
+        }
+        for Message { delivery, .. } in &data {
+            syncs.add([data_of(delivery)], delivery.is_covered);
+        }
+        Some(Round { names, data, syncs })
+    }
+
+    /// Does one round; whether there was one to do.
+    pub fn round(&mut self) -> bool {
+        let Some(Round { names, data, syncs }) = self.begin_round() else {
+            return false;
+        };
+        let synced = syncs.perform(&mut self.disk, self.sync_trusted);
+        self.settle_named(names, &synced);
+        self.name_written(data, &synced);
+        self.disk.forget();
+        true
+    }
+
+    /// Settles messages whose names were `synced`.
+    fn settle_named(&mut self, mut group: Vec<Delivery>, synced: &Synced) {
+        for delivery in &mut group {
+            delivery.result = synced.result(self.names_of(delivery));
+        }
+        // What is kept is settled before a message that failed removes folders that it made.
+        for delivery in group.iter().filter(|delivery| delivery.result.is_ok()) {
+            delivery.keep_folders(&mut self.folders);
+        }
+        for delivery in group {
+            self.settle(delivery);
+        }
+    }
+
+    /// Gives messages whose data was `synced` their names.
+    fn name_written(&mut self, group: Vec<Message<D::File>>, synced: &Synced) {
+        for Message { mut delivery, .. } in group {
+            delivery.result = synced.result([data_of(&delivery)]);
+            delivery.give_names(&mut self.disk, &mut self.folders);
+            if delivery.result.is_ok() {
+                self.named.push(delivery);
+            } else {
+                self.settle(delivery);
+            }
+        }
+    }
+
+    fn settle(&mut self, delivery: Delivery) {
+        let finished = delivery.finish(&mut self.disk, &mut self.folders);
+        self.settled.push(finished);
+    }
+
+    /// Whether [`round`](Self::round) or [`settled`](Self::settled) has something to do.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        !(self.written.is_empty() && self.named.is_empty() && self.settled.is_empty())
+    }
+
+    /// Takes what was settled since the last call.
+    pub fn settled(&mut self) -> vec::Drain<'_, Finished> {
+        self.settled.drain(..)
+    }
+
+    /// The folders that make the names of a message durable.
+    fn names_of(&self, delivery: &Delivery) -> impl Iterator<Item = Target> + use<D> {
+        let folders = delivery.unsynced_folders(&self.folders);
+        folders.into_iter().map(Target::Folder)
+    }
+}
+
+fn data_of(delivery: &Delivery) -> Target {
+    Target::File(delivery.draft_path())
+}

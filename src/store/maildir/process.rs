@@ -1,0 +1,162 @@
+//! The store process, from inside: it reads requests from standard input, and writes reports to standard output.
+//! Whatever comes while it waits for the disk makes up the next group.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::BytesMut;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, read, write};
+use rustix::stdio::{stdin, stdout};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::disk::{Disk, System};
+use super::engine::Engine;
+use super::wire::{Report, Request, next_frame};
+
+/// The most bytes of requests that are read before the disk gets its turn.
+const REQUESTS_BYTES_MAX: usize = 256 * 1024;
+
+/// Works for the store in the current folder until the server is gone. Then it drops what is not complete and
+/// delivers what is.
+///
+/// # Errors
+/// The server cannot be reached.
+pub fn run(mailboxes_max: usize, group_max: usize) -> io::Result<()> {
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        // Those are for the server; this process ends when the server does.
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    log::set_logger(&LINES).map_err(io::Error::other)?;
+    log::set_max_level(LevelFilter::Info);
+
+    let started = System::open(Path::new("."))
+        .and_then(|disk| Engine::start(disk, mailboxes_max, group_max));
+    let engine = match started {
+        Ok(engine) => engine,
+        Err(error) => return tell([Report::Unable(error)]),
+    };
+    let room = engine.mailbox_room();
+    tell([Report::Ready(engine.instance().to_owned(), room)])?;
+    let mut worker = Worker {
+        engine,
+        input: BytesMut::new(),
+        buffer: vec![0; REQUESTS_BYTES_MAX],
+        room_told: room,
+    };
+    worker.work()
+}
+
+struct Worker {
+    engine: Engine<System>,
+    /// Requests that are not complete.
+    input: BytesMut,
+    buffer: Vec<u8>,
+    /// How many more mailboxes the server thinks there may be.
+    room_told: usize,
+}
+
+impl Worker {
+    fn work(&mut self) -> io::Result<()> {
+        let mut has_more = false;
+        loop {
+            if (!has_more || can_read()?) && !self.take_requests()? {
+                break;
+            }
+            has_more = self.engine.round();
+            self.report()?;
+        }
+        self.engine.abort_all();
+        while self.engine.round() {}
+        Ok(())
+    }
+
+    /// Reads requests, waiting for some, and does what they ask for; whether there may be more.
+    fn take_requests(&mut self) -> io::Result<bool> {
+        let received = match read(stdin(), &mut self.buffer[..]) {
+            Ok(0) => return Ok(false),
+            Ok(received) => received,
+            Err(Errno::INTR) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        };
+        self.input.extend_from_slice(&self.buffer[..received]);
+        self.engine.disk().forget();
+        while let Some(frame) = next_frame(&mut self.input) {
+            let request = Request::read(&frame).ok_or(ErrorKind::InvalidData)?;
+            match request {
+                Request::Open(ticket, file_name, mailboxes) => {
+                    self.engine.open(ticket, file_name.to_owned(), mailboxes);
+                }
+                Request::Text(ticket, text) => self.engine.write(ticket, text),
+                Request::Abort(ticket) => {
+                    // Nobody is left to hear of a failure.
+                    let _ = self.engine.abort(ticket);
+                }
+                Request::Submit(ticket) => self.engine.submit(ticket),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Tells what came of it all.
+    fn report(&mut self) -> io::Result<()> {
+        let room = self.engine.mailbox_room();
+        let changed = room != self.room_told;
+        self.room_told = room;
+        let settled = self.engine.settled().map(Report::Settled);
+        let room = changed.then_some(Report::MailboxRoom(room));
+        tell(settled.chain(room))
+    }
+}
+
+/// Whether something came from the server; also, that it is gone.
+fn can_read() -> io::Result<bool> {
+    let mut events = [PollFd::from_borrowed_fd(stdin(), PollFlags::IN)];
+    match poll(&mut events, Some(&Timespec::default())) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes reports to the server, log lines first.
+fn tell(reports: impl IntoIterator<Item = Report>) -> io::Result<()> {
+    let mut bytes = BytesMut::new();
+    let lines = std::mem::take(&mut *LINES.0.lock().unwrap_or_else(PoisonError::into_inner));
+    for (level, line) in lines {
+        Report::Log(level, line).write(&mut bytes);
+    }
+    for report in reports {
+        report.write(&mut bytes);
+    }
+    let mut rest = &bytes[..];
+    while !rest.is_empty() {
+        match write(stdout(), rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The log of this process is the server's.
+struct Lines(Mutex<Vec<(Level, String)>>);
+
+static LINES: Lines = Lines(Mutex::new(Vec::new()));
+
+impl Log for Lines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push((record.level(), record.args().to_string()));
+    }
+
+    fn flush(&self) {}
+}

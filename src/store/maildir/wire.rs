@@ -1,0 +1,264 @@
+//! What the server and its store process say to each other, as bytes in a pipe: frames, each with its length in
+//! front, then its kind, then the ticket it concerns, then the rest. Both ends are the same program, so a frame that
+//! cannot be read is a broken pipe and no more.
+
+use std::io;
+
+use bytes::{Buf, BufMut, BytesMut};
+use log::Level;
+use rustix::io::Errno;
+
+use super::folders::MailboxPath;
+use crate::store::{Failure, Finished, Outcome, Ticket};
+
+const LENGTH_BYTES: usize = 4;
+/// Between names in a list; no file and no folder has it in its name.
+const BETWEEN_NAMES: char = '\0';
+
+/// What the store process is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Request<'a> {
+    /// Open a message: its file name, and the mailboxes it is for.
+    Open(Ticket, &'a str, Vec<MailboxPath>),
+    /// Append to it.
+    Text(Ticket, &'a [u8]),
+    /// Drop it.
+    Abort(Ticket),
+    /// It is complete.
+    Submit(Ticket),
+}
+
+/// What the store process tells.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// It is ready, under this name, and may make so many more mailboxes.
+    Ready(String, usize),
+    /// It could not start.
+    Unable(io::Error),
+    /// A message is settled.
+    Settled(Finished),
+    /// It may make so many more mailboxes.
+    MailboxRoom(usize),
+    /// To be logged.
+    Log(Level, String),
+}
+
+impl Request<'_> {
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        match self {
+            Self::Open(ticket, file_name, mailboxes) => frame(out, b'O', *ticket, |out| {
+                out.put_slice(file_name.as_bytes());
+                for mailbox in mailboxes {
+                    out.put_slice(format!("{BETWEEN_NAMES}{mailbox}").as_bytes());
+                }
+            }),
+            Self::Text(ticket, text) => frame(out, b'T', *ticket, |out| out.put_slice(text)),
+            Self::Abort(ticket) => frame(out, b'A', *ticket, |_| ()),
+            Self::Submit(ticket) => frame(out, b'S', *ticket, |_| ()),
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn read(frame: &'a [u8]) -> Option<Self> {
+        let (kind, ticket, rest) = head(frame)?;
+        match kind {
+            b'O' => {
+                let mut names = str::from_utf8(rest).ok()?.split(BETWEEN_NAMES);
+                let file_name = names.next()?;
+                let mailboxes: Vec<_> = names.map(MailboxPath::told).collect();
+                (!mailboxes.is_empty()).then_some(Self::Open(ticket, file_name, mailboxes))
+            }
+            b'T' => Some(Self::Text(ticket, rest)),
+            b'A' => Some(Self::Abort(ticket)),
+            b'S' => Some(Self::Submit(ticket)),
+            _ => None,
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        let none = Ticket(0);
+        match self {
+            Self::Ready(instance, room) => frame(out, b'R', Ticket(*room as u64), |out| {
+                out.put_slice(instance.as_bytes());
+            }),
+            Self::Unable(error) => frame(out, b'U', none, |out| {
+                out.put_i32(error.raw_os_error().unwrap_or_default());
+                out.put_slice(error.to_string().as_bytes());
+            }),
+            Self::Settled(finished) => frame(out, b'F', finished.ticket, |out| {
+                put_outcome(out, &finished.outcome);
+            }),
+            Self::MailboxRoom(room) => frame(out, b'M', Ticket(*room as u64), |_| ()),
+            Self::Log(level, text) => frame(out, b'L', Ticket(*level as u64), |out| {
+                out.put_slice(text.as_bytes());
+            }),
+        }
+    }
+
+    pub(super) fn read(frame: &[u8]) -> Option<Self> {
+        let (kind, ticket, mut rest) = head(frame)?;
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Some(match kind {
+            b'R' => Self::Ready(text(rest), usize::try_from(ticket.0).ok()?),
+            b'U' => Self::Unable(match rest.try_get_i32().ok()? {
+                0 => io::Error::other(text(rest)),
+                errno => io::Error::from_raw_os_error(errno),
+            }),
+            b'F' => Self::Settled(Finished {
+                ticket,
+                outcome: outcome(rest)?,
+            }),
+            b'M' => Self::MailboxRoom(usize::try_from(ticket.0).ok()?),
+            b'L' => {
+                let level = Level::iter().find(|level| *level as u64 == ticket.0)?;
+                Self::Log(level, text(rest))
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Takes the first whole frame off `input`.
+pub(super) fn next_frame(input: &mut BytesMut) -> Option<BytesMut> {
+    let length = input.first_chunk::<LENGTH_BYTES>()?;
+    let length = u32::from_be_bytes(*length) as usize;
+    if input.len() - LENGTH_BYTES < length {
+        return None;
+    }
+    input.advance(LENGTH_BYTES);
+    Some(input.split_to(length))
+}
+
+fn frame(out: &mut BytesMut, kind: u8, ticket: Ticket, rest: impl FnOnce(&mut BytesMut)) {
+    let start = out.len();
+    out.put_u32(0);
+    out.put_u8(kind);
+    out.put_u64(ticket.0);
+    rest(out);
+    let length = u32::try_from(out.len() - start - LENGTH_BYTES).unwrap_or(u32::MAX);
+    out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+}
+
+fn head(mut frame: &[u8]) -> Option<(u8, Ticket, &[u8])> {
+    let kind = frame.try_get_u8().ok()?;
+    let ticket = frame.try_get_u64().ok()?;
+    Some((kind, Ticket(ticket), frame))
+}
+
+fn put_outcome(out: &mut BytesMut, outcome: &Outcome) {
+    match outcome {
+        Outcome::Stored => out.put_u8(b'.'),
+        Outcome::Failed(failure) => put_failure(out, failure),
+        Outcome::PerRecipient(results) => {
+            out.put_u8(b'*');
+            for result in results {
+                match result {
+                    Ok(()) => out.put_u8(b'.'),
+                    Err(failure) => put_failure(out, failure),
+                }
+            }
+        }
+    }
+}
+
+fn put_failure(out: &mut BytesMut, failure: &Failure) {
+    match failure {
+        Failure::Full => out.put_u8(b'F'),
+        Failure::TooManyMailboxes => out.put_u8(b'M'),
+        Failure::BadName => out.put_u8(b'N'),
+        Failure::Io(error) => {
+            let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
+            out.put_u8(b'E');
+            out.put_i32(errno.raw_os_error());
+        }
+    }
+}
+
+fn outcome(mut bytes: &[u8]) -> Option<Outcome> {
+    if let Some(mut results) = bytes.strip_prefix(b"*") {
+        let mut per_recipient = Vec::new();
+        while !results.is_empty() {
+            per_recipient.push(result(&mut results)?);
+        }
+        return Some(Outcome::PerRecipient(per_recipient));
+    }
+    Some(match result(&mut bytes)? {
+        Ok(()) => Outcome::Stored,
+        Err(failure) => Outcome::Failed(failure),
+    })
+}
+
+fn result(bytes: &mut &[u8]) -> Option<Result<(), Failure>> {
+    Some(Err(match bytes.try_get_u8().ok()? {
+        b'.' => return Some(Ok(())),
+        b'F' => Failure::Full,
+        b'M' => Failure::TooManyMailboxes,
+        b'N' => Failure::BadName,
+        b'E' => io::Error::from_raw_os_error(bytes.try_get_i32().ok()?).into(),
+        _ => return None,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mailboxes = ["d/a", "e/%2Eb"].map(MailboxPath::told).to_vec();
+        let requests = [
+            Request::Open(Ticket(1), "7.ID.mx", mailboxes),
+            Request::Text(Ticket(u64::MAX), b"a\n\0\xFF"),
+            Request::Text(Ticket(2), b""),
+            Request::Abort(Ticket(3)),
+            Request::Submit(Ticket(4)),
+        ];
+        let mut bytes = BytesMut::new();
+        for request in &requests {
+            request.write(&mut bytes);
+        }
+        let mut input = BytesMut::new();
+        let mut read = 0;
+        for byte in bytes {
+            input.put_u8(byte);
+            while let Some(frame) = next_frame(&mut input) {
+                assert_eq!(Request::read(&frame).as_ref(), Some(&requests[read]));
+                read += 1;
+            }
+        }
+        assert_eq!((read, input.len()), (requests.len(), 0));
+    }
+
+    #[test]
+    fn outcomes_are_told_as_they_are() {
+        let io = || Failure::from(io::Error::from(Errno::ROFS));
+        let outcomes = [
+            Outcome::Stored,
+            Outcome::Failed(Failure::Full),
+            Outcome::Failed(io()),
+            Outcome::PerRecipient(vec![Ok(()), Err(io()), Err(Failure::BadName)]),
+            Outcome::PerRecipient(vec![Err(Failure::TooManyMailboxes)]),
+        ];
+        for outcome in outcomes {
+            let told = format!("{outcome:?}");
+            let mut bytes = BytesMut::new();
+            let ticket = Ticket(7);
+            Report::Settled(Finished { ticket, outcome }).write(&mut bytes);
+            let frame = next_frame(&mut bytes).unwrap_or_default();
+            let Some(Report::Settled(finished)) = Report::read(&frame) else {
+                unreachable!("{told}");
+            };
+            assert_eq!(format!("{:?}", finished.outcome), told);
+        }
+    }
+
+    #[test]
+    fn what_is_no_frame_is_nothing() {
+        for bytes in [&b""[..], b"S", b"S1234567", b"?12345678", b"O12345678name"] {
+            assert_eq!(Request::read(bytes), None);
+        }
+    }
+}
