@@ -191,7 +191,11 @@ fn send_command() -> Command {
 
 /// Nobody but a server says this.
 fn store_process_command() -> Command {
-    let number = |name| Arg::new(name).required(true).value_parser(value_parser!(usize));
+    let number = |name| {
+        Arg::new(name)
+            .required(true)
+            .value_parser(value_parser!(usize))
+    };
     Command::new(maildir::COMMAND)
         .hide(true)
         .args(["MAILBOXES", "GROUP"].map(number))

@@ -11,7 +11,9 @@ use crate::confine::{Needs, confine};
 use crate::exit::{ExitCode, Failed, show};
 use crate::logging::Log;
 use crate::privileges::{self, UserError};
-use crate::server::{ListenAddress, Listener, Server, ServiceManager, Stop, activation};
+use crate::server::{
+    ListenAddress, Listener, Server, ServiceManager, Stop, activation, raise_limit,
+};
 use crate::store::maildir::THIS_PROGRAM;
 use crate::store::{Discard, Maildir, MaildirOptions, Store};
 
@@ -40,6 +42,8 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
         privileges::become_user(name, &files).map_err(|error| cannot_become(&settings, &error))?;
     }
     privileges::gain_no_more();
+    // The store process has a file for each message that arrives.
+    raise_limit();
     let store = open_store(&config)?;
     log::info!("{}", confine(&needs(&config)));
     let service_manager = ServiceManager::from_environment();
@@ -114,7 +118,10 @@ fn open_store(config: &Config) -> Result<Box<dyn Store>, Failed> {
         } => (directory, *mailboxes_max),
     };
     let mut options = MaildirOptions::new(directory, &config.policy.hostname, mailboxes_max);
-    if let Some(most) = env::var(GROUP_MAX_VARIABLE).ok().and_then(|most| most.parse().ok()) {
+    if let Some(most) = env::var(GROUP_MAX_VARIABLE)
+        .ok()
+        .and_then(|most| most.parse().ok())
+    {
         options.group_max = most;
     }
     match Maildir::open_apart(options, Path::new(THIS_PROGRAM)) {

@@ -8,13 +8,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Limits;
 
-/// Descriptors that are no connection's: standard streams, poll, signals, listeners, the store's folders.
+/// Descriptors that are no connection's: standard streams, poll, signals, listeners, the store's pipes and folders.
 const NOT_FOR_CONNECTIONS: u64 = 64;
-/// A connection needs its socket, and a file while its message arrives.
+/// A connection needs its socket, and a file while its message arrives: in the store process, or else in this one.
 const PER_CONNECTION: u64 = 2;
 
 /// Lowers the limit on connections to what the descriptors allow.
 pub(super) fn cap(limits: Limits) -> Limits {
+    raise_limit();
     let allowed = connections_allowed();
     let connections_max = limits.connections_max.min(allowed);
     log::info!("connections_max={connections_max} descriptors_allow={allowed}");
@@ -24,9 +25,8 @@ pub(super) fn cap(limits: Limits) -> Limits {
     }
 }
 
-/// Raises the soft limit on descriptors to the hard one, and returns how many connections what we got allows,
-/// at least one.
-fn connections_allowed() -> usize {
+/// Raises the soft limit on descriptors to the hard one, for this process and those it starts later.
+pub fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum || limit.current.is_some() && limit.maximum.is_none() {
         let raised = Rlimit {
@@ -40,6 +40,10 @@ fn connections_allowed() -> usize {
             );
         }
     }
+}
+
+/// How many connections the descriptors allow, at least one.
+fn connections_allowed() -> usize {
     let Some(descriptors) = getrlimit(Resource::Nofile).current else {
         return usize::MAX;
     };

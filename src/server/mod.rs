@@ -30,6 +30,7 @@ pub mod transport;
 
 use std::time::Duration;
 
+pub use descriptors::raise_limit;
 pub use event_loop::{Server, Stop};
 pub use listener::{BindError, ListenAddress, Listener};
 pub use service_manager::ServiceManager;

@@ -28,9 +28,9 @@ mod text;
 mod wire;
 
 use std::collections::BTreeSet;
-use std::{io, mem};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::{io, mem};
 
 use slab::Slab;
 

@@ -73,8 +73,8 @@ impl Apart {
             Self::spawn(program, root, mailboxes_max, group_max).map_err(StartError::NoProcess)?;
         let instance = apart.await_ready()?;
         // From here on nothing waits for it.
-        let unblocked = ioctl_fionbio(&apart.requests, true)
-            .and_then(|()| ioctl_fionbio(&apart.reports, true));
+        let unblocked =
+            ioctl_fionbio(&apart.requests, true).and_then(|()| ioctl_fionbio(&apart.reports, true));
         unblocked.map_err(|error| StartError::NoProcess(error.into()))?;
         Ok((apart, instance))
     }

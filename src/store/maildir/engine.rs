@@ -158,10 +158,7 @@ impl<D: Disk> Engine<D> {
     fn begin_round(&mut self) -> Option<Round<D::File>> {
         let names = mem::take(&mut self.named);
         let room = self.group_max.saturating_sub(names.len());
-        let data: Vec<_> = self
-            .written
-            .drain(..room.min(self.written.len()))
-            .collect();
+        let data: Vec<_> = self.written.drain(..room.min(self.written.len())).collect();
         if names.is_empty() && data.is_empty() {
             return None;
         }

@@ -123,11 +123,7 @@ impl Folders {
     }
 
     /// Makes what is missing of `mailbox`.
-    fn make(
-        &mut self,
-        disk: &mut impl Disk,
-        mailbox: &MailboxPath,
-    ) -> Result<(), Failure> {
+    fn make(&mut self, disk: &mut impl Disk, mailbox: &MailboxPath) -> Result<(), Failure> {
         if self.room() == 0 && !disk.has_folder(&mailbox.0)? {
             return Err(Failure::TooManyMailboxes);
         }

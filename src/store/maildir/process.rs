@@ -33,8 +33,8 @@ pub fn run(mailboxes_max: usize, group_max: usize) -> io::Result<()> {
     log::set_logger(&LINES).map_err(io::Error::other)?;
     log::set_max_level(LevelFilter::Info);
 
-    let started = System::open(Path::new("."))
-        .and_then(|disk| Engine::start(disk, mailboxes_max, group_max));
+    let started =
+        System::open(Path::new(".")).and_then(|disk| Engine::start(disk, mailboxes_max, group_max));
     let engine = match started {
         Ok(engine) => engine,
         Err(error) => return tell([Report::Unable(error)]),

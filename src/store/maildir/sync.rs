@@ -45,7 +45,7 @@ impl Syncs {
         let together = trusted && self.covered.len() >= TOGETHER_MIN;
         let mut synced = Synced::default();
         if together {
-            synced.all = disk.sync_all().err().map(errno);
+            synced.all = disk.sync_all().err().as_ref().map(errno);
         }
         let one_by_one = self.covered.into_iter().filter(|_| !together);
         for target in one_by_one.chain(self.others) {
@@ -54,7 +54,7 @@ impl Syncs {
                 Target::Folder(path) => disk.sync_folder(path),
             };
             if let Err(error) = result {
-                synced.failed.insert(target, errno(error));
+                synced.failed.insert(target, errno(&error));
             }
         }
         synced
@@ -80,8 +80,8 @@ impl Synced {
     }
 }
 
-fn errno(error: io::Error) -> Errno {
-    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
 /// Whether the kernel reports errors of other files to a sync of the whole file system. Linux does since 5.8
