@@ -9,6 +9,7 @@ use std::{env, fs};
 
 use mailoop::cli::{self, Request};
 use mailoop::client::send::{SendOptions, send};
+use mailoop::confine::{Needs, confine};
 use mailoop::exit::{ExitCode, Failed, show};
 use mailoop::serve::serve;
 use mailoop::store::maildir;
@@ -33,6 +34,11 @@ fn main() -> ProcessExitCode {
 
 /// What a server starts to have its disk waited for.
 fn store_process(mailboxes_max: usize, group_max: usize) -> Result<(), Failed> {
+    // It works in the folder it is to change. What the kernel says to this it has said to the server, who logged it.
+    let _ = confine(&Needs {
+        writable: vec![Path::new(".").to_owned()],
+        removable: Vec::new(),
+    });
     maildir::run(mailboxes_max, group_max)
         .map_err(|error| Failed::new(ExitCode::Io, format_args!("store process: {error}")))
 }

@@ -6,7 +6,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::memory::{Call, Client, MemoryServer, START_DATA, greeted, in_transaction, seconds};
+use common::memory::{
+    Call, Client, MemoryServer, START_DATA, greeted, in_data, in_transaction, seconds,
+};
 
 const TIMEOUT: &str = "421 mail.example.org Error: timeout exceeded\r\n";
 const DRAIN: &str = "421 Service shutting down, try again later\r\n";
@@ -220,4 +222,23 @@ fn who_said_quit_and_sent_on_still_gets_its_answer() {
     );
     server.close(&client);
     assert!(client.is_gone());
+}
+
+#[test]
+fn a_store_that_never_answers_does_not_keep_the_server() {
+    let mut server = MemoryServer::start(&["--drain-timeout", "5"]);
+    let client = in_data(&mut server);
+    let gone = in_data(&mut server);
+    server.shelf().put_off = true;
+    server.send(&client, b".\r\n");
+    server.send(&gone, b".\r\n");
+    server.close(&gone);
+    server.drain();
+    server.advance(seconds(4));
+    assert_eq!(client.text(), "");
+    server.advance(seconds(1));
+    assert_eq!(client.text(), DRAIN);
+    server.close(&client);
+    assert!(client.is_gone() && gone.is_gone());
+    assert!(server.is_empty());
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::memory::{MemoryServer, greeted, in_data};
+use common::memory::{MemoryServer, greeted, in_data, seconds};
 
 #[test]
 fn who_does_not_read_is_not_read_either() {
@@ -77,4 +77,28 @@ fn messages_sent_at_once_are_stored_without_another_event() {
     assert_eq!(said.matches("250 Ok: queued as ").count(), 3, "{said}");
     assert!(said.ends_with("221 Bye\r\n"), "{said}");
     assert_eq!(server.shelf().stored.len(), 3);
+}
+
+#[test]
+fn a_message_is_not_read_while_the_store_takes_no_more() {
+    let mut server = MemoryServer::start(&["--idle-timeout", "10"]);
+    let client = in_data(&mut server);
+    let other = greeted(&mut server);
+    server.shelf().congested = true;
+    server.send(&client, &b"a line of text\r\n".repeat(10_000));
+    assert!(server.has_unread(&client));
+    server.send(&other, b"NOOP\r\n");
+    assert_eq!(other.text(), "250 Ok\r\n");
+    server.send(&other, b"QUIT\r\n");
+    for _ in 0..3 {
+        server.advance(seconds(10));
+    }
+    assert_eq!(client.text(), "", "it is not to blame");
+
+    server.shelf().congested = false;
+    server.advance(seconds(0));
+    server.send(&client, b".\r\n");
+    assert!(client.text().starts_with("250 Ok: queued as"));
+    assert_eq!(server.shelf().stored[0].len(), 160_000);
+    assert!(!server.has_unread(&client));
 }

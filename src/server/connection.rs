@@ -78,7 +78,7 @@ impl Drain {
         match self {
             Self::No => false,
             Self::Until(_) => phase == Phase::Idle,
-            Self::TimeIsUp => !matches!(phase, Phase::Commit | Phase::Closing),
+            Self::TimeIsUp => phase != Phase::Closing,
         }
     }
 }
@@ -302,8 +302,10 @@ impl<T: Transport> Connection<T> {
         if matches!(self.stage, Stage::Leaving(..)) && self.channel.unsent() == 0 {
             return self.part(turn.now);
         }
-        // A message that was submitted keeps even a connection that is gone, until it is known what became of it.
+        // A message that was submitted keeps even a connection that is gone, until it is known what became of it, or
+        // there is no time left to wait for that.
         match (&self.stage, &self.message) {
+            (Stage::Gone(_), _) if matches!(turn.drain, Drain::TimeIsUp) => Next::Reap,
             (_, Message::Submitted(ticket)) => Next::Commit(*ticket),
             (Stage::Gone(_), _) => Next::Reap,
             _ => next,

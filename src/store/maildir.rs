@@ -239,6 +239,7 @@ impl Store for Maildir {
         let id = QueueId::new(&self.instance, self.count);
         let file_name = format!("{}.{id}.{}", unix_seconds(), self.host);
         match &mut self.worker {
+            Worker::Apart(apart) if apart.is_overrun() => return Err(Failure::Full),
             Worker::Apart(apart) => apart.ask(&Request::Open(ticket, &file_name, mailboxes)),
             Worker::Here(engine) => {
                 engine.open(ticket, file_name, mailboxes);

@@ -100,11 +100,10 @@ impl<T: Transport> Connection<T> {
     fn drive(&mut self, input: &mut &[u8], turn: &mut Turn<'_>) -> Pause {
         loop {
             let phase = self.session.phase();
-            if phase == Phase::Commit {
-                return Pause::Commit;
-            }
             if turn.drain.ends(phase) {
                 self.session.shut_down(turn.replies);
+            } else if phase == Phase::Commit {
+                return Pause::Commit;
             }
             let unsent = self.channel.unsent() + turn.replies.len();
             if unsent >= OUTPUT_HIGH_WATER_BYTES && self.session.phase() != Phase::Closing {
