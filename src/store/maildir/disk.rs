@@ -9,7 +9,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, linkat, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, futimens, linkat, mkdirat, openat,
+    renameat, unlinkat,
+};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -78,6 +81,9 @@ pub trait Disk {
     /// What the system says.
     fn remove_file(&mut self, path: &str) -> io::Result<()>;
 
+    /// Whether [`sync_all`](Self::sync_all) tells of every error.
+    fn tells_all_errors(&self) -> bool;
+
     /// Whether [`sync_all`](Self::sync_all) covers a file.
     fn is_covered(&self, file: &Self::File) -> bool;
 
@@ -85,7 +91,7 @@ pub trait Disk {
     ///
     /// # Errors
     /// Any of it may be lost.
-    fn sync_file(&mut self, path: &str) -> io::Result<()>;
+    fn sync_file(&mut self, file: &Self::File) -> io::Result<()>;
 
     /// Makes the names in a folder durable.
     ///
@@ -93,11 +99,12 @@ pub trait Disk {
     /// Any of them may be lost.
     fn sync_folder(&mut self, path: &str) -> io::Result<()>;
 
-    /// Makes everything durable that was written to the file system of the root.
+    /// Makes everything durable that was written to the file system of the root, and sees that this still takes
+    /// changes, by touching the file that was locked with `lock`.
     ///
     /// # Errors
     /// Any of it may be lost, whoever wrote it.
-    fn sync_all(&mut self) -> io::Result<()>;
+    fn sync_all(&mut self, lock: &Self::Lock) -> io::Result<()>;
 
     /// Locks a file, which is created if it is missing, and waits for that.
     ///
@@ -246,13 +253,31 @@ impl Disk for System {
         Ok(unlinkat(&folder, name, AtFlags::empty())?)
     }
 
+    #[cfg(target_os = "linux")]
+    fn tells_all_errors(&self) -> bool {
+        /// Those that are known to; an overlay, for one, does not ask all that is below it.
+        const FILE_SYSTEMS: [u64; 3] = [EXT4, XFS, BTRFS];
+        const EXT4: u64 = 0xEF53;
+        const XFS: u64 = 0x5846_5342;
+        const BTRFS: u64 = 0x9123_683E;
+        let known = rustix::fs::fstatfs(&self.root)
+            .is_ok_and(|root| FILE_SYSTEMS.contains(&root.f_type.cast_unsigned()));
+        // syncfs(2), Versions: before, data of other files was lost in silence.
+        known && is_release_at_least(5, 8)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn tells_all_errors(&self) -> bool {
+        false
+    }
+
     fn is_covered(&self, file: &File) -> bool {
         // A mailbox may be on a file system of its own.
         file.metadata().is_ok_and(|file| file.dev() == self.device)
     }
 
-    fn sync_file(&mut self, path: &str) -> io::Result<()> {
-        self.open_file(path, OFlags::RDONLY)?.sync_data()
+    fn sync_file(&mut self, file: &File) -> io::Result<()> {
+        file.sync_data()
     }
 
     fn sync_folder(&mut self, path: &str) -> io::Result<()> {
@@ -260,14 +285,25 @@ impl Disk for System {
     }
 
     #[cfg(target_os = "linux")]
-    fn sync_all(&mut self) -> io::Result<()> {
+    fn sync_all(&mut self, lock: &File) -> io::Result<()> {
         // The kernel tells each descriptor of an error once, from its opening on; the root is open since before
         // the first write.
-        Ok(rustix::fs::syncfs(&self.root)?)
+        rustix::fs::syncfs(&self.root)?;
+        // One that has given up (an aborted journal) may have nothing to sync any more, and say so with success:
+        // ext4 did until Linux 6.12. It refuses changes.
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        };
+        let times = Timestamps {
+            last_access: now,
+            last_modification: now,
+        };
+        Ok(futimens(lock, &times)?)
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn sync_all(&mut self) -> io::Result<()> {
+    fn sync_all(&mut self, _: &File) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -287,6 +323,16 @@ impl Disk for System {
     }
 }
 
+/// Whether the running kernel is not older than this.
+fn is_release_at_least(major: u32, minor: u32) -> bool {
+    let system = rustix::system::uname();
+    let numbers = system.release().to_str().unwrap_or_default();
+    let mut numbers = numbers
+        .split(|character: char| !character.is_ascii_digit())
+        .map_while(|number| number.parse().ok());
+    (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
+}
+
 /// Makes the folder `path` and what is missing above it, durably.
 fn create_root(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
@@ -300,4 +346,15 @@ fn create_root(path: &Path) -> io::Result<()> {
         made => made?,
     }
     File::open(Path::new(ROOT).join(parent))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_compare_by_number() {
+        assert!(is_release_at_least(2, 6));
+        assert!(!is_release_at_least(1000, 0));
+    }
 }

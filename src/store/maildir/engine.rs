@@ -11,7 +11,7 @@ use super::delivery::Delivery;
 use super::disk::Disk;
 use super::folders::{Folders, MailboxPath};
 use super::instance::Instance;
-use super::sync::{Synced, Syncs, Target, is_trusted};
+use super::sync::{Synced, Syncs};
 use crate::store::{Failure, Finished, Outcome, Ticket};
 
 /// What writes to the folders of a store.
@@ -20,7 +20,7 @@ pub struct Engine<D: Disk> {
     disk: D,
     instance: Instance<D::Lock>,
     folders: Folders,
-    open: HashMap<Ticket, Message<D::File>>,
+    open: HashMap<Ticket, OpenMessage<D::File>>,
     /// Messages that are complete, whose data is not durable yet.
     written: VecDeque<Message<D::File>>,
     /// Messages that have their names, which are not durable yet.
@@ -28,23 +28,21 @@ pub struct Engine<D: Disk> {
     settled: Vec<Finished>,
     /// The most messages of a round.
     group_max: usize,
-    /// Whether a sync of the whole file system tells of every error.
-    sync_trusted: bool,
 }
 
-/// A message with its file, which stays open until its data is durable, so that the kernel cannot forget an error
-/// of it. There is none if it could not be created.
+/// A message that is being written. There is no file if it could not be created.
 #[derive(Debug)]
-struct Message<F> {
+struct OpenMessage<F> {
     delivery: Delivery,
     file: Option<F>,
 }
 
-/// What one sync is for.
-struct Round<F> {
-    names: Vec<Delivery>,
-    data: Vec<Message<F>>,
-    syncs: Syncs,
+/// A message that is complete. Its file stays open until its data is durable: what was written through it, the
+/// kernel tells errors of to it.
+#[derive(Debug)]
+struct Message<F> {
+    delivery: Delivery,
+    file: F,
 }
 
 impl<D: Disk> Engine<D> {
@@ -67,7 +65,6 @@ impl<D: Disk> Engine<D> {
             named: Vec::new(),
             settled: Vec::new(),
             group_max,
-            sync_trusted: is_trusted(),
         })
     }
 
@@ -95,12 +92,12 @@ impl<D: Disk> Engine<D> {
         let mut delivery = Delivery::new(ticket, file_name, first, mailboxes);
         let file = delivery.create(&mut self.disk, &mut self.folders);
         let file = file.map_err(|failure| delivery.result = Err(failure)).ok();
-        self.open.insert(ticket, Message { delivery, file });
+        self.open.insert(ticket, OpenMessage { delivery, file });
     }
 
     /// Appends to an open message.
     pub fn write(&mut self, ticket: Ticket, text: &[u8]) {
-        if let Some(Message { delivery, file }) = self.open.get_mut(&ticket)
+        if let Some(OpenMessage { delivery, file }) = self.open.get_mut(&ticket)
             && let (Ok(()), Some(file)) = (&delivery.result, file)
             && let Err(error) = self.disk.write(file, text)
         {
@@ -121,7 +118,7 @@ impl<D: Disk> Engine<D> {
     /// # Errors
     /// What had failed before.
     pub fn abort(&mut self, ticket: Ticket) -> Result<(), Failure> {
-        let Some(Message { delivery, file }) = self.open.remove(&ticket) else {
+        let Some(OpenMessage { delivery, file }) = self.open.remove(&ticket) else {
             return Ok(());
         };
         drop(file);
@@ -140,44 +137,38 @@ impl<D: Disk> Engine<D> {
 
     /// Closes a complete message. It will be settled by some later round.
     pub fn submit(&mut self, ticket: Ticket) {
-        let Some(mut message) = self.open.remove(&ticket) else {
+        let Some(OpenMessage { mut delivery, file }) = self.open.remove(&ticket) else {
             let unknown = io::Error::from(io::ErrorKind::NotFound);
             let outcome = Outcome::Failed(unknown.into());
             return self.settled.push(Finished { ticket, outcome });
         };
-        match &message.file {
-            Some(file) if message.delivery.result.is_ok() => {
-                message.delivery.is_covered = self.disk.is_covered(file);
-                self.written.push_back(message);
+        match file {
+            Some(file) if delivery.result.is_ok() => {
+                delivery.is_covered = self.disk.is_covered(&file);
+                self.written.push_back(Message { delivery, file });
             }
-            _ => self.settle(message.delivery),
+            _ => self.settle(delivery),
         }
     }
 
-    /// Begins a round, if there is anything to be made durable.
-    fn begin_round(&mut self) -> Option<Round<D::File>> {
+    /// Makes durable what can be: the names that the last round gave, and the data of messages that are complete,
+    /// which get their names for it. Returns whether there was anything.
+    pub fn round(&mut self) -> bool {
         let names = mem::take(&mut self.named);
         let room = self.group_max.saturating_sub(names.len());
-        let data: Vec<_> = self.written.drain(..room.min(self.written.len())).collect();
+        let complete = self.written.len().min(room);
+        let data: Vec<_> = self.written.drain(..complete).collect();
         if names.is_empty() && data.is_empty() {
-            return None;
-        }
-        let mut syncs = Syncs::default();
-        for delivery in &names {
-            syncs.add(self.names_of(delivery), delivery.is_covered);
-        }
-        for Message { delivery, .. } in &data {
-            syncs.add([data_of(delivery)], delivery.is_covered);
-        }
-        Some(Round { names, data, syncs })
-    }
-
-    /// Does one round; whether there was one to do.
-    pub fn round(&mut self) -> bool {
-        let Some(Round { names, data, syncs }) = self.begin_round() else {
             return false;
-        };
-        let synced = syncs.perform(&mut self.disk, self.sync_trusted);
+        }
+        let mut syncs = Syncs::new();
+        for delivery in &names {
+            syncs.add_folders(self.folders_of(delivery), delivery.is_covered);
+        }
+        for Message { delivery, file } in &data {
+            syncs.add_file(delivery.ticket, file, delivery.is_covered);
+        }
+        let synced = syncs.perform(&mut self.disk, self.instance.lock());
         self.settle_named(names, &synced);
         self.name_written(data, &synced);
         self.disk.forget();
@@ -187,7 +178,7 @@ impl<D: Disk> Engine<D> {
     /// Settles messages whose names were `synced`.
     fn settle_named(&mut self, mut group: Vec<Delivery>, synced: &Synced) {
         for delivery in &mut group {
-            delivery.result = synced.result(self.names_of(delivery));
+            delivery.result = synced.folders(&self.folders_of(delivery));
         }
         // What is kept is settled before a message that failed removes folders that it made.
         for delivery in group.iter().filter(|delivery| delivery.result.is_ok()) {
@@ -201,7 +192,7 @@ impl<D: Disk> Engine<D> {
     /// Gives messages whose data was `synced` their names.
     fn name_written(&mut self, group: Vec<Message<D::File>>, synced: &Synced) {
         for Message { mut delivery, .. } in group {
-            delivery.result = synced.result([data_of(&delivery)]);
+            delivery.result = synced.file(delivery.ticket);
             delivery.give_names(&mut self.disk, &mut self.folders);
             if delivery.result.is_ok() {
                 self.named.push(delivery);
@@ -209,6 +200,11 @@ impl<D: Disk> Engine<D> {
                 self.settle(delivery);
             }
         }
+    }
+
+    /// The folders that make the names of a message durable.
+    fn folders_of(&self, delivery: &Delivery) -> Vec<String> {
+        delivery.unsynced_folders(&self.folders)
     }
 
     fn settle(&mut self, delivery: Delivery) {
@@ -226,14 +222,4 @@ impl<D: Disk> Engine<D> {
     pub fn settled(&mut self) -> vec::Drain<'_, Finished> {
         self.settled.drain(..)
     }
-
-    /// The folders that make the names of a message durable.
-    fn names_of(&self, delivery: &Delivery) -> impl Iterator<Item = Target> + use<D> {
-        let folders = delivery.unsynced_folders(&self.folders);
-        folders.into_iter().map(Target::Folder)
-    }
-}
-
-fn data_of(delivery: &Delivery) -> Target {
-    Target::File(delivery.draft_path())
 }

@@ -22,7 +22,7 @@ const NAME_DIGITS: usize = 8;
 pub(super) struct Instance<L> {
     name: String,
     /// Tells the others that this one is alive.
-    _lock: L,
+    lock: L,
 }
 
 impl<L> Instance<L> {
@@ -48,7 +48,12 @@ impl<L> Instance<L> {
             // What is left over harms nobody, and its instance files make the next start try again.
             log::warn!("sweep=incomplete error=\"{error}\"");
         }
-        Ok(Self { name, _lock: lock })
+        Ok(Self { name, lock })
+    }
+
+    /// Its lock.
+    pub(super) fn lock(&self) -> &L {
+        &self.lock
     }
 
     /// The start of its queue ids.
