@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
 
@@ -92,6 +93,7 @@ impl Apart {
         // A pipe that stays small is only slower.
         let _ = fcntl_setpipe_size(&requests, PIPE_BYTES);
         let child = Command::new(program)
+            .arg0("mailoop")
             .arg(COMMAND)
             .args([mailboxes_max, group_max].map(|number| number.to_string()))
             .current_dir(root)
