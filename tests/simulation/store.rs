@@ -85,6 +85,8 @@ pub struct Ledger {
     delay_max: usize,
     planned: Vec<Planned>,
     records: Vec<Record>,
+    /// Whether it takes no more text.
+    pub congested: bool,
     /// Whether the store has more to tell, and the loop has not been told so.
     pub completion: bool,
     /// How many messages were reported as stored.
@@ -104,6 +106,7 @@ impl Ledger {
             delay_max,
             planned: Vec::new(),
             records: Vec::new(),
+            congested: false,
             completion: false,
             stored: 0,
             settled: Vec::new(),
@@ -125,6 +128,11 @@ impl Ledger {
     pub fn is_waiting(&self, client: usize) -> bool {
         self.records_of(client)
             .any(|record| matches!(record.stage, Stage::Submitted(_)))
+    }
+
+    /// Whether a message of `client` is open, and the store takes no more text.
+    pub fn is_kept_waiting(&self, client: usize) -> bool {
+        self.congested && self.has_draft(client)
     }
 
     /// Whether a message of `client` is open.
@@ -163,7 +171,13 @@ impl Ledger {
 
     /// The disk works on: commits come nearer to their end, or `all` of them to it.
     pub fn work(&mut self, all: bool) -> bool {
-        let mut moved = false;
+        let mut moved = self.congested;
+        if self.congested && (all || self.rng.one_in(3)) {
+            self.congested = false;
+            self.completion = true;
+        } else if !all && self.rng.one_in(20) {
+            self.congested = true;
+        }
         for record in &mut self.records {
             if let Stage::Submitted(steps @ 1..) = &mut record.stage {
                 *steps = if all { 0 } else { *steps - 1 };
@@ -323,5 +337,9 @@ impl Store for SlowStore {
 
     fn is_pending(&self) -> bool {
         self.0.borrow().is_pending()
+    }
+
+    fn is_congested(&self) -> bool {
+        self.0.borrow().congested
     }
 }

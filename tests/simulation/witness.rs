@@ -44,6 +44,8 @@ pub struct Witness {
     end_read: bool,
     /// It used up its last turn: it is to wait until those have theirs who did so.
     pub paused: bool,
+    /// When it last could not go on since the store took no more.
+    excused: Option<Instant>,
     /// Since when its deadline has passed.
     overdue: Option<Instant>,
     pub shut: Option<Instant>,
@@ -78,6 +80,7 @@ impl Witness {
             farewell: None,
             end_read: false,
             paused: false,
+            excused: None,
             overdue: None,
             shut: None,
             dropped: None,
@@ -112,6 +115,9 @@ impl Witness {
     pub fn check_read(&self) {
         if self.paused {
             self.wrong(|| "is read from out of its turn, or was left with input before".to_owned());
+        }
+        if self.ledger.borrow().is_kept_waiting(self.client) {
+            self.wrong(|| "its message is read though the store takes no more".to_owned());
         }
         // At the end of a drain nobody waits for the store any more.
         if self.is_waiting() && self.shut.is_none() {
@@ -250,6 +256,9 @@ impl Witness {
         if !self.is_live() || self.is_waiting() {
             return;
         }
+        if self.ledger.borrow().is_kept_waiting(self.client) {
+            self.excused = Some(now);
+        }
         if self.has_lingered() {
             self.wrong(|| "lingers for more than its time".to_owned());
         }
@@ -263,6 +272,7 @@ impl Witness {
             self.line_read,
             self.last_write,
             self.nudged,
+            self.excused,
             last_read,
         ];
         let Some(alive) = signs.into_iter().flatten().max() else {
@@ -277,8 +287,9 @@ impl Witness {
                 self.wrong(|| format!("is still there after {:?}", now - alive));
             }
         }
+        // A last word that is being written has a little more time here as well.
         if let Some((since, before)) = self.data_since
-            && since + self.profile.idle <= now
+            && self.excused.map_or(since, |at| at.max(since)) + self.profile.idle + LINGER <= now
             && self.read_total - before < self.profile.least_bytes()
             && self.shut.is_none()
             && !blocked
