@@ -52,8 +52,15 @@ pub struct Connections<T> {
 struct Slot<T> {
     connection: Connection<T>,
     alarm: Alarm,
-    /// Whether it is on the runnable list, or will be when the store takes more.
-    queued: bool,
+    list: List,
+}
+
+/// Which list a connection is on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    None,
+    Runnable,
+    Congested,
 }
 
 /// A connection by its place, which is used again, and its id, which is not: what is remembered of a
@@ -173,7 +180,7 @@ impl<T: Transport> Connections<T> {
         let key = self.slots.insert(Slot {
             connection,
             alarm: Alarm::default(),
-            queued: false,
+            list: List::None,
         });
         self.turn(key, Connection::on_ready);
     }
@@ -195,7 +202,7 @@ impl<T: Transport> Connections<T> {
         };
         slot.connection.note(readiness);
         // One that is on the runnable list has its turn there: an event must not get it a second one.
-        if !slot.queued {
+        if slot.list != List::Runnable {
             self.turn(key, Connection::on_ready);
         }
     }
@@ -208,7 +215,7 @@ impl<T: Transport> Connections<T> {
                 return;
             };
             if let Some(slot) = self.slot_of(name) {
-                slot.queued = false;
+                slot.list = List::None;
                 self.turn(name.key, Connection::on_ready);
             }
         }
@@ -233,10 +240,22 @@ impl<T: Transport> Connections<T> {
         }
         self.scratch.finished = finished;
         if !self.store.is_congested() {
-            self.runnable.append(&mut self.congested);
+            self.end_congestion();
         }
         if drain {
             self.drain_all();
+        }
+    }
+
+    /// The store takes text again: gives those a turn that wait for it.
+    fn end_congestion(&mut self) {
+        for name in mem::take(&mut self.congested) {
+            if let Some(slot) = self.slot_of(name)
+                && slot.list == List::Congested
+            {
+                slot.list = List::Runnable;
+                self.runnable.push_back(name);
+            }
         }
     }
 
@@ -370,12 +389,12 @@ impl<T: Transport> Connections<T> {
             id: slot.connection.id(),
         };
         match next {
-            Next::Again if !slot.queued => {
-                slot.queued = true;
+            Next::Again if slot.list != List::Runnable => {
+                slot.list = List::Runnable;
                 self.runnable.push_back(name);
             }
-            Next::StoreRoom if !slot.queued => {
-                slot.queued = true;
+            Next::StoreRoom if slot.list == List::None => {
+                slot.list = List::Congested;
                 self.congested.push_back(name);
             }
             Next::Commit(ticket) => {

@@ -305,7 +305,9 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
         let mut live = 0;
         for client in clients {
             let mut wire = client.wire.borrow_mut();
-            wire.witness.paused = wire.is_runnable();
+            // Who waits for the store is on no list of those who take turns.
+            let waits = self.ledger.borrow().is_kept_waiting(client.number);
+            wire.witness.paused = wire.is_runnable() && !waits;
             let blocked = wire.is_blocked();
             wire.witness.check_deadlines(client.script.strict, blocked);
             if let Some((sent, answered)) = client.script.flood {
