@@ -153,6 +153,29 @@ fn address() -> impl Strategy<Value = String> {
         .prop_map(|(local_part, domain)| format!("{local_part}@{domain}"))
 }
 
+#[test]
+fn all_spellings_of_a_mailbox_have_a_plain_one_in_common() {
+    for (plain, spellings) in [
+        (
+            "a.b@d",
+            &["a.b@d", "A.B@D", "\"a.b\"@d", "\"\\a.\\B\"@d"][..],
+        ),
+        ("\"a b\"@d", &["\"a b\"@d", "\"A\\ b\"@D"]),
+        ("\"a.\"@d", &["\"a.\"@d"]),
+        ("\"\"@d", &["\"\"@d"]),
+        (
+            "\"a\\\\\\\"@\"@d",
+            &["\"a\\\\\\\"@\"@d", "\"\\A\\\\\\\"\\@\"@d"],
+        ),
+        ("a@[ipv6:::1]", &["a@[IPv6:::1]"]),
+    ] {
+        for spelling in spellings {
+            let mailbox: Mailbox = spelling.parse().unwrap();
+            assert_eq!(mailbox.plain().as_str(), plain, "{spelling}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn a_valid_address_is_taken_as_it_is(address in address(), parameters in "( [A-Z]{1,5}=[0-9]{1,5})?") {
@@ -168,7 +191,11 @@ proptest! {
     fn quoting_does_not_change_a_mailbox(local_part in "[ -~]{1,20}") {
         let quoted: String = local_part.chars().flat_map(|character| ['\\', character]).collect();
         let mailbox: Mailbox = format!("\"{quoted}\"@d").parse().unwrap();
-        prop_assert_eq!(mailbox.local_part_unquoted(), local_part);
+        prop_assert_eq!(mailbox.local_part_unquoted(), local_part.as_str());
+        let plain = mailbox.plain();
+        prop_assert_eq!(plain.local_part_unquoted(), local_part.to_ascii_lowercase());
+        prop_assert_eq!(plain.as_str().parse::<Mailbox>(), Ok(plain.clone()));
+        prop_assert_eq!(plain.plain(), plain);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Addresses on the wire: reverse-path, forward-path and mailbox (RFC 5321 §4.1.2), with their limits
 //! (§4.5.3.1).
 
+mod mailbox;
+
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
-use std::borrow::Cow;
+
+pub use mailbox::Mailbox;
 
 /// The most octets of a local-part (RFC 5321 §4.5.3.1.1).
 pub const LOCAL_PART_BYTES_MAX: usize = 64;
@@ -14,65 +17,6 @@ pub const DOMAIN_BYTES_MAX: usize = 255;
 pub const PATH_BYTES_MAX: usize = 256;
 /// The most octets between two dots of a domain (RFC 1035 §2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
-
-/// One address, `local-part@domain`, as its client wrote it. It is syntactically valid by construction.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Mailbox {
-    text: Box<str>,
-    /// Where the `@` between local-part and domain is; a quoted local-part may hold others.
-    at: usize,
-}
-
-impl Mailbox {
-    /// The address as it was written: quotes and case are kept, a source route and brackets are not.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The part before the `@`, as it was written.
-    #[must_use]
-    pub fn local_part(&self) -> &str {
-        &self.text[..self.at]
-    }
-
-    /// The part before the `@` without quotes and escapes: what two spellings of one mailbox have in common.
-    #[must_use]
-    pub fn local_part_unquoted(&self) -> Cow<'_, str> {
-        let local = self.local_part();
-        let Some(quoted) = local
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-        else {
-            return Cow::Borrowed(local);
-        };
-        if !quoted.contains('\\') {
-            return Cow::Borrowed(quoted);
-        }
-        let mut unquoted = String::with_capacity(quoted.len());
-        let mut characters = quoted.chars();
-        while let Some(character) = characters.next() {
-            unquoted.extend(if character == '\\' {
-                characters.next()
-            } else {
-                Some(character)
-            });
-        }
-        Cow::Owned(unquoted)
-    }
-
-    /// The part behind the `@`: a domain, or an address literal in its brackets.
-    #[must_use]
-    pub fn domain(&self) -> &str {
-        &self.text[self.at + 1..]
-    }
-}
-
-impl fmt::Display for Mailbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
 
 impl FromStr for Mailbox {
     type Err = PathError;

@@ -1,0 +1,104 @@
+//! One address, in all its spellings.
+
+use core::fmt;
+use std::borrow::Cow;
+
+use super::is_atext;
+
+/// One address, `local-part@domain`, as its client wrote it. It is syntactically valid by construction.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mailbox {
+    pub(super) text: Box<str>,
+    /// Where the `@` between local-part and domain is; a quoted local-part may hold others.
+    pub(super) at: usize,
+}
+
+impl Mailbox {
+    /// The address as it was written: quotes and case are kept, a source route and brackets are not.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The part before the `@`, as it was written.
+    #[must_use]
+    pub fn local_part(&self) -> &str {
+        &self.text[..self.at]
+    }
+
+    /// The part before the `@` without quotes and escapes: what two spellings of one mailbox have in common.
+    #[must_use]
+    pub fn local_part_unquoted(&self) -> Cow<'_, str> {
+        let local = self.local_part();
+        let Some(quoted) = local
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+        else {
+            return Cow::Borrowed(local);
+        };
+        if !quoted.contains('\\') {
+            return Cow::Borrowed(quoted);
+        }
+        let mut unquoted = String::with_capacity(quoted.len());
+        let mut characters = quoted.chars();
+        while let Some(character) = characters.next() {
+            unquoted.extend(if character == '\\' {
+                characters.next()
+            } else {
+                Some(character)
+            });
+        }
+        Cow::Owned(unquoted)
+    }
+
+    /// The part behind the `@`: a domain, or an address literal in its brackets.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.text[self.at + 1..]
+    }
+
+    /// The same mailbox spelled plainly: in lower case, in quotes only if it needs them. All spellings of one
+    /// mailbox have this one in common.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        self.with_local_part(&self.local_part_unquoted())
+    }
+
+    /// The mailbox `unquoted` of the same domain, spelled [plainly](Self::plain). Quotes may make its local-part
+    /// longer than an address on the wire may have it.
+    pub(in crate::smtp) fn with_local_part(&self, unquoted: &str) -> Self {
+        let mut text = quoted_if_needed(unquoted);
+        let at = text.len();
+        text.push('@');
+        text.push_str(self.domain());
+        text.make_ascii_lowercase();
+        Self {
+            text: text.into(),
+            at,
+        }
+    }
+}
+
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A local-part as an address has it, `Dot-string` or else `Quoted-string` (RFC 5321 §4.1.2).
+pub(in crate::smtp) fn quoted_if_needed(unquoted: &str) -> String {
+    let mut atoms = unquoted.split('.');
+    if atoms.all(|atom| !atom.is_empty() && atom.bytes().all(is_atext)) {
+        return unquoted.to_owned();
+    }
+    let mut quoted = String::with_capacity(unquoted.len() + 2);
+    quoted.push('"');
+    for character in unquoted.chars() {
+        if matches!(character, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    quoted
+}
