@@ -11,6 +11,7 @@
 pub mod client;
 pub mod command;
 pub mod data;
+pub mod directory;
 pub mod envelope;
 pub mod event;
 pub mod line;

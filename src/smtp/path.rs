@@ -8,6 +8,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
 pub use mailbox::Mailbox;
+pub(super) use mailbox::quoted_if_needed;
 
 /// The most octets of a local-part (RFC 5321 §4.5.3.1.1).
 pub const LOCAL_PART_BYTES_MAX: usize = 64;

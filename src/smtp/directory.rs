@@ -1,0 +1,314 @@
+//! Which mailboxes an address leads to: aliases, the list of mailboxes, the catch-all (RFC 5321 §3.9.1).
+//!
+//! Names are compared as mailboxes are: ASCII case and quotes make no difference. An address is, in this order,
+//!
+//! 1. an alias, which leads to what it names, and that may be aliases again;
+//! 2. a mailbox in the list;
+//! 3. if there is a plus in its local-part, and something in front of it: the alias or mailbox without plus and tag;
+//! 4. what the catch-all leads to, if there is one;
+//! 5. if the list is closed: nobody, but for the postmaster (RFC 5321 §4.5.1);
+//! 6. a mailbox of its own, without plus and tag.
+//!
+//! What an alias or the catch-all names is wanted: to it, the last three do not apply.
+
+use core::fmt;
+use core::str::FromStr;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::path::{Mailbox, PathError, quoted_if_needed};
+
+/// The most addresses that one alias may lead to, aliases on the way counted in.
+pub const EXPANSION_MAX: usize = 100;
+
+/// What stands between a mailbox and a tag of its owner's choice (RFC 5233).
+const TAG_MARK: char = '+';
+
+/// An address as a table names it, spelled plainly.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// With its domain.
+    Mailbox(Mailbox),
+    /// A local-part, without quotes: as a key in every domain of ours, as a target in that of the recipient.
+    LocalPart(Box<str>),
+}
+
+impl Name {
+    /// What is meant by it in a table that was led to by `source`.
+    fn seen_from(&self, source: &Self) -> Self {
+        match (self, source) {
+            (Self::LocalPart(local_part), Self::Mailbox(source)) => {
+                Self::Mailbox(source.with_local_part(local_part))
+            }
+            _ => self.clone(),
+        }
+    }
+
+    fn local_part(&self) -> Cow<'_, str> {
+        match self {
+            Self::Mailbox(mailbox) => mailbox.local_part_unquoted(),
+            Self::LocalPart(local_part) => Cow::Borrowed(local_part),
+        }
+    }
+
+    /// The same without plus and tag, if it has them.
+    fn untagged(&self) -> Option<Self> {
+        let local_part = self.local_part();
+        let (user, _tag) = local_part.split_once(TAG_MARK)?;
+        if user.is_empty() {
+            return None;
+        }
+        let user = Self::LocalPart(user.into());
+        Some(user.seen_from(self))
+    }
+}
+
+impl FromStr for Name {
+    type Err = PathError;
+
+    /// Reads an address or a local-part, which must not be empty.
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        let name = match text.parse::<Mailbox>() {
+            Ok(mailbox) => Self::Mailbox(mailbox.plain()),
+            Err(_) => {
+                let mailbox = format!("{text}@domain").parse::<Mailbox>()?.plain();
+                Self::LocalPart(mailbox.local_part_unquoted().into())
+            }
+        };
+        if name.local_part().is_empty() {
+            return Err(PathError::Syntax);
+        }
+        Ok(name)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mailbox(mailbox) => mailbox.fmt(f),
+            Self::LocalPart(local_part) => f.write_str(&quoted_if_needed(local_part)),
+        }
+    }
+}
+
+/// What the operator wrote.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// Aliases, and what each leads to.
+    pub aliases: Vec<(Name, Vec<Name>)>,
+    /// The list of mailboxes.
+    pub mailboxes: Vec<Name>,
+    /// Whether there are no others.
+    pub closed: bool,
+    /// What all leads to that nothing else is known of.
+    pub catch_all: Option<Name>,
+}
+
+/// Why tables make no directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadAlias {
+    /// The alias, by its place in its table.
+    pub index: usize,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+/// What is wrong with an alias.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is in the table already.
+    Twice,
+    /// It leads back to itself, or to another that does, by these steps.
+    Loop(Vec<Name>),
+    /// It leads to more than [`EXPANSION_MAX`] addresses.
+    TooMany,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Twice => f.write_str("it stands there twice: write one line for both"),
+            Self::Loop(chain) => {
+                f.write_str("it goes round in a loop, ")?;
+                for (index, name) in chain.iter().enumerate() {
+                    let arrow = if index == 0 { "" } else { " -> " };
+                    write!(f, "{arrow}{name}")?;
+                }
+                f.write_str(": an alias must end at mailboxes")
+            }
+            Self::TooMany => write!(
+                f,
+                "it leads to more than {EXPANSION_MAX} addresses, aliases on the way counted in: name fewer"
+            ),
+        }
+    }
+}
+
+/// An address that is nobody's, with a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSuchMailbox;
+
+/// What is known of an address.
+enum Entry<'a> {
+    Alias(&'a [Name]),
+    Mailbox,
+    Unknown,
+}
+
+/// Aliases, mailboxes and catch-all. Without any of them every address is its own mailbox.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// By the name as it is written. No local-part looks like an address: it would be in quotes.
+    aliases: BTreeMap<Box<str>, Vec<Name>>,
+    mailboxes: BTreeSet<Box<str>>,
+    closed: bool,
+    catch_all: Option<Name>,
+}
+
+impl Directory {
+    /// The directory that these tables make.
+    ///
+    /// # Errors
+    /// The first alias that leads nowhere, or too far.
+    pub fn new(tables: Tables) -> Result<Self, BadAlias> {
+        let written = |name: &Name| name.to_string().into_boxed_str();
+        let mut directory = Self {
+            aliases: BTreeMap::new(),
+            mailboxes: tables.mailboxes.iter().map(written).collect(),
+            closed: tables.closed,
+            catch_all: tables.catch_all,
+        };
+        let mut names = Vec::with_capacity(tables.aliases.len());
+        for (index, (name, targets)) in tables.aliases.into_iter().enumerate() {
+            if directory.aliases.insert(written(&name), targets).is_some() {
+                let reason = Reason::Twice;
+                return Err(BadAlias { index, reason });
+            }
+            names.push(name);
+        }
+        let special = domains_of(names.iter().chain(&tables.mailboxes));
+        for (index, name) in names.into_iter().enumerate() {
+            // In the domains that some name speaks of a local-part may lead elsewhere than in all others, for which
+            // it stands itself.
+            let here = special.iter().map(|domain| name.seen_from(domain));
+            let here = here.filter(|name| !directory.aliases.contains_key(&*name.to_string()));
+            for name in here.chain([name.clone()]) {
+                let followed = directory.follow(name, &mut Vec::new(), &mut BTreeSet::new());
+                followed.map_err(|reason| BadAlias { index, reason })?;
+            }
+        }
+        Ok(directory)
+    }
+
+    /// The mailboxes that mail for `recipient` goes to, each one once: at least one, and at most
+    /// [`EXPANSION_MAX`].
+    ///
+    /// # Errors
+    /// It is nobody's.
+    pub fn resolve(&self, recipient: &Mailbox) -> Result<Vec<Mailbox>, NoSuchMailbox> {
+        let (name, entry) = self.look_up(Name::Mailbox(recipient.plain()));
+        match (entry, &self.catch_all) {
+            (Entry::Alias(_) | Entry::Mailbox, _) => Ok(self.expand(name)),
+            (Entry::Unknown, Some(target)) => Ok(self.expand(target.seen_from(&name))),
+            (Entry::Unknown, None) if self.closed && name.local_part() != "postmaster" => {
+                Err(NoSuchMailbox)
+            }
+            (Entry::Unknown, None) => Ok(self.expand(name)),
+        }
+    }
+
+    /// Whether there is a list of mailboxes that makes no difference, since it is not closed.
+    #[must_use]
+    pub fn has_idle_list(&self) -> bool {
+        !self.mailboxes.is_empty() && !self.closed && self.catch_all.is_none()
+    }
+
+    /// What is known of `name`, or else of it without its tag, which is then left off in any case.
+    fn look_up(&self, name: Name) -> (Name, Entry<'_>) {
+        let entry = self.entry(&name);
+        match (entry, name.untagged()) {
+            (Entry::Unknown, Some(user)) => {
+                let entry = self.entry(&user);
+                (user, entry)
+            }
+            (entry, _) => (name, entry),
+        }
+    }
+
+    fn entry(&self, name: &Name) -> Entry<'_> {
+        let (written, anywhere) = match name {
+            Name::Mailbox(mailbox) => (Cow::Borrowed(mailbox.as_str()), Some(mailbox.local_part())),
+            Name::LocalPart(_) => (Cow::Owned(name.to_string()), None),
+        };
+        let mut names = [Some(&*written), anywhere].into_iter().flatten();
+        if let Some(targets) = names.clone().find_map(|name| self.aliases.get(name)) {
+            Entry::Alias(targets)
+        } else if names.any(|name| self.mailboxes.contains(name)) {
+            Entry::Mailbox
+        } else {
+            Entry::Unknown
+        }
+    }
+
+    /// All mailboxes that `name` leads to.
+    fn expand(&self, name: Name) -> Vec<Mailbox> {
+        let mut seen = BTreeSet::new();
+        let mut mailboxes = Vec::with_capacity(1);
+        let mut ahead = vec![name];
+        while let Some(name) = ahead.pop() {
+            let (name, entry) = self.look_up(name);
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            match (entry, name) {
+                (Entry::Alias(targets), name) => {
+                    ahead.extend(targets.iter().rev().map(|target| target.seen_from(&name)));
+                }
+                (_, Name::Mailbox(mailbox)) => mailboxes.push(mailbox),
+                (_, Name::LocalPart(_)) => {}
+            }
+        }
+        mailboxes
+    }
+
+    /// Follows `name`, to which `chain` has led, in all its branches. Where `seen` has been, all was well.
+    fn follow(
+        &self,
+        name: Name,
+        chain: &mut Vec<Name>,
+        seen: &mut BTreeSet<Name>,
+    ) -> Result<(), Reason> {
+        let (name, entry) = self.look_up(name);
+        if let Some(start) = chain.iter().position(|link| *link == name) {
+            let mut round = chain.split_off(start);
+            round.push(name);
+            return Err(Reason::Loop(round));
+        }
+        if !seen.insert(name.clone()) {
+            return Ok(());
+        }
+        // The first is the alias itself.
+        if seen.len() > 1 + EXPANSION_MAX {
+            return Err(Reason::TooMany);
+        }
+        if let Entry::Alias(targets) = entry {
+            chain.push(name.clone());
+            for target in targets {
+                self.follow(target.seen_from(&name), chain, seen)?;
+            }
+            chain.pop();
+        }
+        Ok(())
+    }
+}
+
+/// One of these names for each domain that they speak of.
+fn domains_of<'a>(names: impl Iterator<Item = &'a Name>) -> Vec<Name> {
+    let mut domains = BTreeMap::new();
+    for name in names {
+        if let Name::Mailbox(mailbox) = name {
+            domains.entry(mailbox.domain()).or_insert(name);
+        }
+    }
+    domains.into_values().cloned().collect()
+}
