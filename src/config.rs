@@ -17,6 +17,7 @@ use crate::exit::{ExitCode, Failed};
 use crate::options::DEFAULT_LISTEN;
 use crate::server::cidr::Cidr;
 use crate::server::{Limits, ListenAddress};
+use crate::smtp::directory::Directory;
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
 use settings::{Origin, Settings, Value};
@@ -162,6 +163,7 @@ fn policy(settings: &Settings) -> Result<Policy, Failed> {
     Ok(Policy {
         hostname: settings.one("hostname", values::domain)?,
         domains: settings.all("domain", values::domain)?,
+        directory: Directory::default(),
         bare_newline: settings.one("bare-newline", values::bare_newline)?,
         end_text: settings.one("end-of-data", values::end_text)?,
         message_bytes_max: settings.one("max-message-size", values::size)?,

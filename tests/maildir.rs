@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Barrier;
 use std::thread;
 
-use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer};
+use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, Recipient};
 use mailoop::smtp::path::{Mailbox, ReversePath};
 use mailoop::store::{Discard, Draft, Failure, Finished, Maildir, MaildirOptions, Outcome, Store};
 use tempfile::{TempDir, tempdir};
@@ -40,7 +40,23 @@ fn mailbox(address: &str) -> Mailbox {
     address.parse().unwrap_or_else(|_| panic!("{address}"))
 }
 
-fn envelope(recipients: &[&str]) -> Envelope {
+/// A recipient that leads to these mailboxes.
+fn alias(address: &str, mailboxes: &[&str]) -> Recipient {
+    Recipient {
+        address: mailbox(address),
+        mailboxes: mailboxes.iter().map(|address| mailbox(address)).collect(),
+    }
+}
+
+fn recipient(address: &str) -> Recipient {
+    alias(address, &[address])
+}
+
+fn recipients(addresses: &[&str]) -> Vec<Recipient> {
+    addresses.iter().map(|address| recipient(address)).collect()
+}
+
+fn envelope(addresses: &[&str]) -> Envelope {
     Envelope {
         peer: Peer::Local,
         hello: Rc::new(Hello {
@@ -48,7 +64,7 @@ fn envelope(recipients: &[&str]) -> Envelope {
             extended: true,
         }),
         reverse_path: ReversePath::Null,
-        recipients: recipients.iter().map(|address| mailbox(address)).collect(),
+        recipients: recipients(addresses),
         body: Body::SevenBit,
     }
 }
@@ -157,6 +173,51 @@ fn a_stored_message_is_one_file_with_a_link_in_each_mailbox() {
 }
 
 #[test]
+fn a_mailbox_gets_one_copy_by_however_many_aliases() {
+    let (root, mut store) = store();
+    let root = root.path();
+    let envelope = Envelope {
+        recipients: vec![
+            alias("sales@d", &["a@d", "b@d"]),
+            alias("info@e", &["B@D", "c@d", "a@d"]),
+            recipient("a@d"),
+        ],
+        ..envelope(&[])
+    };
+    for (name, known) in [("sales@d", 0), ("info@e", 1), ("a@d", 2)] {
+        let accepted = &envelope.recipients[..known];
+        assert_eq!(envelope.recipients[known].address.as_str(), name);
+        store.check(&envelope.recipients[known], accepted).unwrap();
+    }
+    let mut draft = store.begin(&envelope).unwrap();
+    store.write(&mut draft, b"x\r\n").unwrap();
+    let _ = store.submit(draft);
+    outcome(&mut store).unwrap();
+    for folder in ["d/a", "d/b", "d/c"] {
+        assert_eq!(files(root.join(folder).join("new")).len(), 1, "{folder}");
+    }
+    assert!(!root.join("e").exists() && !root.join("d/sales").exists());
+    let stored = &files(root.join("d/a/new"))[0];
+    assert_eq!(fs::metadata(stored).unwrap().nlink(), 3);
+}
+
+#[test]
+fn the_mailboxes_of_an_alias_count_each_to_the_limit() {
+    let root = tempdir().unwrap();
+    fs::create_dir_all(root.path().join("d/a/new")).unwrap();
+    let mut store = open_with(root.path(), 3);
+    let too_many = |result: Result<(), Failure>| matches!(result, Err(Failure::TooManyMailboxes));
+    let two = alias("two@d", &["b@d", "c@d", "a@d"]);
+    store.check(&two, &[]).unwrap();
+    store.check(&two, &recipients(&["b@d", "c@d"])).unwrap();
+    assert!(too_many(store.check(&two, &recipients(&["e@d"]))));
+    let three = alias("three@d", &["b@d", "c@d", "e@d", "a@d"]);
+    assert!(too_many(store.check(&three, &[])));
+    let known = alias("known@d", &["a@d", "\"a\"@d"]);
+    store.check(&known, &[three]).unwrap();
+}
+
+#[test]
 fn the_root_is_made() {
     let above = tempdir().unwrap();
     let root = above.path().join("var/mail");
@@ -194,7 +255,7 @@ fn folder_names_are_safe_and_distinct() {
     ];
     let mut expected = BTreeSet::new();
     for (address, folder) in table.iter().filter(|(_, folder)| !folder.is_empty()) {
-        store.check(&mailbox(address), &[]).unwrap();
+        store.check(&recipient(address), &[]).unwrap();
         deliver(&mut store, &[address], "x\r\n").unwrap();
         assert_eq!(
             files(root.path().join(folder).join("new")).len(),
@@ -215,7 +276,7 @@ fn folder_names_are_safe_and_distinct() {
     );
 
     for address in ["\"\"@d", &literal] {
-        let check = store.check(&mailbox(address), &[]);
+        let check = store.check(&recipient(address), &[]);
         assert!(
             matches!(check, Err(Failure::BadName)),
             "{address}: {check:?}"
@@ -324,17 +385,16 @@ fn mailboxes_are_limited() {
     fs::write(path.join("d/file"), "").unwrap();
     let mut store = open_with(path, 3);
     let too_many = |result: Result<(), Failure>| matches!(result, Err(Failure::TooManyMailboxes));
-    let mailboxes = |addresses: &[&str]| -> Vec<Mailbox> {
-        addresses.iter().map(|address| mailbox(address)).collect()
-    };
 
     // One exists, two more may be made; spellings and those that exist do not count.
-    let accepted = mailboxes(&["a@d", "b@d", "\"b\"@D", "A@d", "c@d"]);
-    store.check(&mailbox("c@d"), &accepted).unwrap();
-    store.check(&mailbox("a@d"), &accepted).unwrap();
-    store.check(&mailbox("C@D"), &accepted).unwrap();
-    assert!(too_many(store.check(&mailbox("e@d"), &accepted)));
-    store.check(&mailbox("e@d"), &mailboxes(&["b@d"])).unwrap();
+    let accepted = recipients(&["a@d", "b@d", "\"b\"@D", "A@d", "c@d"]);
+    store.check(&recipient("c@d"), &accepted).unwrap();
+    store.check(&recipient("a@d"), &accepted).unwrap();
+    store.check(&recipient("C@D"), &accepted).unwrap();
+    assert!(too_many(store.check(&recipient("e@d"), &accepted)));
+    store
+        .check(&recipient("e@d"), &recipients(&["b@d"]))
+        .unwrap();
 
     // All or nothing at commit, and the folders of the refused message go again.
     assert!(too_many(deliver(
@@ -347,23 +407,23 @@ fn mailboxes_are_limited() {
 
     deliver(&mut store, &["b@d"], "x\r\n").unwrap();
     let third = draft(&mut store, &["c@f"], "x\r\n");
-    assert!(too_many(store.check(&mailbox("e@d"), &[])));
+    assert!(too_many(store.check(&recipient("e@d"), &[])));
     assert!(too_many(store.begin(&envelope(&["e@g"])).map(|_| ())));
     assert!(!path.join("g").exists());
     deliver(&mut store, &["a@d", "b@d"], "x\r\n").unwrap();
     store.abort(third);
     assert!(!path.join("f").exists());
-    store.check(&mailbox("e@d"), &[]).unwrap();
+    store.check(&recipient("e@d"), &[]).unwrap();
     deliver(&mut store, &["e@d"], "x\r\n").unwrap();
-    assert!(too_many(store.check(&mailbox("c@d"), &[])));
+    assert!(too_many(store.check(&recipient("c@d"), &[])));
 
     let mut store = open_with(path, 3);
     assert!(
-        too_many(store.check(&mailbox("c@d"), &[])),
+        too_many(store.check(&recipient("c@d"), &[])),
         "counted at start"
     );
     let mut store = open_with(path, 4);
-    store.check(&mailbox("c@d"), &[]).unwrap();
+    store.check(&recipient("c@d"), &[]).unwrap();
 }
 
 #[test]

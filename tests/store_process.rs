@@ -11,7 +11,7 @@ use std::thread;
 
 use common::client::Client;
 use common::{TestServer, files, wait_until};
-use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer};
+use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, Recipient};
 use mailoop::smtp::path::ReversePath;
 use mailoop::store::{Maildir, MaildirOptions, Store};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -151,7 +151,10 @@ fn where_none_can_be_started_the_work_is_done_here() {
         }
         .into(),
         reverse_path: ReversePath::Null,
-        recipients: vec!["a@d".parse().unwrap()],
+        recipients: vec![Recipient {
+            address: "a@d".parse().unwrap(),
+            mailboxes: vec!["a@d".parse().unwrap()],
+        }],
         body: Body::SevenBit,
     };
     // The second one runs, but is not mailoop.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, QueueId};
+use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, QueueId, Recipient};
 use mailoop::smtp::path::ReversePath;
 use mailoop::smtp::trace;
 
@@ -20,7 +20,10 @@ fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
         reverse_path: ReversePath::Mailbox("a@example.com".parse().unwrap()),
         recipients: recipients
             .iter()
-            .map(|recipient| recipient.parse().unwrap())
+            .map(|address| Recipient {
+                address: address.parse().unwrap(),
+                mailboxes: vec!["elsewhere@example.org".parse().unwrap()],
+            })
             .collect(),
         body: Body::default(),
     }

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::smtp::path::Mailbox;
+use crate::smtp::envelope::Recipient;
 
 /// Writes a value so that its line stays one line and its end is found: controls and what is beyond ASCII are
 /// escaped, and what holds a space or quote, or nothing, is quoted.
@@ -55,14 +55,14 @@ impl Write for Escape<'_, '_> {
     }
 }
 
-/// Recipients in angle brackets, separated by commas.
-pub(super) struct Recipients<'a>(pub(super) &'a [Mailbox]);
+/// Recipients as their client named them, in angle brackets, separated by commas.
+pub(super) struct Recipients<'a>(pub(super) &'a [Recipient]);
 
 impl fmt::Display for Recipients<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, recipient) in self.0.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            write!(f, "{comma}<{recipient}>")?;
+            write!(f, "{comma}<{}>", recipient.address)?;
         }
         Ok(())
     }

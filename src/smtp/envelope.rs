@@ -106,8 +106,26 @@ pub struct Envelope {
     pub hello: Rc<Hello>,
     /// Where failures are to be reported.
     pub reverse_path: ReversePath,
-    /// The recipients accepted so far, as the client named them and in its order; one may occur twice.
-    pub recipients: Vec<Mailbox>,
+    /// The recipients accepted so far, in the client's order; one may occur twice.
+    pub recipients: Vec<Recipient>,
     /// The declared kind of its body.
     pub body: Body,
+}
+
+impl Envelope {
+    /// The mailboxes that the message goes to, in the order of the recipients; one may occur several times.
+    pub fn mailboxes(&self) -> impl Iterator<Item = &Mailbox> {
+        self.recipients
+            .iter()
+            .flat_map(|recipient| &recipient.mailboxes)
+    }
+}
+
+/// One recipient of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address, as the client named it.
+    pub address: Mailbox,
+    /// The mailboxes it leads to.
+    pub mailboxes: Vec<Mailbox>,
 }

@@ -1,6 +1,6 @@
 //! What a session tells the one who drives it.
 
-use super::path::Mailbox;
+use super::envelope::Recipient;
 use super::reply::Reply;
 use super::session::Transaction;
 
@@ -12,7 +12,7 @@ pub enum Event<'a> {
     /// Nothing: a command was answered.
     Answered,
     /// Say whether this recipient can be delivered to: `Session::accept_recipient` or `Session::refuse`.
-    CheckRecipient(Mailbox),
+    CheckRecipient(Recipient),
     /// Open a message for `Session::envelope`: `Session::receive_message` or `Session::refuse`.
     BeginMessage,
     /// Append this to the message. If that fails: `Session::refuse_message`.

@@ -1,6 +1,7 @@
 //! What the operator decided about sessions.
 
 use super::data::EndText;
+use super::directory::Directory;
 use super::line::BareNewline;
 use super::path::Mailbox;
 
@@ -11,6 +12,8 @@ pub struct Policy {
     pub hostname: String,
     /// The domains to accept mail for, in any case; empty for any domain.
     pub domains: Vec<String>,
+    /// Which mailboxes the addresses in them lead to.
+    pub directory: Directory,
     /// What a line that ends in a bare LF is.
     pub bare_newline: BareNewline,
     /// The classroom dialect: another line that ends a message.

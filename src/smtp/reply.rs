@@ -55,6 +55,7 @@ replies! {
     NESTED_MAIL           = 503 "5.5.1" "Error: nested MAIL command";
     MAIL_FIRST            = 503 "5.5.1" "Error: need MAIL command";
     RECIPIENT_FIRST       = 503 "5.5.1" "Error: need RCPT command";
+    NO_SUCH_USER          = 550 "5.1.1" "No such user here";
     NOT_LOCAL             = 550 "5.7.1" "Relay not permitted";
     BARE_LF               = 550 "5.6.0" "Bare <LF>";
     BARE_CR               = 550 "5.6.0" "Bare <CR>";

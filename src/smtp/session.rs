@@ -9,6 +9,7 @@
 //! ```
 
 mod message;
+mod transaction;
 
 use core::fmt;
 use std::mem;
@@ -16,12 +17,13 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use super::command::{Command, MailParameters};
+pub use transaction::Transaction;
+
+use super::command::Command;
 use super::data::DataDecoder;
 use super::envelope::{Envelope, Hello, Peer, QueueId};
 use super::event::{Event, Farewell, Phase};
 use super::line::{BareNewline, Line, LineReader};
-use super::path::{ForwardPath, Mailbox, ReversePath};
 use super::policy::Policy;
 use super::reply::{self, Reply, write_reply};
 use super::tally::Tally;
@@ -66,17 +68,6 @@ impl State {
             other => other,
         };
     }
-}
-
-/// One mail transaction (RFC 5321 §3.3).
-#[derive(Debug)]
-pub struct Transaction {
-    /// Who sends, to whom.
-    pub envelope: Envelope,
-    /// The name the store gave the message, once it opened it.
-    pub id: Option<QueueId>,
-    /// Octets of the message so far, counted as RFC 1870 §5 does.
-    pub size: u64,
 }
 
 impl Session {
@@ -175,8 +166,8 @@ impl Session {
             }
             (State::AwaitingRcpt(_), Command::Mail(..)) => self.answer(reply::NESTED_MAIL, out),
             (State::AwaitingRcpt(transaction), Command::Rcpt(to)) => {
-                let accepted = transaction.envelope.recipients.len();
-                self.rcpt(to, accepted, out)
+                let is_full = transaction.is_full(&self.policy);
+                self.rcpt(to, is_full, out)
             }
             (State::AwaitingRcpt(transaction), Command::Data)
                 if transaction.envelope.recipients.is_empty() =>
@@ -222,68 +213,6 @@ impl Session {
         }));
         self.state = State::AwaitingMail;
         Event::Answered
-    }
-
-    fn mail(
-        &mut self,
-        from: ReversePath,
-        parameters: MailParameters,
-        out: &mut BytesMut,
-    ) -> Event<'static> {
-        let Some(hello) = self.hello.clone() else {
-            return self.answer(reply::HELLO_FIRST, out);
-        };
-        if !hello.extended && parameters != MailParameters::default() {
-            return self.answer(reply::UNKNOWN_PARAMETER, out);
-        }
-        if parameters
-            .size
-            .is_some_and(|size| size > self.policy.message_bytes_max)
-        {
-            return self.answer(reply::TOO_LARGE, out);
-        }
-        if self.policy.messages_max != 0 && self.tally.transactions >= self.policy.messages_max {
-            return self.dismiss(reply::TOO_MANY_MESSAGES, Farewell::Limit, out);
-        }
-        self.tally.transactions += 1;
-        let envelope = Envelope {
-            peer: self.peer,
-            hello,
-            reverse_path: from,
-            recipients: Vec::new(),
-            body: parameters.body.unwrap_or_default(),
-        };
-        self.state = State::AwaitingRcpt(Box::new(Transaction {
-            envelope,
-            id: None,
-            size: 0,
-        }));
-        self.answer(reply::SENDER_OK, out)
-    }
-
-    fn rcpt(&mut self, to: ForwardPath, accepted: usize, out: &mut BytesMut) -> Event<'static> {
-        let mailbox = match to {
-            ForwardPath::Mailbox(mailbox) if self.policy.is_local(&mailbox) => mailbox,
-            ForwardPath::Mailbox(_) => return self.answer(reply::NOT_LOCAL, out),
-            // RFC 5321 §4.5.1: mail to the postmaster is always accepted.
-            ForwardPath::Postmaster => match format!("postmaster@{}", self.policy.hostname).parse()
-            {
-                Ok(mailbox) => mailbox,
-                Err(error) => return self.answer(Reply::from(error), out),
-            },
-        };
-        if accepted >= self.policy.recipients_max {
-            return self.answer(reply::TOO_MANY_RECIPIENTS, out);
-        }
-        Event::CheckRecipient(mailbox)
-    }
-
-    /// Adds a recipient to the transaction, in answer to [`Event::CheckRecipient`].
-    pub fn accept_recipient(&mut self, recipient: Mailbox, out: &mut BytesMut) {
-        if let State::AwaitingRcpt(transaction) = &mut self.state {
-            transaction.envelope.recipients.push(recipient);
-            self.answer(reply::RECIPIENT_OK, out);
-        }
     }
 
     /// Refuses a recipient or DATA, in answer to [`Event::CheckRecipient`] or [`Event::BeginMessage`].

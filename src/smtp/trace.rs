@@ -42,7 +42,7 @@ fn write_fields(
     write!(out, "\r\n\tby {hostname} with {protocol} id {id}")?;
     // Several recipients must not learn of each other (RFC 5321 §7.6).
     if let [recipient] = &envelope.recipients[..] {
-        write!(out, "\r\n\tfor <{recipient}>")?;
+        write!(out, "\r\n\tfor <{}>", recipient.address)?;
     }
     write!(out, ";\r\n\t{date}\r\n")
 }

@@ -3,8 +3,7 @@
 use std::process;
 
 use super::{Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
-use crate::smtp::envelope::{Envelope, QueueId};
-use crate::smtp::path::Mailbox;
+use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 
 /// Accepts every message and drops it.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ impl Default for Discard {
 }
 
 impl Store for Discard {
-    fn check(&mut self, _recipient: &Mailbox, _accepted: &[Mailbox]) -> Result<(), Failure> {
+    fn check(&mut self, _recipient: &Recipient, _accepted: &[Recipient]) -> Result<(), Failure> {
         Ok(())
     }
 

@@ -38,7 +38,7 @@ use self::apart::{Apart, StartError};
 use self::text::Text;
 use self::wire::Request;
 use super::{Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
-use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId};
+use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
 use crate::smtp::path::Mailbox;
 
 pub use apart::{COMMAND, THIS_PROGRAM};
@@ -176,9 +176,16 @@ impl Maildir {
         }
     }
 
-    fn exists(&mut self, mailbox: &MailboxPath) -> io::Result<bool> {
+    /// Those of `mailboxes` that are not there.
+    fn missing(&mut self, mailboxes: Vec<MailboxPath>) -> io::Result<BTreeSet<MailboxPath>> {
         self.disk.forget();
-        self.disk.has_folder(&mailbox.to_string())
+        let mut missing = BTreeSet::new();
+        for mailbox in mailboxes {
+            if !self.disk.has_folder(&mailbox.to_string())? {
+                missing.insert(mailbox);
+            }
+        }
+        Ok(missing)
     }
 
     /// The process that worked for this store is gone. Nobody knows what became of the messages it had, so they are
@@ -209,20 +216,19 @@ fn start_here(options: &MaildirOptions) -> io::Result<Box<Engine<System>>> {
 }
 
 impl Store for Maildir {
-    fn check(&mut self, recipient: &Mailbox, accepted: &[Mailbox]) -> Result<(), Failure> {
-        let mailbox = MailboxPath::new(recipient)?;
-        // Only near the limit does it matter which of them exist or are the same.
+    fn check(&mut self, recipient: &Recipient, accepted: &[Recipient]) -> Result<(), Failure> {
+        let mailboxes = paths(&recipient.mailboxes)?;
+        let others = accepted.iter().flat_map(|recipient| &recipient.mailboxes);
+        // Only near the limit does it matter which of all these exist or are the same.
         let room = self.mailbox_room();
-        if room > accepted.len() || self.exists(&mailbox)? {
+        if room >= mailboxes.len() + others.clone().count() {
             return Ok(());
         }
-        let mut missing = BTreeSet::from([mailbox]);
-        for recipient in accepted {
-            let mailbox = MailboxPath::new(recipient)?;
-            if !self.exists(&mailbox)? {
-                missing.insert(mailbox);
-            }
+        let mut missing = self.missing(mailboxes)?;
+        if missing.is_empty() {
+            return Ok(());
         }
+        missing.append(&mut self.missing(paths(others)?)?);
         if missing.len() > room {
             return Err(Failure::TooManyMailboxes);
         }
@@ -230,7 +236,7 @@ impl Store for Maildir {
     }
 
     fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure> {
-        let mailboxes = distinct(&envelope.recipients)?;
+        let mailboxes = distinct(envelope.mailboxes())?;
         if matches!(&self.worker, Worker::Nobody(unsettled) if unsettled.is_empty()) {
             self.work_here()?;
         }
@@ -355,20 +361,24 @@ fn gone() -> Failure {
     io::Error::from(io::ErrorKind::BrokenPipe).into()
 }
 
-/// The mailboxes of `recipients`, each one once, in their order.
-fn distinct(recipients: &[Mailbox]) -> Result<Vec<MailboxPath>, Failure> {
-    let mut mailboxes = Vec::new();
-    for recipient in recipients {
-        let mailbox = MailboxPath::new(recipient)?;
-        if !mailboxes.contains(&mailbox) {
-            mailboxes.push(mailbox);
-        }
-    }
-    if mailboxes.is_empty() {
+fn paths<'a>(
+    mailboxes: impl IntoIterator<Item = &'a Mailbox>,
+) -> Result<Vec<MailboxPath>, Failure> {
+    mailboxes.into_iter().map(MailboxPath::new).collect()
+}
+
+/// The places of `mailboxes`, each one once, in their order.
+fn distinct<'a>(
+    mailboxes: impl IntoIterator<Item = &'a Mailbox>,
+) -> Result<Vec<MailboxPath>, Failure> {
+    let mut places = paths(mailboxes)?;
+    let mut seen = BTreeSet::new();
+    places.retain(|place| seen.insert(place.clone()));
+    if places.is_empty() {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "no recipient");
         return Err(error.into());
     }
-    Ok(mailboxes)
+    Ok(places)
 }
 
 /// `hostname` as it stands in a file name. Maildir writes `/` and `:` as backslash and octal number, since the one

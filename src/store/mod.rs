@@ -21,22 +21,21 @@ use std::time::SystemTime;
 
 use rustix::io::Errno;
 
-use crate::smtp::envelope::{Envelope, QueueId};
-use crate::smtp::path::Mailbox;
+use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 
 pub use discard::Discard;
 pub use maildir::{Maildir, MaildirOptions};
 
 /// A place that mail is delivered to.
 pub trait Store {
-    /// Whether `recipient` could be delivered to if it joined `accepted`, the recipients its message has
-    /// already. It is asked before a recipient is accepted, and changes nothing.
+    /// Whether the mailboxes of `recipient` could be delivered to if it joined `accepted`, the recipients its message
+    /// has already. It is asked before a recipient is accepted, and changes nothing.
     ///
     /// # Errors
     /// Why not.
-    fn check(&mut self, recipient: &Mailbox, accepted: &[Mailbox]) -> Result<(), Failure>;
+    fn check(&mut self, recipient: &Recipient, accepted: &[Recipient]) -> Result<(), Failure>;
 
-    /// Opens a message for the recipients of `envelope`.
+    /// Opens a message for the mailboxes of `envelope`; each gets it once.
     ///
     /// # Errors
     /// Why it could not be opened; nothing is left behind.

@@ -14,8 +14,7 @@ use mailoop::server::channel::Readiness;
 use mailoop::server::connections::Connections;
 use mailoop::server::listener::PeerAddress;
 use mailoop::server::transport::Transport;
-use mailoop::smtp::envelope::{Envelope, Peer, QueueId};
-use mailoop::smtp::path::Mailbox;
+use mailoop::smtp::envelope::{Envelope, Peer, QueueId, Recipient};
 use mailoop::store::{Draft, Failure, Finished, Outcome, Store, Ticket};
 
 /// The configuration that these options of `mailoop serve` make.
@@ -413,7 +412,7 @@ impl Shelf {
 struct MemoryStore(Rc<RefCell<Shelf>>);
 
 impl Store for MemoryStore {
-    fn check(&mut self, _: &Mailbox, _: &[Mailbox]) -> Result<(), Failure> {
+    fn check(&mut self, _: &Recipient, _: &[Recipient]) -> Result<(), Failure> {
         self.0.borrow_mut().fails(Call::Check)
     }
 

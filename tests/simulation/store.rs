@@ -5,8 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Instant;
 
-use mailoop::smtp::envelope::{Envelope, QueueId};
-use mailoop::smtp::path::Mailbox;
+use mailoop::smtp::envelope::{Envelope, QueueId, Recipient};
 use mailoop::smtp::reply::{self, Reply};
 use mailoop::store::{Draft, Failure, Finished, Outcome, Store, Ticket};
 
@@ -300,9 +299,9 @@ pub struct SlowStore(pub Rc<RefCell<Ledger>>, pub Rc<Journal>);
 
 impl Store for SlowStore {
     /// A recipient's fate is in its name.
-    fn check(&mut self, recipient: &Mailbox, _: &[Mailbox]) -> Result<(), Failure> {
+    fn check(&mut self, recipient: &Recipient, _: &[Recipient]) -> Result<(), Failure> {
         self.1.count_call();
-        match recipient.local_part() {
+        match recipient.address.local_part() {
             "full" => Err(Failure::Full),
             "many" => Err(Failure::TooManyMailboxes),
             "bad" => Err(Failure::BadName),

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use mailoop::smtp::data::EndText;
-use mailoop::smtp::envelope::{Envelope, Peer, QueueId};
+use mailoop::smtp::directory::{Directory, EXPANSION_MAX, Tables};
+use mailoop::smtp::envelope::{Envelope, Peer, QueueId, Recipient};
 use mailoop::smtp::event::{Event, Farewell, Phase};
 use mailoop::smtp::line::{BareNewline, COMMAND_LINE_BYTES_MAX, MAIL_PARAMETERS_BYTES_MAX};
-use mailoop::smtp::path::Mailbox;
 use mailoop::smtp::policy::Policy;
 use mailoop::smtp::reply;
 use mailoop::smtp::session::Session;
@@ -41,6 +41,11 @@ impl Setting {
                 .then(|| "example.org".to_owned())
                 .into_iter()
                 .collect(),
+            directory: if bit(5) {
+                directory()
+            } else {
+                Directory::default()
+            },
             bare_newline: match policy % 4 {
                 0 => BareNewline::Normalize,
                 1 => BareNewline::Reject,
@@ -75,6 +80,27 @@ impl Setting {
             _ => Fate::Stored,
         }
     }
+}
+
+/// A closed list, and aliases within the domain.
+fn directory() -> Directory {
+    let name = |text: &str| text.parse().expect("a name");
+    let names = |texts: &[&str]| texts.iter().map(|text| name(text)).collect();
+    let aliases = [
+        ("b", &["c", "c+tag", "\"quoted string\""][..]),
+        ("Postmaster", &["b", "a@example.org"]),
+        ("info@example.org", &["postmaster"]),
+    ];
+    Directory::new(Tables {
+        aliases: aliases
+            .iter()
+            .map(|(alias, targets)| (name(alias), names(targets)))
+            .collect(),
+        mailboxes: names(&["a", "c@example.org", "recipient", "d+tag"]),
+        closed: true,
+        catch_all: None,
+    })
+    .expect("no loop")
 }
 
 /// What came of a session.
@@ -177,8 +203,16 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn check(&mut self, recipient: Mailbox, out: &mut BytesMut) {
-        if recipient.local_part().starts_with('x') {
+    fn check(&mut self, recipient: Recipient, out: &mut BytesMut) {
+        let mailboxes = &recipient.mailboxes;
+        assert!((1..=EXPANSION_MAX).contains(&mailboxes.len()));
+        for mailbox in mailboxes {
+            // Only a postmaster without a domain is a mailbox of the server's own name.
+            let postmaster = recipient.address.domain() == self.setting.policy.hostname;
+            assert!(postmaster || self.setting.policy.is_local(mailbox));
+            assert_eq!(&mailbox.plain(), mailbox);
+        }
+        if recipient.address.local_part().starts_with('x') {
             self.session.refuse(reply::MAILBOX_LIMIT, out);
         } else {
             self.session.accept_recipient(recipient, out);

@@ -1,0 +1,110 @@
+//! The first half of a transaction: who sends, and to whom.
+
+use bytes::BytesMut;
+
+use super::{Session, State};
+use crate::smtp::command::MailParameters;
+use crate::smtp::directory::NoSuchMailbox;
+use crate::smtp::envelope::{Envelope, QueueId, Recipient};
+use crate::smtp::event::{Event, Farewell};
+use crate::smtp::path::{ForwardPath, ReversePath};
+use crate::smtp::policy::Policy;
+use crate::smtp::reply::{self, Reply};
+
+/// How many mailboxes more than recipients a transaction may have before it takes no more recipients: a few short
+/// commands must not make up an envelope of any length. The last one may go past it.
+const MAILBOXES_ADDED_MAX: usize = 1000;
+
+/// One mail transaction (RFC 5321 §3.3).
+#[derive(Debug)]
+pub struct Transaction {
+    /// Who sends, to whom.
+    pub envelope: Envelope,
+    /// The name the store gave the message, once it opened it.
+    pub id: Option<QueueId>,
+    /// Octets of the message so far, counted as RFC 1870 §5 does.
+    pub size: u64,
+}
+
+impl Transaction {
+    /// Whether it takes no more recipients.
+    pub(super) fn is_full(&self, policy: &Policy) -> bool {
+        let recipients = self.envelope.recipients.len();
+        let mailboxes = self.envelope.mailboxes().count();
+        recipients >= policy.recipients_max || mailboxes >= recipients + MAILBOXES_ADDED_MAX
+    }
+}
+
+impl Session {
+    /// MAIL, which begins a transaction.
+    pub(super) fn mail(
+        &mut self,
+        from: ReversePath,
+        parameters: MailParameters,
+        out: &mut BytesMut,
+    ) -> Event<'static> {
+        let Some(hello) = self.hello.clone() else {
+            return self.answer(reply::HELLO_FIRST, out);
+        };
+        if !hello.extended && parameters != MailParameters::default() {
+            return self.answer(reply::UNKNOWN_PARAMETER, out);
+        }
+        if parameters
+            .size
+            .is_some_and(|size| size > self.policy.message_bytes_max)
+        {
+            return self.answer(reply::TOO_LARGE, out);
+        }
+        if self.policy.messages_max != 0 && self.tally.transactions >= self.policy.messages_max {
+            return self.dismiss(reply::TOO_MANY_MESSAGES, Farewell::Limit, out);
+        }
+        self.tally.transactions += 1;
+        let envelope = Envelope {
+            peer: self.peer,
+            hello,
+            reverse_path: from,
+            recipients: Vec::new(),
+            body: parameters.body.unwrap_or_default(),
+        };
+        self.state = State::AwaitingRcpt(Box::new(Transaction {
+            envelope,
+            id: None,
+            size: 0,
+        }));
+        self.answer(reply::SENDER_OK, out)
+    }
+
+    /// RCPT, to a transaction that may be full already.
+    pub(super) fn rcpt(
+        &mut self,
+        to: ForwardPath,
+        is_full: bool,
+        out: &mut BytesMut,
+    ) -> Event<'static> {
+        let address = match to {
+            ForwardPath::Mailbox(mailbox) if self.policy.is_local(&mailbox) => mailbox,
+            ForwardPath::Mailbox(_) => return self.answer(reply::NOT_LOCAL, out),
+            // RFC 5321 §4.5.1: mail to the postmaster is always accepted.
+            ForwardPath::Postmaster => match format!("postmaster@{}", self.policy.hostname).parse()
+            {
+                Ok(mailbox) => mailbox,
+                Err(error) => return self.answer(Reply::from(error), out),
+            },
+        };
+        if is_full {
+            return self.answer(reply::TOO_MANY_RECIPIENTS, out);
+        }
+        match self.policy.directory.resolve(&address) {
+            Ok(mailboxes) => Event::CheckRecipient(Recipient { address, mailboxes }),
+            Err(NoSuchMailbox) => self.answer(reply::NO_SUCH_USER, out),
+        }
+    }
+
+    /// Adds a recipient to the transaction, in answer to [`Event::CheckRecipient`].
+    pub fn accept_recipient(&mut self, recipient: Recipient, out: &mut BytesMut) {
+        if let State::AwaitingRcpt(transaction) = &mut self.state {
+            transaction.envelope.recipients.push(recipient);
+            self.answer(reply::RECIPIENT_OK, out);
+        }
+    }
+}
