@@ -1,12 +1,14 @@
 //! What the operator decided, checked before a socket opens.
 //!
 //! [`sources`] puts together what [`file`](mod@file), [`environment`] and flags say about each option, as text with its
-//! origin: [`settings`]. [`values`] reads the text, and [`Config`] is what comes of it.
+//! origin: [`settings`]. [`values`] reads the text, and [`Config`] is what comes of it. Aliases and mailboxes are
+//! [`tables`] of the file.
 
 pub mod environment;
 pub mod file;
 pub mod settings;
 pub mod sources;
+pub mod tables;
 pub mod values;
 
 use std::path::PathBuf;
@@ -126,11 +128,15 @@ impl Config {
     /// What is allowed but hardly meant.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let recipients = self.policy.recipients_max;
-        let few = recipients < RECIPIENTS_STANDARD;
-        few.then(|| {
+        let few = (recipients < RECIPIENTS_STANDARD).then(|| {
             format!("--max-recipients {recipients} is less than the {RECIPIENTS_STANDARD} that RFC 5321 §4.5.3.1.8 asks for")
-        })
-        .into_iter()
+        });
+        let idle = self.policy.directory.has_idle_list();
+        let idle = idle.then(|| {
+            "the names in [mailboxes] make no difference: closed = true refuses all others"
+                .to_owned()
+        });
+        few.into_iter().chain(idle)
     }
 }
 
@@ -160,10 +166,16 @@ fn named_listeners(settings: &Settings) -> Result<Vec<ListenAddress>, Failed> {
 }
 
 fn policy(settings: &Settings) -> Result<Policy, Failed> {
+    let hostname = settings.one("hostname", values::domain)?;
+    let domains = settings.all("domain", values::domain)?;
+    let directory = match settings.tables() {
+        Some(tables) => tables.directory(&hostname, &domains)?,
+        None => Directory::default(),
+    };
     Ok(Policy {
-        hostname: settings.one("hostname", values::domain)?,
-        domains: settings.all("domain", values::domain)?,
-        directory: Directory::default(),
+        hostname,
+        domains,
+        directory,
         bare_newline: settings.one("bare-newline", values::bare_newline)?,
         end_text: settings.one("end-of-data", values::end_text)?,
         message_bytes_max: settings.one("max-message-size", values::size)?,

@@ -79,7 +79,7 @@ pub static OPTIONS: &[ServeOption] = &[
     number("exit-after", "N", "End in good order after so many messages were accepted; 0 for never").or("0"),
     text("log-level", "LEVEL", "The least urgent lines to log: error, warn, info, debug or trace").or("info"),
     text("log-file", "FILE", "Append the log to FILE, opened again on SIGHUP [default: standard error]"),
-    text("config", "FILE", "Read options from FILE, as TOML; environment and flags come before it").outside(),
+    text("config", "FILE", "Read options, aliases and mailboxes from FILE, as TOML; environment and flags come before it").outside(),
     flag("check", "Read and check the configuration, say what would run, and end").outside(),
 ];
 
@@ -150,14 +150,8 @@ impl ServeOption {
     /// The option that somebody meant who wrote `name`, which is nearly its name.
     #[must_use]
     pub fn nearly(name: &str) -> Option<&'static Self> {
-        const TYPOS_MAX: usize = 2;
-        let name = name.to_lowercase().replace('_', "-");
-        OPTIONS
-            .iter()
-            .map(|option| (typos(option.name, &name), option))
-            .filter(|(typos, _)| *typos <= TYPOS_MAX)
-            .min_by_key(|(typos, _)| *typos)
-            .map(|(_, option)| option)
+        let names: Vec<_> = OPTIONS.iter().map(|option| option.name).collect();
+        nearest(name, &names).and_then(Self::named)
     }
 
     /// Its name in the environment.
@@ -203,8 +197,19 @@ impl ServeOption {
     }
 }
 
+/// Which of `names` somebody meant who wrote `name`, which is nearly one of them.
+#[must_use]
+pub fn nearest(name: &str, names: &[&'static str]) -> Option<&'static str> {
+    const TYPOS_MAX: usize = 2;
+    let name = name.to_lowercase().replace('_', "-");
+    let typos = |known: &&str| typos(known, &name);
+    let nearest = names.iter().copied().min_by_key(typos)?;
+    (typos(&nearest) <= TYPOS_MAX).then_some(nearest)
+}
+
 /// A string as TOML writes it, in one line.
-struct Quoted<'a>(&'a str);
+#[derive(Debug)]
+pub struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -108,6 +108,8 @@ fn the_example_has_every_option_with_its_default() {
     let output = check(&["--config", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let example = fs::read_to_string(path).unwrap();
+    // Behind the options stand the tables.
+    let (example, _) = example.split_once("# What follows ").unwrap();
     let lines: Vec<_> = example.lines().collect();
     let assigned = lines.iter().filter(|line| line.contains(" = ")).count();
     let options = OPTIONS
@@ -140,5 +142,37 @@ fn the_example_has_every_option_with_its_default() {
             .lines()
             .any(|said| said.starts_with(&format!("{line}  # /")));
         assert!(heard, "{line}: {said}");
+    }
+}
+
+#[test]
+fn the_tables_of_the_example_are_as_they_may_be() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/deploy/mailoop.toml");
+    let example = fs::read_to_string(path).unwrap();
+    let (_, tables) = example.split_once("# What follows ").unwrap();
+    let commented = tables.lines().filter_map(|line| line.strip_prefix('#'));
+    let lines = commented.filter(|line| !line.starts_with(' '));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tables.toml");
+    fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let output = check(&[
+        "--config",
+        path.to_str().unwrap(),
+        "--domain",
+        "example.org",
+    ]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{:?}", output.stderr);
+    for line in [
+        "catch-all = \"ann@example.org\"  # ",
+        "[aliases]",
+        "\"sales\" = [\"ann@example.org\", \"bob\"]  # ",
+        "\"first.last\" = [\"ann\"]  # ",
+        "[mailboxes]",
+        "closed = true  # ",
+        "names = [\"ann\", \"bob@example.org\"]  # ",
+    ] {
+        let shown = said.lines().any(|shown| shown.starts_with(line));
+        assert!(shown, "{line}: {said}");
     }
 }

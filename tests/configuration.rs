@@ -234,7 +234,10 @@ fn a_mistake_in_a_file_is_told_with_its_line_its_key_and_what_would_be_right() {
             "\n\nmax-error = 1",
             ":3: max-error: there is no such option in a file; did you mean max-errors?",
         ),
-        ("[aliases]\nx = 'y'", ":1: aliases: there is no such option"),
+        (
+            "[aliass]\nx = 'y'",
+            ":1: aliass: there is no such option in a file; did you mean aliases?",
+        ),
         ("tls-cert = ['x']", ":1: tls-cert: there is no such option"),
         (
             "'a\\nb' = 1\n\"c\\nd\" = 1",

@@ -85,8 +85,13 @@ fn in_memory_cut_at_every_octet() {
 /// Plays a dialogue with the real server.
 fn play_over_socket(dialogue: &Dialogue) {
     let options: Vec<_> = dialogue.options.iter().map(String::as_str).collect();
-    let mut server =
-        TestServer::start(&[&["--hostname", "mail.example.org"], &options[..]].concat());
+    let mut server = TestServer::start(
+        &[
+            &["--hostname", "mail.example.org", "--listen", "127.0.0.1:0"],
+            &options[..],
+        ]
+        .concat(),
+    );
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))

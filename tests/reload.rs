@@ -139,6 +139,52 @@ fn a_bad_file_changes_nothing_but_the_log() {
 }
 
 #[test]
+fn who_there_is_is_read_again_and_a_bad_table_leaves_it_as_it_was() {
+    let closed = format!("{LISTEN}domain = ['a.example']\n[mailboxes]\nclosed = true\nnames = ");
+    let running = Reloading::start(&format!("{closed}['ann']"), &[]);
+    let in_transaction = || {
+        let mut client = running.connect().greeted();
+        client.ask("MAIL FROM:<a@example.org>", "250 ");
+        client
+    };
+    let (ann, bob) = ("RCPT TO:<ann@a.example>", "RCPT TO:<bob@a.example>");
+    let mut old = in_transaction();
+    old.ask(ann, "250 ");
+    old.ask(bob, "550 No such user here");
+    running.reload(&format!("{closed}['ann', 'bob']"), RELOADED);
+    in_transaction().ask(bob, "250 ");
+    // A session goes by what it began with.
+    old.ask(bob, "550 ");
+    for (bad, why) in [
+        (
+            "[]\n[aliases]\ncarl = 'carl'",
+            ":7: [aliases] carl: it goes round in a loop",
+        ),
+        (
+            "[]\n[aliases]\ncarl = 'a@b.example'",
+            ":7: [aliases] carl = a@b.example: ",
+        ),
+        ("['ann', 1]", ":5: [mailboxes] names = 1: "),
+    ] {
+        running.reload(&format!("{closed}{bad}"), KEPT);
+        let log = running.server.log();
+        assert!(log.contains(why), "{why}: {log}");
+        let mut client = in_transaction();
+        client.ask(bob, "250 ");
+        client.ask("RCPT TO:<carl@a.example>", "550 ");
+    }
+    running.reload(
+        &format!("{closed}['bob']\n[aliases]\ncarl = 'bob'"),
+        RELOADED,
+    );
+    let mut client = in_transaction();
+    client.ask(ann, "550 ");
+    client.ask("RCPT TO:<carl@a.example>", "250 ");
+    running.reload(&format!("{LISTEN}domain = ['a.example']"), RELOADED);
+    in_transaction().ask("RCPT TO:<whoever@a.example>", "250 ");
+}
+
+#[test]
 fn limits_apply_from_then_on_and_what_takes_a_restart_is_told() {
     let running = Reloading::start(&format!("{LISTEN}max-connections = 1"), &[]);
     let _first = running.connect().greeted();

@@ -1,6 +1,8 @@
-//! Options in a configuration file: `max-errors = 20`.
+//! A configuration file: options, as `max-errors = 20`, and tables.
 
 use core::fmt;
+use core::ops::Range;
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
@@ -8,8 +10,9 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::settings::{Origin, Settings, Value, one_line};
+use super::tables::{self, AddressTables};
 use crate::exit::{ExitCode, Failed};
-use crate::options::{Kind, Scope, ServeOption};
+use crate::options::{self, Kind, OPTIONS, Scope, ServeOption};
 
 /// A value longer than this is not repeated in a message.
 const SHOWN_CHARACTERS_MAX: usize = 60;
@@ -46,24 +49,36 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Failed> {
     if let Some(failed) = source.first_of(&errors) {
         return Err(failed);
     }
-    // By place, so that the first mistake is the one that is told.
-    let mut entries: Vec<_> = table.get_ref().iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
     let mut settings = Settings::default();
-    for (key, value) in entries {
+    let mut tables = AddressTables::new(name);
+    for (key, value) in Source::entries(table.get_ref()) {
+        if tables::KEYS.contains(&&**key.get_ref()) {
+            tables.read(&source, key, value)?;
+            continue;
+        }
         let option = source.option(key.get_ref(), key.span().start)?;
         settings.set_values(option, source.values(option, key.span().start, value)?);
     }
+    settings.set_tables(tables);
     Ok(settings)
 }
 
 /// A file, and where one is in it.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     name: &'a str,
     text: &'a str,
 }
 
 impl Source<'_> {
+    /// What is in a table, by place, so that the first mistake is the one that is told.
+    pub(super) fn entries<'t, 'a>(
+        table: &'t DeTable<'a>,
+    ) -> Vec<(&'t Spanned<Cow<'a, str>>, &'t Spanned<DeValue<'a>>)> {
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        entries
+    }
+
     /// The first of these mistakes of syntax; a mistake often brings others behind it.
     fn first_of(&self, errors: &[toml::de::Error]) -> Option<Failed> {
         let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
@@ -84,13 +99,18 @@ impl Source<'_> {
     /// The option with the name `key`.
     fn option(&self, key: &str, at: usize) -> Result<&'static ServeOption, Failed> {
         let key_shown = one_line(key);
+        let names: Vec<_> = OPTIONS
+            .iter()
+            .map(|option| option.name)
+            .chain(tables::KEYS)
+            .collect();
         let remedy = match ServeOption::named(key) {
             Some(option) if option.scope == Scope::Outside => {
                 format!("use --{key} or {}", option.variable())
             }
             Some(option) => return Ok(option),
-            None => match ServeOption::nearly(key) {
-                Some(option) => format!("did you mean {}?", option.name),
+            None => match options::nearest(key, &names) {
+                Some(name) => format!("did you mean {name}?"),
                 None => "mailoop serve --help tells which there are".to_owned(),
             },
         };
@@ -140,10 +160,7 @@ impl Source<'_> {
     }
 
     fn mistyped(&self, option: &ServeOption, at: usize, value: &Spanned<DeValue<'_>>) -> Failed {
-        let written = match self.shown(value) {
-            Some(shown) => format!("{} = {shown}", option.name),
-            None => option.name.to_owned(),
-        };
+        let written = self.written(option.name, value);
         match option.kind {
             Kind::Flag => self.wrong(at, format_args!("{written}: write true or false")),
             Kind::Text | Kind::Number | Kind::List => {
@@ -153,19 +170,37 @@ impl Source<'_> {
         }
     }
 
+    /// A value with its name, as it stands in the file if it is short.
+    pub(super) fn written(&self, name: &str, value: &Spanned<DeValue<'_>>) -> String {
+        match self.shown(value) {
+            Some(shown) => format!("{name} = {shown}"),
+            None => name.to_owned(),
+        }
+    }
+
     /// A value as it stands in the file, if it is short and on one line.
     fn shown(&self, value: &Spanned<DeValue<'_>>) -> Option<&str> {
-        let text = self.text.get(value.span())?;
+        let is_table = matches!(value.get_ref(), DeValue::Table(_));
+        self.text_at(value.span()).filter(|_| !is_table)
+    }
+
+    /// What stands there, if it is short and on one line.
+    pub(super) fn text_at(&self, place: Range<usize>) -> Option<&str> {
+        let text = self.text.get(place)?;
         let short = !text.contains(['\n', '\r']) && text.chars().count() <= SHOWN_CHARACTERS_MAX;
-        (short && !matches!(value.get_ref(), DeValue::Table(_))).then_some(text)
+        short.then_some(text)
+    }
+
+    pub(super) fn line(&self, at: usize) -> usize {
+        line_of(self.text.as_bytes(), at)
     }
 
     /// The file and the line.
     fn place(&self, at: usize) -> String {
-        format!("{}:{}", self.name, line_of(self.text.as_bytes(), at))
+        format!("{}:{}", self.name, self.line(at))
     }
 
-    fn wrong(&self, at: usize, what: impl fmt::Display) -> Failed {
+    pub(super) fn wrong(&self, at: usize, what: impl fmt::Display) -> Failed {
         Failed::new(
             ExitCode::Configuration,
             format_args!("{}: {what}", self.place(at)),

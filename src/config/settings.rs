@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::tables::AddressTables;
 use super::values;
 use crate::exit::{ExitCode, Failed};
 use crate::options::{Kind, OPTIONS, Scope, ServeOption};
@@ -139,7 +140,11 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// What was said about the options: by one source, or by all of them together.
 #[derive(Clone, Debug, Default)]
-pub struct Settings(BTreeMap<&'static str, Vec<Value>>);
+pub struct Settings {
+    options: BTreeMap<&'static str, Vec<Value>>,
+    /// Of the configuration file; no other source has any.
+    tables: Option<AddressTables>,
+}
 
 impl Settings {
     /// The defaults of the table.
@@ -169,7 +174,7 @@ impl Settings {
 
     /// Gives an option these values and no others.
     pub fn set_values(&mut self, option: &'static ServeOption, values: Vec<Value>) {
-        self.0.insert(option.name, values);
+        self.options.insert(option.name, values);
     }
 
     /// Gives the option called `name` one value that nobody wrote.
@@ -181,18 +186,30 @@ impl Settings {
 
     /// Forgets what was said about an option.
     pub fn clear(&mut self, name: &str) {
-        self.0.remove(name);
+        self.options.remove(name);
     }
 
     /// Takes over what `other` says, about each option that it speaks of.
     pub fn overlay(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.options.extend(other.options);
+        self.tables = other.tables.or(self.tables.take());
+    }
+
+    /// Adds what a configuration file says of aliases and mailboxes.
+    pub fn set_tables(&mut self, tables: AddressTables) {
+        self.tables = Some(tables);
+    }
+
+    /// What a configuration file says of aliases and mailboxes, if there is one.
+    #[must_use]
+    pub fn tables(&self) -> Option<&AddressTables> {
+        self.tables.as_ref()
     }
 
     /// The values of an option, in order.
     #[must_use]
     pub fn values(&self, name: &str) -> &[Value] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
+        self.options.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The value of an option that has at most one.
@@ -287,6 +304,7 @@ impl fmt::Display for Settings {
                 writeln!(f, "{}  # {}", option.toml(&texts), one_line(&source))?;
             }
         }
-        Ok(())
+        // Behind the options: nothing but its own keys may stand behind the head of a table.
+        self.tables.iter().try_for_each(|tables| tables.fmt(f))
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! # A comment.
 //! options: --max-errors 3        the server's options
+//! config: [aliases]              a line of its configuration file
 //! whole: why                     the client's lines must not be cut apart
 //! early: NOOP\r\n                said before the greeting
 //! C: a line, and its CRLF        lines in a row are sent at once
@@ -18,10 +19,15 @@
 use std::fs;
 use std::path::Path;
 
+use tempfile::TempDir;
+
 /// One dialogue.
 pub struct Dialogue {
     pub name: String,
     pub options: Vec<String>,
+    config: String,
+    /// Where the configuration file is.
+    folder: Option<TempDir>,
     /// Whether the client's bytes may arrive in pieces.
     pub cuttable: bool,
     /// What is sent before the greeting.
@@ -58,6 +64,8 @@ impl Dialogue {
         let mut dialogue = Self {
             name,
             options: Vec::new(),
+            config: String::new(),
+            folder: None,
             cuttable: true,
             early: Vec::new(),
             steps: Vec::new(),
@@ -66,7 +74,19 @@ impl Dialogue {
         for line in fs::read_to_string(path).unwrap().lines() {
             dialogue.add(line);
         }
+        dialogue.write_config();
         dialogue
+    }
+
+    fn write_config(&mut self) {
+        if !self.config.is_empty() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("mailoop.toml");
+            fs::write(&path, &self.config).unwrap();
+            self.options.push("--config".to_owned());
+            self.options.push(path.to_str().unwrap().to_owned());
+            self.folder = Some(folder);
+        }
     }
 
     fn add(&mut self, line: &str) {
@@ -87,6 +107,7 @@ impl Dialogue {
             }
             _ => match line.split_once(": ").unwrap_or((line, "")) {
                 ("options", options) => self.options = words(options),
+                ("config", line) => self.config += &format!("{line}\n"),
                 ("whole", _) => self.cuttable = false,
                 ("early", early) => self.early = unescape(early),
                 ("closed", _) => self.steps.push(Step::Closed),

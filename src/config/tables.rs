@@ -1,0 +1,300 @@
+//! Aliases and mailboxes in a configuration file, where alone they stand: `[aliases]`, `[mailboxes]`, `catch-all`.
+
+use core::fmt;
+use std::borrow::Cow;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::file::Source;
+use super::settings::one_line;
+use crate::exit::{ExitCode, Failed};
+use crate::options::Quoted;
+use crate::smtp::directory::{Directory, Name, Tables};
+
+/// The keys of a file that are no options.
+pub const KEYS: [&str; 3] = [ALIASES, MAILBOXES, CATCH_ALL];
+
+const ALIASES: &str = "aliases";
+const MAILBOXES: &str = "mailboxes";
+const CATCH_ALL: &str = "catch-all";
+
+const ALIAS_EXAMPLE: &str = "\"sales\" = [\"ann@example.org\", \"bob\"]";
+const NAMES_EXAMPLE: &str = "names = [\"ann\", \"bob@example.org\"]";
+const CATCH_ALL_EXAMPLE: &str = "catch-all = \"ann@example.org\"";
+
+/// What a file says of aliases and mailboxes, each name with its line.
+#[derive(Clone, Debug, Default)]
+pub struct AddressTables {
+    /// What messages call the file.
+    file: String,
+    aliases: Vec<Alias>,
+    mailboxes: Vec<Entry>,
+    /// Whether there are no other mailboxes, and the line that says so.
+    closed: Option<(usize, bool)>,
+    catch_all: Option<Entry>,
+}
+
+/// A name in a file.
+#[derive(Clone, Debug)]
+struct Entry {
+    line: usize,
+    name: Name,
+}
+
+#[derive(Clone, Debug)]
+struct Alias {
+    alias: Entry,
+    targets: Vec<Entry>,
+}
+
+type Key<'a> = Spanned<Cow<'a, str>>;
+type Item<'a> = Spanned<DeValue<'a>>;
+
+impl AddressTables {
+    /// No tables yet, in the file that messages call `file`.
+    #[must_use]
+    pub fn new(file: &str) -> Self {
+        Self {
+            file: one_line(file),
+            ..Self::default()
+        }
+    }
+
+    /// Reads what stands behind one of the [`KEYS`].
+    ///
+    /// # Errors
+    /// What is wrong there, and what would be right.
+    pub(super) fn read(
+        &mut self,
+        source: &Source<'_>,
+        key: &Key<'_>,
+        value: &Item<'_>,
+    ) -> Result<(), Failed> {
+        match &**key.get_ref() {
+            ALIASES => self.read_aliases(source, table(source, key, value)?),
+            MAILBOXES => self.read_mailboxes(source, table(source, key, value)?),
+            _ => self.read_catch_all(source, key, value),
+        }
+    }
+
+    fn read_aliases(&mut self, source: &Source<'_>, table: &DeTable<'_>) -> Result<(), Failed> {
+        for (key, value) in Source::entries(table) {
+            let at = key.span().start;
+            let label = label(source, ALIASES, key);
+            if key.get_ref() == CATCH_ALL {
+                let remedy = "move it above all tables, or to [mailboxes]";
+                return Err(source.wrong(at, format_args!("{label}: {remedy}")));
+            }
+            let name = key.get_ref().parse();
+            let name =
+                name.map_err(|_| source.wrong(at, format_args!("{label}: {NAME_WANTED}")))?;
+            let targets = match value.get_ref() {
+                DeValue::Array(items) => {
+                    let entry = |item| entry(source, &label, item, ALIAS_EXAMPLE);
+                    items.iter().map(entry).collect::<Result<Vec<_>, _>>()?
+                }
+                DeValue::Table(_) => {
+                    let remedy = "put a name with a dot in quotes, as \"first.last\" = \"ann\"";
+                    return Err(source.wrong(at, format_args!("{label}: {remedy}")));
+                }
+                _ => vec![entry(source, &label, value, ALIAS_EXAMPLE)?],
+            };
+            if targets.is_empty() {
+                let remedy = "it leads to nobody: name somebody, or leave it out";
+                return Err(source.wrong(at, format_args!("{label}: {remedy}")));
+            }
+            let line = source.line(at);
+            let alias = Entry { line, name };
+            self.aliases.push(Alias { alias, targets });
+        }
+        Ok(())
+    }
+
+    fn read_mailboxes(&mut self, source: &Source<'_>, table: &DeTable<'_>) -> Result<(), Failed> {
+        for (key, value) in Source::entries(table) {
+            let at = key.span().start;
+            let label = label(source, MAILBOXES, key);
+            let written = source.written(&label, value);
+            match (&**key.get_ref(), value.get_ref()) {
+                ("closed", DeValue::Boolean(closed)) => {
+                    self.closed = Some((source.line(at), *closed));
+                }
+                ("closed", _) => {
+                    return Err(source.wrong(at, format_args!("{written}: write true or false")));
+                }
+                ("names", DeValue::Array(items)) => {
+                    let entry = |item| entry(source, &label, item, NAMES_EXAMPLE);
+                    self.mailboxes = items.iter().map(entry).collect::<Result<_, _>>()?;
+                }
+                ("names", _) => {
+                    let remedy = format_args!("{written}: write it as {NAMES_EXAMPLE}");
+                    return Err(source.wrong(at, remedy));
+                }
+                (CATCH_ALL, _) => self.read_catch_all(source, key, value)?,
+                _ => {
+                    let remedy = "there is no such key; it has closed, names and catch-all";
+                    return Err(source.wrong(at, format_args!("{label}: {remedy}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_catch_all(
+        &mut self,
+        source: &Source<'_>,
+        key: &Key<'_>,
+        value: &Item<'_>,
+    ) -> Result<(), Failed> {
+        if let Some(first) = &self.catch_all {
+            let remedy = format!("{CATCH_ALL}: it stands in line {} already", first.line);
+            return Err(source.wrong(key.span().start, remedy));
+        }
+        self.catch_all = Some(entry(source, CATCH_ALL, value, CATCH_ALL_EXAMPLE)?);
+        Ok(())
+    }
+
+    /// The directory that these tables make for a server that is called `hostname` and has these `domains`, or
+    /// any if there are none.
+    ///
+    /// # Errors
+    /// A name in a domain that is not ours; an alias that leads nowhere, or too far.
+    pub fn directory(&self, hostname: &str, domains: &[String]) -> Result<Directory, Failed> {
+        let check = |table: &str, entry: &Entry| match &entry.name {
+            Name::Mailbox(mailbox) if !is_ours(mailbox.domain(), hostname, domains) => {
+                let domain = mailbox.domain();
+                Err(self.wrong(
+                    entry.line,
+                    format_args!(
+                        "{table}{mailbox}: {domain} is none of our domains, and mail is not relayed: \
+                         write an address in one of them, or add it with domain"
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        };
+        for Alias { alias, targets } in &self.aliases {
+            check("[aliases] ", alias)?;
+            let table = format!("[aliases] {} = ", alias.name);
+            targets
+                .iter()
+                .try_for_each(|target| check(&table, target))?;
+        }
+        let mut mailboxes = self.mailboxes.iter();
+        mailboxes.try_for_each(|entry| check("[mailboxes] ", entry))?;
+        let mut catch_all = self.catch_all.iter();
+        catch_all.try_for_each(|entry| check("catch-all = ", entry))?;
+        Directory::new(self.tables()).map_err(|bad| {
+            let Entry { line, name } = &self.aliases[bad.index].alias;
+            self.wrong(*line, format_args!("[aliases] {name}: {}", bad.reason))
+        })
+    }
+
+    fn tables(&self) -> Tables {
+        let names = |entries: &[Entry]| entries.iter().map(|entry| entry.name.clone()).collect();
+        let aliases = self.aliases.iter();
+        Tables {
+            aliases: aliases
+                .map(|Alias { alias, targets }| (alias.name.clone(), names(targets)))
+                .collect(),
+            mailboxes: names(&self.mailboxes),
+            closed: self.closed.is_some_and(|(_, closed)| closed),
+            catch_all: self.catch_all.as_ref().map(|entry| entry.name.clone()),
+        }
+    }
+
+    fn wrong(&self, line: usize, what: impl fmt::Display) -> Failed {
+        let place = format_args!("{}:{line}", self.file);
+        Failed::new(ExitCode::Configuration, format_args!("{place}: {what}"))
+    }
+}
+
+const NAME_WANTED: &str = "write a user, as sales, or an address, as sales@example.org";
+
+/// A domain of ours, where the postmaster without a domain is at home as well.
+fn is_ours(domain: &str, hostname: &str, domains: &[String]) -> bool {
+    let mut ours = domains.iter().map(String::as_str).chain([hostname]);
+    domains.is_empty() || ours.any(|ours| ours.eq_ignore_ascii_case(domain))
+}
+
+/// A key of a table, as messages call it.
+fn label(source: &Source<'_>, table: &str, key: &Key<'_>) -> String {
+    let written = source.text_at(key.span()).unwrap_or_default();
+    format!("[{table}] {written}")
+}
+
+fn table<'t, 'a>(
+    source: &Source<'_>,
+    key: &Key<'_>,
+    value: &'t Item<'a>,
+) -> Result<&'t DeTable<'a>, Failed> {
+    if let DeValue::Table(table) = value.get_ref() {
+        return Ok(table);
+    }
+    let name = key.get_ref();
+    let example = match &**name {
+        ALIASES => ALIAS_EXAMPLE,
+        _ => NAMES_EXAMPLE,
+    };
+    Err(source.wrong(
+        key.span().start,
+        format_args!("{name}: write [{name}] and below it lines as {example}"),
+    ))
+}
+
+/// A name that is a value of `label`.
+fn entry(
+    source: &Source<'_>,
+    label: &str,
+    value: &Item<'_>,
+    example: &str,
+) -> Result<Entry, Failed> {
+    let at = value.span().start;
+    let written = source.written(label, value);
+    let DeValue::String(text) = value.get_ref() else {
+        return Err(source.wrong(at, format_args!("{written}: write it as {example}")));
+    };
+    let name = text.parse();
+    let name = name.map_err(|_| source.wrong(at, format_args!("{written}: {NAME_WANTED}")))?;
+    let line = source.line(at);
+    Ok(Entry { line, name })
+}
+
+/// Written as the end of a configuration file that says the same.
+impl fmt::Display for AddressTables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = &self.file;
+        let quoted = |entry: &Entry| Quoted(&entry.name.to_string()).to_string();
+        let list = |entries: &[Entry]| {
+            let entries: Vec<_> = entries.iter().map(quoted).collect();
+            entries.join(", ")
+        };
+        if let Some(entry) = &self.catch_all {
+            writeln!(
+                f,
+                "{CATCH_ALL} = {}  # {file}:{}",
+                quoted(entry),
+                entry.line
+            )?;
+        }
+        if !self.aliases.is_empty() {
+            writeln!(f, "\n[{ALIASES}]")?;
+        }
+        for Alias { alias, targets } in &self.aliases {
+            let (name, targets, line) = (quoted(alias), list(targets), alias.line);
+            writeln!(f, "{name} = [{targets}]  # {file}:{line}")?;
+        }
+        if self.closed.is_some() || !self.mailboxes.is_empty() {
+            writeln!(f, "\n[{MAILBOXES}]")?;
+        }
+        if let Some((line, closed)) = self.closed {
+            writeln!(f, "closed = {closed}  # {file}:{line}")?;
+        }
+        if let Some(first) = self.mailboxes.first() {
+            let names = list(&self.mailboxes);
+            writeln!(f, "names = [{names}]  # {file}:{}", first.line)?;
+        }
+        Ok(())
+    }
+}
