@@ -14,6 +14,7 @@ pub mod data;
 pub mod directory;
 pub mod envelope;
 pub mod event;
+pub mod hops;
 pub mod line;
 pub mod path;
 pub mod policy;

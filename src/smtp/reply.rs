@@ -62,6 +62,7 @@ replies! {
     TOO_LARGE             = 552 "5.3.4" "Error: message exceeds the size limit";
     ADDRESS_NOT_ASCII     = 553 "5.6.7" "Error: non-ASCII address needs SMTPUTF8, which is not offered";
     WRONG_PROTOCOL        = 554 "5.5.1" "Error: this is an SMTP server";
+    MAIL_LOOP             = 554 "5.4.6" "Error: too many hops, this message goes round in a loop";
     EARLY_TALKER          = 554 "5.5.1" "Error: you talk before it is your turn";
     UNKNOWN_PARAMETER     = 555 "5.5.4" "Error: unsupported parameter";
 }

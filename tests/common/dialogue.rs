@@ -8,10 +8,12 @@
 //! early: NOOP\r\n                said before the greeting
 //! C: a line, and its CRLF        lines in a row are sent at once
 //! C~ exactly these bytes\r       no line end is added
+//! C* 100 exactly these bytes     so many times
 //! S: a reply line                `<id>` stands for any queue id
 //! closed                         the server closes the connection
 //! stored                         what is stored in the end, message by message
 //! M: a line of the message
+//! M* 100 a line of the message
 //! ```
 //!
 //! In lines of the client and the message `\r`, `\n`, `\t`, `\\` and `\x1B` are escapes.
@@ -96,15 +98,13 @@ impl Dialogue {
             "" | "# " | "#" => {}
             "C:" => self.client(&[&unescape(text)[..], b"\r\n"].concat()),
             "C~" => self.client(&unescape(text)),
+            "C*" => self.client(&repeated(text)),
             "S:" => match self.steps.last_mut() {
                 Some(Step::Server(replies)) => *replies += &format!("{text}\r\n"),
                 _ => self.steps.push(Step::Server(format!("{text}\r\n"))),
             },
-            "M:" => {
-                let message = self.stored.last_mut().expect("stored comes before M:");
-                message.extend(unescape(text));
-                message.push(b'\n');
-            }
+            "M:" => self.message(&[&unescape(text)[..], b"\n"].concat()),
+            "M*" => self.message(&repeated(&format!("{text}\\n"))),
             _ => match line.split_once(": ").unwrap_or((line, "")) {
                 ("options", options) => self.options = words(options),
                 ("config", line) => self.config += &format!("{line}\n"),
@@ -115,6 +115,11 @@ impl Dialogue {
                 _ => panic!("{}: what is {line:?}?", self.name),
             },
         }
+    }
+
+    fn message(&mut self, bytes: &[u8]) {
+        let message = self.stored.last_mut().expect("stored comes before M");
+        message.extend(bytes);
     }
 
     fn client(&mut self, bytes: &[u8]) {
@@ -166,6 +171,12 @@ fn words(text: &str) -> Vec<String> {
         }
     }
     words
+}
+
+/// Takes `3 text` for three times the text.
+fn repeated(text: &str) -> Vec<u8> {
+    let (count, text) = text.split_once(' ').unwrap();
+    unescape(text).repeat(count.parse().unwrap())
 }
 
 fn unescape(text: &str) -> Vec<u8> {

@@ -43,6 +43,9 @@ def said(dialogue):
             octets += text + b"\r\n"
         elif mark == b"C~":
             octets += text
+        elif mark == b"C*":
+            count, repeated = text.split(b" ", 1)
+            octets += int(count) * repeated
         elif line.startswith(b"options: "):
             options = line.decode()
             mode = re.search("--bare-newline (\\w+)", options)

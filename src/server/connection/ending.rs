@@ -60,7 +60,9 @@ impl Closed {
 impl<T: Transport> Connection<T> {
     /// One line for a message, stored or refused with this reply.
     pub(super) fn log_message(&self, transaction: &Transaction, refused: Option<Reply>) {
-        let Transaction { envelope, id, size } = transaction;
+        let Transaction {
+            envelope, id, size, ..
+        } = transaction;
         let conn = self.id;
         let from = Value(&envelope.reverse_path);
         let to = Value(Recipients(&envelope.recipients));

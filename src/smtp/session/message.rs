@@ -40,14 +40,22 @@ impl Session {
         let State::ReceivingData(transaction, decoder) = state else {
             return Event::NeedInput;
         };
+        if transaction.hops.are_too_many() {
+            state.refuse_message(reply::MAIL_LOOP);
+            return Event::AbortMessage;
+        }
         let refusal = match decoder.next(input, data_rules(policy)) {
             Piece::NeedInput => return Event::NeedInput,
             Piece::Text(text) => {
-                transaction.size += text.len() as u64;
-                if transaction.size <= policy.message_bytes_max {
+                if transaction.take(text, policy.message_bytes_max) {
                     return Event::Text(text);
                 }
-                reply::TOO_LARGE
+                // Which limit it broke first does not depend on how it was cut.
+                if transaction.hops.are_too_many() {
+                    reply::MAIL_LOOP
+                } else {
+                    reply::TOO_LARGE
+                }
             }
             Piece::Bare(bare) => Reply::from(bare),
             Piece::End => {

@@ -7,6 +7,7 @@ use crate::smtp::command::MailParameters;
 use crate::smtp::directory::NoSuchMailbox;
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 use crate::smtp::event::{Event, Farewell};
+use crate::smtp::hops::Hops;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply};
@@ -24,6 +25,8 @@ pub struct Transaction {
     pub id: Option<QueueId>,
     /// Octets of the message so far, counted as RFC 1870 §5 does.
     pub size: u64,
+    /// The servers it passed before, as far as they were read.
+    pub(super) hops: Hops,
 }
 
 impl Transaction {
@@ -32,6 +35,14 @@ impl Transaction {
         let recipients = self.envelope.recipients.len();
         let mailboxes = self.envelope.mailboxes().count();
         recipients >= policy.recipients_max || mailboxes >= recipients + MAILBOXES_ADDED_MAX
+    }
+
+    /// Counts the next piece of the message; whether it is still no longer than `size_max` octets.
+    pub(super) fn take(&mut self, text: &[u8], size_max: u64) -> bool {
+        let room = usize::try_from(size_max.saturating_sub(self.size)).unwrap_or(usize::MAX);
+        self.hops.read(&text[..text.len().min(room)]);
+        self.size += text.len() as u64;
+        text.len() <= room
     }
 }
 
@@ -70,6 +81,7 @@ impl Session {
             envelope,
             id: None,
             size: 0,
+            hops: Hops::new(),
         }));
         self.answer(reply::SENDER_OK, out)
     }
