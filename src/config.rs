@@ -195,6 +195,7 @@ fn limits(settings: &Settings) -> Result<Limits, Failed> {
         min_rate: settings.one("min-rate", values::rate)?,
         session_timeout: settings.one("session-timeout", values::seconds)?,
         drain_timeout: settings.one("drain-timeout", values::seconds)?,
+        min_free: settings.one("min-free", values::room)?,
         exit_after: settings.one("exit-after", values::count)?.into(),
     })
 }

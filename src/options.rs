@@ -61,6 +61,7 @@ pub static OPTIONS: &[ServeOption] = &[
     flag("discard", "Accept and drop all mail, as a sink").at_start(),
     list("domain", "NAME", "A domain to accept mail for; repeatable [default: any, on loopback and unix sockets only]"),
     number("max-mailboxes", "N", "How many mailbox folders may come into being by themselves").or("10000").at_start(),
+    number("min-free", "BYTES", "With less left in the store, or less to be left, no message begins; 0 for any").or("64M"),
     number("max-message-size", "BYTES", "The largest message; k, M, G may follow").or("26214400"),
     number("max-recipients", "N", "The most recipients of a transaction").or("100"),
     number("max-messages-per-session", "N", "The most transactions of a session; 0 for no limit").or("0"),

@@ -379,6 +379,7 @@ fn after_enough_messages_no_new_one_begins() {
 fn what_the_store_cannot_do_is_said_and_the_session_goes_on() {
     let failed = "451 Error: cannot store the message, try again later\r\n";
     for call in [
+        Call::Admit,
         Call::Check,
         Call::Begin,
         Call::Trace,
@@ -391,6 +392,10 @@ fn what_the_store_cannot_do_is_said_and_the_session_goes_on() {
         server.send(&client, ENVELOPE);
         server.send(&client, b"DATA\r\n");
         let expected = match call {
+            Call::Admit => format!(
+                "250 Hello c, pleased to meet you.\r\n{failed}{0}{0}",
+                "503 Error: need MAIL command\r\n"
+            ),
             Call::Check => format!(
                 "250 Hello c, pleased to meet you.\r\n250 Ok\r\n{failed}503 Error: need RCPT command\r\n"
             ),

@@ -1,4 +1,4 @@
-//! From the wire into Maildir folders by way of the tables in a configuration file.
+//! Into Maildir folders: by way of the tables in a configuration file, and only while there is room.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -8,6 +8,7 @@ use std::fs;
 
 use common::TestServer;
 use common::client::Client;
+use rustix::fs::statvfs;
 
 /// A server with this configuration file, and more options.
 fn start(config: &str, options: &[&str]) -> TestServer {
@@ -66,4 +67,41 @@ fn a_message_for_an_alias_is_in_each_of_its_mailboxes_once() {
     ] {
         assert!(log.contains(to), "{to}: {log}");
     }
+}
+
+#[test]
+fn with_too_little_left_no_message_begins() {
+    let server = TestServer::start(&["--min-free", "1000000G"]);
+    let mut client = Client::connect(server.address());
+    client.hello();
+    client.ask("MAIL FROM:<a@example.com>", "452 4.3.1 ");
+    client.ask("RCPT TO:<b@example.org>", "503 ");
+    client.ask("MAIL FROM:<a@example.com>", "452 4.3.1 ");
+    client.ask("NOOP", "250 ");
+    let log = server.log();
+    assert!(
+        log.contains("failed=\"only ") && log.contains("reply=452"),
+        "{log}"
+    );
+
+    let limitless = TestServer::start(&["--min-free", "0", "--max-message-size", "1000000G"]);
+    let mut client = Client::connect(limitless.address());
+    client.hello();
+    client.ask("MAIL FROM:<a@example.com> SIZE=1000000000000000", "250 ");
+}
+
+#[test]
+fn a_message_that_would_leave_too_little_does_not_begin() {
+    let status = statvfs(std::env::temp_dir()).unwrap();
+    let free = status.f_bavail * status.f_frsize;
+    let half = (free / 2).to_string();
+    let server = TestServer::start(&["--min-free", &half, "--max-message-size", "1000000G"]);
+    let mut client = Client::connect(server.address());
+    client.hello();
+    let mail = |size: u64| format!("MAIL FROM:<a@example.com> SIZE={size}");
+    client.ask(&mail(free / 4 * 3), "452 4.3.1 ");
+    client.ask(&mail(1_000_000_000_000_000), "452 4.3.1 ");
+    client.ask(&mail(free / 4), "250 ");
+    client.ask("RSET", "250 ");
+    client.ask("MAIL FROM:<a@example.com>", "250 ");
 }

@@ -124,6 +124,20 @@ fn a_call_that_fails_once_costs_one_message_and_leaves_nothing() {
 }
 
 #[test]
+fn a_store_that_cannot_tell_what_is_left_takes_what_comes() {
+    if !installed(&["strace"]) {
+        return;
+    }
+    let mut server = TestServer::start(&[]);
+    let tracer = Tracer::attach(&server, "fstatfs", "EIO");
+    assert!(send(&server).starts_with("250 2.0.0 Ok: queued as"));
+    drop(tracer);
+    server.stop();
+    let log = server.log();
+    assert!(log.contains("free=unknown error="), "{log}");
+}
+
+#[test]
 fn a_call_of_the_loop_that_fails_once_costs_nobody_the_connection() {
     if !installed(&["strace"]) {
         return;

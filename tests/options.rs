@@ -54,6 +54,7 @@ fn a_server_without_options_is_what_the_help_says() {
     assert_eq!(limits.idle_timeout, Duration::from_secs(300));
     assert_eq!(limits.session_timeout, Duration::from_secs(3600));
     assert_eq!(limits.drain_timeout, Duration::from_secs(30));
+    assert_eq!(limits.min_free, 64 << 20);
     assert_eq!(config.log_level, log::LevelFilter::Info);
     assert!(matches!(
         &config.delivery,
@@ -79,6 +80,8 @@ fn every_option_reaches_its_place() {
         "a.example",
         "--domain",
         "b.example",
+        "--min-free",
+        "1G",
         "--max-message-size",
         "2k",
         "--max-recipients",
@@ -107,6 +110,7 @@ fn every_option_reaches_its_place() {
     assert_eq!(policy.hostname, "h.example");
     assert_eq!(policy.domains, ["a.example", "b.example"]);
     assert_eq!(policy.bare_newline, BareNewline::Reject);
+    assert_eq!(limits.min_free, 1 << 30);
     assert_eq!((policy.message_bytes_max, policy.recipients_max), (2048, 3));
     assert_eq!((policy.messages_max, policy.errors_max), (4, 6));
     assert_eq!((limits.connections_max, limits.exit_after), (5, 10));
@@ -130,6 +134,14 @@ fn limits_that_would_let_nobody_in_are_refused() {
     for option in ["--max-connections", "--max-recipients", "--max-errors"] {
         fails(&[option, "0"], ExitCode::Usage);
         config(&[option, "1"]);
+    }
+}
+
+#[test]
+fn what_is_to_be_left_free_may_be_nothing() {
+    assert_eq!(config(&["--min-free", "0"]).limits.min_free, 0);
+    for wrong in ["", "-1", "x", "1.5M", "99999999999G"] {
+        fails(&["--min-free", wrong], ExitCode::Usage);
     }
 }
 

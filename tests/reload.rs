@@ -206,6 +206,12 @@ fn limits_apply_from_then_on_and_what_takes_a_restart_is_told() {
     let log = running.server.log();
     let (_, count) = log.rsplit_once("connections_max=").unwrap();
     assert!(!count.starts_with("4294967295"), "{log}");
+
+    let mut third = running.connect().greeted();
+    running.reload(&format!("{LISTEN}min-free = '1000000G'"), RELOADED);
+    third.ask("MAIL FROM:<a@example.org>", "452 ");
+    running.reload(&format!("{LISTEN}min-free = 0"), RELOADED);
+    third.ask("MAIL FROM:<a@example.org>", "250 ");
 }
 
 #[test]

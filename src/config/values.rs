@@ -43,6 +43,17 @@ pub fn rate(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "write a number of bytes a second, as 500, or 0 for any rate".to_owned())
 }
 
+/// Reads a number of octets as [`size`] does, which may be 0.
+///
+/// # Errors
+/// What would be right.
+pub fn room(text: &str) -> Result<u64, String> {
+    octets(text).ok_or_else(|| {
+        "write a number of bytes, or one with k, M or G behind it, as 64M, or 0 for no limit"
+            .to_owned()
+    })
+}
+
 fn octets(text: &str) -> Option<u64> {
     let (digits, unit) = match text.as_bytes().last()? {
         b'k' | b'K' => (&text[..text.len() - 1], 1 << 10),

@@ -50,6 +50,8 @@ pub struct Limits {
     pub session_timeout: Duration,
     /// How long transactions in flight may take once the server was told to stop.
     pub drain_timeout: Duration,
+    /// How many octets a message that begins must leave in the store; 0 for any.
+    pub min_free: u64,
     /// After how many stored messages the server stops by itself; 0 for never.
     pub exit_after: u64,
 }

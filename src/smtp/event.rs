@@ -11,6 +11,8 @@ pub enum Event<'a> {
     NeedInput,
     /// Nothing: a command was answered.
     Answered,
+    /// Say whether there is room for a message of the declared size: `Session::accept_sender` or `Session::refuse`.
+    CheckRoom(Box<Transaction>),
     /// Say whether this recipient can be delivered to: `Session::accept_recipient` or `Session::refuse`.
     CheckRecipient(Recipient),
     /// Open a message for `Session::envelope`: `Session::receive_message` or `Session::refuse`.

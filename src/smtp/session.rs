@@ -215,7 +215,8 @@ impl Session {
         Event::Answered
     }
 
-    /// Refuses a recipient or DATA, in answer to [`Event::CheckRecipient`] or [`Event::BeginMessage`].
+    /// Refuses what was asked, in answer to [`Event::CheckRoom`], [`Event::CheckRecipient`] or
+    /// [`Event::BeginMessage`].
     pub fn refuse(&mut self, reply: Reply, out: &mut BytesMut) {
         self.answer(reply, out);
     }

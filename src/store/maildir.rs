@@ -32,6 +32,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::{io, mem};
 
+use rustix::fs::fstatvfs;
 use slab::Slab;
 
 use self::apart::{Apart, StartError};
@@ -216,6 +217,23 @@ fn start_here(options: &MaildirOptions) -> io::Result<Box<Engine<System>>> {
 }
 
 impl Store for Maildir {
+    fn admit(&mut self, declared_bytes: u64, min_free: u64) -> Result<(), Failure> {
+        if min_free == 0 {
+            return Ok(());
+        }
+        match free_bytes(self.disk.root()) {
+            Ok(free) if free < min_free.saturating_add(declared_bytes) => {
+                Err(Failure::LittleLeft(free))
+            }
+            Ok(_) => Ok(()),
+            // What the disk cannot take it will say by itself.
+            Err(error) => {
+                log::warn!("free=unknown error=\"{error}\"");
+                Ok(())
+            }
+        }
+    }
+
     fn check(&mut self, recipient: &Recipient, accepted: &[Recipient]) -> Result<(), Failure> {
         let mailboxes = paths(&recipient.mailboxes)?;
         let others = accepted.iter().flat_map(|recipient| &recipient.mailboxes);
@@ -355,6 +373,12 @@ impl Worker {
             Self::Nobody(unsettled) => unsettled.push(ticket),
         }
     }
+}
+
+/// How many bytes may still be written to the file system of `root`.
+fn free_bytes(root: BorrowedFd<'_>) -> rustix::io::Result<u64> {
+    let status = fstatvfs(root)?;
+    Ok(status.f_bavail.saturating_mul(status.f_frsize))
 }
 
 fn gone() -> Failure {

@@ -28,6 +28,17 @@ pub use maildir::{Maildir, MaildirOptions};
 
 /// A place that mail is delivered to.
 pub trait Store {
+    /// Whether there is room for a message of `declared_bytes`, 0 if nobody knows, so that `min_free` bytes are left;
+    /// 0 for any. It is asked before a transaction begins, and changes nothing. A store that has no limit, or cannot
+    /// tell, has room.
+    ///
+    /// # Errors
+    /// There is less.
+    fn admit(&mut self, declared_bytes: u64, min_free: u64) -> Result<(), Failure> {
+        let _ = (declared_bytes, min_free);
+        Ok(())
+    }
+
     /// Whether the mailboxes of `recipient` could be delivered to if it joined `accepted`, the recipients its message
     /// has already. It is asked before a recipient is accepted, and changes nothing.
     ///
@@ -142,6 +153,8 @@ impl Outcome {
 pub enum Failure {
     /// A resource that the message needs is used up: disk, quota, descriptors.
     Full,
+    /// So many bytes are left, which is less than is to be kept free.
+    LittleLeft(u64),
     /// No more mailboxes are made by themselves.
     TooManyMailboxes,
     /// The address has no folder name: it is empty or too long.
@@ -154,6 +167,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("out of space or descriptors"),
+            Self::LittleLeft(bytes) => {
+                write!(f, "only {bytes} bytes left in the store")
+            }
             Self::TooManyMailboxes => f.write_str("mailbox limit reached"),
             Self::BadName => f.write_str("no folder name for this address"),
             Self::Io(error) => write!(f, "{error}"),

@@ -390,6 +390,7 @@ pub struct Shelf {
 /// A call of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
+    Admit,
     Check,
     Begin,
     /// The write of the trace header.
@@ -412,6 +413,10 @@ impl Shelf {
 struct MemoryStore(Rc<RefCell<Shelf>>);
 
 impl Store for MemoryStore {
+    fn admit(&mut self, _: u64, _: u64) -> Result<(), Failure> {
+        self.0.borrow_mut().fails(Call::Admit)
+    }
+
     fn check(&mut self, _: &Recipient, _: &[Recipient]) -> Result<(), Failure> {
         self.0.borrow_mut().fails(Call::Check)
     }

@@ -9,7 +9,7 @@ use mailoop::smtp::reply::{self, Reply};
 
 use super::prng::Prng;
 use super::profile::Profile;
-use super::store::{Fate, Fault, Ledger};
+use super::store::{Fate, Fault, Ledger, UNFIT_SIZE};
 use super::text;
 
 /// One thing that a client does.
@@ -241,6 +241,12 @@ impl Dialogue {
 
     /// Begins a transaction for a message, with this reverse-path.
     pub fn mail(&mut self, path: &str) -> bool {
+        if self.extended && self.rng.one_in(self.profile.store_faults) {
+            self.say(
+                &format!("MAIL FROM:<> SIZE={UNFIT_SIZE}"),
+                reply::STORE_FULL,
+            );
+        }
         self.recipients = Some(0);
         let parameter = match self.rng.below(3) {
             0 if self.extended => " SIZE=1 BODY=8BITMIME",

@@ -297,7 +297,19 @@ impl Ledger {
 /// The ledger in the hands of the server.
 pub struct SlowStore(pub Rc<RefCell<Ledger>>, pub Rc<Journal>);
 
+/// There is never room for a message that is declared to have so many octets.
+pub const UNFIT_SIZE: u64 = 7;
+
 impl Store for SlowStore {
+    fn admit(&mut self, declared_bytes: u64, _: u64) -> Result<(), Failure> {
+        self.1.count_call();
+        if declared_bytes == UNFIT_SIZE {
+            Err(Failure::LittleLeft(0))
+        } else {
+            Ok(())
+        }
+    }
+
     /// A recipient's fate is in its name.
     fn check(&mut self, recipient: &Recipient, _: &[Recipient]) -> Result<(), Failure> {
         self.1.count_call();

@@ -112,6 +112,13 @@ impl<T: Transport> Connection<T> {
             match self.session.next(input, turn.replies) {
                 Event::NeedInput => return Pause::Starved,
                 Event::Answered | Event::Discarded => {}
+                Event::CheckRoom(transaction) => {
+                    let min_free = turn.limits.min_free;
+                    match turn.store.admit(transaction.declared_size, min_free) {
+                        Ok(()) => self.session.accept_sender(transaction, turn.replies),
+                        Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
+                    }
+                }
                 Event::CheckRecipient(recipient) => {
                     let accepted = self
                         .session
@@ -191,7 +198,7 @@ impl<T: Transport> Connection<T> {
     /// The reply for what the store could not do. The operator learns more of it than the client.
     pub(super) fn refusal(&self, failure: &Failure) -> Reply {
         let reply = match failure {
-            Failure::Full => reply::STORE_FULL,
+            Failure::Full | Failure::LittleLeft(_) => reply::STORE_FULL,
             Failure::TooManyMailboxes => reply::MAILBOX_LIMIT,
             Failure::BadName => reply::BAD_ADDRESS,
             Failure::Io(_) => reply::STORE_FAILED,

@@ -21,6 +21,8 @@ const MAILBOXES_ADDED_MAX: usize = 1000;
 pub struct Transaction {
     /// Who sends, to whom.
     pub envelope: Envelope,
+    /// Octets that the client declared the message to have (RFC 1870 §6.1); 0 if it did not.
+    pub declared_size: u64,
     /// The name the store gave the message, once it opened it.
     pub id: Option<QueueId>,
     /// Octets of the message so far, counted as RFC 1870 §5 does.
@@ -47,7 +49,7 @@ impl Transaction {
 }
 
 impl Session {
-    /// MAIL, which begins a transaction.
+    /// MAIL, which begins a transaction if there is room for its message.
     pub(super) fn mail(
         &mut self,
         from: ReversePath,
@@ -69,7 +71,6 @@ impl Session {
         if self.policy.messages_max != 0 && self.tally.transactions >= self.policy.messages_max {
             return self.dismiss(reply::TOO_MANY_MESSAGES, Farewell::Limit, out);
         }
-        self.tally.transactions += 1;
         let envelope = Envelope {
             peer: self.peer,
             hello,
@@ -77,13 +78,22 @@ impl Session {
             recipients: Vec::new(),
             body: parameters.body.unwrap_or_default(),
         };
-        self.state = State::AwaitingRcpt(Box::new(Transaction {
+        Event::CheckRoom(Box::new(Transaction {
             envelope,
+            declared_size: parameters.size.unwrap_or_default(),
             id: None,
             size: 0,
             hops: Hops::new(),
-        }));
-        self.answer(reply::SENDER_OK, out)
+        }))
+    }
+
+    /// Begins a transaction, in answer to [`Event::CheckRoom`].
+    pub fn accept_sender(&mut self, transaction: Box<Transaction>, out: &mut BytesMut) {
+        if matches!(self.state, State::AwaitingMail) {
+            self.tally.transactions += 1;
+            self.state = State::AwaitingRcpt(transaction);
+            self.answer(reply::SENDER_OK, out);
+        }
     }
 
     /// RCPT, to a transaction that may be full already.

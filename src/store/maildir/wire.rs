@@ -166,7 +166,7 @@ fn put_outcome(out: &mut BytesMut, outcome: &Outcome) {
 
 fn put_failure(out: &mut BytesMut, failure: &Failure) {
     match failure {
-        Failure::Full => out.put_u8(b'F'),
+        Failure::Full | Failure::LittleLeft(_) => out.put_u8(b'F'),
         Failure::TooManyMailboxes => out.put_u8(b'M'),
         Failure::BadName => out.put_u8(b'N'),
         Failure::Io(error) => {

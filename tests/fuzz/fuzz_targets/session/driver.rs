@@ -13,6 +13,8 @@ use mailoop::smtp::reply;
 use mailoop::smtp::session::Session;
 
 const REPLY_LINE_BYTES_MAX: usize = 512;
+/// There is no room for a message that is declared to have so many octets.
+const UNFIT_SIZE: u64 = 7;
 
 /// The server of a session.
 pub struct Setting {
@@ -169,6 +171,14 @@ impl<'a> Driver<'a> {
                 }
                 Event::Answered => assert!(!out.is_empty(), "no answer"),
                 Event::Discarded => {}
+                Event::CheckRoom(transaction) => {
+                    assert!(transaction.declared_size <= self.setting.policy.message_bytes_max);
+                    if transaction.declared_size == UNFIT_SIZE {
+                        self.session.refuse(reply::STORE_FULL, &mut out);
+                    } else {
+                        self.session.accept_sender(transaction, &mut out);
+                    }
+                }
                 Event::CheckRecipient(recipient) => self.check(recipient, &mut out),
                 Event::BeginMessage => self.begin(&mut out),
                 Event::Text(text) => {
