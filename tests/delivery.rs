@@ -105,3 +105,28 @@ fn a_message_that_would_leave_too_little_does_not_begin() {
     client.ask("RSET", "250 ");
     client.ask("MAIL FROM:<a@example.com>", "250 ");
 }
+
+#[test]
+fn aliases_make_up_no_endless_envelope() {
+    let members: Vec<_> = (0..99).map(|number| format!("'m{number}'")).collect();
+    let config = format!("[aliases]\nall = [{}]", members.join(", "));
+    let server = start(&config, &[]);
+    let mut client = Client::connect(server.address());
+    client.hello();
+    for _ in 0..2 {
+        client.ask("MAIL FROM:<a@example.com>", "250 ");
+        // The eleventh goes past 1000 mailboxes more than recipients.
+        for _ in 0..11 {
+            client.ask("RCPT TO:<all@example.org>", "250 ");
+        }
+        client.ask("RCPT TO:<all@example.org>", "452 4.5.3 ");
+        client.ask("RCPT TO:<b@example.org>", "452 4.5.3 ");
+        client.ask("DATA", "354 ");
+        client.say("text\r\n.\r\n");
+        client.expect("250 ");
+    }
+    for number in [0, 50, 98] {
+        let mailbox = format!("m{number}@example.org");
+        assert_eq!(server.new_mail(&mailbox).len(), 2, "{mailbox}");
+    }
+}

@@ -62,9 +62,10 @@ fn the_worst_connection_costs_no_more_than_is_promised() {
     for number in 0..COUNT {
         let mut stream = server.connect();
         hear(&mut stream, "mailoop\r\n");
-        // As many recipients as there may be, each as long as it may be; one mailbox for all of them.
+        // As many recipients as there may be, each as long as it may be, and so are the mailboxes that they lead to;
+        // one for all of them.
         let domain = format!("{}.{}.{}", "d".repeat(63), "d".repeat(63), "d".repeat(56));
-        let recipient = format!("RCPT TO:<{}@{domain}>\r\n", "u".repeat(64));
+        let recipient = format!("RCPT TO:<{}+t@{domain}>\r\n", "u".repeat(62));
         stream
             .write_all(format!("EHLO {}\r\nMAIL FROM:<>\r\n", "h".repeat(255)).as_bytes())
             .unwrap();
