@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
+use memchr::memchr_iter;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
@@ -30,7 +31,7 @@ pub fn read(path: &Path) -> Result<Settings, Failed> {
         )
     })?;
     let text = str::from_utf8(&bytes).map_err(|error| {
-        let line = line_of(&bytes, error.valid_up_to());
+        let line = 1 + memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count();
         Failed::new(
             ExitCode::Configuration,
             format_args!("{name}:{line}: write it in UTF-8"),
@@ -44,7 +45,7 @@ pub fn read(path: &Path) -> Result<Settings, Failed> {
 /// # Errors
 /// It is no TOML, or holds what is no option or no value for one.
 pub fn parse(name: &str, text: &str) -> Result<Settings, Failed> {
-    let source = Source { name, text };
+    let source = Source::new(name, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if let Some(failed) = source.first_of(&errors) {
         return Err(failed);
@@ -67,6 +68,19 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Failed> {
 pub(super) struct Source<'a> {
     name: &'a str,
     text: &'a str,
+    /// Where its lines end. There may be many, and each name in a table has one.
+    line_ends: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    fn new(name: &'a str, text: &'a str) -> Self {
+        let line_ends = memchr_iter(b'\n', text.as_bytes()).collect();
+        Self {
+            name,
+            text,
+            line_ends,
+        }
+    }
 }
 
 impl Source<'_> {
@@ -85,7 +99,7 @@ impl Source<'_> {
         let error = errors.iter().min_by_key(|error| place(error))?;
         let at = place(error);
         let message = error.message().replace('\n', ", ");
-        let line = self.text.lines().nth(line_of(self.text.as_bytes(), at) - 1);
+        let line = self.text.lines().nth(self.line(at) - 1);
         let line = one_line(line.unwrap_or_default().trim());
         Some(
             if line.is_empty() || line.chars().count() > SHOWN_CHARACTERS_MAX {
@@ -192,7 +206,7 @@ impl Source<'_> {
     }
 
     pub(super) fn line(&self, at: usize) -> usize {
-        line_of(self.text.as_bytes(), at)
+        1 + self.line_ends.partition_point(|end| *end < at)
     }
 
     /// The file and the line.
@@ -223,11 +237,4 @@ fn plain(kind: Kind, value: &Spanned<DeValue<'_>>) -> Option<String> {
 fn decimal(number: &DeInteger<'_>) -> String {
     u64::from_str_radix(number.as_str(), number.radix())
         .map_or_else(|_| number.to_string(), |number| number.to_string())
-}
-
-fn line_of(text: &[u8], at: usize) -> usize {
-    1 + text[..at.min(text.len())]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
 }

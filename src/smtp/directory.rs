@@ -51,6 +51,13 @@ impl Name {
         }
     }
 
+    /// Its local-part without plus and tag.
+    fn user(&self) -> String {
+        let local_part = self.local_part();
+        let user = local_part.split(TAG_MARK).next();
+        user.unwrap_or_default().to_owned()
+    }
+
     /// The same without plus and tag, if it has them.
     fn untagged(&self) -> Option<Self> {
         let local_part = self.local_part();
@@ -186,17 +193,7 @@ impl Directory {
             }
             names.push(name);
         }
-        let special = domains_of(names.iter().chain(&tables.mailboxes));
-        for (index, name) in names.into_iter().enumerate() {
-            // In the domains that some name speaks of a local-part may lead elsewhere than in all others, for which
-            // it stands itself.
-            let here = special.iter().map(|domain| name.seen_from(domain));
-            let here = here.filter(|name| !directory.aliases.contains_key(&*name.to_string()));
-            for name in here.chain([name.clone()]) {
-                let followed = directory.follow(name, &mut Vec::new(), &mut BTreeSet::new());
-                followed.map_err(|reason| BadAlias { index, reason })?;
-            }
-        }
+        directory.follow_all(&names, &tables.mailboxes)?;
         Ok(directory)
     }
 
@@ -271,6 +268,31 @@ impl Directory {
         mailboxes
     }
 
+    /// Follows all aliases, the `names` of the table, in every domain.
+    fn follow_all(&self, names: &[Name], mailboxes: &[Name]) -> Result<(), BadAlias> {
+        let mut with_domain: BTreeMap<String, Vec<&Name>> = BTreeMap::new();
+        for name in names.iter().chain(mailboxes) {
+            if matches!(name, Name::Mailbox(_)) {
+                with_domain.entry(name.user()).or_default().push(name);
+            }
+        }
+        for (index, name) in names.iter().enumerate() {
+            let bad = |reason| BadAlias { index, reason };
+            let mut seen = BTreeSet::new();
+            self.follow(name.clone(), &mut Vec::new(), &mut seen)
+                .map_err(bad)?;
+            // A local-part leads to the same in all domains, but for those of which a name may be on its way.
+            let others = seen.iter().filter_map(|name| with_domain.get(&name.user()));
+            let elsewhere = others.flatten().map(|other| name.seen_from(other));
+            let own = |name: &Name| self.aliases.contains_key(&*name.to_string());
+            for name in elsewhere.filter(|name| !own(name)).collect::<BTreeSet<_>>() {
+                self.follow(name, &mut Vec::new(), &mut BTreeSet::new())
+                    .map_err(bad)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Follows `name`, to which `chain` has led, in all its branches. Where `seen` has been, all was well.
     fn follow(
         &self,
@@ -300,15 +322,4 @@ impl Directory {
         }
         Ok(())
     }
-}
-
-/// One of these names for each domain that they speak of.
-fn domains_of<'a>(names: impl Iterator<Item = &'a Name>) -> Vec<Name> {
-    let mut domains = BTreeMap::new();
-    for name in names {
-        if let Name::Mailbox(mailbox) = name {
-            domains.entry(mailbox.domain()).or_insert(name);
-        }
-    }
-    domains.into_values().cloned().collect()
 }
