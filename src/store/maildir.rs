@@ -9,7 +9,8 @@
 //! goes on meanwhile; where none can be started, in this one.
 //!
 //! - `text` is what of a message is not handed over yet.
-//! - `wire` is what the two processes say to each other: `apart` is the server's end, `process` the other one.
+//! - `worker` is whoever does the work. `wire` is what the two processes say to each other: `apart` is the server's end,
+//!   `process` the other one.
 //! - `engine` writes messages and makes them durable, group by group.
 //! - `delivery` is the way of one message from `tmp/` to `new/`; `sync` is what is made durable at once.
 //! - `folders` knows where mailboxes are, and makes and removes their folders.
@@ -26,19 +27,19 @@ mod process;
 mod sync;
 mod text;
 mod wire;
+mod worker;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::{io, mem};
 
 use rustix::fs::fstatvfs;
 use slab::Slab;
 
-use self::apart::{Apart, StartError};
 use self::text::Text;
-use self::wire::Request;
-use super::{Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
+use self::worker::Worker;
+use super::{Draft, Failure, Finished, Store, Ticket, unix_seconds};
 use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
 use crate::smtp::path::Mailbox;
 
@@ -63,12 +64,9 @@ const GROUP_MESSAGES_MAX: usize = 1000;
 /// the number stays taken; the next start sweeps that up.
 #[derive(Debug)]
 pub struct Maildir {
-    options: MaildirOptions,
     worker: Worker,
     /// The folders, to look something up.
     disk: System,
-    /// The start of queue ids.
-    instance: String,
     /// The host name as file names tell it.
     host: String,
     /// How many messages were begun.
@@ -110,17 +108,6 @@ struct OpenMessage {
     text: Text,
 }
 
-/// Who works on the disk.
-#[derive(Debug)]
-enum Worker {
-    /// A process of its own.
-    Apart(Box<Apart>),
-    /// This one, which waits for the disk.
-    Here(Box<Engine<System>>),
-    /// Nobody: the process is gone and this one could not go on. These messages nobody has seen to the end of.
-    Nobody(Vec<Ticket>),
-}
-
 impl Maildir {
     /// Opens a store that does its work in this process.
     ///
@@ -128,9 +115,8 @@ impl Maildir {
     /// The folder cannot be made or read, or no instance can be claimed in it.
     pub fn open(options: MaildirOptions) -> io::Result<Self> {
         let disk = System::open(&options.root)?;
-        let engine = start_here(&options)?;
-        let instance = engine.instance().to_owned();
-        Ok(Self::new(options, disk, Worker::Here(engine), instance))
+        let host = host_in_file_name(&options.hostname);
+        Ok(Self::new(disk, host, Worker::here(options)?))
     }
 
     /// Opens a store that lets `program`, which is mailoop, work in a process of its own. If none can be started, it
@@ -140,40 +126,17 @@ impl Maildir {
     /// The folder cannot be made or read, or no instance can be claimed in it.
     pub fn open_apart(options: MaildirOptions, program: &Path) -> io::Result<Self> {
         let disk = System::open(&options.root)?;
-        let (root, mailboxes_max) = (&options.root, options.mailboxes_max);
-        match Apart::start(program, root, mailboxes_max, options.group_max) {
-            Ok((apart, instance)) => {
-                let worker = Worker::Apart(Box::new(apart));
-                Ok(Self::new(options, disk, worker, instance))
-            }
-            Err(StartError::Store(error)) => Err(error),
-            Err(StartError::NoProcess(error)) => {
-                log::warn!(
-                    "store=in-process warning=\"cannot start a store process: {error}; \
-                     all wait while one message is made durable\""
-                );
-                Self::open(options)
-            }
-        }
+        let host = host_in_file_name(&options.hostname);
+        Ok(Self::new(disk, host, Worker::apart(options, program)?))
     }
 
-    fn new(options: MaildirOptions, disk: System, worker: Worker, instance: String) -> Self {
+    fn new(disk: System, host: String, worker: Worker) -> Self {
         Self {
-            host: host_in_file_name(&options.hostname),
-            options,
             worker,
             disk,
-            instance,
+            host,
             count: 0,
             drafts: Slab::new(),
-        }
-    }
-
-    fn mailbox_room(&self) -> usize {
-        match &self.worker {
-            Worker::Apart(apart) => apart.mailbox_room,
-            Worker::Here(engine) => engine.mailbox_room(),
-            Worker::Nobody(_) => 0,
         }
     }
 
@@ -188,32 +151,6 @@ impl Maildir {
         }
         Ok(missing)
     }
-
-    /// The process that worked for this store is gone. Nobody knows what became of the messages it had, so they are
-    /// refused, and whoever sent them sends them again: one may arrive twice, but none is lost.
-    fn lose_worker(&mut self, error: &io::Error) {
-        let worker = mem::replace(&mut self.worker, Worker::Nobody(Vec::new()));
-        if let Worker::Apart(apart) = worker {
-            self.worker = Worker::Nobody(apart.end());
-        }
-        log::error!(
-            "store=in-process error=\"the store process is gone: {error}; \
-             all wait while messages are made durable\""
-        );
-    }
-
-    /// Does the work that nobody does.
-    fn work_here(&mut self) -> Result<(), Failure> {
-        let engine = start_here(&self.options)?;
-        engine.instance().clone_into(&mut self.instance);
-        self.worker = Worker::Here(engine);
-        Ok(())
-    }
-}
-
-fn start_here(options: &MaildirOptions) -> io::Result<Box<Engine<System>>> {
-    let disk = System::open(&options.root)?;
-    Engine::start(disk, options.mailboxes_max, options.group_max).map(Box::new)
 }
 
 impl Store for Maildir {
@@ -238,7 +175,7 @@ impl Store for Maildir {
         let mailboxes = paths(&recipient.mailboxes)?;
         let others = accepted.iter().flat_map(|recipient| &recipient.mailboxes);
         // Only near the limit does it matter which of all these exist or are the same.
-        let room = self.mailbox_room();
+        let room = self.worker.mailbox_room();
         if room >= mailboxes.len() + others.clone().count() {
             return Ok(());
         }
@@ -255,30 +192,15 @@ impl Store for Maildir {
 
     fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure> {
         let mailboxes = distinct(envelope.mailboxes())?;
-        if matches!(&self.worker, Worker::Nobody(unsettled) if unsettled.is_empty()) {
-            self.work_here()?;
-        }
+        let instance = self.worker.instance()?;
         self.count += 1;
         let ticket = Ticket(self.count);
-        let id = QueueId::new(&self.instance, self.count);
+        let id = QueueId::new(instance, self.count);
         let file_name = format!("{}.{id}.{}", unix_seconds(), self.host);
-        match &mut self.worker {
-            Worker::Apart(apart) if apart.is_overrun() => return Err(Failure::Full),
-            Worker::Apart(apart) => apart.ask(&Request::Open(ticket, &file_name, mailboxes)),
-            Worker::Here(engine) => {
-                engine.open(ticket, file_name, mailboxes);
-                engine.disk().forget();
-                if engine.has_failed(ticket) {
-                    engine.abort(ticket)?;
-                }
-            }
-            Worker::Nobody(_) => return Err(gone()),
-        }
+        self.worker.open(ticket, file_name, mailboxes)?;
         let text = Text::default();
-        Ok(Draft::new(
-            id,
-            self.drafts.insert(OpenMessage { ticket, text }),
-        ))
+        let key = self.drafts.insert(OpenMessage { ticket, text });
+        Ok(Draft::new(id, key))
     }
 
     // A `Draft` of ours cannot be copied, so its key is good in `write`, and once in `abort` or `submit`.
@@ -290,15 +212,8 @@ impl Store for Maildir {
     }
 
     fn abort(&mut self, draft: Draft) {
-        let ticket = self.drafts.remove(draft.key()).ticket;
-        match &mut self.worker {
-            Worker::Apart(apart) => apart.ask(&Request::Abort(ticket)),
-            Worker::Here(engine) => {
-                // It is dropped, whatever had failed.
-                let _ = engine.abort(ticket);
-            }
-            Worker::Nobody(_) => {}
-        }
+        let message = self.drafts.remove(draft.key());
+        self.worker.abort(message.ticket);
     }
 
     fn submit(&mut self, draft: Draft) -> Ticket {
@@ -309,69 +224,19 @@ impl Store for Maildir {
     }
 
     fn commit(&mut self, finished: &mut Vec<Finished>) {
-        match &mut self.worker {
-            Worker::Here(engine) => {
-                while engine.round() {}
-                finished.extend(engine.settled());
-            }
-            Worker::Apart(apart) => {
-                if let Err(error) = apart.exchange(finished) {
-                    self.lose_worker(&error);
-                }
-            }
-            Worker::Nobody(_) => {}
-        }
-        if let Worker::Nobody(unsettled) = &mut self.worker {
-            finished.extend(unsettled.drain(..).map(|ticket| Finished {
-                ticket,
-                outcome: Outcome::Failed(gone()),
-            }));
-        }
+        self.worker.commit(finished);
     }
 
     fn is_pending(&self) -> bool {
-        match &self.worker {
-            Worker::Apart(apart) => apart.is_pending(),
-            Worker::Here(engine) => engine.is_pending(),
-            Worker::Nobody(unsettled) => !unsettled.is_empty(),
-        }
+        self.worker.is_pending()
     }
 
     fn is_congested(&self) -> bool {
-        matches!(&self.worker, Worker::Apart(apart) if apart.is_congested())
+        self.worker.is_congested()
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        match &self.worker {
-            Worker::Apart(apart) => apart.pipes().to_vec(),
-            Worker::Here(_) | Worker::Nobody(_) => Vec::new(),
-        }
-    }
-}
-
-impl Drop for Maildir {
-    fn drop(&mut self) {
-        if let Worker::Apart(apart) = mem::replace(&mut self.worker, Worker::Nobody(Vec::new())) {
-            apart.finish();
-        }
-    }
-}
-
-impl Worker {
-    fn write(&mut self, ticket: Ticket, text: &[u8]) {
-        match self {
-            Self::Apart(apart) => apart.ask(&Request::Text(ticket, text)),
-            Self::Here(engine) => engine.write(ticket, text),
-            Self::Nobody(_) => {}
-        }
-    }
-
-    fn submit(&mut self, ticket: Ticket) {
-        match self {
-            Self::Apart(apart) => apart.ask(&Request::Submit(ticket)),
-            Self::Here(engine) => engine.submit(ticket),
-            Self::Nobody(unsettled) => unsettled.push(ticket),
-        }
+        self.worker.descriptors()
     }
 }
 
@@ -379,10 +244,6 @@ impl Worker {
 fn free_bytes(root: BorrowedFd<'_>) -> rustix::io::Result<u64> {
     let status = fstatvfs(root)?;
     Ok(status.f_bavail.saturating_mul(status.f_frsize))
-}
-
-fn gone() -> Failure {
-    io::Error::from(io::ErrorKind::BrokenPipe).into()
 }
 
 fn paths<'a>(

@@ -49,6 +49,8 @@ pub(super) struct Apart {
     /// Reports that are to be read.
     input: BytesMut,
     submitted: HashSet<Ticket>,
+    /// The start of the queue ids of its instance.
+    pub(super) instance: String,
     /// How many mailboxes may still be made.
     pub(super) mailbox_room: usize,
     child: Child,
@@ -64,22 +66,21 @@ pub(super) enum StartError {
 }
 
 impl Apart {
-    /// Lets `program`, which is mailoop, work for the store in the folder `root`, which is there. Returns the
-    /// process and the name of its instance.
+    /// Lets `program`, which is mailoop, work for the store in the folder `root`, which is there.
     pub(super) fn start(
         program: &Path,
         root: &Path,
         mailboxes_max: usize,
         group_max: usize,
-    ) -> Result<(Self, String), StartError> {
+    ) -> Result<Self, StartError> {
         let mut apart =
             Self::spawn(program, root, mailboxes_max, group_max).map_err(StartError::NoProcess)?;
-        let instance = apart.await_ready()?;
+        apart.await_ready()?;
         // From here on nothing waits for it.
         let unblocked =
             ioctl_fionbio(&apart.requests, true).and_then(|()| ioctl_fionbio(&apart.reports, true));
         unblocked.map_err(|error| StartError::NoProcess(error.into()))?;
-        Ok((apart, instance))
+        Ok(apart)
     }
 
     fn spawn(
@@ -107,17 +108,19 @@ impl Apart {
             is_full: false,
             input: BytesMut::new(),
             submitted: HashSet::new(),
+            instance: String::new(),
             mailbox_room: 0,
             child,
         })
     }
 
-    fn await_ready(&mut self) -> Result<String, StartError> {
+    fn await_ready(&mut self) -> Result<(), StartError> {
         loop {
             match self.next_report() {
                 Some(Report::Ready(instance, room)) => {
+                    self.instance = instance;
                     self.mailbox_room = room;
-                    return Ok(instance);
+                    return Ok(());
                 }
                 Some(Report::Unable(error)) => return Err(StartError::Store(error)),
                 Some(report) => self.heed(report, &mut Vec::new()),

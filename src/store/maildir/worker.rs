@@ -1,0 +1,217 @@
+//! Who does the work on the disk: a process of its own, or else this one.
+
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::{io, mem};
+
+use super::apart::{Apart, StartError};
+use super::disk::{Disk, System};
+use super::engine::Engine;
+use super::folders::MailboxPath;
+use super::wire::Request;
+use super::{MaildirOptions, Ticket};
+use crate::store::{Failure, Finished, Outcome};
+
+/// The work of one store, whoever does it.
+#[derive(Debug)]
+pub(super) struct Worker {
+    options: MaildirOptions,
+    who: Who,
+}
+
+#[derive(Debug)]
+enum Who {
+    /// A process of its own.
+    Apart(Box<Apart>),
+    /// This one, which waits for the disk.
+    Here(Box<Engine<System>>),
+    /// Nobody: the process is gone. These messages nobody has seen to the end of.
+    Nobody(Vec<Ticket>),
+}
+
+impl Worker {
+    /// Works in this process.
+    pub(super) fn here(options: MaildirOptions) -> io::Result<Self> {
+        let who = Who::here(&options)?;
+        Ok(Self { options, who })
+    }
+
+    /// Lets `program`, which is mailoop, do the work, if it can be started.
+    pub(super) fn apart(options: MaildirOptions, program: &Path) -> io::Result<Self> {
+        let (root, mailboxes_max) = (&options.root, options.mailboxes_max);
+        match Apart::start(program, root, mailboxes_max, options.group_max) {
+            Ok(apart) => {
+                let who = Who::Apart(Box::new(apart));
+                Ok(Self { options, who })
+            }
+            Err(StartError::Store(error)) => Err(error),
+            Err(StartError::NoProcess(error)) => {
+                log::warn!(
+                    "store=in-process warning=\"cannot start a store process: {error}; \
+                     all wait while messages are made durable\""
+                );
+                Self::here(options)
+            }
+        }
+    }
+
+    /// The start of the queue ids of what is begun now. If nobody works, this process does from now on.
+    ///
+    /// # Errors
+    /// It could not take up the work.
+    pub(super) fn instance(&mut self) -> Result<&str, Failure> {
+        if matches!(&self.who, Who::Nobody(unsettled) if unsettled.is_empty()) {
+            self.who = Who::here(&self.options)?;
+        }
+        match &self.who {
+            Who::Apart(apart) => Ok(&apart.instance),
+            Who::Here(engine) => Ok(engine.instance()),
+            Who::Nobody(_) => Err(gone()),
+        }
+    }
+
+    /// How many mailboxes may still be made.
+    pub(super) fn mailbox_room(&self) -> usize {
+        match &self.who {
+            Who::Apart(apart) => apart.mailbox_room,
+            Who::Here(engine) => engine.mailbox_room(),
+            Who::Nobody(_) => 0,
+        }
+    }
+
+    /// Opens a message.
+    ///
+    /// # Errors
+    /// Why it could not be opened, as far as that is known already.
+    pub(super) fn open(
+        &mut self,
+        ticket: Ticket,
+        file_name: String,
+        mailboxes: Vec<MailboxPath>,
+    ) -> Result<(), Failure> {
+        match &mut self.who {
+            Who::Apart(apart) if apart.is_overrun() => Err(Failure::Full),
+            Who::Apart(apart) => {
+                apart.ask(&Request::Open(ticket, &file_name, mailboxes));
+                Ok(())
+            }
+            Who::Here(engine) => {
+                engine.open(ticket, file_name, mailboxes);
+                engine.disk().forget();
+                if engine.has_failed(ticket) {
+                    engine.abort(ticket)?;
+                }
+                Ok(())
+            }
+            Who::Nobody(_) => Err(gone()),
+        }
+    }
+
+    /// Appends to an open message.
+    pub(super) fn write(&mut self, ticket: Ticket, text: &[u8]) {
+        match &mut self.who {
+            Who::Apart(apart) => apart.ask(&Request::Text(ticket, text)),
+            Who::Here(engine) => engine.write(ticket, text),
+            Who::Nobody(_) => {}
+        }
+    }
+
+    /// Drops an open message.
+    pub(super) fn abort(&mut self, ticket: Ticket) {
+        match &mut self.who {
+            Who::Apart(apart) => apart.ask(&Request::Abort(ticket)),
+            Who::Here(engine) => {
+                // It is dropped, whatever had failed.
+                let _ = engine.abort(ticket);
+            }
+            Who::Nobody(_) => {}
+        }
+    }
+
+    /// Closes a complete message.
+    pub(super) fn submit(&mut self, ticket: Ticket) {
+        match &mut self.who {
+            Who::Apart(apart) => apart.ask(&Request::Submit(ticket)),
+            Who::Here(engine) => engine.submit(ticket),
+            Who::Nobody(unsettled) => unsettled.push(ticket),
+        }
+    }
+
+    /// Makes messages durable, and tells of those that are settled.
+    pub(super) fn commit(&mut self, finished: &mut Vec<Finished>) {
+        match &mut self.who {
+            Who::Here(engine) => {
+                while engine.round() {}
+                finished.extend(engine.settled());
+            }
+            Who::Apart(apart) => {
+                if let Err(error) = apart.exchange(finished) {
+                    self.lose(&error);
+                }
+            }
+            Who::Nobody(_) => {}
+        }
+        if let Who::Nobody(unsettled) = &mut self.who {
+            finished.extend(unsettled.drain(..).map(|ticket| Finished {
+                ticket,
+                outcome: Outcome::Failed(gone()),
+            }));
+        }
+    }
+
+    /// The process is gone. Nobody knows what became of the messages it had, so they are refused, and whoever sent
+    /// them sends them again: one may arrive twice, but none is lost.
+    fn lose(&mut self, error: &io::Error) {
+        let unsettled = match mem::replace(&mut self.who, Who::Nobody(Vec::new())) {
+            Who::Apart(apart) => apart.end(),
+            Who::Here(_) | Who::Nobody(_) => Vec::new(),
+        };
+        self.who = Who::Nobody(unsettled);
+        log::error!(
+            "store=in-process error=\"the store process is gone: {error}; \
+             all wait while messages are made durable\""
+        );
+    }
+
+    /// Whether [`commit`](Self::commit) has something to do at once.
+    pub(super) fn is_pending(&self) -> bool {
+        match &self.who {
+            Who::Apart(apart) => apart.is_pending(),
+            Who::Here(engine) => engine.is_pending(),
+            Who::Nobody(unsettled) => !unsettled.is_empty(),
+        }
+    }
+
+    /// Whether so much is to be written that there should not be more.
+    pub(super) fn is_congested(&self) -> bool {
+        matches!(&self.who, Who::Apart(apart) if apart.is_congested())
+    }
+
+    /// What tells that [`commit`](Self::commit) has something to do.
+    pub(super) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        match &self.who {
+            Who::Apart(apart) => apart.pipes().to_vec(),
+            Who::Here(_) | Who::Nobody(_) => Vec::new(),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if let Who::Apart(apart) = mem::replace(&mut self.who, Who::Nobody(Vec::new())) {
+            apart.finish();
+        }
+    }
+}
+
+impl Who {
+    fn here(options: &MaildirOptions) -> io::Result<Self> {
+        let disk = System::open(&options.root)?;
+        let engine = Engine::start(disk, options.mailboxes_max, options.group_max)?;
+        Ok(Self::Here(Box::new(engine)))
+    }
+}
+
+fn gone() -> Failure {
+    io::Error::from(io::ErrorKind::BrokenPipe).into()
+}
