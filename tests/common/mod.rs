@@ -50,6 +50,15 @@ impl TestServer {
         Self::start_command(shell, args)
     }
 
+    /// The same, under another program: `wrapper` is its name and what it takes before those of the server.
+    pub fn start_under(wrapper: &[&str], args: &[&str]) -> Self {
+        let mut command = Command::new(wrapper[0]);
+        command
+            .args(&wrapper[1..])
+            .arg(env!("CARGO_BIN_EXE_mailoop"));
+        Self::start_command(command, args)
+    }
+
     fn start_command(mut command: Command, args: &[&str]) -> Self {
         let named = |option: &str| args.iter().any(|arg| arg.starts_with(option));
         let folder = tempfile::tempdir().unwrap();

@@ -2,11 +2,12 @@
 //!
 //! A disk is a piece of memory in the test, served by the Network Block Device protocol ([`nbd`]). `nbdfuse` makes a
 //! file of it, the kernel a loop device of that, and there is a file system on the loop device. So every write and
-//! every flush that the file system asks of a disk passes through [`device`], which remembers them.
+//! every flush that the file system asks of a disk passes through [`device`], which remembers them and takes its time.
 //!
 //! `MAILOOP_DISK_FS` names another file system than ext4: `xfs` or `btrfs`. `MAILOOP_DISK_CUTS=1000` cuts the power as
 //! often, at places that `MAILOOP_DISK_SEED` decides; the messages are the same for the same seed, the times at which
-//! they come are not. What was done is shown by `cargo test --test disk -- --nocapture`.
+//! they come are not. `MAILOOP_DISK_DELAY` says how many milliseconds a slow disk takes. What was measured is shown by
+//! `cargo test --test disk -- --nocapture`.
 //!
 //! Only root can mount file systems, and only where there are `/dev/fuse` and loop devices. Elsewhere the tests say
 //! that they are skipped.
@@ -24,6 +25,7 @@ mod messages;
 mod mount;
 mod nbd;
 mod power_cut;
+mod probe;
 // It is made for the simulation; not all of it is used here.
 #[allow(dead_code)]
 #[path = "../simulation/prng.rs"]
@@ -32,7 +34,9 @@ mod prng;
 #[allow(dead_code)]
 #[path = "../clients/program.rs"]
 mod program;
+mod questions;
 mod senders;
+mod slow;
 
 use std::env;
 use std::sync::{Mutex, MutexGuard, PoisonError};
