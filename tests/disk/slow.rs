@@ -83,9 +83,21 @@ fn make_known(server: &TestServer) {
 }
 
 /// Uses a server on a disk that makes nothing durable in less than `delay`: who stores waits for it, nobody else does.
+/// A machine that was busy with something else gets another chance or two; a loop that waits does not get by with that.
+fn compare(server: &TestServer, delay: Duration) {
+    const TRIES: usize = 3;
+    for last in [false, false, true] {
+        match measure(server, delay) {
+            Ok(()) => return,
+            Err(waited) => assert!(!last, "{TRIES} times: {waited}"),
+        }
+    }
+}
+
+/// Tells of the first question that waited.
 ///
 /// What the machine itself makes of a question that needs no disk, a second server shows, which has none.
-fn compare(server: &TestServer, delay: Duration) {
+fn measure(server: &TestServer, delay: Duration) -> Result<(), String> {
     let diskless = TestServer::start(&["--discard"]);
     let over = Over::default();
     let messages = Messages::new(1, MESSAGES);
@@ -111,9 +123,9 @@ fn compare(server: &TestServer, delay: Duration) {
     assert!(least >= delay, "stored without the disk");
     // Far less than a wait for the disk.
     let bound = delay / 5 + 3 * machine.percentile(99);
-    for latencies in asked {
-        let p99 = latencies.percentile(99);
-        assert!(p99 < bound, "not within {bound:.1?}: {latencies}");
+    match asked.iter().find(|asked| asked.percentile(99) >= bound) {
+        Some(latencies) => Err(format!("not within {bound:.1?}: {latencies}")),
+        None => Ok(()),
     }
 }
 
