@@ -22,6 +22,7 @@ use super::listener::PeerAddress;
 use super::transport::Transport;
 use crate::smtp::event::{Farewell, Phase};
 use crate::smtp::policy::Policy;
+use crate::smtp::service::Service;
 use crate::smtp::session::Session;
 use crate::smtp::tally::Tally;
 use crate::store::{Draft, Outcome, Store, Ticket};
@@ -149,7 +150,7 @@ impl<T: Transport> Connection<T> {
             id,
             peer,
             channel: Channel::new(transport),
-            session: Session::new(policy, peer.peer()),
+            session: Session::new(policy, Service::Smtp, peer.peer()),
             stage: Stage::New,
             message: Message::None,
             input: BytesMut::new(),

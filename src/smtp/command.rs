@@ -7,12 +7,12 @@ use super::reply::{self, Reply};
 /// One command, read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// `HELO name`, or `EHLO name`, which asks for extensions.
+    /// `HELO name` and its kin.
     Hello {
+        /// Which of them.
+        greeting: Greeting,
         /// What the client calls itself.
         name: &'a str,
-        /// Whether it was EHLO.
-        extended: bool,
     },
     /// `MAIL FROM:<reverse-path> [parameters]`.
     Mail(ReversePath, MailParameters),
@@ -34,6 +34,17 @@ pub enum Command<'a> {
     NotOffered,
     /// A verb of another protocol: a browser, or somebody who uses one to send mail (cross-protocol attack).
     WrongProtocol,
+}
+
+/// How a client says hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// `HELO`.
+    Helo,
+    /// `EHLO`, which asks for extensions.
+    Ehlo,
+    /// `LHLO`, which does so in LMTP (RFC 2033 §4.1).
+    Lhlo,
 }
 
 /// The parameters of MAIL, as far as they were given.
@@ -65,14 +76,9 @@ impl<'a> Command<'a> {
         upper.copy_from_slice(verb);
         upper.make_ascii_uppercase();
         match &*upper {
-            b"HELO" => Ok(Self::Hello {
-                name: hello_name(argument)?,
-                extended: false,
-            }),
-            b"EHLO" => Ok(Self::Hello {
-                name: hello_name(argument)?,
-                extended: true,
-            }),
+            b"HELO" => hello(Greeting::Helo, argument),
+            b"EHLO" => hello(Greeting::Ehlo, argument),
+            b"LHLO" => hello(Greeting::Lhlo, argument),
             b"MAIL" => mail(argument),
             b"RCPT" => rcpt(argument),
             b"DATA" => no_argument(argument, Self::Data),
@@ -96,6 +102,11 @@ fn no_argument<'a>(argument: &[u8], command: Command<'a>) -> Result<Command<'a>,
     } else {
         Err(reply::BAD_ARGUMENT)
     }
+}
+
+fn hello(greeting: Greeting, argument: &[u8]) -> Result<Command<'_>, Reply> {
+    let name = hello_name(argument)?;
+    Ok(Command::Hello { greeting, name })
 }
 
 /// Any printable word: RFC 5321 §4.1.4 forbids to refuse mail over a name that is merely wrong.
@@ -206,7 +217,7 @@ mod tests {
         for line in ["NOOP", "noop", "NoOp anything at all", "NOOP  "] {
             assert_eq!(Command::parse(line.as_bytes()), Ok(Command::Noop), "{line}");
         }
-        for line in ["", " NOOP", "NOOPS", "LHLO a", "\u{fc}", "VERYLONGVERB"] {
+        for line in ["", " NOOP", "NOOPS", "\u{fc}", "VERYLONGVERB"] {
             assert_eq!(
                 Command::parse(line.as_bytes()),
                 Err(reply::UNKNOWN_COMMAND),
@@ -229,8 +240,8 @@ mod tests {
             assert_eq!(
                 Command::parse(line.as_bytes()),
                 Ok(Command::Hello {
+                    greeting: Greeting::Helo,
                     name,
-                    extended: false
                 })
             );
         }

@@ -19,6 +19,7 @@ pub mod line;
 pub mod path;
 pub mod policy;
 pub mod reply;
+pub mod service;
 pub mod session;
 pub mod tally;
 pub mod trace;

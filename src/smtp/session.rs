@@ -8,10 +8,10 @@
 //!                            └───────────────────────────────────────────────────────stored──────┘
 //! ```
 
+mod hello;
 mod message;
 mod transaction;
 
-use core::fmt;
 use std::mem;
 use std::rc::Rc;
 
@@ -26,6 +26,7 @@ use super::event::{Event, Farewell, Phase};
 use super::line::{BareNewline, Line, LineReader};
 use super::policy::Policy;
 use super::reply::{self, Reply, write_reply};
+use super::service::Service;
 use super::tally::Tally;
 use super::trace;
 
@@ -34,6 +35,7 @@ use super::trace;
 #[derive(Debug)]
 pub struct Session {
     policy: Rc<Policy>,
+    service: Service,
     peer: Peer,
     /// How the client introduced itself last.
     hello: Option<Rc<Hello>>,
@@ -73,9 +75,10 @@ impl State {
 impl Session {
     /// A session with a client that has just connected.
     #[must_use]
-    pub fn new(policy: Rc<Policy>, peer: Peer) -> Self {
+    pub fn new(policy: Rc<Policy>, service: Service, peer: Peer) -> Self {
         Self {
             policy,
+            service,
             peer,
             hello: None,
             state: State::AwaitingHello,
@@ -99,7 +102,11 @@ impl Session {
                 out,
                 220,
                 None,
-                format_args!("{} ESMTP mailoop", self.policy.hostname),
+                format_args!(
+                    "{} {} mailoop",
+                    self.policy.hostname,
+                    self.service.greeting()
+                ),
             );
         }
     }
@@ -142,7 +149,7 @@ impl Session {
         out: &mut BytesMut,
     ) -> Event<'static> {
         match (&mut self.state, command) {
-            (_, Command::Hello { name, extended }) => self.hello(name, extended, out),
+            (_, Command::Hello { greeting, name }) => self.hello(greeting, name, out),
             (_, Command::Quit) => self.dismiss(reply::BYE, Farewell::Quit, out),
             (_, Command::Noop) => self.answer(reply::OK, out),
             (_, Command::Help) => self.answer(reply::HELP, out),
@@ -182,37 +189,6 @@ impl Session {
                 self.answer(reply::HELLO_FIRST, out)
             }
         }
-    }
-
-    /// HELO or EHLO, which also does what RSET does (RFC 5321 §4.1.4).
-    fn hello(&mut self, name: &str, extended: bool, out: &mut BytesMut) -> Event<'static> {
-        let hostname = &self.policy.hostname;
-        if extended {
-            // The first line of several has a hyphen behind its code, and no enhanced status code (RFC 2034 §4).
-            let size = self.policy.message_bytes_max;
-            append(
-                out,
-                format_args!(
-                    "250-{hostname} Hello {name}, pleased to meet you.\r\n250-SIZE {size}\r\n"
-                ),
-            );
-            out.extend_from_slice(
-                b"250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n",
-            );
-        } else {
-            write_reply(
-                out,
-                250,
-                None,
-                format_args!("Hello {name}, pleased to meet you."),
-            );
-        }
-        self.hello = Some(Rc::new(Hello {
-            name: name.to_owned(),
-            extended,
-        }));
-        self.state = State::AwaitingMail;
-        Event::Answered
     }
 
     /// Refuses what was asked, in answer to [`Event::CheckRoom`], [`Event::CheckRecipient`] or
@@ -302,9 +278,4 @@ impl Session {
         self.state = State::Closing(farewell);
         Event::Answered
     }
-}
-
-fn append(out: &mut BytesMut, text: fmt::Arguments<'_>) {
-    // Writing to a buffer that grows cannot fail.
-    let _ = fmt::Write::write_fmt(out, text);
 }

@@ -10,6 +10,7 @@ use mailoop::smtp::event::{Event, Farewell, Phase};
 use mailoop::smtp::line::{BareNewline, COMMAND_LINE_BYTES_MAX, MAIL_PARAMETERS_BYTES_MAX};
 use mailoop::smtp::policy::Policy;
 use mailoop::smtp::reply;
+use mailoop::smtp::service::Service;
 use mailoop::smtp::session::Session;
 
 const REPLY_LINE_BYTES_MAX: usize = 512;
@@ -128,7 +129,7 @@ impl<'a> Driver<'a> {
         let peer = Peer::Local;
         let mut driver = Self {
             setting,
-            session: Session::new(Rc::clone(&setting.policy), peer),
+            session: Session::new(Rc::clone(&setting.policy), Service::Smtp, peer),
             begun: 0,
             open: None,
             outcome: Outcome {

@@ -1,0 +1,52 @@
+//! The start of a session: who is there, and what is offered.
+
+use core::fmt::Write;
+use std::rc::Rc;
+
+use bytes::BytesMut;
+
+use super::{Session, State};
+use crate::smtp::command::Greeting;
+use crate::smtp::envelope::Hello;
+use crate::smtp::event::Event;
+use crate::smtp::reply::{self, write_reply};
+use crate::smtp::service::Service;
+
+impl Session {
+    /// HELO, EHLO or LHLO, which also does what RSET does (RFC 5321 §4.1.4).
+    pub(super) fn hello(
+        &mut self,
+        greeting: Greeting,
+        name: &str,
+        out: &mut BytesMut,
+    ) -> Event<'static> {
+        if (greeting == Greeting::Lhlo) != (self.service == Service::Lmtp) {
+            return self.answer(reply::UNKNOWN_COMMAND, out);
+        }
+        let extended = greeting != Greeting::Helo;
+        if extended {
+            // The first line of several has a hyphen behind its code, and no enhanced status code (RFC 2034 §4).
+            let hostname = &self.policy.hostname;
+            // Writing to a buffer that grows cannot fail.
+            let _ = write!(out, "250-{hostname} Hello {name}, pleased to meet you.\r\n");
+            self.write_extensions(out);
+        } else {
+            let text = format_args!("Hello {name}, pleased to meet you.");
+            write_reply(out, 250, None, text);
+        }
+        self.hello = Some(Rc::new(Hello {
+            name: name.to_owned(),
+            extended,
+        }));
+        self.state = State::AwaitingMail;
+        Event::Answered
+    }
+
+    /// What this session can do at this moment, an extension a line.
+    fn write_extensions(&self, out: &mut BytesMut) {
+        let size = self.policy.message_bytes_max;
+        let _ = write!(out, "250-SIZE {size}\r\n");
+        out.extend_from_slice(b"250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n");
+        out.extend_from_slice(b"250 HELP\r\n");
+    }
+}
