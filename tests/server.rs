@@ -524,9 +524,7 @@ fn a_thousand_clients_with_ten_messages_each() {
         .map(|_| Client::connect(server.address()))
         .collect();
     for client in &mut clients {
-        client.expect("220");
-        client.say("EHLO client\r\n");
-        (0..6).for_each(|_| client.expect("250"));
+        client.hello();
     }
     for message in 0..10 {
         for client in &mut clients {

@@ -1,5 +1,6 @@
 //! Commands: what one line asks for (RFC 5321 §4.1).
 
+use super::chunk::Chunk;
 use super::envelope::Body;
 use super::path::{self, DOMAIN_BYTES_MAX, ForwardPath, ReversePath};
 use super::reply::{self, Reply};
@@ -20,6 +21,10 @@ pub enum Command<'a> {
     Rcpt(ForwardPath),
     /// `DATA`.
     Data,
+    /// `BDAT size [LAST]` (RFC 3030 §2).
+    Bdat(Chunk),
+    /// `BDAT` with something wrong in it, before so many octets; `None` if that cannot be read, or is beyond counting.
+    BadBdat(Option<u64>),
     /// `RSET`.
     Rset,
     /// `NOOP`.
@@ -52,7 +57,7 @@ pub enum Greeting {
 pub struct MailParameters {
     /// `SIZE=`: octets of the message to come (RFC 1870); `u64::MAX` for any number beyond that.
     pub size: Option<u64>,
-    /// `BODY=` (RFC 6152).
+    /// `BODY=` (RFC 6152, RFC 3030 §3).
     pub body: Option<Body>,
 }
 
@@ -82,14 +87,15 @@ impl<'a> Command<'a> {
             b"MAIL" => mail(argument),
             b"RCPT" => rcpt(argument),
             b"DATA" => no_argument(argument, Self::Data),
+            b"BDAT" => Ok(bdat(argument)),
             b"QUIT" => no_argument(argument, Self::Quit),
             b"RSET" => Ok(Self::Rset),
             b"NOOP" => Ok(Self::Noop),
             b"HELP" => Ok(Self::Help),
             b"VRFY" if argument.is_empty() => Err(reply::BAD_ARGUMENT),
             b"VRFY" => Ok(Self::Vrfy),
-            b"EXPN" | b"STARTTLS" | b"AUTH" | b"BDAT" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND"
-            | b"SOML" | b"SAML" | b"BURL" | b"XCLIENT" | b"XFORWARD" => Ok(Self::NotOffered),
+            b"EXPN" | b"STARTTLS" | b"AUTH" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML"
+            | b"SAML" | b"BURL" | b"XCLIENT" | b"XFORWARD" => Ok(Self::NotOffered),
             b"GET" | b"POST" | b"CONNECT" => Ok(Self::WrongProtocol),
             _ => Err(reply::UNKNOWN_COMMAND),
         }
@@ -133,6 +139,22 @@ fn rcpt<'a>(argument: &[u8]) -> Result<Command<'a>, Reply> {
         Some(parameter) => Err(split_parameter(parameter)
             .err()
             .unwrap_or(reply::UNKNOWN_PARAMETER)),
+    }
+}
+
+/// `chunk-size [SP "LAST"]`, where `chunk-size = 1*DIGIT` (RFC 3030 §2).
+fn bdat<'a>(argument: &[u8]) -> Command<'a> {
+    let mut words = parameters_of(argument);
+    let size = words
+        .next()
+        .filter(|digits| digits.iter().all(u8::is_ascii_digit))
+        .and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+    match (size, words.next(), words.next()) {
+        (Some(size), None, _) => Command::Bdat(Chunk::new(size, false)),
+        (Some(size), Some(marker), None) if marker.eq_ignore_ascii_case(b"LAST") => {
+            Command::Bdat(Chunk::new(size, true))
+        }
+        _ => Command::BadBdat(size),
     }
 }
 
@@ -203,6 +225,8 @@ fn body(value: &[u8]) -> Result<Body, Reply> {
         Ok(Body::SevenBit)
     } else if value.eq_ignore_ascii_case(b"8BITMIME") {
         Ok(Body::EightBitMime)
+    } else if value.eq_ignore_ascii_case(b"BINARYMIME") {
+        Ok(Body::BinaryMime)
     } else {
         Err(reply::UNKNOWN_PARAMETER)
     }
@@ -297,7 +321,7 @@ mod tests {
                 "{wrong}"
             );
         }
-        for unknown in ["BODY=BINARYMIME", "SMTPUTF8", "RET=FULL", "X-ANY=thing"] {
+        for unknown in ["BODY=9BIT", "SMTPUTF8", "RET=FULL", "X-ANY=thing"] {
             assert_eq!(
                 parsed(&format!("MAIL FROM:<a@b> {unknown}")),
                 Err(reply::UNKNOWN_PARAMETER),
@@ -315,6 +339,37 @@ mod tests {
             "QUIT now",
         ] {
             assert_eq!(parsed(wrong), Err(reply::BAD_ARGUMENT), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn bdat_reads_any_size_that_can_be_counted() {
+        let parsed = |argument: &str| {
+            let line = format!("BDAT{argument}");
+            Command::parse(line.as_bytes())
+        };
+        let chunk = |size, is_last| Ok(Command::Bdat(Chunk::new(size, is_last)));
+        assert_eq!(parsed(" 0"), chunk(0, false));
+        assert_eq!(parsed(" 0 LAST"), chunk(0, true));
+        assert_eq!(parsed("  00012  last "), chunk(12, true));
+        assert_eq!(parsed(" 18446744073709551615"), chunk(u64::MAX, false));
+        for wrong in [
+            "",
+            " ",
+            " x",
+            " LAST",
+            " -1",
+            " +1",
+            " 1x",
+            " 0x1",
+            " 1.0",
+            " 18446744073709551616",
+            " -1 LAST",
+        ] {
+            assert_eq!(parsed(wrong), Ok(Command::BadBdat(None)), "{wrong}");
+        }
+        for wrong in [" 5 FIRST", " 5 LAST LAST", " 5 6", " 5 LASTS"] {
+            assert_eq!(parsed(wrong), Ok(Command::BadBdat(Some(5))), "{wrong}");
         }
     }
 

@@ -43,6 +43,18 @@ pub enum Bare {
     Cr,
 }
 
+impl Bare {
+    /// What it is by this rule: text, or an error.
+    pub(super) fn read(self, bare_newline: BareNewline) -> Piece<'static> {
+        match (self, bare_newline) {
+            (_, BareNewline::Reject) => Piece::Bare(self),
+            (Self::Lf, BareNewline::Normalize | BareNewline::Accept) => Piece::Text(CRLF),
+            (Self::Cr, BareNewline::Normalize) => Piece::Text(b" "),
+            (Self::Cr, BareNewline::Accept) => Piece::Text(b"\r"),
+        }
+    }
+}
+
 /// What the start of the input decodes to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
@@ -92,7 +104,7 @@ enum Place {
     AfterEndTextCr,
 }
 
-const CRLF: &[u8] = b"\r\n";
+pub(super) const CRLF: &[u8] = b"\r\n";
 
 impl DataDecoder {
     /// A decoder at the start of a message, which is the start of a line.
@@ -187,25 +199,18 @@ impl DataDecoder {
         Piece::Text(text)
     }
 
-    fn bare_lf<'a>(&mut self, rules: DataRules<'_>) -> Piece<'a> {
-        match rules.bare_newline {
-            BareNewline::Accept => self.place = Place::LineStart,
+    fn bare_lf(&mut self, rules: DataRules<'_>) -> Piece<'static> {
+        self.place = match rules.bare_newline {
+            BareNewline::Accept => Place::LineStart,
             // The line behind it does not begin behind a CRLF: a dot there is text and ends nothing.
-            BareNewline::Normalize | BareNewline::Reject => self.place = Place::InLine,
-        }
-        match rules.bare_newline {
-            BareNewline::Reject => Piece::Bare(Bare::Lf),
-            BareNewline::Normalize | BareNewline::Accept => Piece::Text(CRLF),
-        }
+            BareNewline::Normalize | BareNewline::Reject => Place::InLine,
+        };
+        Bare::Lf.read(rules.bare_newline)
     }
 
-    fn bare_cr<'a>(&mut self, rules: DataRules<'_>) -> Piece<'a> {
+    fn bare_cr(&mut self, rules: DataRules<'_>) -> Piece<'static> {
         self.place = Place::InLine;
-        match rules.bare_newline {
-            BareNewline::Reject => Piece::Bare(Bare::Cr),
-            BareNewline::Normalize => Piece::Text(b" "),
-            BareNewline::Accept => Piece::Text(b"\r"),
-        }
+        Bare::Cr.read(rules.bare_newline)
     }
 
     /// Goes on with a line that has been the end text so far; if it is not, what was held back is text.

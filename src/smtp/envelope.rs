@@ -87,7 +87,7 @@ pub struct Hello {
     pub extended: bool,
 }
 
-/// What the client declared the message to be (RFC 6152 `BODY`).
+/// What the client declared the message to be (RFC 6152, RFC 3030 `BODY`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Body {
     /// `BODY=7BIT`, or nothing said.
@@ -95,6 +95,8 @@ pub enum Body {
     SevenBit,
     /// `BODY=8BITMIME`.
     EightBitMime,
+    /// `BODY=BINARYMIME` (RFC 3030 §3): not lines, but octets that are to stay as they are.
+    BinaryMime,
 }
 
 /// The envelope of one message (RFC 5321 §2.3.1), the only thing that protocol and store share.

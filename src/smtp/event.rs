@@ -17,9 +17,11 @@ pub enum Event<'a> {
     CheckRecipient(Recipient),
     /// Open a message for `Session::envelope`: `Session::receive_message` or `Session::refuse`.
     BeginMessage,
+    /// Nothing: the octets of a chunk are awaited, which is answered behind them.
+    BeginChunk,
     /// Append this to the message. If that fails: `Session::refuse_message`.
     Text(&'a [u8]),
-    /// Drop the open message; it will be refused at its end.
+    /// Drop the open message: it will be refused at its end, or the client wants it no more.
     AbortMessage,
     /// Nothing: text of a message that will be refused was thrown away.
     Discarded,
@@ -53,7 +55,7 @@ pub enum Phase {
     Idle,
     /// A whole command, within a transaction.
     Command,
-    /// The next octets of a message.
+    /// The next octets of a message, or its next chunk.
     Message,
     /// The store.
     Commit,

@@ -5,9 +5,10 @@
 //! is handed. [`client`] is its mirror.
 //!
 //! On the way in: [`line`](mod@line) cuts commands out of the bytes, [`command`] and [`path`] read them, [`data`]
-//! decodes the message. On the way out: [`reply`] and [`trace`]. What they agree on about a message is its
+//! and [`chunk`] decode the message. On the way out: [`reply`] and [`trace`]. What they agree on about a message is its
 //! [`envelope`].
 
+pub mod chunk;
 pub mod client;
 pub mod command;
 pub mod data;

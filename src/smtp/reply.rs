@@ -32,7 +32,7 @@ replies! {
     SENDER_OK             = 250 "2.1.0" "Ok";
     RECIPIENT_OK          = 250 "2.1.5" "Ok";
     CANNOT_VERIFY         = 252 "2.1.5" "Send some mail, I'll try my best";
-    HELP                  = 214 "2.0.0" "Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT";
+    HELP                  = 214 "2.0.0" "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
     BYE                   = 221 "2.0.0" "Bye";
 
     SHUTTING_DOWN         = 421 "4.3.2" "Service shutting down, try again later";
@@ -55,6 +55,8 @@ replies! {
     NESTED_MAIL           = 503 "5.5.1" "Error: nested MAIL command";
     MAIL_FIRST            = 503 "5.5.1" "Error: need MAIL command";
     RECIPIENT_FIRST       = 503 "5.5.1" "Error: need RCPT command";
+    CHUNKS_BEGUN          = 503 "5.5.1" "Error: this message comes by BDAT";
+    BINARY_BY_DATA        = 503 "5.5.1" "Error: a message with BODY=BINARYMIME needs BDAT";
     NO_SUCH_USER          = 550 "5.1.1" "No such user here";
     NOT_LOCAL             = 550 "5.7.1" "Relay not permitted";
     BARE_LF               = 550 "5.6.0" "Bare <LF>";

@@ -7,7 +7,11 @@
 //!                            ├──────────────end─────────────────── DiscardingData                │
 //!                            └───────────────────────────────────────────────────────stored──────┘
 //! ```
+//!
+//! A message may come in chunks instead: AwaitingRcpt ─BDAT─▶ ReceivingChunk ⇄ BetweenChunks, and behind the last one
+//! AwaitingCommit. A chunk that is refused goes through DiscardingChunk, and its transaction is over.
 
+mod chunks;
 mod hello;
 mod message;
 mod transaction;
@@ -19,9 +23,10 @@ use bytes::BytesMut;
 
 pub use transaction::Transaction;
 
+use super::chunk::{Chunk, ChunkDecoder};
 use super::command::Command;
 use super::data::DataDecoder;
-use super::envelope::{Envelope, Hello, Peer, QueueId};
+use super::envelope::{Body, Envelope, Hello, Peer, QueueId};
 use super::event::{Event, Farewell, Phase};
 use super::line::{BareNewline, Line, LineReader};
 use super::policy::Policy;
@@ -54,6 +59,12 @@ enum State {
     ReceivingData(Box<Transaction>, DataDecoder),
     /// The rest of a message that will get this reply.
     DiscardingData(Box<Transaction>, DataDecoder, Reply),
+    /// More octets of a chunk.
+    ReceivingChunk(Box<Transaction>, ChunkDecoder, Chunk),
+    /// BDAT with the next chunk.
+    BetweenChunks(Box<Transaction>, ChunkDecoder),
+    /// The rest of a chunk that will get this reply, and with it the message that was open, if one was.
+    DiscardingChunk(Option<Box<Transaction>>, Chunk, Reply),
     /// The store's word that the message is durable.
     AwaitingCommit(Box<Transaction>),
     /// Nothing: the last reply was given.
@@ -61,11 +72,15 @@ enum State {
 }
 
 impl State {
-    /// From here on the message is read to its end only to be refused there.
+    /// From here on the message, or its present chunk, is read to its end only to be refused there.
     fn refuse_message(&mut self, reply: Reply) {
         *self = match mem::replace(self, Self::AwaitingMail) {
             Self::ReceivingData(transaction, decoder) => {
                 Self::DiscardingData(transaction, decoder, reply)
+            }
+            Self::ReceivingChunk(transaction, _, chunk) => {
+                let opened = Some(transaction).filter(|transaction| transaction.id.is_some());
+                Self::DiscardingChunk(opened, chunk, reply)
             }
             other => other,
         };
@@ -114,13 +129,15 @@ impl Session {
     /// Takes the next step with `input`, from which it takes off what it used. Replies are appended to `out`.
     pub fn next<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8], out: &mut BytesMut) -> Event<'a> {
         match &self.state {
-            State::ReceivingData(..) => self.receive(input),
+            State::ReceivingData(..) | State::ReceivingChunk(..) => self.receive(input, out),
             State::DiscardingData(..) => self.discard(input, out),
+            State::DiscardingChunk(..) => self.discard_chunk(input, out),
             State::AwaitingCommit(_) => Event::NeedInput,
             State::Closing(farewell) => Event::Close(*farewell),
-            State::AwaitingHello | State::AwaitingMail | State::AwaitingRcpt(_) => {
-                self.command(input, out)
-            }
+            State::AwaitingHello
+            | State::AwaitingMail
+            | State::AwaitingRcpt(_)
+            | State::BetweenChunks(..) => self.command(input, out),
         }
     }
 
@@ -148,6 +165,7 @@ impl Session {
         more_input: bool,
         out: &mut BytesMut,
     ) -> Event<'static> {
+        let extended = self.extended();
         match (&mut self.state, command) {
             (_, Command::Hello { greeting, name }) => self.hello(greeting, name, out),
             (_, Command::Quit) => self.dismiss(reply::BYE, Farewell::Quit, out),
@@ -163,18 +181,28 @@ impl Session {
             (_, Command::Data) if more_input && self.policy.bare_newline != BareNewline::Accept => {
                 self.dismiss(reply::EARLY_TALKER, Farewell::Error, out)
             }
-            (State::AwaitingMail | State::AwaitingRcpt(_), Command::Rset) => {
-                self.state = State::AwaitingMail;
-                self.answer(reply::OK, out)
+            (State::AwaitingHello, Command::Rset) => self.answer(reply::OK, out),
+            (_, Command::Rset) => {
+                self.answer(reply::OK, out);
+                self.reset()
             }
-            (_, Command::Rset) => self.answer(reply::OK, out),
             (State::AwaitingMail, Command::Mail(from, parameters)) => {
                 self.mail(from, parameters, out)
             }
-            (State::AwaitingRcpt(_), Command::Mail(..)) => self.answer(reply::NESTED_MAIL, out),
+            (State::AwaitingRcpt(_) | State::BetweenChunks(..), Command::Mail(..)) => {
+                self.answer(reply::NESTED_MAIL, out)
+            }
             (State::AwaitingRcpt(transaction), Command::Rcpt(to)) => {
                 let is_full = transaction.is_full(&self.policy);
                 self.rcpt(to, is_full, out)
+            }
+            (State::BetweenChunks(..), Command::Rcpt(_) | Command::Data) => {
+                self.answer(reply::CHUNKS_BEGUN, out)
+            }
+            (State::AwaitingRcpt(transaction), Command::Data)
+                if transaction.envelope.body == Body::BinaryMime =>
+            {
+                self.answer(reply::BINARY_BY_DATA, out)
             }
             (State::AwaitingRcpt(transaction), Command::Data)
                 if transaction.envelope.recipients.is_empty() =>
@@ -188,13 +216,36 @@ impl Session {
             (_, Command::Mail(..) | Command::Rcpt(_) | Command::Data) => {
                 self.answer(reply::HELLO_FIRST, out)
             }
+            // What follows would be taken for commands.
+            (_, Command::BadBdat(None)) => self.dismiss(reply::BAD_ARGUMENT, Farewell::Error, out),
+            (_, Command::BadBdat(Some(size))) => {
+                self.refuse_chunk(Chunk::new(size, false), reply::BAD_ARGUMENT)
+            }
+            (State::AwaitingHello, Command::Bdat(chunk)) => {
+                self.refuse_chunk(chunk, reply::HELLO_FIRST)
+            }
+            (_, Command::Bdat(chunk)) if !extended => {
+                self.refuse_chunk(chunk, reply::COMMAND_NOT_OFFERED)
+            }
+            (State::BetweenChunks(..), Command::Bdat(chunk)) => self.next_chunk(chunk),
+            (State::AwaitingRcpt(transaction), Command::Bdat(chunk))
+                if transaction.envelope.recipients.is_empty() =>
+            {
+                self.refuse_chunk(chunk, reply::RECIPIENT_FIRST)
+            }
+            (State::AwaitingRcpt(_), Command::Bdat(chunk)) => self.first_chunk(chunk),
+            (_, Command::Bdat(chunk)) => self.refuse_chunk(chunk, reply::MAIL_FIRST),
         }
     }
 
     /// Refuses what was asked, in answer to [`Event::CheckRoom`], [`Event::CheckRecipient`] or
     /// [`Event::BeginMessage`].
     pub fn refuse(&mut self, reply: Reply, out: &mut BytesMut) {
-        self.answer(reply, out);
+        if let State::ReceivingChunk(..) = self.state {
+            self.state.refuse_message(reply);
+        } else {
+            self.answer(reply, out);
+        }
     }
 
     /// Ends the session because the client was too slow.
@@ -225,7 +276,12 @@ impl Session {
         match self.state {
             State::AwaitingHello | State::AwaitingMail => Phase::Idle,
             State::AwaitingRcpt(_) => Phase::Command,
-            State::ReceivingData(..) | State::DiscardingData(..) => Phase::Message,
+            // A message in chunks is one message: also between them it keeps the least rate or ends.
+            State::ReceivingData(..)
+            | State::DiscardingData(..)
+            | State::ReceivingChunk(..)
+            | State::BetweenChunks(..)
+            | State::DiscardingChunk(..) => Phase::Message,
             State::AwaitingCommit(_) => Phase::Commit,
             State::Closing(_) => Phase::Closing,
         }
@@ -238,8 +294,14 @@ impl Session {
             State::AwaitingRcpt(transaction)
             | State::ReceivingData(transaction, _)
             | State::DiscardingData(transaction, ..)
+            | State::ReceivingChunk(transaction, ..)
+            | State::BetweenChunks(transaction, _)
+            | State::DiscardingChunk(Some(transaction), ..)
             | State::AwaitingCommit(transaction) => Some(&transaction.envelope),
-            State::AwaitingHello | State::AwaitingMail | State::Closing(_) => None,
+            State::AwaitingHello
+            | State::AwaitingMail
+            | State::DiscardingChunk(None, ..)
+            | State::Closing(_) => None,
         }
     }
 

@@ -198,7 +198,7 @@ impl Store for Maildir {
         let id = QueueId::new(instance, self.count);
         let file_name = format!("{}.{id}.{}", unix_seconds(), self.host);
         self.worker.open(ticket, file_name, mailboxes)?;
-        let text = Text::default();
+        let text = Text::new(envelope.body);
         let key = self.drafts.insert(OpenMessage { ticket, text });
         Ok(Draft::new(id, key))
     }

@@ -53,7 +53,10 @@ pub trait Store {
     fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure>;
 
     /// Appends to an open message: Internet message text (RFC 5322 §2.1), whose lines end in CRLF. No CRLF
-    /// is ever split over two calls.
+    /// is ever split over two calls. If the envelope says [`Body::BinaryMime`], it is any octets, split anywhere, which
+    /// are to be kept as they are.
+    ///
+    /// [`Body::BinaryMime`]: crate::smtp::envelope::Body::BinaryMime
     ///
     /// # Errors
     /// Why it could not be written. The caller is then to [`abort`](Self::abort) the draft.

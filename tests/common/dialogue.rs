@@ -13,6 +13,7 @@
 //! closed                         the server closes the connection
 //! stored                         what is stored in the end, message by message
 //! M: a line of the message
+//! M~ exactly these bytes
 //! M* 100 a line of the message
 //! ```
 //!
@@ -104,6 +105,7 @@ impl Dialogue {
                 _ => self.steps.push(Step::Server(format!("{text}\r\n"))),
             },
             "M:" => self.message(&[&unescape(text)[..], b"\n"].concat()),
+            "M~" => self.message(&unescape(text)),
             "M*" => self.message(&repeated(&format!("{text}\\n"))),
             _ => match line.split_once(": ").unwrap_or((line, "")) {
                 ("options", options) => self.options = words(options),

@@ -14,7 +14,7 @@ use mailoop::server::channel::Readiness;
 use mailoop::server::connections::Connections;
 use mailoop::server::listener::PeerAddress;
 use mailoop::server::transport::Transport;
-use mailoop::smtp::envelope::{Envelope, Peer, QueueId, Recipient};
+use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
 use mailoop::store::{Draft, Failure, Finished, Outcome, Store, Ticket};
 
 /// The configuration that these options of `mailoop serve` make.
@@ -373,6 +373,8 @@ pub struct Shelf {
     pub stored: Vec<Vec<u8>>,
     /// Where the messages that were begun came from, in order.
     pub peers: Vec<Peer>,
+    /// What the messages that were begun were declared to be, in order.
+    pub bodies: Vec<Body>,
     /// How many messages are open or submitted.
     pub unfinished: usize,
     /// Whether commits are put off until they are released.
@@ -427,6 +429,7 @@ impl Store for MemoryStore {
         shelf.unfinished += 1;
         shelf.begun += 1;
         shelf.peers.push(envelope.peer);
+        shelf.bodies.push(envelope.body);
         shelf.drafts.push(Vec::new());
         Ok(Draft::new(
             QueueId::new("TEST", shelf.begun),
@@ -438,8 +441,9 @@ impl Store for MemoryStore {
         let mut shelf = self.0.borrow_mut();
         let text_comes = !shelf.drafts[draft.key()].is_empty();
         shelf.fails(if text_comes { Call::Write } else { Call::Trace })?;
+        let is_binary = shelf.bodies[draft.key()] == Body::BinaryMime;
         assert!(
-            !text.is_empty() && !text.starts_with(b"\n"),
+            !text.is_empty() && (is_binary || !text.starts_with(b"\n")),
             "a CRLF was split"
         );
         shelf.drafts[draft.key()].extend_from_slice(text);

@@ -197,7 +197,8 @@ impl Dialogue {
         };
         if self.extended {
             text += &format!("250-SIZE {}\r\n", self.profile.message_bytes_max);
-            text += "250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n";
+            text += "250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n";
+            text += "250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n";
         }
         self.send(format!("{verb} c\r\n").as_bytes());
         self.expect(text, false);

@@ -111,7 +111,7 @@ impl<T: Transport> Connection<T> {
             }
             match self.session.next(input, turn.replies) {
                 Event::NeedInput => return Pause::Starved,
-                Event::Answered | Event::Discarded => {}
+                Event::Answered | Event::BeginChunk | Event::Discarded => {}
                 Event::CheckRoom(transaction) => {
                     let min_free = turn.limits.min_free;
                     match turn.store.admit(transaction.declared_size, min_free) {

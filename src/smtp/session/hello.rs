@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use super::{Session, State};
+use super::Session;
 use crate::smtp::command::Greeting;
 use crate::smtp::envelope::Hello;
 use crate::smtp::event::Event;
@@ -38,15 +38,14 @@ impl Session {
             name: name.to_owned(),
             extended,
         }));
-        self.state = State::AwaitingMail;
-        Event::Answered
+        self.reset()
     }
 
     /// What this session can do at this moment, an extension a line.
     fn write_extensions(&self, out: &mut BytesMut) {
         let size = self.policy.message_bytes_max;
         let _ = write!(out, "250-SIZE {size}\r\n");
-        out.extend_from_slice(b"250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n");
+        out.extend_from_slice(b"250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n");
         out.extend_from_slice(b"250 HELP\r\n");
     }
 }

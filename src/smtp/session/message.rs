@@ -1,4 +1,4 @@
-//! The second half of a transaction: its message, from 354 to the reply behind its end.
+//! The second half of a transaction: its message, from 354 or its first chunk to the reply behind its end.
 
 use std::mem;
 
@@ -11,9 +11,37 @@ use crate::smtp::event::Event;
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply, write_reply};
 
+impl State {
+    /// The end of the message, or of one of its chunks.
+    fn end(&mut self, extended: bool, out: &mut BytesMut) -> Event<'static> {
+        match mem::replace(self, Self::AwaitingMail) {
+            Self::ReceivingChunk(transaction, decoder, chunk) if !chunk.is_last => {
+                let status = extended.then_some(reply::OK.status);
+                let text = format_args!("Ok: {} octets received", chunk.size);
+                write_reply(out, 250, status, text);
+                *self = Self::BetweenChunks(transaction, decoder);
+                Event::Answered
+            }
+            Self::ReceivingData(transaction, _) | Self::ReceivingChunk(transaction, ..) => {
+                *self = Self::AwaitingCommit(transaction);
+                Event::EndOfMessage
+            }
+            other => {
+                *self = other;
+                Event::NeedInput
+            }
+        }
+    }
+}
+
 impl Session {
-    /// Asks for the message, which the store knows as `id`, in answer to [`Event::BeginMessage`].
+    /// Asks for the message, which the store knows as `id`, in answer to [`Event::BeginMessage`]. One that comes in
+    /// chunks has begun unasked.
     pub fn receive_message(&mut self, id: QueueId, out: &mut BytesMut) {
+        if let State::ReceivingChunk(transaction, ..) = &mut self.state {
+            transaction.id = Some(id);
+            return;
+        }
         self.state = match mem::replace(&mut self.state, State::AwaitingMail) {
             State::AwaitingRcpt(mut transaction) => {
                 transaction.id = Some(id);
@@ -35,37 +63,31 @@ impl Session {
     }
 
     /// Takes the next piece of a message that is kept.
-    pub(super) fn receive<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Event<'a> {
+    pub(super) fn receive<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+        out: &mut BytesMut,
+    ) -> Event<'a> {
+        let extended = self.extended();
         let Self { policy, state, .. } = self;
-        let State::ReceivingData(transaction, decoder) = state else {
-            return Event::NeedInput;
+        let (transaction, piece) = match state {
+            State::ReceivingData(transaction, decoder) => {
+                (transaction, decoder.next(input, data_rules(policy)))
+            }
+            State::ReceivingChunk(transaction, decoder, chunk) => {
+                let piece = decoder.next(chunk, input, policy.bare_newline);
+                (transaction, piece)
+            }
+            _ => return Event::NeedInput,
         };
-        if transaction.hops.are_too_many() {
-            state.refuse_message(reply::MAIL_LOOP);
-            return Event::AbortMessage;
-        }
-        let refusal = match decoder.next(input, data_rules(policy)) {
+        let refusal = match piece {
             Piece::NeedInput => return Event::NeedInput,
-            Piece::Text(text) => {
-                if transaction.take(text, policy.message_bytes_max) {
-                    return Event::Text(text);
-                }
-                // Which limit it broke first does not depend on how it was cut.
-                if transaction.hops.are_too_many() {
-                    reply::MAIL_LOOP
-                } else {
-                    reply::TOO_LARGE
-                }
-            }
+            Piece::Text(text) => match transaction.take(text, policy.message_bytes_max) {
+                Ok(()) => return Event::Text(text),
+                Err(reply) => reply,
+            },
             Piece::Bare(bare) => Reply::from(bare),
-            Piece::End => {
-                if let State::ReceivingData(transaction, _) =
-                    mem::replace(state, State::AwaitingMail)
-                {
-                    *state = State::AwaitingCommit(transaction);
-                }
-                return Event::EndOfMessage;
-            }
+            Piece::End => return state.end(extended, out),
         };
         state.refuse_message(refusal);
         Event::AbortMessage

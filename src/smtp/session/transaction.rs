@@ -1,5 +1,7 @@
 //! The first half of a transaction: who sends, and to whom.
 
+use std::mem;
+
 use bytes::BytesMut;
 
 use super::{Session, State};
@@ -39,12 +41,22 @@ impl Transaction {
         recipients >= policy.recipients_max || mailboxes >= recipients + MAILBOXES_ADDED_MAX
     }
 
-    /// Counts the next piece of the message; whether it is still no longer than `size_max` octets.
-    pub(super) fn take(&mut self, text: &[u8], size_max: u64) -> bool {
+    /// Counts the next piece of the message.
+    ///
+    /// # Errors
+    /// With it the message is longer than `size_max` octets, or has come round too often. Which of them it was first
+    /// does not depend on how it was cut.
+    pub(super) fn take(&mut self, text: &[u8], size_max: u64) -> Result<(), Reply> {
         let room = usize::try_from(size_max.saturating_sub(self.size)).unwrap_or(usize::MAX);
         self.hops.read(&text[..text.len().min(room)]);
         self.size += text.len() as u64;
-        text.len() <= room
+        if self.hops.are_too_many() {
+            return Err(reply::MAIL_LOOP);
+        }
+        if text.len() > room {
+            return Err(reply::TOO_LARGE);
+        }
+        Ok(())
     }
 }
 
@@ -127,6 +139,14 @@ impl Session {
         if let State::AwaitingRcpt(transaction) = &mut self.state {
             transaction.envelope.recipients.push(recipient);
             self.answer(reply::RECIPIENT_OK, out);
+        }
+    }
+
+    /// Leaves whatever was begun, for RSET and its kin; a message that is open in the store is to be dropped.
+    pub(super) fn reset(&mut self) -> Event<'static> {
+        match mem::replace(&mut self.state, State::AwaitingMail) {
+            State::BetweenChunks(..) => Event::AbortMessage,
+            _ => Event::Answered,
         }
     }
 }

@@ -2,23 +2,37 @@
 
 use memchr::memchr_iter;
 
+use crate::smtp::envelope::Body;
+
 /// The most bytes of a message that are held back to be written at once. A power of two, so that a buffer
 /// that grows by doubling ends here.
 const DRAFT_BUFFER_BYTES: usize = 16 * 1024;
 
 /// A message text on its way to its file. It comes with the line ends of the wire, CRLF, and is kept with
-/// those of the system, LF.
-#[derive(Debug, Default)]
+/// those of the system, LF; but a message that is binary is kept as it comes.
+#[derive(Debug)]
 pub(super) struct Text {
+    body: Body,
     /// What is held back.
     buffer: Vec<u8>,
 }
 
 impl Text {
-    /// Appends `text`, which never ends between the CR and the LF of a line end, and hands over to `write` what is
-    /// too much to be held back.
+    /// An empty one, of this kind.
+    pub(super) fn new(body: Body) -> Self {
+        Self {
+            body,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Appends `text`, which never ends between the CR and the LF of a line end unless it is binary, and hands over to
+    /// `write` what is too much to be held back.
     pub(super) fn push(&mut self, text: &[u8], mut write: impl FnMut(&[u8])) {
         self.reserve(text.len());
+        if self.body == Body::BinaryMime {
+            return self.push_bytes(text, &mut write);
+        }
         let mut start = 0;
         for lf in memchr_iter(b'\n', text) {
             if text[..lf].ends_with(b"\r") {
@@ -64,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_buffer_follows_need() {
-        let mut text = Text::default();
+        let mut text = Text::new(Body::default());
         let mut written = 0;
         let mut write = |bytes: &[u8]| written += bytes.len();
         text.push(&[b'x'; 100], &mut write);
