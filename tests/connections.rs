@@ -254,6 +254,20 @@ fn a_session_ends_between_transactions_when_its_time_is_up() {
 }
 
 #[test]
+fn what_may_yet_be_the_end_of_a_message_is_heard_as_well() {
+    let mut server = MemoryServer::start(&["--idle-timeout", "10", "--min-rate", "0"]);
+    let client = in_data(&mut server);
+    for octet in [b".", b"\r"] {
+        server.advance(seconds(9));
+        server.send(&client, octet);
+    }
+    server.advance(seconds(9));
+    assert_eq!(client.text(), "");
+    server.advance(seconds(1));
+    assert!(client.text().starts_with("421 "));
+}
+
+#[test]
 fn a_message_has_to_keep_the_least_rate() {
     let mut server = MemoryServer::start(&[
         "--idle-timeout",

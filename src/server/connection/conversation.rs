@@ -109,8 +109,15 @@ impl<T: Transport> Connection<T> {
             if unsent >= OUTPUT_HIGH_WATER_BYTES && self.session.phase() != Phase::Closing {
                 return Pause::OutputFull;
             }
+            let before = input.len();
             match self.session.next(input, turn.replies) {
-                Event::NeedInput => return Pause::Starved,
+                Event::NeedInput => {
+                    // Octets of a message that may yet be its end, or half a line end, have come as well.
+                    if phase == Phase::Message && input.len() < before {
+                        self.patience.progress(turn.now);
+                    }
+                    return Pause::Starved;
+                }
                 Event::Answered | Event::BeginChunk | Event::Discarded => {}
                 Event::CheckRoom(transaction) => {
                     let min_free = turn.limits.min_free;
