@@ -17,6 +17,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     ("falling silent", 4, falling_silent),
     ("trickling a command", 2, trickling_command),
     ("trickling a message", 3, trickling_message),
+    ("trickling a chunk", 2, trickling_chunk),
     ("never reading", 3, never_reading),
     ("not reading its good-bye", 2, not_reading_goodbye),
     ("endless line", 1, endless_line),
@@ -146,6 +147,24 @@ fn trickling_message(dialogue: &mut Dialogue) {
     }
 }
 
+/// A chunk that does not come to its end, and may be refused for any reason.
+fn trickling_chunk(dialogue: &mut Dialogue) {
+    dialogue.script.chunks = true;
+    dialogue.script.strict = false;
+    dialogue.hello();
+    dialogue.script.pace = dialogue.rng.pick(&[1, 10]);
+    let path = dialogue.plan(None, Fate::Stored);
+    if dialogue.mail(&path) && dialogue.rcpt() {
+        let size = dialogue
+            .rng
+            .pick(&["600", "100000", "18446744073709551615"]);
+        dialogue.send(format!("BDAT {size} LAST\r\n").as_bytes());
+        let octets = dialogue.rng.size(599);
+        dialogue.send(&b"x".repeat(octets));
+    }
+    dialogue.flush();
+}
+
 /// Floods the server with commands and reads no reply.
 fn never_reading(dialogue: &mut Dialogue) {
     dialogue.script.reads = 1;
@@ -198,6 +217,8 @@ fn garbage(dialogue: &mut Dialogue) {
             b".",
             b"RSET",
             b"BDAT 18446744073709551616",
+            b"BDAT 5\r\n",
+            b"BDAT 0 LAST\r\n",
             b"\xff\xfe",
             b" ",
             b">",

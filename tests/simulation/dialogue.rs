@@ -1,5 +1,7 @@
 //! What a client will say and is to hear: the author of scripts, who knows the protocol as a client does.
 
+mod chunks;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -46,6 +48,8 @@ pub struct Script {
     pub exact: bool,
     /// Whether only whole lines are progress, outside of messages.
     pub strict: bool,
+    /// Whether some of its messages may come in chunks.
+    pub chunks: bool,
     /// How many replies it reads at all.
     pub reads: usize,
     /// Whether it closes its side when the server has.
@@ -84,6 +88,7 @@ impl Dialogue {
         ledger: Rc<RefCell<Ledger>>,
     ) -> Self {
         let pace = rng.pick(&[1, 10, 200, 1 << 20, 1 << 20]);
+        let chunks = rng.one_in(3);
         let mut dialogue = Self {
             rng,
             profile,
@@ -91,7 +96,8 @@ impl Dialogue {
                 steps: VecDeque::new(),
                 replies: Vec::new(),
                 exact: true,
-                strict: true,
+                strict: !chunks,
+                chunks,
                 reads: usize::MAX,
                 closes: true,
                 bulky: false,
@@ -280,7 +286,7 @@ impl Dialogue {
         } else {
             self.fate(text.len())
         };
-        let path = self.plan((!too_large).then_some(text), fate);
+        let path = self.plan((!too_large).then(|| text.clone()), fate);
         if !self.mail(&path) {
             return false;
         }
@@ -292,14 +298,28 @@ impl Dialogue {
         if self.rng.one_in(6) && !self.aside() {
             return false;
         }
+        if self.extended && self.script.chunks && self.rng.one_in(2) {
+            return self.send_chunks(&text, fate);
+        }
         if !self.start_data(fate) {
             return !self.over;
         }
         self.send(wire);
         self.send(b".\r\n");
+        if too_large {
+            self.recipients = None;
+            self.hear(reply::TOO_LARGE);
+        } else {
+            self.hear_end(fate);
+        }
+        self.pause();
+        !self.over
+    }
+
+    /// Expects what is said behind a whole message.
+    fn hear_end(&mut self, fate: Fate) {
         self.recipients = None;
         match fate {
-            _ if too_large => self.hear(reply::TOO_LARGE),
             Fate::Unwritten(_, fault) | Fate::Uncommitted(fault) => self.hear(fault.reply()),
             _ => {
                 let status = if self.extended { "2.0.0 " } else { "" };
@@ -307,8 +327,6 @@ impl Dialogue {
                 self.errors = 0;
             }
         }
-        self.pause();
-        !self.over
     }
 
     /// Names a message of this client.

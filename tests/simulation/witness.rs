@@ -18,6 +18,8 @@ pub const READ_BYTES_MAX: usize = 32 * 1024;
 
 pub struct Witness {
     pub client: usize,
+    /// Some of its messages may come in chunks, of whose beginning it hears nothing.
+    pub chunks: bool,
     journal: Rc<Journal>,
     ledger: Rc<RefCell<Ledger>>,
     profile: Rc<Profile>,
@@ -63,6 +65,7 @@ impl Witness {
     ) -> Self {
         Self {
             client,
+            chunks: false,
             journal,
             ledger,
             profile,
@@ -203,8 +206,9 @@ impl Witness {
             && self
                 .accepted
                 .is_some_and(|at| at + self.profile.session <= now);
-        let too_slow = self.data_asked.is_some_and(|asked| asked + idle <= now)
-            && self.read_since(now - idle) < self.profile.least_bytes();
+        let in_data = self.data_asked.is_some_and(|asked| asked + idle <= now);
+        let too_slow =
+            (in_data || self.chunks) && self.read_since(now - idle) < self.profile.least_bytes();
         if !silent && !session_over && !too_slow {
             self.wrong(|| {
                 format!(

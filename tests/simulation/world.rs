@@ -114,12 +114,13 @@ impl<const DRAINS: bool> World<DRAINS> {
             let arrives = self.rng.below(latest);
             self.journal
                 .trace(|| format!("client {number} is {name}, arrives in step {arrives}"));
-            let witness = Witness::new(
+            let mut witness = Witness::new(
                 number,
                 Rc::clone(&self.journal),
                 Rc::clone(&self.ledger),
                 Rc::clone(&self.profile),
             );
+            witness.chunks = script.chunks;
             let weather = self.profile.weather(script.bulky);
             let wire = Wire::new(self.rng.fork(), weather, Rc::clone(&self.journal), witness);
             let host = if self.profile.crowd {
