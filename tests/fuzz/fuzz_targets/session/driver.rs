@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 use mailoop::smtp::data::EndText;
 use mailoop::smtp::directory::{Directory, EXPANSION_MAX, Tables};
-use mailoop::smtp::envelope::{Envelope, Peer, QueueId, Recipient};
+use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
 use mailoop::smtp::event::{Event, Farewell, Phase};
 use mailoop::smtp::line::{BareNewline, COMMAND_LINE_BYTES_MAX, MAIL_PARAMETERS_BYTES_MAX};
 use mailoop::smtp::policy::Policy;
@@ -171,7 +171,7 @@ impl<'a> Driver<'a> {
                     return;
                 }
                 Event::Answered => assert!(!out.is_empty(), "no answer"),
-                Event::Discarded => {}
+                Event::BeginChunk | Event::Discarded => {}
                 Event::CheckRoom(transaction) => {
                     assert!(transaction.declared_size <= self.setting.policy.message_bytes_max);
                     if transaction.declared_size == UNFIT_SIZE {
@@ -183,8 +183,9 @@ impl<'a> Driver<'a> {
                 Event::CheckRecipient(recipient) => self.check(recipient, &mut out),
                 Event::BeginMessage => self.begin(&mut out),
                 Event::Text(text) => {
-                    assert!(!text.is_empty() && text[0] != b'\n', "a CRLF was split");
-                    let (_, open) = self.open.as_mut().expect("text of no message");
+                    let (envelope, open) = self.open.as_mut().expect("text of no message");
+                    let is_binary = envelope.body == Body::BinaryMime;
+                    assert!(!text.is_empty() && (is_binary || text[0] != b'\n'), "a CRLF was split");
                     open.extend_from_slice(text);
                     if self.setting.fate(self.begun - 1) == Fate::NotWritten {
                         self.open = None;
@@ -206,10 +207,10 @@ impl<'a> Driver<'a> {
 
     fn needs_input(&self, left: &[u8]) {
         match self.session.phase() {
-            Phase::Idle | Phase::Command => {
+            // Within a message this may be the command for its next chunk.
+            Phase::Idle | Phase::Command | Phase::Message => {
                 assert!(left.len() <= COMMAND_LINE_BYTES_MAX + MAIL_PARAMETERS_BYTES_MAX);
             }
-            Phase::Message => assert!(left.is_empty(), "input was left"),
             Phase::Commit | Phase::Closing => panic!("no input helps here"),
         }
     }
