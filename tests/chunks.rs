@@ -277,7 +277,7 @@ fn a_maildir_keeps_a_binary_message_as_it_came() {
     let message: Vec<u8> = (0..200_000)
         .flat_map(|_| match noise() % 10 {
             end @ 0..5 => line_ends[end as usize].to_vec(),
-            _ => vec![noise() as u8],
+            _ => vec![noise().to_le_bytes()[0]],
         })
         .collect();
     let mut server = TestServer::start(&["--bare-newline", "reject"]);

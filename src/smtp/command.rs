@@ -344,32 +344,29 @@ mod tests {
 
     #[test]
     fn bdat_reads_any_size_that_can_be_counted() {
-        let parsed = |argument: &str| {
-            let line = format!("BDAT{argument}");
-            Command::parse(line.as_bytes())
-        };
-        let chunk = |size, is_last| Ok(Command::Bdat(Chunk::new(size, is_last)));
-        assert_eq!(parsed(" 0"), chunk(0, false));
-        assert_eq!(parsed(" 0 LAST"), chunk(0, true));
-        assert_eq!(parsed("  00012  last "), chunk(12, true));
-        assert_eq!(parsed(" 18446744073709551615"), chunk(u64::MAX, false));
-        for wrong in [
-            "",
-            " ",
-            " x",
-            " LAST",
-            " -1",
-            " +1",
-            " 1x",
-            " 0x1",
-            " 1.0",
-            " 18446744073709551616",
-            " -1 LAST",
+        for (line, size, is_last) in [
+            ("BDAT 0", 0, false),
+            ("BDAT 0 LAST", 0, true),
+            ("bdat  00012  last ", 12, true),
+            ("BDAT 18446744073709551615", u64::MAX, false),
         ] {
-            assert_eq!(parsed(wrong), Ok(Command::BadBdat(None)), "{wrong}");
+            let chunk = Chunk::new(size, is_last);
+            assert_eq!(
+                Command::parse(line.as_bytes()),
+                Ok(Command::Bdat(chunk)),
+                "{line}"
+            );
         }
-        for wrong in [" 5 FIRST", " 5 LAST LAST", " 5 6", " 5 LASTS"] {
-            assert_eq!(parsed(wrong), Ok(Command::BadBdat(Some(5))), "{wrong}");
+        let uncountable = " x LAST -1 +1 1x 0x1 1.0 18446744073709551616";
+        let uncountable = uncountable.split(' ').map(|size| (size, None));
+        let misplaced = ["5 FIRST", "5 LAST LAST", "5 6", "5 LASTS"];
+        for (wrong, size) in uncountable.chain(misplaced.map(|size| (size, Some(5)))) {
+            let line = format!("BDAT {wrong}");
+            assert_eq!(
+                Command::parse(line.as_bytes()),
+                Ok(Command::BadBdat(size)),
+                "{line}"
+            );
         }
     }
 

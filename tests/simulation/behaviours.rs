@@ -43,7 +43,7 @@ fn session(dialogue: &mut Dialogue) -> bool {
         }
         let lines = dialogue.rng.size(60) - 1;
         let (wire, text) = dialogue.message(lines);
-        if !dialogue.transaction(&wire, text) {
+        if !dialogue.transaction(&wire, &text) {
             return false;
         }
     }
@@ -68,7 +68,7 @@ fn bulk(dialogue: &mut Dialogue) {
     dialogue.hello();
     let lines = dialogue.rng.between(4000, 16_000);
     let text = b"Subject: a line as there are many\r\n".repeat(lines);
-    dialogue.transaction(&text.clone(), text);
+    dialogue.transaction(&text, &text);
     dialogue.quit();
 }
 

@@ -279,14 +279,14 @@ impl Dialogue {
     }
 
     /// A whole transaction, with a message of `wire` bytes that is to be stored as `text`.
-    pub fn transaction(&mut self, wire: &[u8], text: Vec<u8>) -> bool {
+    pub fn transaction(&mut self, wire: &[u8], text: &[u8]) -> bool {
         let too_large = text.len() as u64 > self.profile.message_bytes_max;
         let fate = if too_large {
             Fate::Stored
         } else {
             self.fate(text.len())
         };
-        let path = self.plan((!too_large).then(|| text.clone()), fate);
+        let path = self.plan((!too_large).then(|| text.to_vec()), fate);
         if !self.mail(&path) {
             return false;
         }
@@ -299,7 +299,7 @@ impl Dialogue {
             return false;
         }
         if self.extended && self.script.chunks && self.rng.one_in(2) {
-            return self.send_chunks(&text, fate);
+            return self.send_chunks(text, fate);
         }
         if !self.start_data(fate) {
             return !self.over;
