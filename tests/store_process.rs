@@ -108,6 +108,19 @@ fn without_its_store_process_the_server_goes_on() {
 }
 
 #[test]
+fn the_first_mailbox_of_all_is_made_without_it_too() {
+    let mut server = TestServer::start(&[]);
+    kill_process(store_process(&server), Signal::KILL).unwrap();
+    wait_until("the server to notice", || {
+        server.log().contains("store=in-process")
+    });
+    let mut client = nearly_done(&server, "b@example.org");
+    client.say(".\r\n");
+    client.expect("250 Ok: queued as");
+    server.stop();
+}
+
+#[test]
 fn it_hears_no_signal_that_is_for_the_server_and_holds_no_socket() {
     let mut server = TestServer::start(&[]);
     let process = store_process(&server);

@@ -75,7 +75,8 @@ impl Worker {
         match &self.who {
             Who::Apart(apart) => apart.mailbox_room,
             Who::Here(engine) => engine.mailbox_room(),
-            Who::Nobody(_) => 0,
+            // Whoever takes up the work, when the message is begun, counts them.
+            Who::Nobody(_) => usize::MAX,
         }
     }
 
