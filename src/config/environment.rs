@@ -7,7 +7,7 @@ use crate::exit::{ExitCode, Failed};
 use crate::options::{Kind, OPTIONS, ServeOption, VARIABLE_PREFIX};
 
 /// Names that are the tests' and benches' own.
-const IGNORED: [&str; 3] = ["BENCH_", "SIM_", "TEST_"];
+const IGNORED: [&str; 4] = ["BENCH_", "KILL_", "SIM_", "TEST_"];
 
 /// Reads these variables, of which most are somebody else's.
 ///
