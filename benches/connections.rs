@@ -1,4 +1,4 @@
-//! Connection throughput over loopback: `cargo bench`, about a minute.
+//! Connection throughput over loopback: `cargo bench --bench connections`, about a minute.
 //!
 //! The server is the real program, a child in the same process group, so it has a processor of its own where
 //! there are two. The client is as plain as can be: blocking sockets, one thread, every reply code checked. So
