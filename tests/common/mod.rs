@@ -7,6 +7,8 @@
 pub mod client;
 pub mod dialogue;
 pub mod memory;
+pub mod processes;
+pub mod tracer;
 
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -52,14 +54,28 @@ impl TestServer {
 
     /// The same, under another program: `wrapper` is its name and what it takes before those of the server.
     pub fn start_under(wrapper: &[&str], args: &[&str]) -> Self {
+        Self::try_start_under(wrapper, args).unwrap_or_else(|ended| ended.not_started())
+    }
+
+    /// The same; one that ends before it listens is returned as an error.
+    pub fn try_start_under(wrapper: &[&str], args: &[&str]) -> Result<Self, Self> {
         let mut command = Command::new(wrapper[0]);
         command
             .args(&wrapper[1..])
             .arg(env!("CARGO_BIN_EXE_mailoop"));
-        Self::start_command(command, args)
+        Self::try_start(command, args)
     }
 
-    fn start_command(mut command: Command, args: &[&str]) -> Self {
+    fn start_command(command: Command, args: &[&str]) -> Self {
+        Self::try_start(command, args).unwrap_or_else(|ended| ended.not_started())
+    }
+
+    fn not_started(mut self) -> ! {
+        let status = self.child.wait().unwrap();
+        panic!("not started: {status}\n{}", self.log());
+    }
+
+    fn try_start(mut command: Command, args: &[&str]) -> Result<Self, Self> {
         let named = |option: &str| args.iter().any(|arg| arg.starts_with(option));
         let folder = tempfile::tempdir().unwrap();
         let output = |name| File::create(folder.path().join(name)).unwrap();
@@ -91,10 +107,10 @@ impl TestServer {
             .stdin(stdin)
             .stdout(stdout)
             .stderr(stderr);
-        Self::spawn(command, folder)
+        Self::spawn(command, folder).unwrap_or_else(|ended| ended.not_started())
     }
 
-    fn spawn(mut command: Command, folder: TempDir) -> Self {
+    fn spawn(mut command: Command, folder: TempDir) -> Result<Self, Self> {
         let child = command
             // Options may also come from the environment: the test's is its own affair.
             .env_clear()
@@ -108,20 +124,16 @@ impl TestServer {
             folder,
             address: String::new(),
         };
-        server.address = server.first_address();
-        server
-    }
-
-    /// What the first `listening` line names.
-    fn first_address(&mut self) -> String {
         wait_until("the server to listen", || {
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "not started: {ended:?}\n{}", self.log());
-            self.stdout().ends_with('\n')
+            server.stdout().ends_with('\n') || server.has_ended()
         });
-        let stdout = self.stdout();
-        let address = stdout.lines().next().and_then(listening_address);
-        address.expect("no listening line").to_owned()
+        let stdout = server.stdout();
+        let Some(first) = stdout.lines().next() else {
+            return Err(server);
+        };
+        let address = listening_address(first).expect("no listening line");
+        address.clone_into(&mut server.address);
+        Ok(server)
     }
 
     /// Where it listens: `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`; with several listeners, the first.
