@@ -1,0 +1,47 @@
+//! Messages that tell by themselves whether they are whole: all there is in one follows from its number.
+
+use std::fmt::Write;
+
+use crate::prng::Prng;
+
+/// The most bytes of a message, about.
+const MESSAGE_BYTES_MAX: usize = 100_000;
+/// How many mailboxes are there for most messages.
+const MAILBOXES: usize = 4;
+/// Once in so many messages a mailbox is made.
+const FRESH: usize = 20;
+
+/// Its lines, as they are stored.
+pub fn text(number: u64) -> String {
+    let mut prng = Prng::new(number);
+    let mut text = format!("message {number}\n");
+    for _ in 0..prng.size(MESSAGE_BYTES_MAX / 64) {
+        for _ in 0..8 {
+            write!(text, "{:08x}", prng.below(1 << 32)).unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Whom it is for: one or two, who are not the same.
+pub fn recipients(number: u64) -> Vec<String> {
+    let mut prng = Prng::new(number);
+    let first = prng.below(MAILBOXES);
+    let mut recipients = vec![format!("m{first}@example.org")];
+    if prng.one_in(2) {
+        let second = (first + 1) % MAILBOXES;
+        recipients.push(format!("m{second}@example.org"));
+    }
+    if prng.one_in(FRESH) {
+        recipients[0] = format!("fresh{number}@d{}.example.net", prng.below(5));
+    }
+    recipients
+}
+
+/// The number of a message that is whole.
+pub fn number_of(stored: &str) -> Option<u64> {
+    let first = stored.lines().next()?;
+    let number = first.strip_prefix("message ")?.parse().ok()?;
+    (stored == text(number)).then_some(number)
+}
