@@ -19,6 +19,8 @@ mod dialogue;
 mod journal;
 mod prng;
 mod profile;
+#[path = "../common/seeds.rs"]
+mod seeds;
 mod server;
 mod store;
 mod text;
@@ -26,97 +28,28 @@ mod wire;
 mod witness;
 mod world;
 
-use std::env;
-use std::panic::{self, AssertUnwindSafe};
-use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use log::{LevelFilter, Log, Metadata, Record};
-use mailoop::config::Config;
 
 const SEEDS: u64 = 2000;
-/// The place of a worker that has ended.
-const DONE: u64 = u64::MAX;
-/// A seed that takes longer is one whose server turns round and round within one call.
-const SEED_TIME_MAX: Duration = Duration::from_secs(60);
-
-fn number(variable: &str) -> Option<u64> {
-    let value = env::var(variable).ok()?;
-    Some(value.parse().expect("a number"))
-}
 
 #[test]
 fn every_seed_ends_well() {
     let base = common::memory::config(&[]);
-    if let Some(seed) = number("MAILOOP_SIM_SEED") {
+    if let Some(seed) = seeds::only() {
         let _ = log::set_logger(&Trace);
         log::set_max_level(LevelFilter::Debug);
         world::run(seed, &base, true);
         return;
     }
-    let start = Instant::now();
-    let seeds = number("MAILOOP_SIM_SEEDS").unwrap_or(SEEDS);
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicU64::new(1);
-    // The seed each worker is at.
-    let places: Vec<AtomicU64> = (0..workers).map(|_| AtomicU64::new(0)).collect();
     let sums = Sums::default();
-    let failure = thread::scope(|scope| {
-        let (base, next, sums) = (&base, &next, &sums);
-        let run = |place| scope.spawn(move || run_seeds(base, next, seeds, place, sums));
-        let threads: Vec<_> = places.iter().map(run).collect();
-        let mut watch = Watch::new(&places);
-        while threads.iter().any(|thread| !thread.is_finished()) {
-            thread::sleep(Duration::from_millis(10));
-            watch.look();
-        }
-        let ended = threads.into_iter().map(|thread| thread.join().unwrap());
-        ended.flatten().min()
+    let seeds = seeds::run_all("simulation", SEEDS, |seed| {
+        sums.add(world::run(seed, &base, false));
     });
-    if let Some((seed, what)) = failure {
-        panic!("seed {seed}: {what}\n{}", how_to_repeat(seed));
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    println!("{seeds} seeds in {seconds:.1} s: {sums:?}");
+    println!("{sums:?}");
     let messages = sums.messages.load(Ordering::Relaxed);
     assert!(messages >= seeds, "a simulation of so little shows nothing");
-}
-
-fn how_to_repeat(seed: u64) -> String {
-    format!("to see it again: MAILOOP_SIM_SEED={seed} cargo test --test simulation -- --nocapture")
-}
-
-/// Runs seeds up to `last` as long as all is well; the first that is not, and why.
-fn run_seeds(
-    base: &Config,
-    next: &AtomicU64,
-    last: u64,
-    place: &AtomicU64,
-    sums: &Sums,
-) -> Option<(u64, String)> {
-    loop {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed > last {
-            place.store(DONE, Ordering::Relaxed);
-            return None;
-        }
-        place.store(seed, Ordering::Relaxed);
-        let run = AssertUnwindSafe(|| world::run(seed, base, false));
-        let panic = match panic::catch_unwind(run) {
-            Ok(sum) => {
-                sums.add(sum);
-                continue;
-            }
-            Err(panic) => panic,
-        };
-        next.store(last + 1, Ordering::Relaxed);
-        place.store(DONE, Ordering::Relaxed);
-        let what = panic.downcast_ref::<String>().cloned();
-        let what = what.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        return Some((seed, what.unwrap_or_default()));
-    }
 }
 
 /// What all seeds did together.
@@ -133,35 +66,6 @@ impl Sums {
             .fetch_add(sum.connections, Ordering::Relaxed);
         self.replies.fetch_add(sum.replies, Ordering::Relaxed);
         self.messages.fetch_add(sum.messages, Ordering::Relaxed);
-    }
-}
-
-/// Sees to it that no worker stays at one seed for ever.
-struct Watch<'a> {
-    places: &'a [AtomicU64],
-    since: Vec<(u64, Instant)>,
-}
-
-impl<'a> Watch<'a> {
-    fn new(places: &'a [AtomicU64]) -> Self {
-        let since = vec![(0, Instant::now()); places.len()];
-        Self { places, since }
-    }
-
-    fn look(&mut self) {
-        for (place, (seed, since)) in self.places.iter().zip(&mut self.since) {
-            let present = place.load(Ordering::Relaxed);
-            if present != *seed || present == DONE {
-                (*seed, *since) = (present, Instant::now());
-            } else if since.elapsed() > SEED_TIME_MAX {
-                // Nothing but the end of the process stops a thread.
-                eprintln!(
-                    "seed {seed} does not come to an end\n{}",
-                    how_to_repeat(*seed)
-                );
-                process::abort();
-            }
-        }
     }
 }
 
