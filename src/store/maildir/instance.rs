@@ -16,6 +16,8 @@ const HOME: &str = ".mailoop";
 /// created but not locked yet for that of a dead one.
 const START_LOCK: &str = ".mailoop/lock";
 const NAME_DIGITS: usize = 8;
+/// The fewest digits that follow it in a queue id.
+const COUNT_DIGITS_MIN: usize = 4;
 
 /// A claimed instance.
 #[derive(Debug)]
@@ -38,13 +40,14 @@ impl<L> Instance<L> {
         // Durable before any lower one goes, so that no power cut makes numbers free again.
         disk.sync_folder(HOME)?;
 
-        let mut dead = Vec::new();
+        let (mut alive, mut dead) = (Vec::new(), Vec::new());
         for other in others {
-            if let Ok(Some(_)) = disk.try_lock(&file_of(&other)) {
-                dead.push(other);
+            match disk.try_lock(&file_of(&other)) {
+                Ok(Some(_)) => dead.push(other),
+                _ => alive.push(other),
             }
         }
-        if let Err(error) = sweep(disk, &dead) {
+        if let Err(error) = sweep(disk, &alive, &dead) {
             // What is left over harms nobody, and its instance files make the next start try again.
             log::warn!("sweep=incomplete error=\"{error}\"");
         }
@@ -69,12 +72,14 @@ fn file_of(name: &str) -> String {
 
 /// The names of all instances, alive and dead.
 fn instances(disk: &mut impl Disk) -> io::Result<Vec<String>> {
-    let is_instance = |name: &String| {
-        name.len() == NAME_DIGITS && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'))
-    };
     let mut names = disk.list(HOME)?;
-    names.retain(is_instance);
+    names.retain(|name| name.len() == NAME_DIGITS && is_number(name));
     Ok(names)
+}
+
+fn is_number(digits: &str) -> bool {
+    let mut digits = digits.bytes();
+    digits.all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'))
 }
 
 /// The name of an instance after `highest`: the time, unless the clock went back or two start in a second.
@@ -90,9 +95,10 @@ fn next_name(highest: Option<&String>) -> io::Result<String> {
     Ok(format!("{:08X}", now.max(after)))
 }
 
-/// Removes what the `dead` instances left in any `tmp/`, then their files. What is not named by an instance
-/// is left alone: Maildir leaves such files to the mail reader, after 36 hours.
-fn sweep(disk: &mut impl Disk, dead: &[String]) -> io::Result<()> {
+/// Removes what others than the instances that are `alive` left in any `tmp/`, then the files of the `dead` ones.
+/// Whose file is gone is dead as well: a power cut may keep the removal of that, and not what was removed before it.
+/// What is not named by an instance is left alone: Maildir leaves such files to the mail reader, after 36 hours.
+fn sweep(disk: &mut impl Disk, alive: &[String], dead: &[String]) -> io::Result<()> {
     if dead.is_empty() {
         return Ok(());
     }
@@ -101,7 +107,7 @@ fn sweep(disk: &mut impl Disk, dead: &[String]) -> io::Result<()> {
         let tmp = format!("{mailbox}/tmp");
         for file in list_if_folder(disk, &tmp)? {
             let instance = instance_of(&file);
-            if instance.is_some_and(|instance| dead.iter().any(|name| name == instance)) {
+            if instance.is_some_and(|instance| alive.iter().all(|name| name != instance)) {
                 disk.remove_file(&format!("{tmp}/{file}"))?;
                 swept += 1;
             }
@@ -124,6 +130,7 @@ fn instance_of(file_name: &str) -> Option<&str> {
     let id = parts.next()?;
     parts.next()?;
     let ours = seconds.bytes().all(|byte| byte.is_ascii_digit())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        && id.len() >= NAME_DIGITS + COUNT_DIGITS_MIN
+        && is_number(id);
     if ours { id.get(..NAME_DIGITS) } else { None }
 }
