@@ -12,6 +12,8 @@ use crate::store::Failure;
 
 /// The most bytes of a folder name (NAME_MAX of every common file system).
 const FOLDER_NAME_BYTES_MAX: usize = 255;
+/// The most mailboxes that are known to be durable; the folders of others are synced with every message.
+const DURABLE_MAX: usize = 10_000;
 /// What a mailbox consists of.
 const SUBFOLDERS: [&str; 3] = ["tmp", "new", "cur"];
 
@@ -82,9 +84,12 @@ pub(super) struct Folders {
     /// How many mailboxes there are, and may be before no more are made.
     count: usize,
     max: usize,
-    /// Mailboxes that were made here and hold no message that was reported stored. Their names are not
-    /// durable yet, and they go again if their message does.
+    /// Mailboxes that were made here and hold no message that was reported stored: they go again if their message
+    /// does.
     fresh: BTreeSet<MailboxPath>,
+    /// Mailboxes whose folders are durable, as messages in them were reported stored. Those that somebody else
+    /// made, as a process that was killed, may not be.
+    durable: BTreeSet<MailboxPath>,
 }
 
 impl Folders {
@@ -99,6 +104,7 @@ impl Folders {
             count,
             max,
             fresh: BTreeSet::new(),
+            durable: BTreeSet::new(),
         })
     }
 
@@ -136,18 +142,14 @@ impl Folders {
 
     fn make_folders(&mut self, disk: &mut impl Disk, mailbox: &MailboxPath) -> io::Result<()> {
         disk.make_folder(mailbox.domain())?;
-        let made = disk.make_folder(&mailbox.0)?;
-        if made {
+        if disk.make_folder(&mailbox.0)? {
             self.count += 1;
             self.fresh.insert(mailbox.clone());
         }
-        let mut completed = false;
+        // Something was missing: what was known of it is no longer true.
+        self.durable.remove(mailbox);
         for name in SUBFOLDERS {
-            completed |= disk.make_folder(&format!("{mailbox}/{name}"))?;
-        }
-        // A fresh mailbox is synced with the names in it; one that somebody else made and left incomplete, here.
-        if completed && !made {
-            disk.sync_folder(&mailbox.0)?;
+            disk.make_folder(&format!("{mailbox}/{name}"))?;
         }
         Ok(())
     }
@@ -155,7 +157,7 @@ impl Folders {
     /// The folders that must be synced so that a name in the `new/` of `mailbox` is durable.
     pub(super) fn unsynced(&self, mailbox: &MailboxPath) -> Vec<String> {
         let mut folders = vec![format!("{mailbox}/new")];
-        if self.fresh.contains(mailbox) {
+        if !self.durable.contains(mailbox) {
             let above = [mailbox.to_string(), mailbox.domain().into(), ROOT.into()];
             folders.extend(above);
         }
@@ -165,6 +167,10 @@ impl Folders {
     /// Says that `mailbox` holds a durable message.
     pub(super) fn keep(&mut self, mailbox: &MailboxPath) {
         self.fresh.remove(mailbox);
+        if self.durable.len() >= DURABLE_MAX {
+            self.durable.clear();
+        }
+        self.durable.insert(mailbox.clone());
     }
 
     /// Removes the folders of `mailbox` if they were made for a message that is gone, and as far as nothing
