@@ -54,11 +54,7 @@ impl Delivery {
         folders: &mut Folders,
     ) -> Result<D::File, Failure> {
         let path = self.draft_path();
-        let created = folders.within(disk, &self.first, |disk| disk.create(&path));
-        if created.is_err() {
-            folders.unmake(disk, &self.first);
-        }
-        created
+        folders.within(disk, &self.first, |disk| disk.create(&path))
     }
 
     /// Gives the file, whose data is durable, its names in every `new/`.

@@ -113,7 +113,8 @@ impl Folders {
         self.max.saturating_sub(self.count)
     }
 
-    /// Does something with a file in `mailbox`, and makes what is missing of that if need be.
+    /// Does something with a file in `mailbox`, and makes what is missing of that if need be. Should it fail, what was
+    /// made is to be [unmade](Self::unmake).
     pub(super) fn within<D: Disk, T>(
         &mut self,
         disk: &mut D,
@@ -133,14 +134,6 @@ impl Folders {
         if self.room() == 0 && !disk.has_folder(&mailbox.0)? {
             return Err(Failure::TooManyMailboxes);
         }
-        let made = self.make_folders(disk, mailbox);
-        if made.is_err() {
-            self.unmake(disk, mailbox);
-        }
-        Ok(made?)
-    }
-
-    fn make_folders(&mut self, disk: &mut impl Disk, mailbox: &MailboxPath) -> io::Result<()> {
         disk.make_folder(mailbox.domain())?;
         if disk.make_folder(&mailbox.0)? {
             self.count += 1;
