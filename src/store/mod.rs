@@ -113,7 +113,7 @@ impl Draft {
 }
 
 /// A complete message that waits to be durable. A store never uses one twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
 /// What became of a submitted message.

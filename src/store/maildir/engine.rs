@@ -4,7 +4,7 @@
 //! `new/`; in the second these names are made durable, and then its messages are reported stored. One sync does
 //! for both: it carries the names of one group and the data of the next.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::{io, mem, vec};
 
 use super::delivery::Delivery;
@@ -20,7 +20,7 @@ pub struct Engine<D: Disk> {
     disk: D,
     instance: Instance<D::Lock>,
     folders: Folders,
-    open: HashMap<Ticket, OpenMessage<D::File>>,
+    open: BTreeMap<Ticket, OpenMessage<D::File>>,
     /// Messages that are complete, whose data is not durable yet.
     written: VecDeque<Message<D::File>>,
     /// Messages that have their names, which are not durable yet.
@@ -60,7 +60,7 @@ impl<D: Disk> Engine<D> {
             instance,
             folders,
             disk,
-            open: HashMap::new(),
+            open: BTreeMap::new(),
             written: VecDeque::new(),
             named: Vec::new(),
             settled: Vec::new(),
