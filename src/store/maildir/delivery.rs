@@ -15,7 +15,7 @@ pub(super) struct Delivery {
     /// The mailbox whose `tmp/` holds the file.
     first: MailboxPath,
     others: Vec<MailboxPath>,
-    /// Whether a sync of the whole file system is one of this file.
+    /// Whether a sync of the whole file system is one of this file, and tells of all its errors.
     pub(super) is_covered: bool,
     /// The first failure ends the delivery.
     pub(super) result: Result<(), Failure>,

@@ -92,6 +92,7 @@ impl<D: Disk> Engine<D> {
         let mut delivery = Delivery::new(ticket, file_name, first, mailboxes);
         let file = delivery.create(&mut self.disk, &mut self.folders);
         let file = file.map_err(|failure| delivery.result = Err(failure)).ok();
+        delivery.is_covered = file.as_ref().is_some_and(|file| self.disk.is_covered(file));
         self.open.insert(ticket, OpenMessage { delivery, file });
     }
 
@@ -137,14 +138,13 @@ impl<D: Disk> Engine<D> {
 
     /// Closes a complete message. It will be settled by some later round.
     pub fn submit(&mut self, ticket: Ticket) {
-        let Some(OpenMessage { mut delivery, file }) = self.open.remove(&ticket) else {
+        let Some(OpenMessage { delivery, file }) = self.open.remove(&ticket) else {
             let unknown = io::Error::from(io::ErrorKind::NotFound);
             let outcome = Outcome::Failed(unknown.into());
             return self.settled.push(Finished { ticket, outcome });
         };
         match file {
             Some(file) if delivery.result.is_ok() => {
-                delivery.is_covered = self.disk.is_covered(&file);
                 self.written.push_back(Message { delivery, file });
             }
             _ => self.settle(delivery),
@@ -169,10 +169,23 @@ impl<D: Disk> Engine<D> {
             syncs.add_file(delivery.ticket, file, delivery.is_covered);
         }
         let synced = syncs.perform(&mut self.disk, self.instance.lock());
+        if synced.has_failed_as_a_whole() {
+            self.distrust_written();
+        }
         self.settle_named(names, &synced);
         self.name_written(data, &synced);
         self.disk.forget();
         true
+    }
+
+    /// Sees that messages that are not of the present round are synced by their own files. What a sync of the whole
+    /// file system failed to write may be theirs, and the next one does not tell of it again; their files still do.
+    fn distrust_written(&mut self) {
+        let open = self.open.values_mut().map(|message| &mut message.delivery);
+        let written = self.written.iter_mut();
+        for delivery in open.chain(written.map(|message| &mut message.delivery)) {
+            delivery.is_covered = false;
+        }
     }
 
     /// Settles messages whose names were `synced`.

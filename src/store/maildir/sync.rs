@@ -74,6 +74,11 @@ pub(super) struct Synced {
 }
 
 impl Synced {
+    /// Whether a sync of the whole file system failed.
+    pub(super) fn has_failed_as_a_whole(&self) -> bool {
+        self.all.is_some()
+    }
+
     /// Whether the data of a message is durable.
     pub(super) fn file(&self, ticket: Ticket) -> Result<(), Failure> {
         result(self.all.or_else(|| self.files.get(&ticket).copied()))
