@@ -40,8 +40,9 @@ impl<'a, F> Syncs<'a, F> {
     /// Does it, by a sync of the whole file system where that tells all errors and is worth it. There is no second
     /// try: after a failed sync the kernel may take the lost pages for written, and the next one would succeed.
     pub(super) fn perform<D: Disk<File = F>>(self, disk: &mut D, lock: &D::Lock) -> Synced {
-        let together =
-            self.files.len() + self.folders.len() >= TOGETHER_MIN && disk.tells_all_errors();
+        let files = self.files.iter().filter(|(_, _, is_covered)| *is_covered);
+        let folders = self.folders.values().filter(|is_covered| **is_covered);
+        let together = files.count() + folders.count() >= TOGETHER_MIN && disk.tells_all_errors();
         let mut synced = Synced::default();
         if together {
             synced.all = disk.sync_all(lock).err().as_ref().map(errno);
