@@ -98,11 +98,13 @@ impl Worker {
             }
             Who::Here(engine) => {
                 engine.open(ticket, file_name, mailboxes);
+                let opened = if engine.has_failed(ticket) {
+                    engine.abort(ticket)
+                } else {
+                    Ok(())
+                };
                 engine.disk().forget();
-                if engine.has_failed(ticket) {
-                    engine.abort(ticket)?;
-                }
-                Ok(())
+                opened
             }
             Who::Nobody(_) => Err(gone()),
         }
@@ -124,6 +126,7 @@ impl Worker {
             Who::Here(engine) => {
                 // It is dropped, whatever had failed.
                 let _ = engine.abort(ticket);
+                engine.disk().forget();
             }
             Who::Nobody(_) => {}
         }
@@ -143,6 +146,7 @@ impl Worker {
         match &mut self.who {
             Who::Here(engine) => {
                 while engine.round() {}
+                engine.disk().forget();
                 finished.extend(engine.settled());
             }
             Who::Apart(apart) => {
