@@ -1,6 +1,6 @@
 //! The way of a written message from `tmp/` to `new/`.
 
-use std::iter;
+use std::{iter, mem};
 
 use super::disk::Disk;
 use super::folders::{Folders, MailboxPath};
@@ -17,6 +17,8 @@ pub(super) struct Delivery {
     others: Vec<MailboxPath>,
     /// Whether a sync of the whole file system is one of this file, and tells of all its errors.
     pub(super) is_covered: bool,
+    /// Whether its names were taken away again.
+    is_withdrawn: bool,
     /// The first failure ends the delivery.
     pub(super) result: Result<(), Failure>,
 }
@@ -34,6 +36,7 @@ impl Delivery {
             first,
             others,
             is_covered: true,
+            is_withdrawn: false,
             result: Ok(()),
         }
     }
@@ -95,25 +98,26 @@ impl Delivery {
         folders.unmake(disk, &self.first);
     }
 
-    /// Removes every trace of a message that may have got some of its names.
-    fn withdraw(&self, disk: &mut impl Disk, folders: &mut Folders) {
+    /// Removes every trace of a message that failed, which may have got some of its names. Whether it had one, and that
+    /// is to be made durable: nor should a power cut bring it back.
+    pub(super) fn withdraw(&mut self, disk: &mut impl Disk, folders: &mut Folders) -> bool {
+        if self.result.is_ok() || mem::replace(&mut self.is_withdrawn, true) {
+            return false;
+        }
+        let mut had_name = false;
         for mailbox in self.mailboxes() {
-            if disk.remove_file(&mailbox.new_mail(&self.file_name)).is_ok() {
-                // Nor should a power cut bring the name back; there is nobody to tell if this fails.
-                let _ = disk.sync_folder(&format!("{mailbox}/new"));
-            }
+            let name = mailbox.new_mail(&self.file_name);
+            had_name |= disk.remove_file(&name).is_ok();
         }
         self.abandon(disk, folders);
         for mailbox in &self.others {
             folders.unmake(disk, mailbox);
         }
+        had_name
     }
 
-    /// Ends the delivery, and leaves nothing of it if it failed.
-    pub(super) fn finish(self, disk: &mut impl Disk, folders: &mut Folders) -> Finished {
-        if self.result.is_err() {
-            self.withdraw(disk, folders);
-        }
+    /// What is told of it in the end.
+    pub(super) fn finish(self) -> Finished {
         Finished {
             ticket: self.ticket,
             outcome: match self.result {

@@ -23,7 +23,7 @@ pub struct Engine<D: Disk> {
     open: BTreeMap<Ticket, OpenMessage<D::File>>,
     /// Messages that are complete, whose data is not durable yet.
     written: VecDeque<Message<D::File>>,
-    /// Messages that have their names, which are not durable yet.
+    /// Messages that have their names, or failed and lost them again, which is not durable yet.
     named: Vec<Delivery>,
     settled: Vec<Finished>,
     /// The most messages of a round.
@@ -188,9 +188,9 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    /// Settles messages whose names were `synced`.
+    /// Settles messages whose names, or their removal, were `synced`.
     fn settle_named(&mut self, mut group: Vec<Delivery>, synced: &Synced) {
-        for delivery in &mut group {
+        for delivery in group.iter_mut().filter(|delivery| delivery.result.is_ok()) {
             delivery.result = synced.folders(&self.folders_of(delivery));
         }
         // What is kept is settled before a message that failed removes folders that it made.
@@ -220,9 +220,14 @@ impl<D: Disk> Engine<D> {
         delivery.unsynced_folders(&self.folders)
     }
 
-    fn settle(&mut self, delivery: Delivery) {
-        let finished = delivery.finish(&mut self.disk, &mut self.folders);
-        self.settled.push(finished);
+    /// Ends a delivery. One that failed leaves nothing behind; if names of it were taken away, the next sync of names is
+    /// for that as well: should it fail, nobody else may rely on those folders.
+    fn settle(&mut self, mut delivery: Delivery) {
+        if delivery.withdraw(&mut self.disk, &mut self.folders) {
+            self.named.push(delivery);
+        } else {
+            self.settled.push(delivery.finish());
+        }
     }
 
     /// Whether [`round`](Self::round) or [`settled`](Self::settled) has something to do.

@@ -33,8 +33,11 @@ impl<'a, F> Syncs<'a, F> {
     }
 
     pub(super) fn add_folders(&mut self, folders: Vec<String>, is_covered: bool) {
-        self.folders
-            .extend(folders.into_iter().map(|folder| (folder, is_covered)));
+        for folder in folders {
+            let covered = self.folders.entry(folder).or_insert(true);
+            // One message may fail to reach another file system where the next one is stored.
+            *covered &= is_covered;
+        }
     }
 
     /// Does it, by a sync of the whole file system where that tells all errors and is worth it. There is no second
