@@ -130,7 +130,9 @@ fn a_confined_server_delivers_and_cleans_up() {
     for recipient in recipients {
         assert_eq!(server.message(recipient), b"text\n");
     }
-    assert_eq!(files(&server.maildir()).len(), 3);
+    common::wait_until("what it gave up to be removed", || {
+        files(&server.maildir()).len() == 3
+    });
     server.stop();
     assert!(!socket.exists() && !server.folder().join("here").exists());
     let log = server.log();

@@ -61,17 +61,26 @@ struct Worker {
 
 impl Worker {
     fn work(&mut self) -> io::Result<()> {
+        let served = self.serve();
+        self.engine.abort_all();
+        while self.engine.round() {}
+        match served {
+            // Killed, it cannot hear any more.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            served => served,
+        }
+    }
+
+    /// Does what the server asks for until that is gone.
+    fn serve(&mut self) -> io::Result<()> {
         let mut has_more = false;
         loop {
             if (!has_more || can_read()?) && !self.take_requests()? {
-                break;
+                return Ok(());
             }
             has_more = self.engine.round();
             self.report()?;
         }
-        self.engine.abort_all();
-        while self.engine.round() {}
-        Ok(())
     }
 
     /// Reads requests, waiting for some, and does what they ask for; whether there may be more.
