@@ -16,12 +16,13 @@ use std::path::PathBuf;
 use log::LevelFilter;
 
 use crate::exit::{ExitCode, Failed};
-use crate::options::DEFAULT_LISTEN;
+use crate::options::{DEFAULT_LISTEN, LISTENERS};
 use crate::server::cidr::Cidr;
 use crate::server::{Limits, ListenAddress};
 use crate::smtp::directory::Directory;
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
+use crate::smtp::service::Service;
 use settings::{Origin, Settings, Value};
 
 /// Fewer recipients than this a server must not set as its limit (RFC 5321 §4.5.3.1.8).
@@ -30,8 +31,8 @@ const RECIPIENTS_STANDARD: usize = 100;
 /// Everything that `mailoop serve` needs to know.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen, as far as somebody said.
-    pub listen: Vec<ListenAddress>,
+    /// Where to listen and for what, as far as somebody said.
+    pub listen: Vec<(Service, ListenAddress)>,
     /// What sessions follow.
     pub policy: Policy,
     /// What bounds connections.
@@ -82,7 +83,7 @@ impl Config {
             log_file: settings.path("log-file")?,
         };
         config
-            .check_listeners(&config.listen)
+            .check_listeners(config.named_addresses())
             .map_err(|failed| told_with_its_place(failed, settings))?;
         Ok(config)
     }
@@ -115,11 +116,17 @@ impl Config {
         Ok(())
     }
 
+    /// Where somebody said to listen, for whatever service.
+    pub fn named_addresses(&self) -> impl Iterator<Item = &ListenAddress> {
+        self.listen.iter().map(|(_, address)| address)
+    }
+
     /// Where to open listeners, if there are `inherited` ones: the default is for those who have none at all.
     #[must_use]
-    pub fn addresses(&self, inherited: usize) -> Vec<ListenAddress> {
+    pub fn listeners(&self, inherited: usize) -> Vec<(Service, ListenAddress)> {
         if self.listen.is_empty() && inherited == 0 {
-            values::listen_address(DEFAULT_LISTEN).into_iter().collect()
+            let address = values::listen_address(DEFAULT_LISTEN).into_iter();
+            address.map(|address| (Service::Smtp, address)).collect()
         } else {
             self.listen.clone()
         }
@@ -149,20 +156,29 @@ fn told_with_its_place(failed: Failed, settings: &Settings) -> Failed {
             .and_then(|text| values::listen_address(text).ok());
         address.is_some_and(|address| !address.is_private())
     };
-    match settings.values("listen").iter().find(public) {
+    let mut values = LISTENERS.iter().flat_map(|(name, _)| settings.values(name));
+    match values.find(public) {
         Some(value) if !matches!(value.origin, Origin::Flag) => value.unfit(failed.message),
         _ => failed,
     }
 }
 
 /// The listeners that somebody named; none if there is only the default.
-fn named_listeners(settings: &Settings) -> Result<Vec<ListenAddress>, Failed> {
-    match settings.value("listen") {
-        Some(value) if !matches!(value.origin, Origin::Default) => {
-            settings.all("listen", values::listen_address)
+fn named_listeners(settings: &Settings) -> Result<Vec<(Service, ListenAddress)>, Failed> {
+    let mut named = Vec::new();
+    for (name, service) in LISTENERS {
+        if settings
+            .value(name)
+            .is_some_and(|value| !matches!(value.origin, Origin::Default))
+        {
+            let addresses = match service {
+                Service::Smtp => settings.all(name, values::listen_address)?,
+                Service::Lmtp => settings.all(name, values::lmtp_address)?,
+            };
+            named.extend(addresses.into_iter().map(|address| (service, address)));
         }
-        _ => Ok(Vec::new()),
     }
+    Ok(named)
 }
 
 fn policy(settings: &Settings) -> Result<Policy, Failed> {

@@ -3,10 +3,15 @@
 
 use core::fmt;
 
+use crate::smtp::service::Service;
+
 /// What names of environment variables begin with.
 pub const VARIABLE_PREFIX: &str = "MAILOOP_";
 
-/// Where to listen if nobody says.
+/// The options that name listeners, each with what is spoken there.
+pub const LISTENERS: [(&str, Service); Service::ALL.len()] =
+    [("listen", Service::Smtp), ("listen-lmtp", Service::Lmtp)];
+/// Where to listen, for SMTP, if nobody names a listener.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:2525";
 /// The end of message data if there is no other.
 pub const LONE_DOT: &str = ".";
@@ -56,6 +61,7 @@ pub enum Scope {
 /// The table, in the order of the help.
 pub static OPTIONS: &[ServeOption] = &[
     list("listen", "ADDR", "Where to listen: IP:PORT, [IPV6]:PORT (port 0 picks one) or unix:PATH; repeatable").or(DEFAULT_LISTEN).at_start(),
+    list("listen-lmtp", "ADDR", "Where to listen for LMTP (RFC 2033), as unix:PATH or the others; repeatable [default: none]").at_start(),
     text("hostname", "NAME", "The name in the greeting and the trace header [default: the machine's]"),
     text("maildir", "DIR", "Deliver to DIR/<domain>/<local-part>/{tmp,new,cur}").or("./mail").at_start(),
     flag("discard", "Accept and drop all mail, as a sink").at_start(),

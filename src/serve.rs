@@ -37,7 +37,7 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
     }
     let listeners = listen(&config)?;
     if let Some(name) = &config.user {
-        let sockets = config.listen.iter().filter_map(ListenAddress::path);
+        let sockets = config.named_addresses().filter_map(ListenAddress::path);
         let files: Vec<_> = sockets.chain(config.log_file.as_deref()).collect();
         privileges::become_user(name, &files).map_err(|error| cannot_become(&settings, &error))?;
     }
@@ -55,10 +55,11 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
     server.set_proxies(config.proxy_from.clone());
     log::logger().flush();
 
-    let addresses = server
-        .addresses()
-        .map(|address| format!("listening smtp {address}\n"));
-    show(&addresses.collect::<String>())?;
+    let mut lines = String::new();
+    for listener in server.listeners() {
+        lines += &format!("listening {} {}\n", listener.service(), listener.address());
+    }
+    show(&lines)?;
     server.tell_ready();
     let mut running = Running {
         sources,
@@ -218,7 +219,7 @@ impl Running {
         let config = Config::new(&settings)?;
         // What is allowed behind private listeners must not come to the public ones that are open, whoever
         // opened them.
-        config.check_listeners(server.addresses())?;
+        config.check_listeners(server.listeners().iter().map(Listener::address))?;
         Ok((settings, config))
     }
 }
@@ -228,8 +229,8 @@ fn listen(config: &Config) -> Result<Vec<Listener>, Failed> {
     let mut listeners =
         activation::inherited().map_err(|error| Failed::new(ExitCode::Configuration, error))?;
     config.check_listeners(listeners.iter().map(Listener::address))?;
-    for address in config.addresses(listeners.len()) {
-        let listener = Listener::bind(&address, config.reuse_port)
+    for (service, address) in config.listeners(listeners.len()) {
+        let listener = Listener::bind(service, &address, config.reuse_port)
             .map_err(|error| Failed::new(ExitCode::Unavailable, error))?;
         listeners.push(listener);
     }
@@ -246,8 +247,7 @@ fn needs(config: &Config) -> Needs {
     let folder = |path: &Path| Some(Path::new(".").join(path.parent()?));
     let log = config.log_file.as_deref().and_then(folder);
     let sockets = config
-        .listen
-        .iter()
+        .named_addresses()
         .filter_map(ListenAddress::path)
         .filter_map(folder);
     Needs {

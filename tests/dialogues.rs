@@ -18,6 +18,7 @@ use common::{TestServer, files, without_trace};
 fn play_in_memory(dialogue: &Dialogue, cut: usize) {
     let options: Vec<_> = dialogue.options.iter().map(String::as_str).collect();
     let mut server = MemoryServer::start(&options);
+    server.shelf().blocked.clone_from(&dialogue.blocked);
     let client = server.connect_and_say(&dialogue.early);
     let mut sent = 0;
     for (index, step) in dialogue.steps.iter().enumerate() {
@@ -86,14 +87,17 @@ fn in_memory_cut_at_every_octet() {
 
 /// Plays a dialogue with the real server.
 fn play_over_socket(dialogue: &Dialogue) {
-    let options: Vec<_> = dialogue.options.iter().map(String::as_str).collect();
-    let mut server = TestServer::start(
-        &[
-            &["--hostname", "mail.example.org", "--listen", "127.0.0.1:0"],
-            &options[..],
-        ]
-        .concat(),
-    );
+    let mut options: Vec<_> = dialogue.options.iter().map(String::as_str).collect();
+    if !options.iter().any(|option| option.starts_with("--listen")) {
+        options.extend(["--listen", "127.0.0.1:0"]);
+    }
+    options.extend(["--hostname", "mail.example.org"]);
+    let mut server = TestServer::start(&options);
+    for mailbox in &dialogue.blocked {
+        let place = server.mailbox(mailbox);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, "no folder").unwrap();
+    }
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
@@ -138,6 +142,7 @@ fn play_over_socket(dialogue: &Dialogue) {
 /// All files in `mail/*/*/{folder}`.
 fn glob(maildir: &Path, folder: &str) -> Vec<PathBuf> {
     let mailboxes = files(maildir).into_iter().flat_map(|domain| files(&domain));
+    let mailboxes = mailboxes.filter(|mailbox| mailbox.is_dir());
     mailboxes
         .flat_map(|mailbox| files(&mailbox.join(folder)))
         .collect()

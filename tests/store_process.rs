@@ -13,6 +13,7 @@ use common::client::Client;
 use common::{TestServer, files, wait_until};
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, Recipient};
 use mailoop::smtp::path::ReversePath;
+use mailoop::smtp::service::Service;
 use mailoop::store::{Maildir, MaildirOptions, Store};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
@@ -157,6 +158,7 @@ fn it_ends_when_the_server_is_killed_and_leaves_nothing_open() {
 #[test]
 fn where_none_can_be_started_the_work_is_done_here() {
     let envelope = Envelope {
+        service: Service::Smtp,
         peer: Peer::Local,
         hello: Hello {
             name: "client".into(),

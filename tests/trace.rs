@@ -8,10 +8,12 @@ use std::rc::Rc;
 use bytes::BytesMut;
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, QueueId, Recipient};
 use mailoop::smtp::path::ReversePath;
+use mailoop::smtp::service::Service;
 use mailoop::smtp::trace;
 
 fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
     Envelope {
+        service: Service::Smtp,
         peer: Peer::Ip("192.0.2.1".parse().unwrap()),
         hello: Rc::new(Hello {
             name: hello.to_owned(),

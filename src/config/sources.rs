@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use super::settings::{Origin, Settings, Value};
 use super::{environment, file, server_name};
 use crate::exit::Failed;
-use crate::options::{DEFAULT_LISTEN, LONE_DOT};
+use crate::options::{DEFAULT_LISTEN, LISTENERS, LONE_DOT};
 
 /// What does not change while a process runs, and where to find what does.
 #[derive(Clone, Debug)]
@@ -38,9 +38,7 @@ impl Sources {
             settings.overlay(file::read(&path)?);
         }
         settings.overlay(self.above.clone());
-        if settings.values("listen").is_empty() {
-            settings.imply("listen", DEFAULT_LISTEN, &Origin::Default);
-        }
+        listen_somewhere(&mut settings);
         if settings.value("hostname").is_none() {
             settings.imply("hostname", server_name(), &Origin::Default);
         }
@@ -55,6 +53,19 @@ impl Sources {
             settings.imply("min-rate", "0", &Origin::Implied("bare-newline"));
         }
         Ok(settings)
+    }
+}
+
+/// There is one listener by default, where none of any kind is named.
+fn listen_somewhere(settings: &mut Settings) {
+    let names = |value: &Value| !matches!(value.origin, Origin::Default);
+    let mut options = LISTENERS.iter().map(|(name, _)| settings.values(name));
+    if options.any(|values| values.iter().any(names)) {
+        if !settings.values("listen").iter().any(names) {
+            settings.clear("listen");
+        }
+    } else {
+        settings.imply("listen", DEFAULT_LISTEN, &Origin::Default);
     }
 }
 

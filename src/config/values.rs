@@ -24,6 +24,20 @@ pub fn listen_address(text: &str) -> Result<ListenAddress, String> {
     }
 }
 
+/// Reads the address of a listener for LMTP, which has no business on the port of SMTP (RFC 2033 §5).
+///
+/// # Errors
+/// What would be right.
+pub fn lmtp_address(text: &str) -> Result<ListenAddress, String> {
+    const SMTP_PORT: u16 = 25;
+    match listen_address(text)? {
+        ListenAddress::Tcp(address) if address.port() == SMTP_PORT => {
+            Err("port 25 is for SMTP; choose another, as 24, or unix:PATH".to_owned())
+        }
+        address => Ok(address),
+    }
+}
+
 /// Reads a number of octets over 0: digits, then k, M or G for as many times 1024.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use socket2::Socket;
 
 use super::listener::Listener;
 use super::log_line::Value;
+use crate::smtp::service::Service;
 
 /// The descriptor of the first passed socket.
 const FIRST_DESCRIPTOR: usize = 3;
@@ -32,7 +33,8 @@ impl fmt::Display for ActivationError {
 }
 
 /// Takes the sockets that were passed to this process, which works once: the variables that tell of them are
-/// removed from the environment.
+/// removed from the environment. One that is named as a service is that service's (`FileDescriptorName=lmtp`); any
+/// other is for SMTP.
 ///
 /// # Errors
 /// A descriptor is no listening stream socket.
@@ -43,14 +45,13 @@ pub fn inherited() -> Result<Vec<Listener>, ActivationError> {
     let mut listeners = Vec::new();
     for index in 0..passed.len() {
         let descriptor = FIRST_DESCRIPTOR + index;
+        let name = names.next().unwrap_or_default();
+        let service = Service::named(name).unwrap_or_default();
         let listener = take(&mut passed, index)
-            .and_then(Listener::inherit)
+            .and_then(|socket| Listener::inherit(service, socket))
             .map_err(|error| ActivationError { descriptor, error })?;
-        let name = Value(names.next().unwrap_or_default());
-        log::info!(
-            "inherited={} descriptor={descriptor} name={name}",
-            listener.address()
-        );
+        let (address, name) = (listener.address(), Value(name));
+        log::info!("inherited={address} descriptor={descriptor} name={name}");
         listeners.push(listener);
     }
     Ok(listeners)

@@ -142,6 +142,7 @@ impl<T: Transport> Connection<T> {
     pub fn new(
         id: ConnectionId,
         transport: T,
+        service: Service,
         peer: PeerAddress,
         policy: Rc<Policy>,
         now: Instant,
@@ -150,7 +151,7 @@ impl<T: Transport> Connection<T> {
             id,
             peer,
             channel: Channel::new(transport),
-            session: Session::new(policy, Service::Smtp, peer.peer()),
+            session: Session::new(policy, service, peer.peer()),
             stage: Stage::New,
             message: Message::None,
             input: BytesMut::new(),
@@ -193,10 +194,7 @@ impl<T: Transport> Connection<T> {
     /// Answers for the message that was submitted, and goes on with what the client sent meanwhile.
     pub fn on_stored(&mut self, outcome: Outcome, turn: &mut Turn<'_>) -> Next {
         self.message = Message::None;
-        let result = outcome.for_all().map_err(|failure| self.refusal(&failure));
-        if let Some(transaction) = self.session.stored(result, turn.replies) {
-            self.log_message(&transaction, result.err());
-        }
+        self.answer_for_message(outcome, turn);
         self.patience.progress(turn.now);
         self.patience.enter_phase(turn.now, self.channel.bytes_in());
         let next = match self.stage {

@@ -21,8 +21,9 @@ use super::listener::PeerAddress;
 use super::totals::{Reason, Totals};
 use super::transport::Transport;
 use crate::smtp::policy::Policy;
+use crate::smtp::service::Service;
 use crate::smtp::tally::Tally;
-use crate::store::{Finished, Outcome, Store, Ticket};
+use crate::store::{Finished, Store, Ticket};
 
 /// The slab of connections.
 pub struct Connections<T> {
@@ -168,11 +169,12 @@ impl<T: Transport> Connections<T> {
         id
     }
 
-    /// Takes in a connection that was just accepted, and gives it its first turn.
-    pub fn add(&mut self, transport: T, peer: PeerAddress) {
+    /// Takes in a connection that was just accepted, on which `service` is spoken, and gives it its first turn.
+    pub fn add(&mut self, transport: T, service: Service, peer: PeerAddress) {
         let id = self.next_id();
         let policy = Rc::clone(&self.policy);
-        let mut connection = Connection::new(id, transport, peer, policy, self.scratch.now);
+        let mut connection =
+            Connection::new(id, transport, service, peer, policy, self.scratch.now);
         if self.is_proxy(peer) {
             connection.await_proxy_header();
         }
@@ -230,7 +232,7 @@ impl<T: Transport> Connections<T> {
             let Some(name) = self.awaiting_commit.remove(&ticket) else {
                 continue;
             };
-            self.messages_stored += u64::from(matches!(outcome, Outcome::Stored));
+            self.messages_stored += u64::from(outcome.is_stored());
             drain |= self.is_enough() && self.begin_drain();
             if self.slot_of(name).is_some() {
                 self.turn(name.key, |connection, turn| {

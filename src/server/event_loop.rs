@@ -16,13 +16,14 @@ use super::channel::Readiness;
 use super::cidr::Cidr;
 use super::connections::Connections;
 use super::descriptors::Reserve;
-use super::listener::{Accepted, BACKLOG, ListenAddress, Listener, PeerAddress};
+use super::listener::{Accepted, BACKLOG, Listener, PeerAddress};
 use super::service_manager::{ServiceManager, State};
 use super::totals::Reason;
 use super::transport::{Plain, Transport};
 use super::{Limits, descriptors};
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply};
+use crate::smtp::service::Service;
 use crate::store::Store;
 
 /// The most events taken from the kernel in one tick.
@@ -109,9 +110,9 @@ impl Server {
         })
     }
 
-    /// Where it listens, with the ports that the kernel picked.
-    pub fn addresses(&self) -> impl Iterator<Item = &ListenAddress> {
-        self.listeners.iter().map(Listener::address)
+    /// Where it listens, until it drains.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
     }
 
     /// Tells the service manager that clients are served.
@@ -271,9 +272,10 @@ impl Server {
         if !listener.accept_ready {
             return false;
         }
+        let service = listener.service();
         match listener.accept(&mut self.reserve) {
             Accepted::Connection(stream, peer) if self.connections.has_room_for(peer) => {
-                self.welcome(stream, peer);
+                self.welcome(stream, service, peer);
             }
             Accepted::Connection(stream, peer) => {
                 self.turn_away(stream, peer, reply::TOO_MANY_CONNECTIONS, Reason::Limit);
@@ -294,10 +296,10 @@ impl Server {
         true
     }
 
-    fn welcome(&mut self, mut stream: Plain, peer: PeerAddress) {
+    fn welcome(&mut self, mut stream: Plain, service: Service, peer: PeerAddress) {
         let token = Token(self.first_connection + self.connections.next_key());
         match stream.register(self.poll.registry(), token) {
-            Ok(()) => self.connections.add(stream, peer),
+            Ok(()) => self.connections.add(stream, service, peer),
             Err(error) => log::warn!("warning=\"cannot poll a connection: {error}\" peer={peer}"),
         }
     }

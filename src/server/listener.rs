@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use super::descriptors::{Reserve, is_out_of_descriptors};
 use super::transport::Plain;
 use crate::smtp::envelope::Peer;
+use crate::smtp::service::Service;
 
 /// The most connections that the kernel keeps for us until we accept them; it cuts this to its own limit.
 pub(super) const BACKLOG: i32 = 4096;
@@ -107,16 +108,16 @@ impl fmt::Display for BindError {
         write!(f, "cannot listen on {address}: ")?;
         match (address, error.kind()) {
             (ListenAddress::Unix(_), ErrorKind::AddrInUse) => f.write_str(
-                "another program does, or the file is no socket; stop it, or choose another --listen",
+                "another program does, or the file is no socket; stop it, or choose another address",
             ),
             (ListenAddress::Unix(_), ErrorKind::NotFound) => {
-                f.write_str("there is no such folder; make it, or choose another --listen")
+                f.write_str("there is no such folder; make it, or choose another address")
             }
             (ListenAddress::Tcp(_), ErrorKind::AddrInUse) => {
-                f.write_str("another program does; stop it, or choose another --listen")
+                f.write_str("another program does; stop it, or choose another address")
             }
             (ListenAddress::Tcp(_), ErrorKind::AddrNotAvailable) => {
-                f.write_str("this machine has no such address; choose another --listen")
+                f.write_str("this machine has no such address; choose another address")
             }
             (_, ErrorKind::PermissionDenied) => {
                 f.write_str("not permitted; choose a port over 1023 or another place")
@@ -151,6 +152,7 @@ pub(super) enum Accepted {
 #[derive(Debug)]
 pub struct Listener {
     socket: ListeningSocket,
+    service: Service,
     address: ListenAddress,
     origin: Origin,
     /// Whether somebody may be waiting: set by readiness, cleared only by `WouldBlock`.
@@ -173,15 +175,19 @@ enum ListeningSocket {
 }
 
 impl Listener {
-    /// Opens a socket on `address`; with `reuse_port`, beside other processes of the same user.
+    /// Opens a socket on `address`, for `service`; with `reuse_port`, beside other processes of the same user.
     ///
     /// # Errors
     /// It cannot listen there.
-    pub fn bind(address: &ListenAddress, reuse_port: bool) -> Result<Self, BindError> {
-        Self::open(address, reuse_port).map_err(|error| BindError(address.clone(), error))
+    pub fn bind(
+        service: Service,
+        address: &ListenAddress,
+        reuse_port: bool,
+    ) -> Result<Self, BindError> {
+        Self::open(service, address, reuse_port).map_err(|error| BindError(address.clone(), error))
     }
 
-    fn open(address: &ListenAddress, reuse_port: bool) -> io::Result<Self> {
+    fn open(service: Service, address: &ListenAddress, reuse_port: bool) -> io::Result<Self> {
         let (socket, address) = match address {
             ListenAddress::Tcp(address) => {
                 let listener = bind_tcp(*address, reuse_port)?;
@@ -199,13 +205,14 @@ impl Listener {
         Ok(Self {
             origin: Origin::Opened(file_of(&address)),
             socket,
+            service,
             address,
             accept_ready: true,
         })
     }
 
-    /// Takes over a stream socket that listens already.
-    pub(super) fn inherit(socket: Socket) -> io::Result<Self> {
+    /// Takes over a stream socket that listens already, for `service`.
+    pub(super) fn inherit(service: Service, socket: Socket) -> io::Result<Self> {
         if !is_listening(&socket)? {
             let error = io::Error::new(ErrorKind::InvalidInput, "it does not listen");
             return Err(error);
@@ -223,10 +230,17 @@ impl Listener {
         };
         Ok(Self {
             socket,
+            service,
             address,
             origin: Origin::Inherited,
             accept_ready: true,
         })
+    }
+
+    /// What is spoken there.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        self.service
     }
 
     /// Where it listens, with the port that the kernel picked.

@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::smtp::envelope::Recipient;
+use crate::smtp::reply::Reply;
 
 /// Writes a value so that its line stays one line and its end is found: controls and what is beyond ASCII are
 /// escaped, and what holds a space or quote, or nothing, is quoted.
@@ -68,9 +69,50 @@ impl fmt::Display for Recipients<'_> {
     }
 }
 
+/// What a message came to: `stored`, or `rejected=452`, with every code there is; `stored=2 rejected=452` if that
+/// many recipients have it and others do not.
+pub(super) struct Outcomes<'a>(pub(super) &'a [Result<(), Reply>]);
+
+impl fmt::Display for Outcomes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut codes = Vec::new();
+        for reply in self.0.iter().filter_map(|outcome| outcome.err()) {
+            if !codes.contains(&reply.code) {
+                codes.push(reply.code);
+            }
+        }
+        let stored = self.0.iter().filter(|outcome| outcome.is_ok()).count();
+        match (stored, &codes[..]) {
+            (_, []) => return f.write_str("stored"),
+            (0, _) => {}
+            _ => write!(f, "stored={stored} ")?,
+        }
+        for (index, code) in codes.iter().enumerate() {
+            let before = if index == 0 { "rejected=" } else { "," };
+            write!(f, "{before}{code}")?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::reply;
+
+    #[test]
+    fn outcomes_are_told_once_each() {
+        let (full, failed) = (Err(reply::STORE_FULL), Err(reply::STORE_FAILED));
+        for (outcomes, written) in [
+            (&[Ok(())][..], "stored"),
+            (&[Ok(()), Ok(())], "stored"),
+            (&[full], "rejected=452"),
+            (&[full, failed, full], "rejected=452,451"),
+            (&[full, Ok(()), Ok(()), full], "stored=2 rejected=452"),
+        ] {
+            assert_eq!(Outcomes(outcomes).to_string(), written);
+        }
+    }
 
     #[test]
     fn a_value_stays_one_word_of_one_line() {

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use std::rc::Rc;
 
 use super::path::{Mailbox, ReversePath};
+use super::service::Service;
 
 /// The most octets of a [`QueueId`].
 pub const QUEUE_ID_BYTES_MAX: usize = 30;
@@ -102,6 +103,8 @@ pub enum Body {
 /// The envelope of one message (RFC 5321 §2.3.1), the only thing that protocol and store share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
+    /// What the client spoke.
+    pub service: Service,
     /// The client it came from.
     pub peer: Peer,
     /// The hello it came under.

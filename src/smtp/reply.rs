@@ -33,6 +33,7 @@ replies! {
     RECIPIENT_OK          = 250 "2.1.5" "Ok";
     CANNOT_VERIFY         = 252 "2.1.5" "Send some mail, I'll try my best";
     HELP                  = 214 "2.0.0" "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
+    HELP_LMTP             = 214 "2.0.0" "Commands: LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
     BYE                   = 221 "2.0.0" "Bye";
 
     SHUTTING_DOWN         = 421 "4.3.2" "Service shutting down, try again later";
@@ -52,6 +53,7 @@ replies! {
     BAD_ARGUMENT          = 501 "5.5.4" "Error: syntax error in argument";
     COMMAND_NOT_OFFERED   = 502 "5.5.1" "Error: command not implemented";
     HELLO_FIRST           = 503 "5.5.1" "Error: send HELO or EHLO first";
+    LHLO_FIRST            = 503 "5.5.1" "Error: send LHLO first";
     NESTED_MAIL           = 503 "5.5.1" "Error: nested MAIL command";
     MAIL_FIRST            = 503 "5.5.1" "Error: need MAIL command";
     RECIPIENT_FIRST       = 503 "5.5.1" "Error: need RCPT command";

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::reply::{self, Reply};
+
 /// The protocol of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Service {
@@ -13,6 +15,25 @@ pub enum Service {
 }
 
 impl Service {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Smtp, Self::Lmtp];
+
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|service| service.name() == name)
+    }
+
+    /// Its name, as a listener is told of.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Lmtp => "lmtp",
+        }
+    }
+
     /// How the greeting calls it.
     #[must_use]
     pub fn greeting(self) -> &'static str {
@@ -21,13 +42,32 @@ impl Service {
             Self::Lmtp => "LMTP",
         }
     }
+
+    /// The reply to HELP.
+    pub(super) fn help(self) -> Reply {
+        match self {
+            Self::Smtp => reply::HELP,
+            Self::Lmtp => reply::HELP_LMTP,
+        }
+    }
+
+    /// The reply to who does not say hello first.
+    pub(super) fn hello_first(self) -> Reply {
+        match self {
+            Self::Smtp => reply::HELLO_FIRST,
+            Self::Lmtp => reply::LHLO_FIRST,
+        }
+    }
+
+    /// Whether the end of a message is answered once for each recipient (RFC 2033 §4.2), not once for all.
+    #[must_use]
+    pub fn answers_each_recipient(self) -> bool {
+        self == Self::Lmtp
+    }
 }
 
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Smtp => "smtp",
-            Self::Lmtp => "lmtp",
-        })
+        f.write_str(self.name())
     }
 }

@@ -170,7 +170,7 @@ impl Session {
             (_, Command::Hello { greeting, name }) => self.hello(greeting, name, out),
             (_, Command::Quit) => self.dismiss(reply::BYE, Farewell::Quit, out),
             (_, Command::Noop) => self.answer(reply::OK, out),
-            (_, Command::Help) => self.answer(reply::HELP, out),
+            (_, Command::Help) => self.answer(self.service.help(), out),
             (_, Command::Vrfy) => self.answer(reply::CANNOT_VERIFY, out),
             (_, Command::NotOffered) => self.answer(reply::COMMAND_NOT_OFFERED, out),
             (_, Command::WrongProtocol) => {
@@ -214,7 +214,7 @@ impl Session {
                 self.answer(reply::MAIL_FIRST, out)
             }
             (_, Command::Mail(..) | Command::Rcpt(_) | Command::Data) => {
-                self.answer(reply::HELLO_FIRST, out)
+                self.answer(self.service.hello_first(), out)
             }
             // What follows would be taken for commands.
             (_, Command::BadBdat(None)) => self.dismiss(reply::BAD_ARGUMENT, Farewell::Error, out),
@@ -222,7 +222,7 @@ impl Session {
                 self.refuse_chunk(Chunk::new(size, false), reply::BAD_ARGUMENT)
             }
             (State::AwaitingHello, Command::Bdat(chunk)) => {
-                self.refuse_chunk(chunk, reply::HELLO_FIRST)
+                self.refuse_chunk(chunk, self.service.hello_first())
             }
             (_, Command::Bdat(chunk)) if !extended => {
                 self.refuse_chunk(chunk, reply::COMMAND_NOT_OFFERED)
@@ -323,9 +323,14 @@ impl Session {
         self.hello.as_ref().is_some_and(|hello| hello.extended)
     }
 
-    /// Gives a reply, and sends away a client that has made too many errors.
+    /// Gives a reply.
     fn answer(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
         reply.write(out, self.extended());
+        self.account_for(reply, out)
+    }
+
+    /// Counts a reply that was given, and sends away a client that has made too many errors.
+    fn account_for(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
         self.tally.count(reply);
         if reply.is_error() && self.tally.errors_in_a_row >= self.policy.errors_max {
             return self.dismiss(reply::TOO_MANY_ERRORS, Farewell::Limit, out);

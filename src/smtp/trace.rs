@@ -5,6 +5,7 @@ use core::fmt::Write;
 use bytes::BytesMut;
 
 use super::envelope::{Envelope, Peer, QueueId};
+use super::service::Service;
 
 /// Appends `Return-Path` and `Received` to `out`, lines ending in CRLF. `date` is as RFC 5322 §3.3 writes it.
 pub fn write(out: &mut BytesMut, envelope: &Envelope, id: QueueId, hostname: &str, date: &str) {
@@ -34,10 +35,11 @@ fn write_fields(
         Peer::Ip(address) => write!(out, " ([{address}])")?,
         Peer::Local => out.write_str(" (local)")?,
     }
-    let protocol = if envelope.hello.extended {
-        "ESMTP"
-    } else {
-        "SMTP"
+    // RFC 3848 §2.
+    let protocol = match envelope.service {
+        Service::Lmtp => "LMTP",
+        Service::Smtp if envelope.hello.extended => "ESMTP",
+        Service::Smtp => "SMTP",
     };
     write!(out, "\r\n\tby {hostname} with {protocol} id {id}")?;
     // Several recipients must not learn of each other (RFC 5321 §7.6).

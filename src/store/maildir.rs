@@ -5,6 +5,9 @@
 //! first one's; then those folders are made durable; and only then is it reported stored. So nothing in any
 //! `new/` is ever torn, and nothing that was reported is lost by a power cut.
 //!
+//! Recipients stand or fall in groups: a group gets the message in all of its mailboxes or in none. For SMTP, which has
+//! one answer, all are one group; for LMTP (RFC 2033) each is one, and the others go on without one that fails.
+//!
 //! All that may wait for the disk is done by an `engine`. It works in a process of its own, so that the server
 //! goes on meanwhile; where none can be started, in this one.
 //!
@@ -191,13 +194,13 @@ impl Store for Maildir {
     }
 
     fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure> {
-        let mailboxes = distinct(envelope.mailboxes())?;
+        let groups = groups(envelope)?;
         let instance = self.worker.instance()?;
         self.count += 1;
         let ticket = Ticket(self.count);
         let id = QueueId::new(instance, self.count);
         let file_name = format!("{}.{id}.{}", unix_seconds(), self.host);
-        self.worker.open(ticket, file_name, mailboxes)?;
+        self.worker.open(ticket, file_name, groups)?;
         let text = Text::new(envelope.body);
         let key = self.drafts.insert(OpenMessage { ticket, text });
         Ok(Draft::new(id, key))
@@ -252,18 +255,20 @@ fn paths<'a>(
     mailboxes.into_iter().map(MailboxPath::new).collect()
 }
 
-/// The places of `mailboxes`, each one once, in their order.
-fn distinct<'a>(
-    mailboxes: impl IntoIterator<Item = &'a Mailbox>,
-) -> Result<Vec<MailboxPath>, Failure> {
-    let mut places = paths(mailboxes)?;
-    let mut seen = BTreeSet::new();
-    places.retain(|place| seen.insert(place.clone()));
-    if places.is_empty() {
+/// The mailboxes of each recipient; of all together where they share one outcome.
+fn groups(envelope: &Envelope) -> Result<Vec<Vec<MailboxPath>>, Failure> {
+    let groups = if envelope.service.answers_each_recipient() {
+        let recipients = envelope.recipients.iter();
+        let groups = recipients.map(|recipient| paths(&recipient.mailboxes));
+        groups.collect::<Result<Vec<_>, _>>()?
+    } else {
+        vec![paths(envelope.mailboxes())?]
+    };
+    if groups.is_empty() || groups.iter().any(Vec::is_empty) {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "no recipient");
         return Err(error.into());
     }
-    Ok(places)
+    Ok(groups)
 }
 
 /// `hostname` as it stands in a file name. Maildir writes `/` and `:` as backslash and octal number, since the one

@@ -46,7 +46,8 @@ pub trait Store {
     /// Why not.
     fn check(&mut self, recipient: &Recipient, accepted: &[Recipient]) -> Result<(), Failure>;
 
-    /// Opens a message for the mailboxes of `envelope`; each gets it once.
+    /// Opens a message for the mailboxes of `envelope`; each gets it once. Where its service answers each recipient,
+    /// one that fails does not keep it from the others; otherwise all get it or none.
     ///
     /// # Errors
     /// Why it could not be opened; nothing is left behind.
@@ -128,25 +129,33 @@ pub struct Finished {
 /// The end of a message, for each of its recipients.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Durable in the mailbox of every recipient.
+    /// Durable in the mailboxes of every recipient.
     Stored,
     /// In no mailbox.
     Failed(Failure),
-    /// Durable in some mailboxes only: one result for each recipient of the envelope, in its order.
+    /// One result for each recipient of the envelope, in its order: durable in all mailboxes it leads to, or in none
+    /// unless another recipient leads there as well. Only where the service of the envelope answers each recipient.
     PerRecipient(Vec<Result<(), Failure>>),
 }
 
 impl Outcome {
-    /// The one answer that SMTP has for a message, however many its recipients: stored only if stored for
-    /// all, otherwise the first failure.
-    ///
-    /// # Errors
-    /// That first failure.
-    pub fn for_all(self) -> Result<(), Failure> {
+    /// Whether any recipient has it.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
         match self {
-            Self::Stored => Ok(()),
-            Self::Failed(failure) => Err(failure),
-            Self::PerRecipient(results) => results.into_iter().collect(),
+            Self::Stored => true,
+            Self::Failed(_) => false,
+            Self::PerRecipient(results) => results.iter().any(Result::is_ok),
+        }
+    }
+
+    /// The result for each of `recipients` recipients, in their order.
+    #[must_use]
+    pub fn for_each(self, recipients: usize) -> Vec<Result<(), Failure>> {
+        match self {
+            Self::Stored => (0..recipients).map(|_| Ok(())).collect(),
+            Self::Failed(failure) => vec![Err(failure); recipients],
+            Self::PerRecipient(results) => results,
         }
     }
 }
@@ -164,6 +173,22 @@ pub enum Failure {
     BadName,
     /// Anything else that the system said.
     Io(io::Error),
+}
+
+impl Clone for Failure {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::LittleLeft(bytes) => Self::LittleLeft(*bytes),
+            Self::TooManyMailboxes => Self::TooManyMailboxes,
+            Self::BadName => Self::BadName,
+            // An error cannot be copied, but what the system said can be said again.
+            Self::Io(error) => Self::Io(match error.raw_os_error() {
+                Some(errno) => io::Error::from_raw_os_error(errno),
+                None => io::Error::new(error.kind(), error.to_string()),
+            }),
+        }
+    }
 }
 
 impl fmt::Display for Failure {

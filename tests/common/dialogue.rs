@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! # A comment.
-//! options: --max-errors 3        the server's options
+//! options: --max-errors 3        the server's options; with --listen-lmtp 127.0.0.1:0 it speaks LMTP
 //! config: [aliases]              a line of its configuration file
+//! blocked: a@example.org         nothing can be delivered to this mailbox
 //! whole: why                     the client's lines must not be cut apart
 //! early: NOOP\r\n                said before the greeting
 //! C: a line, and its CRLF        lines in a row are sent at once
@@ -31,6 +32,8 @@ pub struct Dialogue {
     config: String,
     /// Where the configuration file is.
     folder: Option<TempDir>,
+    /// Mailboxes that nothing can be delivered to.
+    pub blocked: Vec<String>,
     /// Whether the client's bytes may arrive in pieces.
     pub cuttable: bool,
     /// What is sent before the greeting.
@@ -69,6 +72,7 @@ impl Dialogue {
             options: Vec::new(),
             config: String::new(),
             folder: None,
+            blocked: Vec::new(),
             cuttable: true,
             early: Vec::new(),
             steps: Vec::new(),
@@ -110,6 +114,7 @@ impl Dialogue {
             _ => match line.split_once(": ").unwrap_or((line, "")) {
                 ("options", options) => self.options = words(options),
                 ("config", line) => self.config += &format!("{line}\n"),
+                ("blocked", mailbox) => self.blocked.push(mailbox.to_owned()),
                 ("whole", _) => self.cuttable = false,
                 ("early", early) => self.early = unescape(early),
                 ("closed", _) => self.steps.push(Step::Closed),

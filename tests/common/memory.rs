@@ -15,6 +15,8 @@ use mailoop::server::connections::Connections;
 use mailoop::server::listener::PeerAddress;
 use mailoop::server::transport::Transport;
 use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
+use mailoop::smtp::path::Mailbox;
+use mailoop::smtp::service::Service;
 use mailoop::store::{Draft, Failure, Finished, Outcome, Store, Ticket};
 
 /// The configuration that these options of `mailoop serve` make.
@@ -68,6 +70,8 @@ pub fn in_data(server: &mut MemoryServer) -> Client {
 /// The server.
 pub struct MemoryServer {
     connections: Connections<MemoryTransport>,
+    /// That of the first listener which the options name.
+    service: Service,
     shelf: Rc<RefCell<Shelf>>,
     now: Instant,
 }
@@ -75,12 +79,14 @@ pub struct MemoryServer {
 impl MemoryServer {
     pub fn start(options: &[&str]) -> Self {
         let config = config(options);
+        let named = config.listen.first().map(|(service, _)| *service);
         let shelf = Rc::new(RefCell::new(Shelf::default()));
         let store = Box::new(MemoryStore(Rc::clone(&shelf)));
         let now = Instant::now();
         let connections = Connections::new(Rc::new(config.policy), config.limits, store, now);
         let mut server = Self {
             connections,
+            service: named.unwrap_or_default(),
             shelf,
             now,
         };
@@ -125,7 +131,7 @@ impl MemoryServer {
         let wire = Rc::new(RefCell::new(wire));
         let key = self.connections.next_key();
         self.connections
-            .add(MemoryTransport(Rc::clone(&wire)), peer);
+            .add(MemoryTransport(Rc::clone(&wire)), self.service, peer);
         self.settle();
         Client { key, wire }
     }
@@ -381,10 +387,12 @@ pub struct Shelf {
     pub put_off: bool,
     /// What fails next, once.
     pub fail: Option<Call>,
+    /// Mailboxes that nothing can be delivered to.
+    pub blocked: Vec<String>,
     /// Whether it takes no more text.
     pub congested: bool,
     released: bool,
-    drafts: Vec<Vec<u8>>,
+    drafts: Vec<(Envelope, Vec<u8>)>,
     submitted: Vec<(Ticket, usize)>,
     begun: u64,
 }
@@ -412,6 +420,29 @@ impl Shelf {
     }
 }
 
+impl Shelf {
+    /// What blocked mailboxes leave of a delivery.
+    fn outcome(&self, key: usize) -> Outcome {
+        let envelope = &self.drafts[key].0;
+        let is_blocked = |mailbox: &Mailbox| self.blocked.contains(&mailbox.to_string());
+        let result = |recipient: &Recipient| {
+            if recipient.mailboxes.iter().any(is_blocked) {
+                Err(Failure::Io(io::Error::other("blocked")))
+            } else {
+                Ok(())
+            }
+        };
+        let results: Vec<_> = envelope.recipients.iter().map(result).collect();
+        if envelope.service.answers_each_recipient() {
+            return Outcome::PerRecipient(results);
+        }
+        match results.into_iter().collect() {
+            Ok(()) => Outcome::Stored,
+            Err(failure) => Outcome::Failed(failure),
+        }
+    }
+}
+
 struct MemoryStore(Rc<RefCell<Shelf>>);
 
 impl Store for MemoryStore {
@@ -430,7 +461,7 @@ impl Store for MemoryStore {
         shelf.begun += 1;
         shelf.peers.push(envelope.peer);
         shelf.bodies.push(envelope.body);
-        shelf.drafts.push(Vec::new());
+        shelf.drafts.push((envelope.clone(), Vec::new()));
         Ok(Draft::new(
             QueueId::new("TEST", shelf.begun),
             shelf.drafts.len() - 1,
@@ -439,14 +470,14 @@ impl Store for MemoryStore {
 
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
         let mut shelf = self.0.borrow_mut();
-        let text_comes = !shelf.drafts[draft.key()].is_empty();
+        let text_comes = !shelf.drafts[draft.key()].1.is_empty();
         shelf.fails(if text_comes { Call::Write } else { Call::Trace })?;
         let is_binary = shelf.bodies[draft.key()] == Body::BinaryMime;
         assert!(
             !text.is_empty() && (is_binary || !text.starts_with(b"\n")),
             "a CRLF was split"
         );
-        shelf.drafts[draft.key()].extend_from_slice(text);
+        shelf.drafts[draft.key()].1.extend_from_slice(text);
         Ok(())
     }
 
@@ -469,13 +500,13 @@ impl Store for MemoryStore {
         for (ticket, key) in std::mem::take(&mut shelf.submitted) {
             shelf.unfinished -= 1;
             let outcome = match shelf.fails(Call::Commit) {
-                Ok(()) => {
-                    let text = super::without_trace(&shelf.drafts[key]).to_vec();
-                    shelf.stored.push(text);
-                    Outcome::Stored
-                }
+                Ok(()) => shelf.outcome(key),
                 Err(failure) => Outcome::Failed(failure),
             };
+            if outcome.is_stored() {
+                let text = super::without_trace(&shelf.drafts[key].1).to_vec();
+                shelf.stored.push(text);
+            }
             finished.push(Finished { ticket, outcome });
         }
     }

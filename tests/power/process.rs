@@ -91,7 +91,8 @@ impl Process {
         let paths: Vec<_> = paths.collect();
         ledger.open(&name, paths.iter().map(ToString::to_string).collect());
         self.engine.disk().forget();
-        self.engine.open(Ticket(self.count), name.clone(), paths);
+        self.engine
+            .open(Ticket(self.count), name.clone(), vec![paths]);
         self.open.push((self.count, name.clone()));
         name
     }

@@ -2,16 +2,18 @@
 
 use std::io;
 use std::mem;
+use std::slice;
 
 use bytes::BytesMut;
 
 use super::{Closed, Connection, Message, Next, TURN_BYTES_MAX, Turn};
 use crate::server::channel::Fill;
-use crate::server::log_line::Value;
+use crate::server::log_line::{Recipients, Value};
 use crate::server::transport::Transport;
+use crate::smtp::envelope::Recipient;
 use crate::smtp::event::{Event, Farewell, Phase};
 use crate::smtp::reply::{self, Reply};
-use crate::store::{Failure, Store};
+use crate::store::{Failure, Outcome, Store};
 
 /// With so many octets of replies unsent a session is not driven on. It bounds the write buffer, together with
 /// the longest reply.
@@ -146,7 +148,7 @@ impl<T: Transport> Connection<T> {
                     }
                 }
                 Event::AbortMessage => self.abort_message(turn.store),
-                Event::Refused(transaction, reply) => self.log_message(&transaction, Some(reply)),
+                Event::Refused(transaction, reply) => self.log_message(&transaction, &[Err(reply)]),
                 Event::EndOfMessage => self.submit_message(turn),
                 Event::Close(farewell) => return Pause::Over(farewell),
             }
@@ -194,6 +196,32 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// Answers for a message of which it is known what became of it.
+    pub(super) fn answer_for_message(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
+        let outcomes: Vec<_> = match outcome {
+            Outcome::Stored => vec![Ok(())],
+            Outcome::Failed(failure) => vec![Err(self.refusal(&failure))],
+            Outcome::PerRecipient(results) => {
+                let recipients = self
+                    .session
+                    .envelope()
+                    .map_or(&[][..], |envelope| &envelope.recipients);
+                let each = recipients.iter().zip(results);
+                each.map(|(recipient, result)| {
+                    result.map_err(|failure| self.refusal_of(recipient, &failure))
+                })
+                .collect()
+            }
+        };
+        let settled = match outcomes[..] {
+            [outcome] => self.session.stored(outcome, turn.replies),
+            _ => self.session.stored_for_each(&outcomes, turn.replies),
+        };
+        if let Some(transaction) = settled {
+            self.log_message(&transaction, &outcomes);
+        }
+    }
+
     /// Drops a message that is being received. One that is already submitted stays with the store.
     pub(super) fn abort_message(&mut self, store: &mut dyn Store) {
         match mem::replace(&mut self.message, Message::None) {
@@ -204,18 +232,27 @@ impl<T: Transport> Connection<T> {
 
     /// The reply for what the store could not do. The operator learns more of it than the client.
     pub(super) fn refusal(&self, failure: &Failure) -> Reply {
-        let reply = match failure {
-            Failure::Full | Failure::LittleLeft(_) => reply::STORE_FULL,
-            Failure::TooManyMailboxes => reply::MAILBOX_LIMIT,
-            Failure::BadName => reply::BAD_ADDRESS,
-            Failure::Io(_) => reply::STORE_FAILED,
-        };
-        log::warn!(
-            "conn={} failed={} reply={}",
-            self.id,
-            Value(failure),
-            reply.code
-        );
+        let reply = reply_for(failure);
+        let (id, failed, code) = (self.id, Value(failure), reply.code);
+        log::warn!("conn={id} failed={failed} reply={code}");
         reply
+    }
+
+    /// The same for what it could not do for this recipient, though it may have for others.
+    fn refusal_of(&self, recipient: &Recipient, failure: &Failure) -> Reply {
+        let reply = reply_for(failure);
+        let (id, failed, code) = (self.id, Value(failure), reply.code);
+        let to = Value(Recipients(slice::from_ref(recipient)));
+        log::warn!("conn={id} to={to} failed={failed} reply={code}");
+        reply
+    }
+}
+
+fn reply_for(failure: &Failure) -> Reply {
+    match failure {
+        Failure::Full | Failure::LittleLeft(_) => reply::STORE_FULL,
+        Failure::TooManyMailboxes => reply::MAILBOX_LIMIT,
+        Failure::BadName => reply::BAD_ADDRESS,
+        Failure::Io(_) => reply::STORE_FAILED,
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::{Connection, Drain, LINGER_TIMEOUT, Stage, Turn};
-use crate::server::log_line::{Recipients, Value};
+use crate::server::log_line::{Outcomes, Recipients, Value};
 use crate::server::totals::Reason;
 use crate::server::transport::Transport;
 use crate::smtp::event::{Farewell, Phase};
@@ -58,8 +58,8 @@ impl Closed {
 }
 
 impl<T: Transport> Connection<T> {
-    /// One line for a message, stored or refused with this reply.
-    pub(super) fn log_message(&self, transaction: &Transaction, refused: Option<Reply>) {
+    /// One line for a message, with what it came to for all recipients, or for each.
+    pub(super) fn log_message(&self, transaction: &Transaction, outcomes: &[Result<(), Reply>]) {
         let Transaction {
             envelope, id, size, ..
         } = transaction;
@@ -67,12 +67,8 @@ impl<T: Transport> Connection<T> {
         let from = Value(&envelope.reverse_path);
         let to = Value(Recipients(&envelope.recipients));
         let id = id.as_ref().map_or("", |id| id.as_str());
-        match refused {
-            None => log::info!("conn={conn} id={id} from={from} to={to} size={size} stored"),
-            Some(Reply { code, .. }) => {
-                log::info!("conn={conn} id={id} from={from} to={to} size={size} rejected={code}");
-            }
-        }
+        let outcomes = Outcomes(outcomes);
+        log::info!("conn={conn} id={id} from={from} to={to} size={size} {outcomes}");
     }
 
     /// The one line of a connection that is gone; returns why it is.

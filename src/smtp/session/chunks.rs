@@ -72,8 +72,13 @@ impl Session {
             None => State::AwaitingHello,
         };
         match mem::replace(&mut self.state, awaited) {
-            State::DiscardingChunk(Some(transaction), _, reply) => {
-                self.answer(reply, out);
+            State::DiscardingChunk(Some(transaction), chunk, reply) => {
+                // The last chunk is the end of the message; any other has one reply, also in LMTP.
+                if chunk.is_last {
+                    self.answer_for(&transaction, Err(reply), out);
+                } else {
+                    self.answer(reply, out);
+                }
                 Event::Refused(transaction, reply)
             }
             State::DiscardingChunk(None, _, reply) => self.answer(reply, out),

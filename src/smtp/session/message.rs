@@ -114,41 +114,91 @@ impl Session {
         }
         match mem::replace(&mut self.state, State::AwaitingMail) {
             State::DiscardingData(transaction, _, reply) => {
-                self.answer(reply, out);
+                self.answer_for(&transaction, Err(reply), out);
                 Event::Refused(transaction, reply)
             }
             _ => Event::Answered,
         }
     }
 
-    /// Answers for the message that [`Event::EndOfMessage`] handed over, and returns its transaction.
+    /// Answers for the message that [`Event::EndOfMessage`] handed over, which had the same outcome for all its
+    /// recipients, and returns its transaction.
     pub fn stored(
         &mut self,
         outcome: Result<(), Reply>,
         out: &mut BytesMut,
     ) -> Option<Box<Transaction>> {
-        let transaction = match mem::replace(&mut self.state, State::AwaitingMail) {
-            State::AwaitingCommit(transaction) => transaction,
+        let transaction = self.end_commit()?;
+        self.answer_for(&transaction, outcome, out);
+        Some(transaction)
+    }
+
+    /// The same for a message that had these `outcomes` for its recipients, in their order, where the service answers
+    /// each of them.
+    pub fn stored_for_each(
+        &mut self,
+        outcomes: &[Result<(), Reply>],
+        out: &mut BytesMut,
+    ) -> Option<Box<Transaction>> {
+        let transaction = self.end_commit()?;
+        self.give_answers(&transaction, outcomes, out);
+        Some(transaction)
+    }
+
+    fn end_commit(&mut self) -> Option<Box<Transaction>> {
+        match mem::replace(&mut self.state, State::AwaitingMail) {
+            State::AwaitingCommit(transaction) => Some(transaction),
             other => {
                 self.state = other;
-                return None;
-            }
-        };
-        match (outcome, transaction.id) {
-            (Ok(()), Some(id)) => {
-                self.tally.messages += 1;
-                self.tally.errors_in_a_row = 0;
-                let status = self.extended().then_some(reply::OK.status);
-                write_reply(out, 250, status, format_args!("Ok: queued as {id}"));
-            }
-            (Ok(()), None) => {
-                self.answer(reply::STORE_FAILED, out);
-            }
-            (Err(reply), _) => {
-                self.answer(reply, out);
+                None
             }
         }
-        Some(transaction)
+    }
+
+    /// Answers for a message that had this outcome: once, or once for each of its recipients.
+    pub(super) fn answer_for(
+        &mut self,
+        transaction: &Transaction,
+        outcome: Result<(), Reply>,
+        out: &mut BytesMut,
+    ) {
+        if self.service.answers_each_recipient() {
+            let outcomes = vec![outcome; transaction.envelope.recipients.len()];
+            self.give_answers(transaction, &outcomes, out);
+        } else {
+            self.give_answers(transaction, &[outcome], out);
+        }
+    }
+
+    /// Gives these answers for a message. However many they are, it counts once: as stored if any recipient has it,
+    /// otherwise as an error, if it was one.
+    fn give_answers(
+        &mut self,
+        transaction: &Transaction,
+        outcomes: &[Result<(), Reply>],
+        out: &mut BytesMut,
+    ) {
+        let status = self.extended().then_some(reply::OK.status);
+        let (mut stored, mut refused) = (false, None);
+        for outcome in outcomes {
+            match (*outcome, transaction.id) {
+                (Ok(()), Some(id)) => {
+                    write_reply(out, 250, status, format_args!("Ok: queued as {id}"));
+                    stored = true;
+                }
+                (outcome, _) => {
+                    let reply = outcome.err().unwrap_or(reply::STORE_FAILED);
+                    reply.write(out, self.extended());
+                    refused.get_or_insert(reply);
+                }
+            }
+        }
+        if stored {
+            self.tally.messages += 1;
+            self.tally.errors_in_a_row = 0;
+        } else if let Some(reply) = refused {
+            self.account_for(reply, out);
+        }
     }
 }
 

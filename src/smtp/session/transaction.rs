@@ -69,7 +69,7 @@ impl Session {
         out: &mut BytesMut,
     ) -> Event<'static> {
         let Some(hello) = self.hello.clone() else {
-            return self.answer(reply::HELLO_FIRST, out);
+            return self.answer(self.service.hello_first(), out);
         };
         if !hello.extended && parameters != MailParameters::default() {
             return self.answer(reply::UNKNOWN_PARAMETER, out);
@@ -84,6 +84,7 @@ impl Session {
             return self.dismiss(reply::TOO_MANY_MESSAGES, Farewell::Limit, out);
         }
         let envelope = Envelope {
+            service: self.service,
             peer: self.peer,
             hello,
             reverse_path: from,

@@ -85,11 +85,11 @@ impl<D: Disk> Engine<D> {
         &mut self.disk
     }
 
-    /// Opens the message `ticket` for these mailboxes, of which there is one at least; its file is to be called
-    /// `file_name`. Should it fail, that is told in the end.
-    pub fn open(&mut self, ticket: Ticket, file_name: String, mut mailboxes: Vec<MailboxPath>) {
-        let first = mailboxes.remove(0);
-        let mut delivery = Delivery::new(ticket, file_name, first, mailboxes);
+    /// Opens the message `ticket` for these groups of mailboxes: there is one at least, none is empty, and each gets
+    /// the message in all of its mailboxes or in none. Its file is to be called `file_name`. Should it fail, that is
+    /// told in the end.
+    pub fn open(&mut self, ticket: Ticket, file_name: String, groups: Vec<Vec<MailboxPath>>) {
+        let mut delivery = Delivery::new(ticket, file_name, groups);
         let file = delivery.create(&mut self.disk, &mut self.folders);
         let file = file.map_err(|failure| delivery.result = Err(failure)).ok();
         delivery.is_covered = file.as_ref().is_some_and(|file| self.disk.is_covered(file));
@@ -163,7 +163,8 @@ impl<D: Disk> Engine<D> {
         }
         let mut syncs = Syncs::new();
         for delivery in &names {
-            syncs.add_folders(self.folders_of(delivery), delivery.is_covered);
+            let folders = delivery.unsynced_folders(&self.folders);
+            syncs.add_folders(folders, delivery.is_covered);
         }
         for Message { delivery, file } in &data {
             syncs.add_file(delivery.ticket, file, delivery.is_covered);
@@ -190,12 +191,9 @@ impl<D: Disk> Engine<D> {
 
     /// Settles messages whose names, or their removal, were `synced`.
     fn settle_named(&mut self, mut group: Vec<Delivery>, synced: &Synced) {
-        for delivery in group.iter_mut().filter(|delivery| delivery.result.is_ok()) {
-            delivery.result = synced.folders(&self.folders_of(delivery));
-        }
         // What is kept is settled before a message that failed removes folders that it made.
-        for delivery in group.iter().filter(|delivery| delivery.result.is_ok()) {
-            delivery.keep_folders(&mut self.folders);
+        for delivery in &mut group {
+            delivery.note_synced(synced, &mut self.folders);
         }
         for delivery in group {
             self.settle(delivery);
@@ -207,23 +205,16 @@ impl<D: Disk> Engine<D> {
         for Message { mut delivery, .. } in group {
             delivery.result = synced.file(delivery.ticket);
             delivery.give_names(&mut self.disk, &mut self.folders);
-            if delivery.result.is_ok() {
-                self.named.push(delivery);
-            } else {
-                self.settle(delivery);
-            }
+            self.settle(delivery);
         }
     }
 
-    /// The folders that make the names of a message durable.
-    fn folders_of(&self, delivery: &Delivery) -> Vec<String> {
-        delivery.unsynced_folders(&self.folders)
-    }
-
-    /// Ends a delivery. One that failed leaves nothing behind; if names of it were taken away, the next sync of names is
-    /// for that as well: should it fail, nobody else may rely on those folders.
+    /// Ends a delivery, unless there is something to sync before. Where it failed it leaves nothing behind; if names of
+    /// it were taken away, the next sync of names is for that as well: should it fail, nobody else may rely on those
+    /// folders.
     fn settle(&mut self, mut delivery: Delivery) {
-        if delivery.withdraw(&mut self.disk, &mut self.folders) {
+        delivery.withdraw(&mut self.disk, &mut self.folders);
+        if delivery.is_unsynced() {
             self.named.push(delivery);
         } else {
             self.settled.push(delivery.finish());

@@ -96,8 +96,8 @@ impl Worker {
         while let Some(frame) = next_frame(&mut self.input) {
             let request = Request::read(&frame).ok_or(ErrorKind::InvalidData)?;
             match request {
-                Request::Open(ticket, file_name, mailboxes) => {
-                    self.engine.open(ticket, file_name.to_owned(), mailboxes);
+                Request::Open(ticket, file_name, groups) => {
+                    self.engine.open(ticket, file_name.to_owned(), groups);
                 }
                 Request::Text(ticket, text) => self.engine.write(ticket, text),
                 Request::Abort(ticket) => {

@@ -12,14 +12,15 @@ use super::folders::MailboxPath;
 use crate::store::{Failure, Finished, Outcome, Ticket};
 
 const LENGTH_BYTES: usize = 4;
-/// Between names in a list; no file and no folder has it in its name.
-const BETWEEN_NAMES: char = '\0';
+/// Before each group of mailboxes, and between the mailboxes of one; no file and no folder has either in its name.
+const BEFORE_GROUP: char = '\0';
+const BETWEEN_MAILBOXES: char = ' ';
 
 /// What the store process is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request<'a> {
-    /// Open a message: its file name, and the mailboxes it is for.
-    Open(Ticket, &'a str, Vec<MailboxPath>),
+    /// Open a message: its file name, and the groups of mailboxes it is for.
+    Open(Ticket, &'a str, Vec<Vec<MailboxPath>>),
     /// Append to it.
     Text(Ticket, &'a [u8]),
     /// Drop it.
@@ -46,10 +47,14 @@ pub(super) enum Report {
 impl Request<'_> {
     pub(super) fn write(&self, out: &mut BytesMut) {
         match self {
-            Self::Open(ticket, file_name, mailboxes) => frame(out, b'O', *ticket, |out| {
+            Self::Open(ticket, file_name, groups) => frame(out, b'O', *ticket, |out| {
                 out.put_slice(file_name.as_bytes());
-                for mailbox in mailboxes {
-                    out.put_slice(format!("{BETWEEN_NAMES}{mailbox}").as_bytes());
+                for group in groups {
+                    let mut before = BEFORE_GROUP;
+                    for mailbox in group {
+                        out.put_slice(format!("{before}{mailbox}").as_bytes());
+                        before = BETWEEN_MAILBOXES;
+                    }
                 }
             }),
             Self::Text(ticket, text) => frame(out, b'T', *ticket, |out| out.put_slice(text)),
@@ -64,10 +69,16 @@ impl<'a> Request<'a> {
         let (kind, ticket, rest) = head(frame)?;
         match kind {
             b'O' => {
-                let mut names = str::from_utf8(rest).ok()?.split(BETWEEN_NAMES);
+                let mut names = str::from_utf8(rest).ok()?.split(BEFORE_GROUP);
                 let file_name = names.next()?;
-                let mailboxes: Vec<_> = names.map(MailboxPath::told).collect();
-                (!mailboxes.is_empty()).then_some(Self::Open(ticket, file_name, mailboxes))
+                let group = |names: &str| {
+                    names
+                        .split(BETWEEN_MAILBOXES)
+                        .map(MailboxPath::told)
+                        .collect()
+                };
+                let groups: Vec<_> = names.map(group).collect();
+                (!groups.is_empty()).then_some(Self::Open(ticket, file_name, groups))
             }
             b'T' => Some(Self::Text(ticket, rest)),
             b'A' => Some(Self::Abort(ticket)),
@@ -208,9 +219,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let mailboxes = ["d/a", "e/%2Eb"].map(MailboxPath::told).to_vec();
+        let [a, b] = ["d/a", "e/%2Eb"].map(MailboxPath::told);
         let requests = [
-            Request::Open(Ticket(1), "7.ID.mx", mailboxes),
+            Request::Open(Ticket(1), "7.ID.mx", vec![vec![a.clone()]]),
+            Request::Open(
+                Ticket(1),
+                "7.ID.mx",
+                vec![vec![a.clone(), b.clone()], vec![b]],
+            ),
             Request::Text(Ticket(u64::MAX), b"a\n\0\xFF"),
             Request::Text(Ticket(2), b""),
             Request::Abort(Ticket(3)),

@@ -80,7 +80,7 @@ impl Worker {
         }
     }
 
-    /// Opens a message.
+    /// Opens a message for groups of mailboxes, as [`Engine::open`] does.
     ///
     /// # Errors
     /// Why it could not be opened, as far as that is known already.
@@ -88,16 +88,16 @@ impl Worker {
         &mut self,
         ticket: Ticket,
         file_name: String,
-        mailboxes: Vec<MailboxPath>,
+        groups: Vec<Vec<MailboxPath>>,
     ) -> Result<(), Failure> {
         match &mut self.who {
             Who::Apart(apart) if apart.is_overrun() => Err(Failure::Full),
             Who::Apart(apart) => {
-                apart.ask(&Request::Open(ticket, &file_name, mailboxes));
+                apart.ask(&Request::Open(ticket, &file_name, groups));
                 Ok(())
             }
             Who::Here(engine) => {
-                engine.open(ticket, file_name, mailboxes);
+                engine.open(ticket, file_name, groups);
                 let opened = if engine.has_failed(ticket) {
                     engine.abort(ticket)
                 } else {
