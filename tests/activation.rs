@@ -81,6 +81,34 @@ fn passed_sockets_of_every_kind_are_used_and_outlive_the_server() {
 }
 
 #[test]
+fn a_passed_socket_that_is_named_lmtp_speaks_it() {
+    let line = r#"export LISTEN_PID=$$ LISTEN_FDS=3 LISTEN_FDNAMES=smtp:lmtp:lmtp
+exec "$0" "$@" 3<&0 4<&1 5<&2 0</dev/null 1>stdout 2>stderr"#;
+    let tcp = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [smtp, lmtp] = [0, 1].map(|index| tcp[index].local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lmtp.sock");
+    let local = UnixListener::bind(&path).unwrap();
+    let [first, second] = tcp.map(OwnedFd::from);
+    let sockets = [first, second, local.into()].map(Stdio::from);
+    let name = ["--hostname", "mail.example.org"];
+    let mut server = TestServer::start_by_shell(line, &name, sockets);
+    let expected = format!(
+        "listening smtp {smtp}\nlistening lmtp {lmtp}\nlistening lmtp unix:{}\n",
+        path.display()
+    );
+    assert_eq!(server.stdout(), expected);
+    let mut client = Client::new(TcpStream::connect(smtp).unwrap());
+    client.expect("220 mail.example.org ESMTP ");
+    let mut client = Client::new(TcpStream::connect(lmtp).unwrap());
+    client.expect("220 mail.example.org LMTP ");
+    let mut client = Client::new(UnixStream::connect(&path).unwrap());
+    client.expect("220 mail.example.org LMTP ");
+    drop(client);
+    server.stop();
+}
+
+#[test]
 fn a_passed_socket_replaces_the_default_listener_only() {
     let passed = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = passed.local_addr().unwrap();

@@ -56,6 +56,7 @@ fn refused(result: Result<Settings, Failed>, code: ExitCode, message: &str) {
 fn sample(option: &ServeOption) -> &'static str {
     match option.name {
         "listen" => "[::1]:25",
+        "listen-lmtp" => "[::1]:24",
         "hostname" | "domain" => "a.example",
         "end-of-data" => "bye",
         "bare-newline" => "reject",
@@ -142,6 +143,29 @@ fn a_list_is_replaced_as_a_whole_and_an_empty_one_takes_it_back() {
 }
 
 #[test]
+fn there_is_a_default_listener_where_none_of_any_kind_is_named() {
+    let only_lmtp = settle(&["--listen-lmtp", "unix:/l"], &[], "").unwrap();
+    assert_eq!(texts(&only_lmtp, "listen"), [""; 0]);
+    assert!(!only_lmtp.to_string().contains("listen = "));
+    let both = settle(&["--listen-lmtp", "unix:/l"], &[], "listen = ['[::1]:1']").unwrap();
+    assert_eq!(texts(&both, "listen"), ["[::1]:1"]);
+    for file in [
+        "listen-lmtp = []",
+        "listen = []",
+        "listen = []\nlisten-lmtp = []",
+    ] {
+        let none = settle(&[], &[], file).unwrap();
+        assert_eq!(texts(&none, "listen"), ["127.0.0.1:2525"], "{file}");
+    }
+    let taken_back = settle(
+        &[],
+        &[("MAILOOP_LISTEN_LMTP", "")],
+        "listen-lmtp = ['unix:/l']",
+    );
+    assert_eq!(texts(&taken_back.unwrap(), "listen"), ["127.0.0.1:2525"]);
+}
+
+#[test]
 fn numbers_are_read_however_toml_writes_them() {
     let file = "max-errors = 0x10\nmax-recipients = 1_000\nidle-timeout = 1.5\nmin-rate = \"1k\"";
     let settings = settle(&[], &[], file).unwrap();
@@ -225,6 +249,14 @@ fn a_mistake_in_a_file_is_told_with_its_line_its_key_and_what_would_be_right() {
         (
             "\nlisten = ['0.0.0.0:25']",
             ":2: listen = ['0.0.0.0:25']: 0.0.0.0:25 can be reached from other machines",
+        ),
+        (
+            "\nlisten = ['[::1]:0']\nlisten-lmtp = ['unix:/l', '0.0.0.0:24']",
+            ":3: listen-lmtp = ['0.0.0.0:24']: 0.0.0.0:24 can be reached from other machines",
+        ),
+        (
+            "listen-lmtp = ['[::1]:25']",
+            ":1: listen-lmtp = ['[::1]:25']: port 25 is for SMTP",
         ),
         (
             "hostname = '''\nx\ny'''",

@@ -36,7 +36,10 @@ fn fails(options: &[&str], code: ExitCode) {
 }
 
 fn listeners(config: &Config) -> Vec<String> {
-    config.listen.iter().map(ToString::to_string).collect()
+    let named = config.listen.iter();
+    named
+        .map(|(service, address)| format!("{service} {address}"))
+        .collect()
 }
 
 #[test]
@@ -104,8 +107,18 @@ fn every_option_reaches_its_place() {
         "reject",
         "--log-level",
         "debug",
+        "--listen-lmtp",
+        "[::1]:24",
+        "--listen-lmtp",
+        "unix:/tmp/l",
     ]);
-    assert_eq!(listeners(&config), ["[::1]:1", "unix:/tmp/s"]);
+    let named = [
+        "smtp [::1]:1",
+        "smtp unix:/tmp/s",
+        "lmtp [::1]:24",
+        "lmtp unix:/tmp/l",
+    ];
+    assert_eq!(listeners(&config), named);
     let Config { policy, limits, .. } = &config;
     assert_eq!(policy.hostname, "h.example");
     assert_eq!(policy.domains, ["a.example", "b.example"]);
