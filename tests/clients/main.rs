@@ -11,8 +11,10 @@ mod program;
 
 mod curl;
 mod hand;
+mod lmtp;
 mod msmtp;
 mod nodemailer;
+mod postfix;
 mod readers;
 mod smtplib;
 mod swaks;

@@ -1,0 +1,169 @@
+//! Postfix: an instance of its own, in a folder of its own, that relays what it is given to the server.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::geteuid;
+use tempfile::TempDir;
+
+use crate::common::{TestServer, wait_until};
+use crate::message::{MULTIPART, SENDER, assert_same_text, file};
+use crate::program::{installed, run, run_with_file};
+
+/// The services that relaying takes.
+const MASTER: &str = "\
+pickup  unix  n - n 60    1 pickup
+cleanup unix  n - n -     0 cleanup
+qmgr    unix  n - n 300   1 qmgr
+rewrite unix  - - n -     - trivial-rewrite
+bounce  unix  - - n -     0 bounce
+defer   unix  - - n -     0 bounce
+trace   unix  - - n -     0 bounce
+flush   unix  n - n 1000? 0 flush
+showq   unix  n - n -     - showq
+error   unix  - - n -     - error
+retry   unix  - - n -     - error
+lmtp    unix  - - n -     - lmtp
+smtp    unix  - - n -     - smtp
+postlog unix-dgram n - n - 1 postlogd
+";
+
+/// A running instance, which ends with its test.
+pub(crate) struct Postfix(TempDir);
+
+impl Postfix {
+    /// Starts one that relays all mail by this transport. Only root can, so there is none for others.
+    pub(crate) fn start(transport: &str) -> Option<Self> {
+        if !geteuid().is_root() {
+            // Past the test harness, as `installed` has it.
+            let skipped = "skipped: Postfix is started by root only\n";
+            io::stderr().write_all(skipped.as_bytes()).unwrap();
+            return None;
+        }
+        let postfix = Self(open_folder());
+        let folder = postfix.0.path();
+        for name in ["conf", "queue", "data"] {
+            fs::create_dir(folder.join(name)).unwrap();
+        }
+        run(Command::new("chown")
+            .arg("postfix")
+            .arg(folder.join("data")));
+        let settings = format!(
+            "compatibility_level = 3.6\n\
+             queue_directory = {0}/queue\n\
+             data_directory = {0}/data\n\
+             maillog_file = {0}/log\n\
+             maillog_file_prefixes = {0}\n\
+             myhostname = relay.example.com\n\
+             mydestination =\n\
+             inet_interfaces = loopback-only\n\
+             alias_maps =\n\
+             default_transport = {transport}\n",
+            folder.display()
+        );
+        fs::write(folder.join("conf/main.cf"), settings).unwrap();
+        fs::write(folder.join("conf/master.cf"), MASTER).unwrap();
+        run(postfix.command("postfix").arg("start"));
+        Some(postfix)
+    }
+
+    fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        let option = if name == "sendmail" { "-C" } else { "-c" };
+        command.arg(option).arg(self.0.path().join("conf"));
+        command
+    }
+
+    /// Gives it a message to relay.
+    pub(crate) fn submit(&self, message: &Path, recipients: &[&str]) {
+        let mut sendmail = self.command("sendmail");
+        sendmail.args(["-i", "-f", SENDER]).args(recipients);
+        run_with_file(&mut sendmail, message);
+    }
+
+    /// Waits until its log has a line with all of `words`.
+    #[track_caller]
+    pub(crate) fn await_log(&self, words: &[&str]) {
+        wait_until(&format!("Postfix to log {words:?}"), || {
+            let log = fs::read_to_string(self.0.path().join("log")).unwrap_or_default();
+            let has_all = |line: &str| words.iter().all(|word| line.contains(word));
+            log.lines().any(has_all)
+        });
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        let _ = self.command("postfix").arg("stop").output();
+    }
+}
+
+/// A folder that others may look into, as the user of Postfix is one.
+pub(crate) fn open_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// What is stored, less the trace of Postfix itself.
+fn without_relay(message: &[u8]) -> &[u8] {
+    let mut rest = message;
+    let mut is_first = true;
+    while is_first || rest.starts_with(b"\t") {
+        is_first = false;
+        let end = rest.iter().position(|byte| *byte == b'\n').unwrap();
+        rest = &rest[end + 1..];
+    }
+    rest
+}
+
+#[test]
+fn delivers_by_lmtp_to_those_who_can_be_delivered_to() {
+    if !installed(&["postfix", "sendmail", "postqueue"]) {
+        return;
+    }
+    let folder = open_folder();
+    let socket = folder.path().join("lmtp");
+    let address = format!("unix:{}", socket.display());
+    let mut server = TestServer::start(&["--listen-lmtp", &address]);
+    fs::set_permissions(&socket, PermissionsExt::from_mode(0o666)).unwrap();
+    let [good, bad] = ["good@example.org", "bad@example.org"];
+    let blocked = server.mailbox(bad);
+    fs::create_dir_all(blocked.parent().unwrap()).unwrap();
+    fs::write(&blocked, "no folder").unwrap();
+    let Some(postfix) = Postfix::start(&format!("lmtp:{address}")) else {
+        return;
+    };
+
+    postfix.submit(&file(MULTIPART), &[bad, good]);
+    postfix.await_log(&[
+        &format!("to=<{good}>"),
+        "status=sent (250 2.0.0 Ok: queued as",
+    ]);
+    postfix.await_log(&[&format!("to=<{bad}>"), "status=deferred", "451 4.3.0"]);
+    let log = server.log();
+    let both = log
+        .lines()
+        .find(|line| line.contains("stored=1 rejected=451"));
+    assert!(
+        both.is_some_and(|line| line.contains(good) && line.contains(bad)),
+        "{log}"
+    );
+
+    // The one whose mailbox is there again gets it, the other has it already.
+    fs::remove_file(&blocked).unwrap();
+    run(postfix.command("postqueue").arg("-f"));
+    postfix.await_log(&[
+        &format!("to=<{bad}>"),
+        "status=sent (250 2.0.0 Ok: queued as",
+    ]);
+    for recipient in [good, bad] {
+        let stored = server.message(recipient);
+        assert_same_text(without_relay(&stored), &fs::read(file(MULTIPART)).unwrap());
+    }
+    drop(postfix);
+    server.stop();
+}
