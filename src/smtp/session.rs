@@ -63,7 +63,7 @@ enum State {
     ReceivingChunk(Box<Transaction>, ChunkDecoder, Chunk),
     /// BDAT with the next chunk.
     BetweenChunks(Box<Transaction>, ChunkDecoder),
-    /// The rest of a chunk that will get this reply, and with it the message that was open, if one was.
+    /// The rest of a chunk that will get this reply, and with it the transaction, if there was one.
     DiscardingChunk(Option<Box<Transaction>>, Chunk, Reply),
     /// The store's word that the message is durable.
     AwaitingCommit(Box<Transaction>),
@@ -79,8 +79,7 @@ impl State {
                 Self::DiscardingData(transaction, decoder, reply)
             }
             Self::ReceivingChunk(transaction, _, chunk) => {
-                let opened = Some(transaction).filter(|transaction| transaction.id.is_some());
-                Self::DiscardingChunk(opened, chunk, reply)
+                Self::DiscardingChunk(Some(transaction), chunk, reply)
             }
             other => other,
         };

@@ -1,6 +1,7 @@
 //! What a client will say and is to hear: the author of scripts, who knows the protocol as a client does.
 
 mod chunks;
+mod outcome;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -8,10 +9,11 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use mailoop::smtp::reply::{self, Reply};
+use mailoop::smtp::service::Service;
 
 use super::prng::Prng;
 use super::profile::Profile;
-use super::store::{Fate, Fault, Ledger, UNFIT_SIZE};
+use super::store::{Fate, Fault, LOST, Ledger, UNFIT_SIZE};
 use super::text;
 
 /// One thing that a client does.
@@ -75,6 +77,8 @@ pub struct Dialogue {
     greeted: bool,
     /// The recipients of the present transaction.
     recipients: Option<usize>,
+    /// Which of them are lost.
+    lost: Vec<bool>,
     errors: u32,
     /// The server has said its last reply.
     pub over: bool,
@@ -111,10 +115,13 @@ impl Dialogue {
             extended: false,
             greeted: false,
             recipients: None,
+            lost: Vec::new(),
             errors: 0,
             over: false,
         };
-        dialogue.expect("220 mail.example.org ESMTP mailoop\r\n".to_owned(), false);
+        let protocol = dialogue.profile.service.greeting();
+        let greeting = format!("220 mail.example.org {protocol} mailoop\r\n");
+        dialogue.expect(greeting, false);
         dialogue.script.steps.push_back(Step::Await(1));
         dialogue
     }
@@ -130,9 +137,7 @@ impl Dialogue {
 
     /// Expects `reply`, and what the server does about one error too many.
     pub fn hear(&mut self, reply: Reply) {
-        let mut text = BytesMut::new();
-        reply.write(&mut text, self.extended);
-        self.expect(String::from_utf8_lossy(&text).into_owned(), false);
+        self.expect_reply(reply);
         if reply.is_error() && !self.over {
             self.errors += 1;
             if self.errors >= self.profile.errors_max {
@@ -140,6 +145,12 @@ impl Dialogue {
                 self.hear(reply::TOO_MANY_ERRORS);
             }
         }
+    }
+
+    fn expect_reply(&mut self, reply: Reply) {
+        let mut text = BytesMut::new();
+        reply.write(&mut text, self.extended);
+        self.expect(String::from_utf8_lossy(&text).into_owned(), false);
     }
 
     /// Gives a command whose reply is known; whether the session goes on.
@@ -190,12 +201,13 @@ impl Dialogue {
     }
 
     pub fn hello(&mut self) {
-        self.extended = self.rng.one_in(2);
+        let lmtp = self.profile.service == Service::Lmtp;
+        self.extended = lmtp || self.rng.one_in(2);
         self.greeted = true;
         self.recipients = None;
         let (verb, mut text) = if self.extended {
             (
-                "EHLO",
+                if lmtp { "LHLO" } else { "EHLO" },
                 "250-mail.example.org Hello c, pleased to meet you.\r\n".to_owned(),
             )
         } else {
@@ -217,6 +229,7 @@ impl Dialogue {
         match self.rng.below(12) {
             0..=4 => self.say("NOOP", reply::OK),
             5 => self.say("VRFY someone", reply::CANNOT_VERIFY),
+            6 if self.profile.service == Service::Lmtp => self.say("HELP", reply::HELP_LMTP),
             6 => self.say("HELP", reply::HELP),
             7 => {
                 self.recipients = None;
@@ -255,6 +268,7 @@ impl Dialogue {
             );
         }
         self.recipients = Some(0);
+        self.lost.clear();
         let parameter = match self.rng.below(3) {
             0 if self.extended => " SIZE=1 BODY=8BITMIME",
             _ => "",
@@ -267,14 +281,18 @@ impl Dialogue {
             return !self.over;
         };
         let faulty = self.rng.one_in(self.profile.store_faults);
-        let (name, reply) = match self.rng.below(if faulty { 4 } else { 1 }) {
+        let (name, reply) = match self.rng.below(if faulty { 5 } else { 1 }) {
             _ if accepted >= self.profile.recipients_max => ("ok", reply::TOO_MANY_RECIPIENTS),
             0 => ("ok", reply::RECIPIENT_OK),
             1 => ("full", reply::STORE_FULL),
             2 => ("io", reply::STORE_FAILED),
+            3 => (LOST, reply::RECIPIENT_OK),
             _ => ("many", reply::MAILBOX_LIMIT),
         };
-        self.recipients = Some(accepted + usize::from(reply == reply::RECIPIENT_OK));
+        if reply == reply::RECIPIENT_OK {
+            self.recipients = Some(accepted + 1);
+            self.lost.push(name == LOST);
+        }
         self.say(&format!("RCPT TO:<{name}@example.org>"), reply)
     }
 
@@ -308,25 +326,12 @@ impl Dialogue {
         self.send(b".\r\n");
         if too_large {
             self.recipients = None;
-            self.hear(reply::TOO_LARGE);
+            self.hear_of_message(reply::TOO_LARGE);
         } else {
             self.hear_end(fate);
         }
         self.pause();
         !self.over
-    }
-
-    /// Expects what is said behind a whole message.
-    fn hear_end(&mut self, fate: Fate) {
-        self.recipients = None;
-        match fate {
-            Fate::Unwritten(_, fault) | Fate::Uncommitted(fault) => self.hear(fault.reply()),
-            _ => {
-                let status = if self.extended { "2.0.0 " } else { "" };
-                self.expect(format!("250 {status}Ok: queued as "), true);
-                self.errors = 0;
-            }
-        }
     }
 
     /// Names a message of this client.

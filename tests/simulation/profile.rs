@@ -6,6 +6,7 @@ use std::time::Duration;
 use mailoop::server::Limits;
 use mailoop::smtp::line::BareNewline;
 use mailoop::smtp::policy::Policy;
+use mailoop::smtp::service::Service;
 
 use super::prng::Prng;
 
@@ -63,6 +64,8 @@ pub struct Profile {
     pub crowd: bool,
     /// Whether many come at once and send much, while time leaps.
     pub rush: bool,
+    /// What all clients speak.
+    pub service: Service,
     /// Whether bare LFs are line ends and nobody has to wait for his turn, as for sessions typed by hand.
     pub by_hand: bool,
     weather: Weather,
@@ -109,6 +112,11 @@ impl Profile {
             crowd: rng.one_in(2),
             rush,
             by_hand: rng.one_in(6),
+            service: if rng.one_in(4) {
+                Service::Lmtp
+            } else {
+                Service::Smtp
+            },
             weather: Weather {
                 would_block: rough(rng),
                 short: rough(rng),

@@ -10,7 +10,6 @@ use mailoop::server::channel::Readiness;
 use mailoop::server::connections::Connections;
 use mailoop::server::listener::PeerAddress;
 use mailoop::server::totals::Reason;
-use mailoop::smtp::service::Service;
 
 use super::client::Client;
 use super::journal::Journal;
@@ -258,7 +257,7 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
             client.wire.borrow_mut().witness.accept();
             self.admitted.push((number, key));
             let transport = SimTransport(Rc::clone(&client.wire));
-            self.connections.add(transport, Service::Smtp, peer);
+            self.connections.add(transport, self.profile.service, peer);
         }
     }
 

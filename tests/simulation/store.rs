@@ -64,8 +64,36 @@ struct Record {
     /// Whether the first write came, which is the trace header.
     traced: bool,
     text: Vec<u8>,
+    /// Whether each recipient is lost, where each has its own outcome.
+    lost: Option<Vec<bool>>,
     stage: Stage,
 }
+
+impl Record {
+    /// What lost recipients leave of it.
+    fn outcome(&self) -> Outcome {
+        let Some(lost) = &self.lost else {
+            return Outcome::Stored;
+        };
+        let result = |lost: &bool| {
+            if *lost {
+                Err(Fault::Full.failure())
+            } else {
+                Ok(())
+            }
+        };
+        Outcome::PerRecipient(lost.iter().map(result).collect())
+    }
+}
+
+fn lost_recipients(envelope: &Envelope) -> Option<Vec<bool>> {
+    let is_lost = |recipient: &Recipient| recipient.address.local_part() == LOST;
+    let each = envelope.service.answers_each_recipient();
+    each.then(|| envelope.recipients.iter().map(is_lost).collect())
+}
+
+/// Who is accepted, and gets nothing where each recipient has its own outcome.
+pub const LOST: &str = "lost";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -207,6 +235,7 @@ impl Ledger {
             id,
             traced: false,
             text: Vec::new(),
+            lost: lost_recipients(envelope),
             stage: Stage::Open,
         });
         Ok(Draft::new(id, self.records.len() - 1))
@@ -277,9 +306,9 @@ impl Ledger {
             let planned = &self.planned[record.planned];
             let outcome = match planned.fate {
                 Fate::Uncommitted(fault) => Outcome::Failed(fault.failure()),
-                _ => Outcome::Stored,
+                _ => record.outcome(),
             };
-            let stored = matches!(outcome, Outcome::Stored);
+            let stored = outcome.is_stored();
             record.stage = if stored { Stage::Stored } else { Stage::Failed };
             self.stored += u64::from(stored);
             let client = planned.client;

@@ -79,7 +79,10 @@ impl Session {
                 } else {
                     self.answer(reply, out);
                 }
-                Event::Refused(transaction, reply)
+                match transaction.id {
+                    Some(_) => Event::Refused(transaction, reply),
+                    None => Event::Answered,
+                }
             }
             State::DiscardingChunk(None, _, reply) => self.answer(reply, out),
             _ => Event::Answered,

@@ -24,8 +24,14 @@ impl Dialogue {
             self.send(&text[start..end]);
             match self.refusal(index, &text[..end], fate) {
                 Some(reply) => {
+                    // Only the last chunk is the end of a message, if there is one.
+                    let ends = is_last && self.recipients.is_some_and(|accepted| accepted > 0);
                     self.recipients = None;
-                    self.hear(reply);
+                    if ends {
+                        self.hear_of_message(reply);
+                    } else {
+                        self.hear(reply);
+                    }
                 }
                 None if is_last => self.hear_end(fate),
                 None => {
