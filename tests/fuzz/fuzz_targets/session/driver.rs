@@ -20,6 +20,7 @@ const UNFIT_SIZE: u64 = 7;
 /// The server of a session.
 pub struct Setting {
     policy: Rc<Policy>,
+    service: Service,
     talked_early: bool,
     /// Two bits for each of four messages in turn.
     refusals: u8,
@@ -64,6 +65,11 @@ impl Setting {
         };
         Self {
             talked_early: bit(4),
+            service: if bit(6) {
+                Service::Lmtp
+            } else {
+                Service::Smtp
+            },
             policy: Rc::new(policy),
             refusals,
         }
@@ -129,7 +135,7 @@ impl<'a> Driver<'a> {
         let peer = Peer::Local;
         let mut driver = Self {
             setting,
-            session: Session::new(Rc::clone(&setting.policy), Service::Smtp, peer),
+            session: Session::new(Rc::clone(&setting.policy), setting.service, peer),
             begun: 0,
             open: None,
             outcome: Outcome {
@@ -196,6 +202,12 @@ impl<'a> Driver<'a> {
                 Event::Refused(transaction, reply) => {
                     assert!(self.open.is_none() && reply.code >= 400);
                     assert!(transaction.id.is_some());
+                    // One of a chunk that is not the last, and one more for the last error there may be.
+                    let recipients = transaction.envelope.recipients.len();
+                    let each = self.setting.service.answers_each_recipient();
+                    let over = usize::from(self.session.phase() == Phase::Closing);
+                    let answers = replies(&out) - over;
+                    assert!(answers == 1 || each && answers == recipients);
                 }
                 Event::EndOfMessage => self.store(&mut out),
                 Event::Close(farewell) => self.outcome.farewell = Some(farewell),
@@ -263,15 +275,25 @@ impl<'a> Driver<'a> {
         assert!(text.len() as u64 <= self.setting.policy.message_bytes_max);
         assert_eq!(self.session.phase(), Phase::Commit);
         let fails = self.setting.fate(self.begun - 1) == Fate::NotCommitted;
-        let result = if fails {
-            Err(reply::STORE_FAILED)
+        // Where each recipient has its own outcome, every other one fails.
+        let each = self.setting.service.answers_each_recipient();
+        let recipients = if each { envelope.recipients.len() } else { 1 };
+        let outcomes: Vec<_> = (0..recipients)
+            .map(|index| match fails && index % 2 == 0 {
+                true => Err(reply::STORE_FAILED),
+                false => Ok(()),
+            })
+            .collect();
+        let transaction = if each {
+            self.session.stored_for_each(&outcomes, out)
         } else {
-            Ok(())
+            self.session.stored(outcomes[0], out)
         };
-        let transaction = self.session.stored(result, out).expect("no transaction");
+        let transaction = transaction.expect("no transaction");
+        assert_eq!(replies(out), recipients);
         assert_eq!(transaction.size, text.len() as u64);
         assert_eq!(transaction.envelope, envelope);
-        if !fails {
+        if outcomes.contains(&Ok(())) {
             self.outcome.stored.push((envelope, text));
         }
     }
@@ -297,4 +319,9 @@ impl<'a> Driver<'a> {
         self.outcome.said.extend_from_slice(out);
         out.clear();
     }
+}
+
+/// How many replies of one line there are.
+fn replies(out: &[u8]) -> usize {
+    out.iter().filter(|octet| **octet == b'\n').count()
 }
