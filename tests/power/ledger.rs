@@ -21,6 +21,9 @@ pub enum Standing {
 
 #[derive(Debug)]
 pub struct Message {
+    /// The mailboxes it is for, as they stand or fall together.
+    groups: Vec<Vec<String>>,
+    /// All of them; once it is settled, those that have it if it is stored.
     pub mailboxes: Vec<String>,
     pub text: Vec<u8>,
     pub standing: Standing,
@@ -31,9 +34,10 @@ pub struct Message {
 pub struct Ledger(BTreeMap<String, Message>);
 
 impl Ledger {
-    pub fn open(&mut self, name: &str, mailboxes: Vec<String>) {
+    pub fn open(&mut self, name: &str, groups: Vec<Vec<String>>) {
         let message = Message {
-            mailboxes,
+            mailboxes: groups.concat(),
+            groups,
             text: Vec::new(),
             standing: Standing::Open,
         };
@@ -60,13 +64,23 @@ impl Ledger {
         message.standing = match outcome {
             Outcome::Stored => Standing::Stored,
             Outcome::Failed(_) => Standing::Failed,
-            Outcome::PerRecipient(_) => panic!("no recipient has a result of its own"),
+            Outcome::PerRecipient(results) => {
+                let groups = message.groups.iter().zip(results);
+                let stored = groups.filter(|(_, result)| result.is_ok());
+                let stored: Vec<_> = stored.flat_map(|(group, _)| group.clone()).collect();
+                if stored.is_empty() {
+                    Standing::Failed
+                } else {
+                    message.mailboxes = stored;
+                    Standing::Stored
+                }
+            }
         };
     }
 
     /// Whether a message may fail although nothing went wrong: it is for two file systems, or for too many mailboxes.
     pub fn may_fail(&self, name: &str, failure: &Failure) -> bool {
-        let mut others = self.0[name].mailboxes.iter();
+        let mut others = self.0[name].groups.iter().flatten();
         let is_there = |mailbox: &String| mailbox.starts_with(OTHER_DEVICE);
         let count = others.clone().filter(|mailbox| is_there(mailbox)).count();
         match failure {
@@ -98,13 +112,17 @@ impl Ledger {
                     let message = message.unwrap_or_else(|| panic!("{path} is no message"));
                     let text = tree.data(file).read();
                     assert!(text == message.text, "{path} is torn");
-                    assert!(message.mailboxes.contains(&mailbox), "{path} is misplaced");
+                    let mut for_it = message.groups.iter().flatten();
+                    assert!(for_it.any(|it| *it == mailbox), "{path} is misplaced");
                     let place = (mailbox.clone(), name);
                     let touched = machine.outsider.touched.contains(&place);
                     let excused = touched || machine.is_stuck(&path);
                     match message.standing {
                         Standing::Failed => assert!(excused, "{path} was refused"),
                         Standing::Open | Standing::Aborted => panic!("{path} was not submitted"),
+                        Standing::Stored if !message.mailboxes.contains(&mailbox) => {
+                            assert!(excused, "{path} was refused, though not others");
+                        }
                         _ => {}
                     }
                     let twice = found.insert(place, path).filter(|_| !touched);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 
+use mailoop::store::Ticket;
 use mailoop::store::maildir::{Disk, Engine, MailboxPath};
-use mailoop::store::{Outcome, Ticket};
 
 use super::ledger::{Ledger, Standing};
 use super::machine::{Machine, Troubles};
@@ -79,8 +79,8 @@ impl Process {
         self.machine.borrow_mut().tell(line);
     }
 
-    /// Opens a message for some mailboxes, and returns its name.
-    pub fn open(&mut self, addresses: &[&str], ledger: &mut Ledger) -> String {
+    /// Opens a message for some mailboxes, which stand or fall together, or `each` alone, and returns its name.
+    pub fn open(&mut self, addresses: &[&str], each: bool, ledger: &mut Ledger) -> String {
         self.count += 1;
         let name = format!("1000000000.{}{:04X}.mx", self.instance(), self.count);
         self.tell(|| format!("OPEN {name} for {addresses:?}"));
@@ -89,10 +89,12 @@ impl Process {
             MailboxPath::new(&mailbox).expect("a path")
         });
         let paths: Vec<_> = paths.collect();
-        ledger.open(&name, paths.iter().map(ToString::to_string).collect());
+        let size = if each { 1 } else { paths.len() };
+        let groups: Vec<_> = paths.chunks(size).map(<[_]>::to_vec).collect();
+        let names = |group: &Vec<MailboxPath>| group.iter().map(ToString::to_string).collect();
+        ledger.open(&name, groups.iter().map(names).collect());
         self.engine.disk().forget();
-        self.engine
-            .open(Ticket(self.count), name.clone(), vec![paths]);
+        self.engine.open(Ticket(self.count), name.clone(), groups);
         self.open.push((self.count, name.clone()));
         name
     }
@@ -158,13 +160,12 @@ impl Process {
                 .borrow_mut()
                 .tell(|| format!("{name} is {outcome:?}"));
             ledger.settle(&name, &outcome);
-            match outcome {
-                Outcome::Failed(failure) if undisturbed => {
-                    let may = ledger.may_fail(&name, &failure);
-                    assert!(may, "{name} failed without a fault: {failure}");
-                }
-                Outcome::Failed(_) => {}
-                _ => self.used.extend(ledger.message(&name).mailboxes.clone()),
+            if outcome.is_stored() {
+                self.used.extend(ledger.message(&name).mailboxes.clone());
+            }
+            for failure in outcome.for_each(1).into_iter().filter_map(Result::err) {
+                let may = !undisturbed || ledger.may_fail(&name, &failure);
+                assert!(may, "{name} failed without a fault: {failure}");
             }
         }
     }

@@ -171,6 +171,7 @@ impl World {
     fn step(&mut self) {
         let which = self.rng.below(self.processes.len());
         let addresses = self.addresses();
+        let each = self.rng.one_in(2);
         let (process, ledger) = (&mut self.processes[which], &mut self.ledger);
         if self.rng.below(1000) < self.rounds {
             process.round();
@@ -178,7 +179,7 @@ impl World {
         }
         match self.rng.below(1000) {
             0..300 => {
-                process.open(&addresses, ledger);
+                process.open(&addresses, each, ledger);
             }
             300..650 => process.write(&mut self.rng, ledger),
             650..950 => process.submit(&mut self.rng, ledger),
@@ -301,7 +302,7 @@ impl World {
         let address = MAILBOXES.into_iter().find(known).unwrap_or(MAILBOXES[0]);
         for _ in 0..=LATE_FAILURES_MAX {
             let (process, ledger) = (&mut self.processes[0], &mut self.ledger);
-            let name = process.open(&[address], ledger);
+            let name = process.open(&[address], false, ledger);
             process.write(&mut self.rng, ledger);
             process.submit(&mut self.rng, ledger);
             process.finish(ledger);
