@@ -5,8 +5,8 @@ use core::fmt::{self, Write};
 use crate::smtp::envelope::Recipient;
 use crate::smtp::reply::Reply;
 
-/// Writes a value so that its line stays one line and its end is found: controls and what is beyond ASCII are
-/// escaped, and what holds a space or quote, or nothing, is quoted.
+/// Writes a value so that its line stays one line, is read in its order, and its end is found: what cannot be seen is
+/// escaped, and what holds such, a space or quote, or nothing, is quoted.
 pub(super) struct Value<T>(pub(super) T);
 
 impl<T: fmt::Display> fmt::Display for Value<T> {
@@ -35,8 +35,8 @@ impl Write for Scan {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.empty &= text.is_empty();
         self.plain &= text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'"');
+            .chars()
+            .all(|character| character != '"' && is_visible(character));
         Ok(())
     }
 }
@@ -46,7 +46,8 @@ struct Escape<'a, 'f>(&'a mut fmt::Formatter<'f>);
 impl Write for Escape<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
-            if matches!(character, ' '..='~') && !matches!(character, '"' | '\\') {
+            let harmless = character == ' ' || is_visible(character);
+            if harmless && !matches!(character, '"' | '\\') {
                 self.0.write_char(character)?;
             } else {
                 write!(self.0, "{}", character.escape_default())?;
@@ -54,6 +55,19 @@ impl Write for Escape<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Whether it is seen where it stands, and turns nothing around: no control, no white space, no mark of Unicode that is
+/// invisible or changes the direction. What is written onto the character before it, as accents may be, is seen.
+fn is_visible(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_graphic();
+    }
+    // The library knows which these are, but escapes an accent that has nothing before it.
+    let mut bytes = [b'x'; 1 + 4];
+    let length = 1 + character.encode_utf8(&mut bytes[1..]).len();
+    let accented = str::from_utf8(&bytes[..length]).unwrap_or_default();
+    accented.escape_debug().nth(1) == Some(character)
 }
 
 /// Recipients as their client named them, in angle brackets, separated by commas.
@@ -122,7 +136,13 @@ mod tests {
             ("a b", "\"a b\""),
             ("<\"q\"@b>", r#""<\"q\"@b>""#),
             ("a\r\nconn=1\x1b", r#""a\r\nconn=1\u{1b}""#),
-            ("\u{fc}", r#""\u{fc}""#),
+            ("<b\u{fc}ro@\u{4f8b}.jp>", "<b\u{fc}ro@\u{4f8b}.jp>"),
+            ("e\u{301}\u{915}\u{93f}", "e\u{301}\u{915}\u{93f}"),
+            ("\u{fc} b", "\"\u{fc} b\""),
+            ("a\u{85}b", r#""a\u{85}b""#),
+            ("a\u{2028}conn=1", r#""a\u{2028}conn=1""#),
+            ("<\u{202e}gro@b>", r#""<\u{202e}gro@b>""#),
+            ("a\u{200b}\u{a0}\u{feff}", r#""a\u{200b}\u{a0}\u{feff}""#),
         ] {
             assert_eq!(Value(value).to_string(), written);
         }
