@@ -249,8 +249,11 @@ fn mailbox(text: &str) -> Result<Mailbox, String> {
         .strip_prefix('<')
         .and_then(|text| text.strip_suffix('>'))
         .unwrap_or(text);
+    // The client does not speak SMTPUTF8.
     bare.parse()
-        .map_err(|_| "write an address, as user@example.org".to_owned())
+        .ok()
+        .filter(Mailbox::is_ascii)
+        .ok_or_else(|| "write an address, as user@example.org".to_owned())
 }
 
 fn reverse_path(text: &str) -> Result<ReversePath, String> {

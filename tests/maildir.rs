@@ -68,6 +68,7 @@ fn envelope(addresses: &[&str]) -> Envelope {
         reverse_path: ReversePath::Null,
         recipients: recipients(addresses),
         body: Body::SevenBit,
+        smtputf8: false,
     }
 }
 
@@ -236,6 +237,7 @@ fn folder_names_are_safe_and_distinct() {
     let domain = format!("{long}.{long}.{long}.{}", "x".repeat(63));
     let deep = format!("a@{domain}");
     let dots = format!("\"{}\"@d", "/".repeat(62));
+    let wide = format!("{}@d", "\u{4f8b}".repeat(21));
     let table = [
         ("a@d", "d/a"),
         ("\"b\\c\"@d", "d/bc"),
@@ -250,6 +252,14 @@ fn folder_names_are_safe_and_distinct() {
         ("\"a b\"@d", "d/a%20b"),
         ("a+tag=1_2-3@d", "d/a+tag=1_2-3"),
         ("a.b@d", "d/a.b"),
+        ("\u{fc}@d", "d/%C3%BC"),
+        ("u\u{308}@d", "d/u%CC%88"),
+        ("\u{dc}@d", "d/%C3%9C"),
+        ("a@b\u{fc}cher.d", "xn--bcher-kva.d/a"),
+        ("b@XN--BCHER-KVA.d", "xn--bcher-kva.d/b"),
+        ("a@fa\u{df}.d", "xn--fa-hia.d/a"),
+        ("a@fass.d", "fass.d/a"),
+        (&wide, &format!("d/{}", "%E4%BE%8B".repeat(21))),
         ("a@[127.0.0.1]", "%5B127.0.0.1%5D/a"),
         ("a@[IPv6:::1]", "%5Bipv6%3A%3A%3A1%5D/a"),
         (&deep, &format!("{domain}/a")),

@@ -221,7 +221,7 @@ fn times_names_and_places_are_bounded() {
     }
     for option in ["--hostname", "--domain"] {
         config(&[option, "[127.0.0.1]"]);
-        for name in ["", " a", "a ", "a b", "a@b", "a\r\nb", "a..b", "\u{fc}"] {
+        for name in ["", " a", "a ", "a b", "a@b", "a\r\nb", "a..b", "-\u{fc}"] {
             fails(&[option, name], ExitCode::Usage);
         }
     }
@@ -233,6 +233,32 @@ fn times_names_and_places_are_bounded() {
         &["--domain", &domain(&format!("{}.e", "e".repeat(62)))],
         ExitCode::Usage,
     );
+}
+
+#[test]
+fn names_beyond_ascii_are_read_as_a_labels() {
+    let policy = config(&[
+        "--hostname",
+        "Bücher.example",
+        "--domain",
+        "例え.jp",
+        "--domain",
+        "faß.de",
+    ])
+    .policy;
+    assert_eq!(policy.hostname, "xn--bcher-kva.example");
+    assert_eq!(policy.domains, ["xn--r8jz45g.jp", "xn--fa-hia.de"]);
+}
+
+#[test]
+fn a_client_writes_addresses_in_ascii() {
+    for [from, to] in [["a@b", "ü@b"], ["a@b", "a@ü"], ["ü@b", "a@b"]] {
+        let arguments = [
+            "mailoop", "send", "--server", "h:1", "--from", from, "--to", to,
+        ];
+        let parsed = cli::parse(arguments.map(Into::into));
+        assert!(parsed.is_err_and(|failed| failed.code == ExitCode::Usage));
+    }
 }
 
 #[test]

@@ -35,6 +35,10 @@ fn takes_what_the_grammar_allows() {
         ("postmaster", "Postmaster"),
         ("<postmaster@d>", "postmaster@d"),
         ("<postmaster.x@d>", "postmaster.x@d"),
+        ("<用户@例え.jp> SMTPUTF8", "用户@例え.jp"),
+        ("büro@b", "büro@b"),
+        ("<\"ä ö\"@BÜCHER.example>", "\"ä ö\"@BÜCHER.example"),
+        ("<a@xn--a>", "a@xn--a"),
     ] {
         assert_eq!(forward(argument).as_deref(), Ok(address), "{argument}");
     }
@@ -94,8 +98,32 @@ fn refuses_what_it_forbids() {
         reverse_path(b"<postmaster>").map(|_| ()),
         Err(PathError::Syntax)
     );
-    for argument in ["<ä@b>", "<a@ä>", "<\"ä\"@b>", "<a@bä>", "ä"] {
-        assert_eq!(forward(argument), Err(PathError::NonAscii), "{argument}");
+    for argument in [
+        "<a@b>ä",
+        "<\"\\ä\"@b>",
+        "<@ä:a@b>",
+        "<a\u{85}@b>",
+        "<\"\u{9b}\"@b>",
+        "<a@b\u{85}>",
+        "<a\u{2028}@b>",
+        "<a\u{2029}@b>",
+    ] {
+        assert_eq!(forward(argument), Err(PathError::NonAscii), "{argument:?}");
+    }
+    for argument in [
+        &b"<\xe4@b>"[..],
+        b"<a@\xe4>",
+        b"<\"\xe4\"@b>",
+        b"<\xed\xa0\x80@b>",
+        b"<\xc0\xaf@b>",
+        b"<\xf4\x90\x80\x80@b>",
+        b"<\xe4\xbe@b>",
+    ] {
+        assert_eq!(
+            forward_path(argument).map(|_| ()),
+            Err(PathError::NonAscii),
+            "{argument:?}"
+        );
     }
 }
 
@@ -140,6 +168,67 @@ fn spellings_of_one_mailbox_meet_when_unquoted() {
     }
 }
 
+#[test]
+fn domains_meet_as_a_labels() {
+    for (domain, ascii) in [
+        ("Example.ORG", "Example.ORG"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("BÜCHER.Example", "xn--bcher-kva.example"),
+        ("bu\u{308}cher.example", "xn--bcher-kva.example"),
+        ("ｂücher。example", "xn--bcher-kva.example"),
+        ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+        ("straße.de", "xn--strae-oqa.de"),
+        ("STRASSE.de", "STRASSE.de"),
+        ("σας.gr", "xn--mxa8ab.gr"),
+        ("אבג.example", "xn--4dbcd.example"),
+        ("xn--bcher-kva.ü.de", "xn--bcher-kva.xn--tda.de"),
+        ("a_b.r3---sn.ü.de", "a_b.r3---sn.xn--tda.de"),
+        ("①.de", "1.de"),
+        // Nobody asked for UTF-8, so nobody is refused over it.
+        ("xn--a.de", "xn--a.de"),
+        ("[IPv6:::1]", "[IPv6:::1]"),
+    ] {
+        let mailbox: Mailbox = format!("a@{domain}").parse().unwrap();
+        assert_eq!(mailbox.ascii_domain(), ascii, "{domain}");
+        assert_eq!(mailbox.domain(), domain);
+        let plain = format!("a@{}", ascii.to_ascii_lowercase());
+        assert_eq!(mailbox.plain().as_str(), plain, "{domain}");
+    }
+    for (domain, error) in [
+        // Punycode that is none, or of what needs none.
+        ("xn--a.ü.de", PathError::NonAscii),
+        ("xn--bcher-.ü.de", PathError::NonAscii),
+        // Both directions in one label; a mark at its start; a hyphen at its end.
+        ("aא.de", PathError::NonAscii),
+        ("\u{308}u.de", PathError::NonAscii),
+        ("-ü.de", PathError::NonAscii),
+        ("ü-.de", PathError::NonAscii),
+        // What becomes something else in ASCII: `a/c`, `a..b`, a dot at the end.
+        ("℀.de", PathError::Syntax),
+        ("a。。b", PathError::Syntax),
+        ("ü.de.", PathError::Syntax),
+        ("ü.de。", PathError::Syntax),
+        ("\u{ad}.de", PathError::Syntax),
+    ] {
+        let parsed = format!("a@{domain}").parse::<Mailbox>();
+        assert_eq!(parsed, Err(error), "{domain}");
+    }
+    // 57 and 58 of these make A-labels of 63 and 64 octets.
+    let domain = |characters: usize| format!("a@{}.jp", "例".repeat(characters));
+    assert!(domain(57).parse::<Mailbox>().is_ok());
+    assert_eq!(domain(58).parse::<Mailbox>(), Err(PathError::TooLong));
+}
+
+#[test]
+fn local_parts_beyond_ascii_are_told_apart_by_their_octets() {
+    let plain = |address: &str| address.parse::<Mailbox>().unwrap().plain().to_string();
+    assert_eq!(plain("BÜRO@d"), "bÜro@d");
+    assert_ne!(plain("Ü@d"), plain("ü@d"));
+    assert_ne!(plain("ü@d"), plain("u\u{308}@d"));
+    assert_eq!(plain("\"ü\"@d"), "ü@d");
+    assert_eq!(plain("\"ü b\"@d"), "\"ü b\"@d");
+}
+
 /// Addresses as RFC 5321 §4.1.2 allows them.
 fn address() -> impl Strategy<Value = String> {
     let atom = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,10}";
@@ -176,6 +265,20 @@ fn all_spellings_of_a_mailbox_have_a_plain_one_in_common() {
     }
 }
 
+/// What holds for every address that is taken.
+fn is_sound(mailbox: &Mailbox) -> Result<(), TestCaseError> {
+    let line_end =
+        |character: char| character.is_control() || "\u{2028}\u{2029}".contains(character);
+    prop_assert!(!mailbox.as_str().chars().any(line_end));
+    prop_assert_eq!(&mailbox.as_str().parse::<Mailbox>(), &Ok(mailbox.clone()));
+    let ascii = mailbox.ascii_domain();
+    prop_assert!(ascii.len() <= 255 && ascii.bytes().all(|byte| byte.is_ascii_graphic()));
+    let plain = mailbox.plain();
+    prop_assert_eq!(plain.domain(), ascii.to_ascii_lowercase());
+    prop_assert_eq!(&plain.plain(), &plain);
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn a_valid_address_is_taken_as_it_is(address in address(), parameters in "( [A-Z]{1,5}=[0-9]{1,5})?") {
@@ -203,9 +306,36 @@ proptest! {
         for argument in [&argument[..], &[b"<", &argument[..], b">"].concat()] {
             let _ = reverse_path(argument);
             if let Ok((ForwardPath::Mailbox(mailbox), _)) = forward_path(argument) {
-                prop_assert!(mailbox.as_str().bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
-                prop_assert_eq!(mailbox.as_str().parse::<Mailbox>(), Ok(mailbox.clone()));
+                is_sound(&mailbox)?;
             }
         }
+    }
+
+    #[test]
+    fn any_text_is_taken_or_refused(text in ".{0,100}") {
+        for argument in [text.clone(), format!("<{text}>"), format!("<a@{text}>"), format!("<{text}@b>")] {
+            let _ = reverse_path(argument.as_bytes());
+            if let Ok((ForwardPath::Mailbox(mailbox), _)) = forward_path(argument.as_bytes()) {
+                is_sound(&mailbox)?;
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_beyond_ascii_is_taken_as_it_is(
+        local_part in "[a-z\u{a1}-\u{2fff}]{1,16}",
+        domain in "[a-zäéñøαβγжщ例え漢字]{1,20}([.][a-zäöü]{1,5}){0,2}",
+    ) {
+        prop_assume!(!local_part.contains(['\u{2028}', '\u{2029}']) && local_part.len() <= 64);
+        let address = format!("{local_part}@{domain}");
+        let argument = format!("<{address}> X");
+        let (path, rest) = forward_path(argument.as_bytes()).unwrap();
+        let ForwardPath::Mailbox(path) = path else { return Err(TestCaseError::fail("no mailbox")) };
+        prop_assert_eq!(path.as_str(), &address);
+        prop_assert_eq!(rest, b" X");
+        is_sound(&path)?;
+        // The same domain in capital letters is the same.
+        let shouted: Mailbox = format!("{local_part}@{}", domain.to_uppercase()).parse().unwrap();
+        prop_assert_eq!(shouted.plain(), path.plain());
     }
 }

@@ -171,6 +171,7 @@ fn where_none_can_be_started_the_work_is_done_here() {
             mailboxes: vec!["a@d".parse().unwrap()],
         }],
         body: Body::SevenBit,
+        smtputf8: false,
     };
     // The second one runs, but is not mailoop.
     for program in ["/nowhere/mailoop", "/bin/true"] {

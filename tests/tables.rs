@@ -240,6 +240,14 @@ fn where_domains_are_named_no_table_leads_out_of_them() {
         refused(&["x.example"], text, what);
         settle(&[], text).unwrap();
     }
+    // A domain is the same as U-labels and as A-labels.
+    for text in [
+        "catch-all = 'a@BÜCHER.example'",
+        "[aliases]\n'büro@xn--bcher-kva.example' = 'ü@bücher.example'",
+    ] {
+        settle(&["bücher.example"], text).unwrap();
+        settle(&["bucher.example"], text).unwrap_err();
+    }
     // The postmaster without a domain is at home under the server's own name.
     for text in [
         "catch-all = 'a@X.Example'",

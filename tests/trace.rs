@@ -28,6 +28,7 @@ fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
             })
             .collect(),
         body: Body::default(),
+        smtputf8: false,
     }
 }
 
@@ -49,6 +50,30 @@ fn one_recipient_is_named() {
          \tfor <b@example.org>;\r\n\
          \tThu, 29 Feb 2024 12:30:45 +0000\r\n"
     );
+}
+
+#[test]
+fn what_asked_for_smtputf8_says_so_and_is_in_utf_8() {
+    let mut envelope = envelope("client", true, &["büro@bücher.example"]);
+    envelope.reverse_path = ReversePath::Mailbox("用户@例え.jp".parse().unwrap());
+    for (service, smtputf8, protocol) in [
+        (Service::Smtp, true, "UTF8SMTP"),
+        (Service::Smtp, false, "ESMTP"),
+        (Service::Lmtp, true, "UTF8LMTP"),
+        (Service::Lmtp, false, "LMTP"),
+    ] {
+        (envelope.service, envelope.smtputf8) = (service, smtputf8);
+        assert_eq!(
+            trace(&envelope),
+            format!(
+                "Return-Path: <用户@例え.jp>\r\n\
+                 Received: from client ([192.0.2.1])\r\n\
+                 \tby mail.example.org with {protocol} id TEST0001\r\n\
+                 \tfor <büro@bücher.example>;\r\n\
+                 \tThu, 29 Feb 2024 12:30:45 +0000\r\n"
+            )
+        );
+    }
 }
 
 #[test]

@@ -185,14 +185,15 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(wanted)
 }
 
-/// Reads a domain name or an address literal, as the part of an address behind its `@`.
+/// Reads a domain name or an address literal, as the part of an address behind its `@`. One beyond ASCII is read as
+/// A-labels (RFC 5890).
 ///
 /// # Errors
 /// What would be right.
 pub fn domain(text: &str) -> Result<String, String> {
     let mailbox = format!("postmaster@{text}").parse::<Mailbox>();
     mailbox
-        .map(|mailbox| mailbox.domain().to_owned())
+        .map(|mailbox| mailbox.ascii_domain().into_owned())
         .map_err(|_| "write a domain name, as mail.example.org".to_owned())
 }
 

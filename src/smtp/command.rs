@@ -1,5 +1,7 @@
 //! Commands: what one line asks for (RFC 5321 §4.1).
 
+use std::mem;
+
 use super::chunk::Chunk;
 use super::envelope::Body;
 use super::path::{self, DOMAIN_BYTES_MAX, ForwardPath, ReversePath};
@@ -17,7 +19,7 @@ pub enum Command<'a> {
     },
     /// `MAIL FROM:<reverse-path> [parameters]`.
     Mail(ReversePath, MailParameters),
-    /// `RCPT TO:<forward-path>`.
+    /// `RCPT TO:<forward-path>`, which may be in UTF-8 whatever MAIL said.
     Rcpt(ForwardPath),
     /// `DATA`.
     Data,
@@ -59,6 +61,8 @@ pub struct MailParameters {
     pub size: Option<u64>,
     /// `BODY=` (RFC 6152, RFC 3030 §3).
     pub body: Option<Body>,
+    /// `SMTPUTF8` (RFC 6531 §3.4).
+    pub smtputf8: bool,
 }
 
 impl<'a> Command<'a> {
@@ -128,7 +132,11 @@ fn hello_name(argument: &[u8]) -> Result<&str, Reply> {
 fn mail<'a>(argument: &[u8]) -> Result<Command<'a>, Reply> {
     let argument = behind_keyword(argument, b"FROM:")?;
     let (reverse_path, parameters) = path::reverse_path(argument)?;
-    Ok(Command::Mail(reverse_path, mail_parameters(parameters)?))
+    let parameters = mail_parameters(parameters)?;
+    if !reverse_path.is_ascii() && !parameters.smtputf8 {
+        return Err(reply::ADDRESS_NOT_ASCII);
+    }
+    Ok(Command::Mail(reverse_path, parameters))
 }
 
 fn rcpt<'a>(argument: &[u8]) -> Result<Command<'a>, Reply> {
@@ -174,6 +182,10 @@ fn mail_parameters(bytes: &[u8]) -> Result<MailParameters, Reply> {
             parameters.size.replace(size(value)?).is_some()
         } else if keyword.eq_ignore_ascii_case(b"BODY") {
             parameters.body.replace(body(value)?).is_some()
+        } else if keyword.eq_ignore_ascii_case(b"SMTPUTF8") && value.is_empty() {
+            mem::replace(&mut parameters.smtputf8, true)
+        } else if keyword.eq_ignore_ascii_case(b"SMTPUTF8") {
+            return Err(reply::BAD_ARGUMENT);
         } else {
             return Err(reply::UNKNOWN_PARAMETER);
         };
@@ -295,12 +307,22 @@ mod tests {
         let full = MailParameters {
             size: Some(12),
             body: Some(Body::EightBitMime),
+            smtputf8: true,
         };
-        assert_eq!(parsed("MAIL FROM:<a@b> SIZE=12 BODY=8BITMIME"), Ok(full));
-        assert_eq!(parsed("mail from: <a@b>  body=8bitmime  size=12"), Ok(full));
+        for line in [
+            "MAIL FROM:<a@b> SIZE=12 BODY=8BITMIME SMTPUTF8",
+            "mail from: <a@b>  smtputf8  body=8bitmime  size=12",
+            "MAIL FROM:<\u{fc}@\u{fc}.b> SMTPUTF8 SIZE=12 BODY=8BITMIME",
+        ] {
+            assert_eq!(parsed(line), Ok(full), "{line}");
+        }
+        assert_eq!(
+            parsed("MAIL FROM:<\u{fc}@b> SIZE=12"),
+            Err(reply::ADDRESS_NOT_ASCII)
+        );
         let huge = MailParameters {
             size: Some(u64::MAX),
-            body: None,
+            ..MailParameters::default()
         };
         assert_eq!(parsed("MAIL FROM:<> SIZE=99999999999999999999"), Ok(huge));
         for wrong in [
@@ -314,6 +336,9 @@ mod tests {
             "-X=1",
             "X=\u{e4}",
             "X=1=2",
+            "SMTPUTF8=",
+            "SMTPUTF8=1",
+            "SMTPUTF8 SMTPUTF8",
         ] {
             assert_eq!(
                 parsed(&format!("MAIL FROM:<a@b> {wrong}")),
@@ -321,7 +346,7 @@ mod tests {
                 "{wrong}"
             );
         }
-        for unknown in ["BODY=9BIT", "SMTPUTF8", "RET=FULL", "X-ANY=thing"] {
+        for unknown in ["BODY=9BIT", "RET=FULL", "X-ANY=thing"] {
             assert_eq!(
                 parsed(&format!("MAIL FROM:<a@b> {unknown}")),
                 Err(reply::UNKNOWN_PARAMETER),

@@ -115,6 +115,8 @@ pub struct Envelope {
     pub recipients: Vec<Recipient>,
     /// The declared kind of its body.
     pub body: Body,
+    /// Whether its addresses, and what is in the message, may be in UTF-8 (RFC 6531).
+    pub smtputf8: bool,
 }
 
 impl Envelope {

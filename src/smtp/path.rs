@@ -1,6 +1,7 @@
-//! Addresses on the wire: reverse-path, forward-path and mailbox (RFC 5321 §4.1.2), with their limits
-//! (§4.5.3.1).
+//! Addresses on the wire: reverse-path, forward-path and mailbox (RFC 5321 §4.1.2, in UTF-8 RFC 6531 §3.3), with their
+//! limits (RFC 5321 §4.5.3.1).
 
+mod domain;
 mod mailbox;
 
 use core::fmt;
@@ -16,8 +17,6 @@ pub const LOCAL_PART_BYTES_MAX: usize = 64;
 pub const DOMAIN_BYTES_MAX: usize = 255;
 /// The most octets of a path, its punctuation counted in (RFC 5321 §4.5.3.1.3).
 pub const PATH_BYTES_MAX: usize = 256;
-/// The most octets between two dots of a domain (RFC 1035 §2.3.4).
-const LABEL_BYTES_MAX: usize = 63;
 
 impl FromStr for Mailbox {
     type Err = PathError;
@@ -46,6 +45,17 @@ pub enum ReversePath {
     Mailbox(Mailbox),
 }
 
+impl ReversePath {
+    /// Whether it needs no SMTPUTF8.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Mailbox(mailbox) => mailbox.is_ascii(),
+        }
+    }
+}
+
 impl fmt::Display for ReversePath {
     /// The address in its angle brackets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,7 +82,8 @@ pub enum PathError {
     Syntax,
     /// Its local-part, domain or whole is over its limit.
     TooLong,
-    /// It holds octets beyond ASCII, which want SMTPUTF8 (RFC 6531).
+    /// It holds octets beyond ASCII where nobody asked for SMTPUTF8 (RFC 6531), or such as no address may hold: they are
+    /// no UTF-8, no domain, or the end of a line to whoever reads Unicode.
     NonAscii,
 }
 
@@ -131,7 +142,9 @@ fn path(argument: &[u8]) -> Result<(Mailbox, &[u8]), PathError> {
         cursor.require(b'>')?;
     }
     let unwritten_brackets = if bracketed { 0 } else { 2 };
-    if cursor.at + unwritten_brackets > PATH_BYTES_MAX {
+    // As A-labels, by which it is known here, it must not be longer than anybody may write it.
+    let with_a_labels = "<@>".len() + mailbox.at + mailbox.ascii_domain().len();
+    if (cursor.at + unwritten_brackets).max(with_a_labels) > PATH_BYTES_MAX {
         return Err(PathError::TooLong);
     }
     let rest = cursor.parameters()?;
@@ -192,7 +205,10 @@ impl<'a> Cursor<'a> {
     fn source_route(&mut self) -> Result<(), PathError> {
         loop {
             self.require(b'@')?;
-            self.domain()?;
+            // It is long obsolete: nobody writes one in UTF-8, and it is not kept to be looked at later.
+            if !self.domain()?.is_ascii() {
+                return Err(PathError::NonAscii);
+            }
             if !self.eat(b',') {
                 return self.require(b':');
             }
@@ -210,6 +226,9 @@ impl<'a> Cursor<'a> {
             return Err(PathError::TooLong);
         }
         let text = str::from_utf8(&self.bytes[start..self.at]).map_err(|_| PathError::NonAscii)?;
+        if text.chars().any(ends_line) {
+            return Err(PathError::NonAscii);
+        }
         Ok(Mailbox {
             text: text.into(),
             at,
@@ -231,11 +250,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The rest of a quoted-string whose opening quote was read: `qtextSMTP` and `quoted-pairSMTP`, both
-    /// printable ASCII and space.
+    /// The rest of a quoted-string whose opening quote was read: `qtextSMTP`, and `quoted-pairSMTP`, which is printable
+    /// ASCII or a space.
     fn quoted_string(&mut self) -> Result<(), PathError> {
         loop {
-            self.eat_while(|byte| is_printable(byte) && byte != b'"' && byte != b'\\');
+            self.eat_while(|byte| {
+                !byte.is_ascii() || is_printable(byte) && byte != b'"' && byte != b'\\'
+            });
             if self.eat(b'"') {
                 return Ok(());
             }
@@ -248,27 +269,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// `Domain / address-literal`.
-    fn domain(&mut self) -> Result<(), PathError> {
+    fn domain(&mut self) -> Result<&'a str, PathError> {
+        let start = self.at;
         if self.eat(b'[') {
-            return self.address_literal();
+            self.address_literal()?;
+        } else {
+            self.eat_while(|byte| !byte.is_ascii() || domain::is_ascii_octet(byte));
         }
-        loop {
-            // An underscore is in no standard, but in the names of real hosts.
-            let label =
-                self.eat_while(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-            let (Some(first), Some(last)) = (label.first(), label.last()) else {
-                return Err(self.error());
-            };
-            if *first == b'-' || *last == b'-' {
-                return Err(PathError::Syntax);
-            }
-            if label.len() > LABEL_BYTES_MAX {
-                return Err(PathError::TooLong);
-            }
-            if !self.eat(b'.') {
-                return Ok(());
-            }
+        let domain = &self.bytes[start..self.at];
+        let domain = str::from_utf8(domain).map_err(|_| PathError::NonAscii)?;
+        if !domain.starts_with('[') {
+            domain::check(domain)?;
         }
+        Ok(domain)
     }
 
     /// The rest of an address literal whose opening bracket was read (RFC 5321 §4.1.3).
@@ -302,11 +315,17 @@ fn is_address(literal: &str) -> bool {
     }
 }
 
-/// `atext` (RFC 5322 §3.2.3).
+/// `atext` (RFC 5322 §3.2.3, RFC 6531 §3.3).
 fn is_atext(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+    !byte.is_ascii() || byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
 }
 
 fn is_printable(byte: u8) -> bool {
     byte == b' ' || byte.is_ascii_graphic()
+}
+
+/// Whether it ends a line, or moves a terminal's cursor: the controls beyond ASCII, and the separators of Unicode. The
+/// grammar has them, but a header field that holds an address is to stay one field, and a log line one line.
+fn ends_line(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }

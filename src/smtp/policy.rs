@@ -8,9 +8,9 @@ use super::path::Mailbox;
 /// The rules that every session of a server follows.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// The name in the greeting, the EHLO reply and the trace header.
+    /// The name in the greeting, the EHLO reply and the trace header, as A-labels (RFC 6531 §3.7.1).
     pub hostname: String,
-    /// The domains to accept mail for, in any case; empty for any domain.
+    /// The domains to accept mail for, as A-labels in any case; empty for any domain.
     pub domains: Vec<String>,
     /// Which mailboxes the addresses in them lead to.
     pub directory: Directory,
@@ -32,10 +32,8 @@ impl Policy {
     /// Whether mail for `recipient` is accepted here.
     #[must_use]
     pub fn is_local(&self, recipient: &Mailbox) -> bool {
-        self.domains.is_empty()
-            || self
-                .domains
-                .iter()
-                .any(|domain| domain.eq_ignore_ascii_case(recipient.domain()))
+        let domain = recipient.ascii_domain();
+        let mut ours = self.domains.iter();
+        self.domains.is_empty() || ours.any(|ours| ours.eq_ignore_ascii_case(&domain))
     }
 }

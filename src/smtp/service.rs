@@ -64,6 +64,19 @@ impl Service {
     pub fn answers_each_recipient(self) -> bool {
         self == Self::Lmtp
     }
+
+    /// How the trace field calls it (RFC 3848, RFC 6531 §4.3), for a client that may use what EHLO offers, and a
+    /// message that asked for SMTPUTF8.
+    #[must_use]
+    pub fn protocol(self, extended: bool, smtputf8: bool) -> &'static str {
+        match (self, smtputf8) {
+            (Self::Smtp, true) => "UTF8SMTP",
+            (Self::Smtp, false) if extended => "ESMTP",
+            (Self::Smtp, false) => "SMTP",
+            (Self::Lmtp, true) => "UTF8LMTP",
+            (Self::Lmtp, false) => "LMTP",
+        }
+    }
 }
 
 impl fmt::Display for Service {

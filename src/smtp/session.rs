@@ -307,7 +307,8 @@ impl Session {
     /// Appends the trace header of the message that the store knows as `id` to `out` (RFC 5321 §4.4).
     pub fn write_trace(&self, id: QueueId, date: &str, out: &mut BytesMut) {
         if let Some(envelope) = self.envelope() {
-            trace::write(out, envelope, id, &self.policy.hostname, date);
+            let hostname = &self.policy.hostname;
+            trace::write(out, envelope, id, hostname, date);
         }
     }
 

@@ -5,9 +5,9 @@ use core::fmt::Write;
 use bytes::BytesMut;
 
 use super::envelope::{Envelope, Peer, QueueId};
-use super::service::Service;
 
-/// Appends `Return-Path` and `Received` to `out`, lines ending in CRLF. `date` is as RFC 5322 §3.3 writes it.
+/// Appends `Return-Path` and `Received` to `out`, lines ending in CRLF. `date` is as RFC 5322 §3.3 writes it. They are in
+/// ASCII, but for addresses of a message that asked for SMTPUTF8.
 pub fn write(out: &mut BytesMut, envelope: &Envelope, id: QueueId, hostname: &str, date: &str) {
     // Writing to a buffer that grows cannot fail.
     let _ = write_fields(out, envelope, id, hostname, date);
@@ -35,12 +35,9 @@ fn write_fields(
         Peer::Ip(address) => write!(out, " ([{address}])")?,
         Peer::Local => out.write_str(" (local)")?,
     }
-    // RFC 3848 §2.
-    let protocol = match envelope.service {
-        Service::Lmtp => "LMTP",
-        Service::Smtp if envelope.hello.extended => "ESMTP",
-        Service::Smtp => "SMTP",
-    };
+    let protocol = envelope
+        .service
+        .protocol(envelope.hello.extended, envelope.smtputf8);
     write!(out, "\r\n\tby {hostname} with {protocol} id {id}")?;
     // Several recipients must not learn of each other (RFC 5321 §7.6).
     if let [recipient] = &envelope.recipients[..] {

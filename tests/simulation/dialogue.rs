@@ -79,6 +79,8 @@ pub struct Dialogue {
     recipients: Option<usize>,
     /// Which of them are lost.
     lost: Vec<bool>,
+    /// Whether it asked for SMTPUTF8.
+    smtputf8: bool,
     errors: u32,
     /// The server has said its last reply.
     pub over: bool,
@@ -116,6 +118,7 @@ impl Dialogue {
             greeted: false,
             recipients: None,
             lost: Vec::new(),
+            smtputf8: false,
             errors: 0,
             over: false,
         };
@@ -216,7 +219,8 @@ impl Dialogue {
         if self.extended {
             text += &format!("250-SIZE {}\r\n", self.profile.message_bytes_max);
             text += "250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n";
-            text += "250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n";
+            text += "250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n";
+            text += "250 HELP\r\n";
         }
         self.send(format!("{verb} c\r\n").as_bytes());
         self.expect(text, false);
@@ -269,10 +273,12 @@ impl Dialogue {
         }
         self.recipients = Some(0);
         self.lost.clear();
-        let parameter = match self.rng.below(3) {
+        let parameter = match self.rng.below(4) {
             0 if self.extended => " SIZE=1 BODY=8BITMIME",
+            1 if self.extended => " SMTPUTF8",
             _ => "",
         };
+        self.smtputf8 = parameter == " SMTPUTF8";
         self.say(&format!("MAIL FROM:{path}{parameter}"), reply::SENDER_OK)
     }
 
@@ -289,11 +295,18 @@ impl Dialogue {
             3 => (LOST, reply::RECIPIENT_OK),
             _ => ("many", reply::MAILBOX_LIMIT),
         };
+        let (domain, reply) = match self.rng.below(4) {
+            0 if self.smtputf8 => ("bücher.example", reply),
+            1 if self.rng.one_in(4) && !self.smtputf8 => {
+                ("bücher.example", reply::ADDRESS_NOT_ASCII)
+            }
+            _ => ("example.org", reply),
+        };
         if reply == reply::RECIPIENT_OK {
             self.recipients = Some(accepted + 1);
             self.lost.push(name == LOST);
         }
-        self.say(&format!("RCPT TO:<{name}@example.org>"), reply)
+        self.say(&format!("RCPT TO:<{name}@{domain}>"), reply)
     }
 
     /// A whole transaction, with a message of `wire` bytes that is to be stored as `text`.

@@ -3,9 +3,10 @@
 use core::fmt;
 use std::borrow::Cow;
 
-use super::is_atext;
+use super::{domain, is_atext};
 
-/// One address, `local-part@domain`, as its client wrote it. It is syntactically valid by construction.
+/// One address, `local-part@domain`, as its client wrote it. It is syntactically valid by construction, and may be in
+/// UTF-8 (RFC 6531 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mailbox {
     pub(super) text: Box<str>,
@@ -57,8 +58,24 @@ impl Mailbox {
         &self.text[self.at + 1..]
     }
 
-    /// The same mailbox spelled plainly: in lower case, in quotes only if it needs them. All spellings of one
-    /// mailbox have this one in common.
+    /// Whether it needs no SMTPUTF8.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.text.is_ascii()
+    }
+
+    /// The domain with its U-labels as A-labels (RFC 5890), in lower case then; one in ASCII as it was written.
+    #[must_use]
+    pub fn ascii_domain(&self) -> Cow<'_, str> {
+        let domain = self.domain();
+        // It was seen when the address was read that there are such.
+        domain::to_ascii(domain).unwrap_or(Cow::Borrowed(domain))
+    }
+
+    /// The same mailbox spelled plainly: ASCII in lower case, the domain as A-labels, in quotes only if it needs them.
+    /// All spellings of one mailbox have this one in common. Beyond ASCII a local-part is what its octets are: which
+    /// others somebody would take for the same, in case or in composition, is for its server to say (RFC 5321 §2.3.11),
+    /// and the answer would change with each version of Unicode.
     #[must_use]
     pub fn plain(&self) -> Self {
         self.with_local_part(&self.local_part_unquoted())
@@ -70,7 +87,7 @@ impl Mailbox {
         let mut text = quoted_if_needed(unquoted);
         let at = text.len();
         text.push('@');
-        text.push_str(self.domain());
+        text.push_str(&self.ascii_domain());
         text.make_ascii_lowercase();
         Self {
             text: text.into(),

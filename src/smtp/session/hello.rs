@@ -46,6 +46,7 @@ impl Session {
         let size = self.policy.message_bytes_max;
         let _ = write!(out, "250-SIZE {size}\r\n");
         out.extend_from_slice(b"250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n");
+        out.extend_from_slice(b"250-SMTPUTF8\r\n");
         out.extend_from_slice(b"250 HELP\r\n");
     }
 }

@@ -90,6 +90,7 @@ impl Session {
             reverse_path: from,
             recipients: Vec::new(),
             body: parameters.body.unwrap_or_default(),
+            smtputf8: parameters.smtputf8,
         };
         Event::CheckRoom(Box::new(Transaction {
             envelope,
@@ -116,7 +117,11 @@ impl Session {
         is_full: bool,
         out: &mut BytesMut,
     ) -> Event<'static> {
+        let smtputf8 = self.envelope().is_some_and(|envelope| envelope.smtputf8);
         let address = match to {
+            ForwardPath::Mailbox(mailbox) if !smtputf8 && !mailbox.is_ascii() => {
+                return self.answer(reply::ADDRESS_NOT_ASCII, out);
+            }
             ForwardPath::Mailbox(mailbox) if self.policy.is_local(&mailbox) => mailbox,
             ForwardPath::Mailbox(_) => return self.answer(reply::NOT_LOCAL, out),
             // RFC 5321 §4.5.1: mail to the postmaster is always accepted.

@@ -27,7 +27,7 @@ impl MailboxPath {
     /// # Errors
     /// Its parts have no folder names.
     pub fn new(mailbox: &Mailbox) -> Result<Self, Failure> {
-        let domain = folder_name(mailbox.domain())?;
+        let domain = folder_name(&mailbox.ascii_domain())?;
         let local = folder_name(&mailbox.local_part_unquoted())?;
         Ok(Self(format!("{domain}/{local}").into()))
     }

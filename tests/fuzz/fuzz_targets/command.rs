@@ -94,8 +94,18 @@ fn check(line: &[u8]) {
             assert!(name.bytes().all(|octet| octet.is_ascii_graphic()));
         }
         Ok(Command::Mail(path, parameters)) => {
-            let shown = format!("MAIL FROM:{path}");
-            let plain = Command::Mail(path, MailParameters::default());
+            let (parameter, smtputf8) = if path.is_ascii() {
+                ("", false)
+            } else {
+                (" SMTPUTF8", true)
+            };
+            assert!(parameters.smtputf8 || !smtputf8);
+            let shown = format!("MAIL FROM:{path}{parameter}");
+            let only = MailParameters {
+                smtputf8,
+                ..MailParameters::default()
+            };
+            let plain = Command::Mail(path, only);
             assert_eq!(Command::parse(shown.as_bytes()), Ok(plain));
             if parameters == MailParameters::default() {
                 assert!(!line.ends_with(b"="));

@@ -41,10 +41,13 @@ impl Setting {
         let small = bit(2);
         let policy = Policy {
             hostname: "mail.example.org".to_owned(),
-            domains: bit(3)
-                .then(|| "example.org".to_owned())
-                .into_iter()
-                .collect(),
+            domains: if bit(3) {
+                ["example.org", "xn--bcher-kva.example"]
+                    .map(str::to_owned)
+                    .into()
+            } else {
+                Vec::new()
+            },
             directory: if bit(5) {
                 directory()
             } else {
@@ -257,10 +260,11 @@ impl<'a> Driver<'a> {
         let mut trace = BytesMut::new();
         self.session
             .write_trace(id, "Thu, 01 Jan 1970 00:00:00 +0000", &mut trace);
-        let trace = str::from_utf8(&trace).expect("the trace header is ASCII");
+        let trace = str::from_utf8(&trace).expect("the trace header is UTF-8");
+        assert!(trace.is_ascii() || envelope.smtputf8);
         for line in trace.split_terminator("\r\n") {
-            let printable = |byte: u8| byte == b'\t' || byte == b' ' || byte.is_ascii_graphic();
-            assert!(line.bytes().all(printable), "{line:?}");
+            let printable = |character: char| character == '\t' || !character.is_control();
+            assert!(line.chars().all(printable), "{line:?}");
         }
         let starts = ["Return-Path: <", "Received: from ", "\tby ", "\t"];
         for (line, start) in trace.lines().zip(starts) {

@@ -1,0 +1,55 @@
+//! Domains, in ASCII and beyond.
+
+use std::borrow::Cow;
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
+use super::{DOMAIN_BYTES_MAX, PathError};
+
+/// The most octets between two dots of a domain in ASCII (RFC 1035 §2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+
+/// What a domain in ASCII consists of. An underscore is in no standard, but in the names of real hosts.
+pub(super) fn is_ascii_octet(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b".-_".contains(&byte)
+}
+
+/// Checks a domain that is no address literal.
+///
+/// # Errors
+/// It is none, or too long as A-labels.
+pub(super) fn check(domain: &str) -> Result<(), PathError> {
+    let ascii = to_ascii(domain).ok_or(PathError::NonAscii)?;
+    for label in ascii.split('.') {
+        let edge = label.starts_with('-') || label.ends_with('-');
+        if label.is_empty() || edge || !label.bytes().all(is_ascii_octet) {
+            return Err(PathError::Syntax);
+        }
+        if label.len() > LABEL_BYTES_MAX {
+            return Err(PathError::TooLong);
+        }
+    }
+    if ascii.len() > DOMAIN_BYTES_MAX {
+        return Err(PathError::TooLong);
+    }
+    Ok(())
+}
+
+/// The domain with its U-labels as A-labels (RFC 5890 §2.3.2.1); one in ASCII as it is. `None` if a label is none.
+///
+/// UTS 46 is what people's programs do with a domain that is typed in: upper case, full width and the like are mapped to
+/// what IDNA allows, and `ß` is a letter of its own.
+pub(super) fn to_ascii(domain: &str) -> Option<Cow<'_, str>> {
+    // What is in ASCII was one already, and no fault of it is of interest to anybody but a DNS server.
+    if domain.is_ascii() {
+        return Some(Cow::Borrowed(domain));
+    }
+    Uts46::new()
+        .to_ascii(
+            domain.as_bytes(),
+            AsciiDenyList::EMPTY,
+            Hyphens::CheckFirstLast,
+            DnsLength::Ignore,
+        )
+        .ok()
+}
