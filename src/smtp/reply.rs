@@ -32,8 +32,6 @@ replies! {
     SENDER_OK             = 250 "2.1.0" "Ok";
     RECIPIENT_OK          = 250 "2.1.5" "Ok";
     CANNOT_VERIFY         = 252 "2.1.5" "Send some mail, I'll try my best";
-    HELP                  = 214 "2.0.0" "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
-    HELP_LMTP             = 214 "2.0.0" "Commands: LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
     BYE                   = 221 "2.0.0" "Bye";
 
     SHUTTING_DOWN         = 421 "4.3.2" "Service shutting down, try again later";

@@ -43,14 +43,6 @@ impl Service {
         }
     }
 
-    /// The reply to HELP.
-    pub(super) fn help(self) -> Reply {
-        match self {
-            Self::Smtp => reply::HELP,
-            Self::Lmtp => reply::HELP_LMTP,
-        }
-    }
-
     /// The reply to who does not say hello first.
     pub(super) fn hello_first(self) -> Reply {
         match self {

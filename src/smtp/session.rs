@@ -169,7 +169,7 @@ impl Session {
             (_, Command::Hello { greeting, name }) => self.hello(greeting, name, out),
             (_, Command::Quit) => self.dismiss(reply::BYE, Farewell::Quit, out),
             (_, Command::Noop) => self.answer(reply::OK, out),
-            (_, Command::Help) => self.answer(self.service.help(), out),
+            (_, Command::Help) => self.help(out),
             (_, Command::Vrfy) => self.answer(reply::CANNOT_VERIFY, out),
             (_, Command::NotOffered) => self.answer(reply::COMMAND_NOT_OFFERED, out),
             (_, Command::WrongProtocol) => {

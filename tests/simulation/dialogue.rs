@@ -220,7 +220,8 @@ impl Dialogue {
             text += &format!("250-SIZE {}\r\n", self.profile.message_bytes_max);
             text += "250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n";
             text += "250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n";
-            text += "250 HELP\r\n";
+            let recipients = self.profile.recipients_max;
+            text += &format!("250-LIMITS RCPTMAX={recipients}\r\n250 HELP\r\n");
         }
         self.send(format!("{verb} c\r\n").as_bytes());
         self.expect(text, false);
@@ -233,8 +234,7 @@ impl Dialogue {
         match self.rng.below(12) {
             0..=4 => self.say("NOOP", reply::OK),
             5 => self.say("VRFY someone", reply::CANNOT_VERIFY),
-            6 if self.profile.service == Service::Lmtp => self.say("HELP", reply::HELP_LMTP),
-            6 => self.say("HELP", reply::HELP),
+            6 => self.help(),
             7 => {
                 self.recipients = None;
                 self.say("RSET", reply::OK)
@@ -244,6 +244,22 @@ impl Dialogue {
             10 => self.say_raw(b"NOOP\n", reply::OK),
             _ => self.say("AUTH PLAIN", reply::COMMAND_NOT_OFFERED),
         }
+    }
+
+    fn help(&mut self) -> bool {
+        self.send(b"HELP\r\n");
+        let status = if self.extended { "2.0.0 " } else { "" };
+        let hello = match self.profile.service {
+            Service::Smtp => "HELO EHLO",
+            Service::Lmtp => "LHLO",
+        };
+        let commands = "MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
+        if !self.over {
+            let reply = format!("214 {status}Commands: {hello} {commands}\r\n");
+            self.expect(reply, false);
+        }
+        self.pause();
+        !self.over
     }
 
     fn fault(&mut self) -> Fault {

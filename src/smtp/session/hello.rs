@@ -1,4 +1,4 @@
-//! The start of a session: who is there, and what is offered.
+//! The start of a session: who is there, and what is offered: by EHLO and by HELP.
 
 use core::fmt::Write;
 use std::rc::Rc;
@@ -47,6 +47,40 @@ impl Session {
         let _ = write!(out, "250-SIZE {size}\r\n");
         out.extend_from_slice(b"250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n");
         out.extend_from_slice(b"250-SMTPUTF8\r\n");
+        self.write_limits(out);
         out.extend_from_slice(b"250 HELP\r\n");
+    }
+
+    /// What it enforces of the limits of RFC 9422 §4, as far as their six digits can tell.
+    fn write_limits(&self, out: &mut BytesMut) {
+        const LARGEST: u64 = 999_999;
+        let recipients = self.policy.recipients_max as u64;
+        let limits = [
+            ("RCPTMAX", recipients),
+            ("MAILMAX", self.policy.messages_max),
+        ];
+        let mut start = "250-LIMITS";
+        for (name, limit) in limits {
+            if (1..=LARGEST).contains(&limit) {
+                let _ = write!(out, "{start} {name}={limit}");
+                start = "";
+            }
+        }
+        if start.is_empty() {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// HELP: the commands of this session, whatever it asks about.
+    pub(super) fn help(&self, out: &mut BytesMut) -> Event<'static> {
+        let hello = match self.service {
+            Service::Smtp => "HELO EHLO",
+            Service::Lmtp => "LHLO",
+        };
+        let status = self.extended().then_some(reply::OK.status);
+        let commands =
+            format_args!("Commands: {hello} MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
+        write_reply(out, 214, status, commands);
+        Event::Answered
     }
 }
