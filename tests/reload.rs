@@ -73,6 +73,22 @@ impl Client {
         self
     }
 
+    /// What EHLO tells of limits.
+    #[track_caller]
+    fn offers(&mut self) -> String {
+        self.ask("EHLO client", "250-");
+        let mut limits = Vec::new();
+        loop {
+            let line = self.hear();
+            if line.starts_with("250-SIZE") || line.starts_with("250-LIMITS") {
+                limits.push(line.trim_end().to_owned());
+            }
+            if line.starts_with("250 ") {
+                return limits.join(" ");
+            }
+        }
+    }
+
     #[track_caller]
     fn ask(&mut self, line: &str, answer: &str) {
         let stream = self.0.get_mut();
@@ -90,17 +106,25 @@ fn new_sessions_follow_the_new_configuration_and_old_ones_the_old() {
     let mail = "MAIL FROM:<a@example.org> SIZE=2000";
     let running = Reloading::start(&format!("{LISTEN}max-message-size = 3000"), &[]);
     let mut old = running.connect();
+    let before = "250-SIZE 3000 250-LIMITS RCPTMAX=100";
     assert!(old.hear().starts_with("220 "));
-    old.ask("EHLO client", "250-");
-    while old.hear().starts_with("250-") {}
+    assert_eq!(old.offers(), before);
     old.ask(mail, "250 ");
-    running.reload(&format!("{LISTEN}max-message-size = 1000"), RELOADED);
+    running.reload(
+        &format!(
+            "{LISTEN}max-message-size = 1000\nmax-recipients = 200\nmax-messages-per-session = 9"
+        ),
+        RELOADED,
+    );
     old.ask("RSET", "250 ");
     old.ask(mail, "250 ");
+    assert_eq!(old.offers(), before);
     let mut new = running.connect();
     assert!(new.hear().starts_with("220 "));
-    new.ask("EHLO client", "250-");
-    while new.hear().starts_with("250-") {}
+    assert_eq!(
+        new.offers(),
+        "250-SIZE 1000 250-LIMITS RCPTMAX=200 MAILMAX=9"
+    );
     new.ask(mail, "552 ");
 }
 

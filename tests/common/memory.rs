@@ -283,6 +283,11 @@ impl Client {
         String::from_utf8(self.received()).expect("replies are ASCII")
     }
 
+    /// In how many writes the server has said what it said since the last call.
+    pub fn writes(&self) -> usize {
+        std::mem::take(&mut self.wire.borrow_mut().writes)
+    }
+
     /// Whether the server has said that it will say no more.
     pub fn is_closed(&self) -> bool {
         self.wire.borrow().shut || self.is_gone()
@@ -304,6 +309,8 @@ struct Wire {
     /// Whether nothing can be written to the client any more.
     broken: bool,
     from_server: Vec<u8>,
+    /// In how many writes that came.
+    writes: usize,
     /// How much more the client takes.
     room: usize,
     /// Whether the server has shut down its side.
@@ -357,6 +364,7 @@ impl Transport for MemoryTransport {
         }
         wire.room -= count;
         wire.from_server.extend_from_slice(&bytes[..count]);
+        wire.writes += 1;
         Ok(count)
     }
 
