@@ -435,6 +435,23 @@ fn a_socket_file_that_is_somebody_elses_by_now_is_left() {
 }
 
 #[test]
+fn the_log_shows_addresses_in_utf_8_and_nothing_unseen() {
+    let mut server = TestServer::start(&[]);
+    let mut client = Client::connect(server.address());
+    client.hello();
+    client.ask("MAIL FROM:<用户@例え.jp> SMTPUTF8", "250");
+    client.ask("RCPT TO:<b\u{202e}\u{200b}oof@bücher.example>", "250");
+    client.ask("DATA", "354");
+    client.ask("text\r\n.", "250");
+    client.ask("QUIT", "221");
+    server.stop();
+    let log = server.log();
+    let written =
+        r#" from=<用户@例え.jp> to="<b\u{202e}\u{200b}oof@bücher.example>" size=6 stored"#;
+    assert!(log.contains(written), "{log}");
+}
+
+#[test]
 fn the_log_has_one_line_a_message_and_one_a_connection() {
     let mut server = TestServer::start(&["--max-message-size", "10"]);
     let mut client = Client::connect(server.address());

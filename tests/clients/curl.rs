@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::TestServer;
-use crate::message::{Client, GERMAN, RECIPIENT, SENDER, sends_every_message};
-use crate::program::{program, run};
+use crate::message::{Client, GERMAN, RECIPIENT, SENDER, assert_utf8_mail, sends_every_message};
+use crate::program::{installed, program, run};
 
 const CURL: Client = Client {
     programs: &["curl"],
@@ -33,6 +33,33 @@ fn composes_a_message_with_an_attachment() {
             ])
             .args(["--form", &text, "--form", &attachment]));
     });
+}
+
+#[test]
+fn sends_from_and_to_addresses_in_utf_8() {
+    if !installed(CURL.programs) {
+        return;
+    }
+    let mut server = TestServer::start(&["--domain", "bücher.example"]);
+    let file = server.folder().join("message");
+    fs::write(&file, "Subject: Grüße\r\n\r\ntext\r\n").unwrap();
+    let mut command = program("curl", &server);
+    command
+        .args(["--disable", "--silent", "--show-error", "--noproxy", "*"])
+        .arg(format!("smtp://{}/client.example.org", server.address()))
+        .args(["--mail-from", "ädä@example.org"])
+        .args(["--mail-rcpt", "用户@bücher.example"])
+        .arg("--upload-file")
+        .arg(file);
+    run(&mut command);
+    // It makes A-labels by itself.
+    assert_utf8_mail(
+        &server,
+        "%E7%94%A8%E6%88%B7@xn--bcher-kva.example",
+        "ädä@example.org",
+        "用户@xn--bcher-kva.example",
+    );
+    server.stop();
 }
 
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {

@@ -113,6 +113,23 @@ pub(crate) fn assert_same_text(stored: &[u8], sent: &[u8]) {
     );
 }
 
+/// The only message in a mailbox, which is named as its folders are, tells that it came with SMTPUTF8, from whom and for
+/// whom.
+pub(crate) fn assert_utf8_mail(server: &TestServer, mailbox: &str, from: &str, to: &str) {
+    let [path] = &server.new_mail(mailbox)[..] else {
+        panic!("not one message in {mailbox}\n{}", server.log());
+    };
+    let stored = String::from_utf8(fs::read(path).unwrap()).unwrap();
+    let starts = format!("Return-Path: <{from}>\nReceived: from ");
+    assert!(stored.starts_with(&starts), "{stored}");
+    for part in [
+        " with UTF8SMTP id ".to_owned(),
+        format!("\n\tfor <{to}>;\n"),
+    ] {
+        assert!(stored.contains(&part), "{part:?} is not in {stored}");
+    }
+}
+
 /// A message that a client composes by itself.
 pub(crate) struct Composed {
     pub(crate) subject: &'static str,

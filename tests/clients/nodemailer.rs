@@ -1,10 +1,14 @@
 //! nodemailer, what most of JavaScript sends mail with.
 
+use std::fs;
 use std::path::Path;
 
 use crate::common::TestServer;
-use crate::message::{Client, GERMAN, RECIPIENT, UTF8, arrives_whole, sends_every_message};
-use crate::program::{node, run};
+use crate::message::{
+    Client, GERMAN, RECIPIENT, SENDER, UTF8, arrives_whole, assert_same_text, assert_utf8_mail,
+    file, sends_every_message,
+};
+use crate::program::{installed, node, run};
 
 const NODEMAILER: Client = Client {
     programs: &["node", "nodemailer"],
@@ -27,6 +31,20 @@ fn composes_a_message_with_an_attachment() {
             .args([server.port(), RECIPIENT, message.subject, message.text])
             .arg(attachment));
     });
+}
+
+#[test]
+fn sends_to_an_address_in_utf_8() {
+    if !installed(NODEMAILER.programs) {
+        return;
+    }
+    let mut server = TestServer::start(&["--domain", "bücher.example"]);
+    let dialogue = send(&server, &file(UTF8), &["用户@bücher.example"]);
+    assert!(dialogue.contains("SMTPUTF8"), "{dialogue}");
+    let mailbox = "%E7%94%A8%E6%88%B7@xn--bcher-kva.example";
+    assert_utf8_mail(&server, mailbox, SENDER, "用户@bücher.example");
+    assert_same_text(&server.message(mailbox), &fs::read(file(UTF8)).unwrap());
+    server.stop();
 }
 
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {

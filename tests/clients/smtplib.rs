@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use crate::common::TestServer;
-use crate::message::{Client, GERMAN, RECIPIENT, UTF8, arrives_whole, sends_every_message};
-use crate::program::{python, run};
+use crate::message::{
+    Client, GERMAN, RECIPIENT, UTF8, arrives_whole, assert_utf8_mail, sends_every_message,
+};
+use crate::program::{installed, python, run};
 
 const SMTPLIB: Client = Client {
     programs: &["python3"],
@@ -27,6 +29,43 @@ fn composes_a_message_with_an_attachment() {
             .args([server.port(), RECIPIENT, message.subject, message.text])
             .arg(attachment));
     });
+}
+
+#[test]
+fn sends_from_and_to_addresses_in_utf_8() {
+    if !installed(SMTPLIB.programs) {
+        return;
+    }
+    let mut server = TestServer::start(&["--domain", "bücher.example"]);
+    let printed = run(python("smtplib_utf8.py").args([
+        server.port(),
+        "ädä@例え.jp",
+        "Grüße@BÜCHER.example",
+        GERMAN.subject,
+        GERMAN.text,
+    ]));
+    assert!(printed.contains(" SMTPUTF8 "), "{printed}");
+    // Its letters, and no others, are in lower case; the domain is an A-label.
+    assert_utf8_mail(
+        &server,
+        "gr%C3%BC%C3%9Fe@xn--bcher-kva.example",
+        "ädä@例え.jp",
+        "Grüße@BÜCHER.example",
+    );
+    let message = String::from_utf8(server.message("gr%C3%BC%C3%9Fe@xn--bcher-kva.example"));
+    assert!(
+        message
+            .unwrap()
+            .contains("\nSubject: Schöne Grüße aus Köln\n")
+    );
+    server.stop();
+    assert!(
+        server
+            .log()
+            .contains(" from=<ädä@例え.jp> to=<Grüße@BÜCHER.example> "),
+        "{}",
+        server.log()
+    );
 }
 
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {
