@@ -10,10 +10,10 @@ use rustix::process::geteuid;
 use tempfile::TempDir;
 
 use crate::common::{TestServer, wait_until};
-use crate::message::{MULTIPART, SENDER, assert_same_text, file};
+use crate::message::{DOTS, END_OF_EMAIL, MULTIPART, SENDER, UTF8, assert_same_text, file};
 use crate::program::{installed, run, run_with_file};
 
-/// The services that relaying takes.
+/// The services that relaying takes. `-v`: what it says by SMTP is then in its log.
 const MASTER: &str = "\
 pickup  unix  n - n 60    1 pickup
 cleanup unix  n - n -     0 cleanup
@@ -27,7 +27,7 @@ showq   unix  n - n -     - showq
 error   unix  - - n -     - error
 retry   unix  - - n -     - error
 lmtp    unix  - - n -     - lmtp
-smtp    unix  - - n -     - smtp
+smtp    unix  - - n -     - smtp -v
 postlog unix-dgram n - n - 1 postlogd
 ";
 
@@ -84,13 +84,31 @@ impl Postfix {
         run_with_file(&mut sendmail, message);
     }
 
+    /// What it said by SMTP, as `> LINE`, and heard, as `< LINE`, in the order in which it did.
+    fn dialogue(&self) -> Vec<String> {
+        // `DATE HOST postfix/smtp[PID]: > HOST[ADDRESS]:PORT: LINE`
+        let lines = self.log();
+        let lines = lines.lines().filter_map(|line| line.split_once("]: "));
+        let lines = lines.filter_map(|(_, line)| {
+            let (mark, rest) = line.split_at_checked(2)?;
+            let (_, text) = rest.split_once(": ")?;
+            ["> ", "< "]
+                .contains(&mark)
+                .then(|| format!("{mark}{text}"))
+        });
+        lines.collect()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.0.path().join("log")).unwrap_or_default()
+    }
+
     /// Waits until its log has a line with all of `words`.
     #[track_caller]
     pub(crate) fn await_log(&self, words: &[&str]) {
         wait_until(&format!("Postfix to log {words:?}"), || {
-            let log = fs::read_to_string(self.0.path().join("log")).unwrap_or_default();
             let has_all = |line: &str| words.iter().all(|word| line.contains(word));
-            log.lines().any(has_all)
+            self.log().lines().any(has_all)
         });
     }
 }
@@ -166,4 +184,47 @@ fn delivers_by_lmtp_to_those_who_can_be_delivered_to() {
     }
     drop(postfix);
     server.stop();
+}
+
+#[test]
+fn relays_every_message_by_smtp() {
+    if !installed(&["postfix", "sendmail"]) {
+        return;
+    }
+    let mut server = TestServer::start(&[]);
+    let transport = format!("smtp:[127.0.0.1]:{}", server.port());
+    let Some(postfix) = Postfix::start(&transport) else {
+        return;
+    };
+    for (number, message) in [MULTIPART, UTF8, DOTS, END_OF_EMAIL]
+        .into_iter()
+        .enumerate()
+    {
+        let recipient = format!("bob.{number}@example.org");
+        postfix.submit(&file(message), &[&recipient]);
+        postfix.await_log(&[
+            &format!("to=<{recipient}>"),
+            "status=sent (250 2.0.0 Ok: queued as",
+        ]);
+        let stored = server.message(&recipient);
+        assert_same_text(without_relay(&stored), &fs::read(file(message)).unwrap());
+        uses_what_is_offered(&postfix.dialogue(), &recipient, message == UTF8);
+    }
+    drop(postfix);
+    server.stop();
+}
+
+/// Postfix uses SIZE, 8BITMIME, and PIPELINING: it says MAIL, RCPT and DATA before it hears of the first. It knows BDAT
+/// only as a server, and tells of its own client by XFORWARD only, never by XCLIENT.
+fn uses_what_is_offered(dialogue: &[String], recipient: &str, is_8_bit: bool) {
+    let rcpt = format!("> RCPT TO:<{recipient}>");
+    let rcpt = dialogue.iter().position(|line| line.starts_with(&rcpt));
+    let mail = rcpt.expect("no RCPT") - 1;
+    let line = &dialogue[mail];
+    let start = format!("> MAIL FROM:<{SENDER}> SIZE=");
+    assert!(line.starts_with(&start), "{line}");
+    assert_eq!(line.ends_with(" BODY=8BITMIME"), is_8_bit, "{line}");
+    let marks = dialogue[mail..mail + 6].iter().map(|line| &line[..6]);
+    let group = ["> MAIL", "> RCPT", "> DATA", "< 250 ", "< 250 ", "< 354 "];
+    assert!(marks.eq(group), "{dialogue:#?}");
 }
