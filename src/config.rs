@@ -41,6 +41,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// The peers that must send a PROXY header first.
     pub proxy_from: Vec<Cidr>,
+    /// The peers that may say by XCLIENT for whom they speak.
+    pub xclient_from: Vec<Cidr>,
     /// Whether several processes may listen on the same port.
     pub reuse_port: bool,
     /// Who to become once the listeners are bound.
@@ -77,6 +79,7 @@ impl Config {
             limits: limits(settings)?,
             delivery: delivery(settings)?,
             proxy_from: settings.all("proxy-from", values::network)?,
+            xclient_from: settings.all("xclient-from", values::network)?,
             reuse_port: settings.is_on("reuse-port")?,
             user: settings.optional("user", values::name)?,
             log_level: settings.one("log-level", values::log_level)?,

@@ -81,6 +81,7 @@ pub static OPTIONS: &[ServeOption] = &[
     text("end-of-data", "TEXT", "The classroom dialect: a line equal to TEXT ends a message, beside the lone dot").or(LONE_DOT),
     text("bare-newline", "MODE", "What a line is that ends in a bare LF: normalize, reject or accept").or("normalize"),
     list("proxy-from", "CIDR", "Peers that must send a PROXY header first; repeatable [default: none]").at_start(),
+    list("xclient-from", "CIDR", "Peers that may say by XCLIENT for which client they speak; repeatable [default: none]"),
     flag("reuse-port", "Let several processes listen on the same port").at_start(),
     text("user", "NAME", "After binding, become this user").at_start(),
     number("exit-after", "N", "End in good order after so many messages were accepted; 0 for never").or("0"),

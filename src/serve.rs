@@ -53,6 +53,7 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
         Failed::new(ExitCode::Unavailable, format_args!("cannot start: {error}"))
     })?;
     server.set_proxies(config.proxy_from.clone());
+    server.set_spokesmen(config.xclient_from.clone());
     log::logger().flush();
 
     let mut lines = String::new();
@@ -176,6 +177,7 @@ impl Running {
                     log::warn!("warning=\"{warning}\"");
                 }
                 server.reconfigure(config.policy.clone(), config.limits);
+                server.set_spokesmen(config.xclient_from.clone());
                 config.log_file = self.config.log_file.take();
                 self.config = config;
             }

@@ -61,7 +61,7 @@ fn sample(option: &ServeOption) -> &'static str {
         "end-of-data" => "bye",
         "bare-newline" => "reject",
         "log-level" => "debug",
-        "proxy-from" => "10.0.0.0/8",
+        "proxy-from" | "xclient-from" => "10.0.0.0/8",
         _ if option.kind == Kind::Flag => "true",
         _ if option.kind == Kind::Number => "7",
         _ => "x",

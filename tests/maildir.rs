@@ -61,6 +61,7 @@ fn envelope(addresses: &[&str]) -> Envelope {
     Envelope {
         service: Service::Smtp,
         peer: Peer::Local,
+        hearsay: None,
         hello: Rc::new(Hello {
             name: "client".into(),
             extended: true,

@@ -160,6 +160,7 @@ fn where_none_can_be_started_the_work_is_done_here() {
     let envelope = Envelope {
         service: Service::Smtp,
         peer: Peer::Local,
+        hearsay: None,
         hello: Hello {
             name: "client".into(),
             extended: true,

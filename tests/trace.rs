@@ -15,6 +15,7 @@ fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
     Envelope {
         service: Service::Smtp,
         peer: Peer::Ip("192.0.2.1".parse().unwrap()),
+        hearsay: None,
         hello: Rc::new(Hello {
             name: hello.to_owned(),
             extended,

@@ -18,6 +18,7 @@ use self::patience::Patience;
 use super::Limits;
 use super::census::Presence;
 use super::channel::{Channel, Fill, Readiness};
+use super::cidr::Cidr;
 use super::listener::PeerAddress;
 use super::transport::Transport;
 use crate::smtp::event::{Farewell, Phase};
@@ -52,6 +53,8 @@ pub struct Turn<'a> {
     pub date: &'a str,
     /// What bounds connections.
     pub limits: &'a Limits,
+    /// Who may say by XCLIENT for whom it speaks.
+    pub spokesmen: &'a [Cidr],
     /// Where mail goes.
     pub store: &'a mut dyn Store,
     /// Where replies are gathered, so that one write takes all of a turn; empty before and after.
@@ -102,7 +105,7 @@ pub struct Connection<T> {
 enum Stage {
     /// Accepted from a proxy, which is to say first whom it speaks for.
     AwaitingProxyHeader,
-    /// Accepted, and nobody has said anything yet.
+    /// Accepted, or to go on with another client, and that one has neither said nor heard anything yet.
     New,
     /// The session runs.
     Open,

@@ -32,6 +32,8 @@ pub struct Connections<T> {
     limits: Limits,
     /// Who speaks for others, and says so first.
     proxies: Vec<Cidr>,
+    /// Who may say by XCLIENT for whom it speaks.
+    spokesmen: Vec<Cidr>,
     store: Box<dyn Store>,
     /// Those that used up their turn and have more to do.
     runnable: VecDeque<Name>,
@@ -89,6 +91,7 @@ impl<T: Transport> Connections<T> {
             policy,
             limits,
             proxies: Vec::new(),
+            spokesmen: Vec::new(),
             store,
             runnable: VecDeque::new(),
             congested: VecDeque::new(),
@@ -113,6 +116,11 @@ impl<T: Transport> Connections<T> {
     /// Says whose connections begin with a PROXY header. Nobody else's is believed.
     pub fn set_proxies(&mut self, proxies: Vec<Cidr>) {
         self.proxies = proxies;
+    }
+
+    /// Says who may say by XCLIENT for whom it speaks.
+    pub fn set_spokesmen(&mut self, spokesmen: Vec<Cidr>) {
+        self.spokesmen = spokesmen;
     }
 
     /// Tells what time it is, once a tick.
@@ -193,7 +201,7 @@ impl<T: Transport> Connections<T> {
                 let holds_peer = |network: &Cidr| network.contains(address.ip());
                 self.proxies.iter().any(holds_peer)
             }
-            PeerAddress::Unix => false,
+            PeerAddress::Unix | PeerAddress::Unknown => false,
         }
     }
 
@@ -369,6 +377,7 @@ impl<T: Transport> Connections<T> {
             now: self.scratch.now,
             date: self.scratch.clock.date(),
             limits: &self.limits,
+            spokesmen: &self.spokesmen,
             store: &mut *self.store,
             replies: &mut self.scratch.replies,
             buffer: &mut self.scratch.buffer[..],
@@ -377,8 +386,8 @@ impl<T: Transport> Connections<T> {
         let before = slot.connection.presence();
         let mut next = act(&mut slot.connection, &mut turn);
         let mut after = slot.connection.presence();
-        if let Some(ip) = after.ip.filter(|_| before.open && before.ip.is_none()) {
-            // A proxy has said whom it speaks for.
+        if let Some(ip) = after.ip.filter(|_| before.open && before.ip != after.ip) {
+            // A proxy, or who may say XCLIENT, has said whom it speaks for.
             let most_alike = self.limits.connections_per_ip_max;
             if most_alike != 0 && self.census.open_from(ip) >= most_alike {
                 next = slot.connection.turn_away(&mut turn);

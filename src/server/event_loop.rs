@@ -125,6 +125,11 @@ impl Server {
         self.connections.set_proxies(proxies);
     }
 
+    /// Says who may say by XCLIENT for whom it speaks.
+    pub fn set_spokesmen(&mut self, spokesmen: Vec<Cidr>) {
+        self.connections.set_spokesmen(spokesmen);
+    }
+
     /// Serves until a signal, or enough messages, end it, or until there is something to reload.
     ///
     /// # Errors

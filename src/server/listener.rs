@@ -17,6 +17,7 @@ use super::descriptors::{Reserve, is_out_of_descriptors};
 use super::transport::Plain;
 use crate::smtp::envelope::Peer;
 use crate::smtp::service::Service;
+use crate::smtp::xclient::{Attribute, Attributes};
 
 /// The most connections that the kernel keeps for us until we accept them; it cuts this to its own limit.
 pub(super) const BACKLOG: i32 = 4096;
@@ -68,6 +69,8 @@ pub enum PeerAddress {
     Tcp(SocketAddr),
     /// A client on a unix socket, which has no name.
     Unix,
+    /// A client of which its spokesman does not know where it is.
+    Unknown,
 }
 
 impl PeerAddress {
@@ -76,7 +79,7 @@ impl PeerAddress {
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(address) => Some(address.ip()),
-            Self::Unix => None,
+            Self::Unix | Self::Unknown => None,
         }
     }
 
@@ -85,6 +88,24 @@ impl PeerAddress {
         match self {
             Self::Tcp(address) => Peer::Ip(address.ip()),
             Self::Unix => Peer::Local,
+            Self::Unknown => Peer::Unknown,
+        }
+    }
+
+    /// The client that a spokesman names. Without its port that is 0: the one it had was another's.
+    pub(super) fn followed_by(self, named: &Attributes) -> Self {
+        let port = match (&named.port, &named.address, self) {
+            (Attribute::Known(port), ..) => *port,
+            (Attribute::Unsaid, Attribute::Unsaid, Self::Tcp(address)) => address.port(),
+            _ => 0,
+        };
+        match (&named.address, self) {
+            (Attribute::Known(ip), _) => Self::Tcp(SocketAddr::new(*ip, port)),
+            (Attribute::Unavailable, _) => Self::Unknown,
+            (Attribute::Unsaid, Self::Tcp(address)) => {
+                Self::Tcp(SocketAddr::new(address.ip(), port))
+            }
+            (Attribute::Unsaid, other) => other,
         }
     }
 }
@@ -94,6 +115,7 @@ impl fmt::Display for PeerAddress {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
             Self::Unix => f.write_str("unix"),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }

@@ -37,6 +37,8 @@ pub enum Command<'a> {
     Vrfy,
     /// `HELP`.
     Help,
+    /// `XCLIENT attributes`, which only those may say who are trusted; what it says is read only then.
+    Xclient(&'a [u8]),
     /// A verb of some standard that is not offered here.
     NotOffered,
     /// A verb of another protocol: a browser, or somebody who uses one to send mail (cross-protocol attack).
@@ -98,8 +100,9 @@ impl<'a> Command<'a> {
             b"HELP" => Ok(Self::Help),
             b"VRFY" if argument.is_empty() => Err(reply::BAD_ARGUMENT),
             b"VRFY" => Ok(Self::Vrfy),
+            b"XCLIENT" => Ok(Self::Xclient(argument)),
             b"EXPN" | b"STARTTLS" | b"AUTH" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML"
-            | b"SAML" | b"BURL" | b"XCLIENT" | b"XFORWARD" => Ok(Self::NotOffered),
+            | b"SAML" | b"BURL" | b"XFORWARD" => Ok(Self::NotOffered),
             b"GET" | b"POST" | b"CONNECT" => Ok(Self::WrongProtocol),
             _ => Err(reply::UNKNOWN_COMMAND),
         }
@@ -120,7 +123,7 @@ fn hello(greeting: Greeting, argument: &[u8]) -> Result<Command<'_>, Reply> {
 }
 
 /// Any printable word: RFC 5321 §4.1.4 forbids to refuse mail over a name that is merely wrong.
-fn hello_name(argument: &[u8]) -> Result<&str, Reply> {
+pub(super) fn hello_name(argument: &[u8]) -> Result<&str, Reply> {
     let fits = (1..=DOMAIN_BYTES_MAX).contains(&argument.len());
     let printable = argument.iter().all(u8::is_ascii_graphic);
     str::from_utf8(argument)
@@ -196,14 +199,14 @@ fn mail_parameters(bytes: &[u8]) -> Result<MailParameters, Reply> {
     Ok(parameters)
 }
 
-fn parameters_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn parameters_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes
         .split(|byte| *byte == b' ')
         .filter(|parameter| !parameter.is_empty())
 }
 
 /// `esmtp-keyword ["=" esmtp-value]` (RFC 5321 §4.1.2); a value that is not there is empty.
-fn split_parameter(parameter: &[u8]) -> Result<(&[u8], &[u8]), Reply> {
+pub(super) fn split_parameter(parameter: &[u8]) -> Result<(&[u8], &[u8]), Reply> {
     let equals = parameter.iter().position(|byte| *byte == b'=');
     let (keyword, value) = match equals {
         Some(at) => (&parameter[..at], &parameter[at + 1..]),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::path::{Mailbox, ReversePath};
 use super::service::Service;
+use super::xclient::Hearsay;
 
 /// The most octets of a [`QueueId`].
 pub const QUEUE_ID_BYTES_MAX: usize = 30;
@@ -77,6 +78,8 @@ pub enum Peer {
     Ip(IpAddr),
     /// A client on a unix socket.
     Local,
+    /// A client of which its spokesman does not know where it is.
+    Unknown,
 }
 
 /// How the client said hello.
@@ -107,6 +110,8 @@ pub struct Envelope {
     pub service: Service,
     /// The client it came from.
     pub peer: Peer,
+    /// What a spokesman said of that client, if one did.
+    pub hearsay: Option<Rc<Hearsay>>,
     /// The hello it came under.
     pub hello: Rc<Hello>,
     /// Where failures are to be reported.

@@ -3,6 +3,7 @@
 use super::envelope::Recipient;
 use super::reply::Reply;
 use super::session::Transaction;
+use super::xclient::Attributes;
 
 /// What the driver is to do next.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub enum Event<'a> {
     Text(&'a [u8]),
     /// Drop the open message: it will be refused at its end, or the client wants it no more.
     AbortMessage,
+    /// Go on with this client instead, as if it had just connected: `Session::meet`, then `Session::greet`.
+    NewClient(Box<Attributes>),
     /// Nothing: text of a message that will be refused was thrown away.
     Discarded,
     /// A message that was refused has ended and got this reply.

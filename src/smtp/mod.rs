@@ -24,3 +24,4 @@ pub mod service;
 pub mod session;
 pub mod tally;
 pub mod trace;
+pub mod xclient;

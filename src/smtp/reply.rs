@@ -52,6 +52,7 @@ replies! {
     COMMAND_NOT_OFFERED   = 502 "5.5.1" "Error: command not implemented";
     HELLO_FIRST           = 503 "5.5.1" "Error: send HELO or EHLO first";
     LHLO_FIRST            = 503 "5.5.1" "Error: send LHLO first";
+    IN_TRANSACTION        = 503 "5.5.1" "Error: a mail transaction is under way";
     NESTED_MAIL           = 503 "5.5.1" "Error: nested MAIL command";
     MAIL_FIRST            = 503 "5.5.1" "Error: need MAIL command";
     RECIPIENT_FIRST       = 503 "5.5.1" "Error: need RCPT command";

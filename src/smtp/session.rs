@@ -15,6 +15,7 @@ mod chunks;
 mod hello;
 mod message;
 mod transaction;
+mod xclient;
 
 use std::mem;
 use std::rc::Rc;
@@ -34,6 +35,7 @@ use super::reply::{self, Reply, write_reply};
 use super::service::Service;
 use super::tally::Tally;
 use super::trace;
+use super::xclient::{Hearsay, Trust};
 
 /// The state machine of one session. It is driven by [`next`](Self::next), which says what is to be done; for
 /// some events the driver then calls back with what came of it.
@@ -42,6 +44,10 @@ pub struct Session {
     policy: Rc<Policy>,
     service: Service,
     peer: Peer,
+    /// For whom that peer may speak.
+    trust: Trust,
+    /// What its spokesman said of it, if one did.
+    hearsay: Option<Rc<Hearsay>>,
     /// How the client introduced itself last.
     hello: Option<Rc<Hello>>,
     state: State,
@@ -94,6 +100,8 @@ impl Session {
             policy,
             service,
             peer,
+            trust: Trust::default(),
+            hearsay: None,
             hello: None,
             state: State::AwaitingHello,
             lines: LineReader::default(),
@@ -101,9 +109,10 @@ impl Session {
         }
     }
 
-    /// Tells where the client really is, before it is greeted.
-    pub fn set_peer(&mut self, peer: Peer) {
+    /// Tells where the client really is and for whom it may speak, before it is greeted.
+    pub fn meet(&mut self, peer: Peer, trust: Trust) {
         self.peer = peer;
+        self.trust = trust;
     }
 
     /// Says the greeting, or sends the client away that `talked_early`, before it was greeted: what does not
@@ -171,6 +180,7 @@ impl Session {
             (_, Command::Noop) => self.answer(reply::OK, out),
             (_, Command::Help) => self.help(out),
             (_, Command::Vrfy) => self.answer(reply::CANNOT_VERIFY, out),
+            (_, Command::Xclient(argument)) => self.xclient(argument, more_input, out),
             (_, Command::NotOffered) => self.answer(reply::COMMAND_NOT_OFFERED, out),
             (_, Command::WrongProtocol) => {
                 self.dismiss(reply::WRONG_PROTOCOL, Farewell::Error, out)

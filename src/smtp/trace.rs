@@ -30,15 +30,31 @@ fn write_fields(
         let harmless = character.is_ascii_alphanumeric() || "._-[]:".contains(character);
         out.write_char(if harmless { character } else { '?' })?;
     }
+    out.write_str(" (")?;
+    let hearsay = envelope.hearsay.as_deref();
+    if let Some(name) = hearsay.and_then(|hearsay| hearsay.name.as_ref()) {
+        write!(out, "{name} ")?;
+    }
     match envelope.peer {
-        Peer::Ip(address) if address.is_ipv6() => write!(out, " ([IPv6:{address}])")?,
-        Peer::Ip(address) => write!(out, " ([{address}])")?,
-        Peer::Local => out.write_str(" (local)")?,
+        Peer::Ip(address) if address.is_ipv6() => write!(out, "[IPv6:{address}])")?,
+        Peer::Ip(address) => write!(out, "[{address}])")?,
+        Peer::Local => out.write_str("local)")?,
+        Peer::Unknown => out.write_str("unknown)")?,
     }
     let protocol = envelope
         .service
         .protocol(envelope.hello.extended, envelope.smtputf8);
-    write!(out, "\r\n\tby {hostname} with {protocol} id {id}")?;
+    // RFC 3848: there is such a name for the extended protocols only.
+    let logged_in = hearsay.is_some_and(|hearsay| hearsay.login.is_some());
+    let authenticated = if logged_in && envelope.hello.extended {
+        "A"
+    } else {
+        ""
+    };
+    write!(
+        out,
+        "\r\n\tby {hostname} with {protocol}{authenticated} id {id}"
+    )?;
     // Several recipients must not learn of each other (RFC 5321 §7.6).
     if let [recipient] = &envelope.recipients[..] {
         write!(out, "\r\n\tfor <{}>", recipient.address)?;

@@ -6,6 +6,7 @@
 //! config: [aliases]              a line of its configuration file
 //! blocked: a@example.org         nothing can be delivered to this mailbox
 //! whole: why                     the client's lines must not be cut apart
+//! from: 192.0.2.1:25             where the client is, if not on a unix socket
 //! early: NOOP\r\n                said before the greeting
 //! C: a line, and its CRLF        lines in a row are sent at once
 //! C~ exactly these bytes\r       no line end is added
@@ -36,6 +37,8 @@ pub struct Dialogue {
     pub blocked: Vec<String>,
     /// Whether the client's bytes may arrive in pieces.
     pub cuttable: bool,
+    /// Where the client connects from, if it is on the network.
+    pub from: Option<String>,
     /// What is sent before the greeting.
     pub early: Vec<u8>,
     pub steps: Vec<Step>,
@@ -74,6 +77,7 @@ impl Dialogue {
             folder: None,
             blocked: Vec::new(),
             cuttable: true,
+            from: None,
             early: Vec::new(),
             steps: Vec::new(),
             stored: Vec::new(),
@@ -116,6 +120,7 @@ impl Dialogue {
                 ("config", line) => self.config += &format!("{line}\n"),
                 ("blocked", mailbox) => self.blocked.push(mailbox.to_owned()),
                 ("whole", _) => self.cuttable = false,
+                ("from", address) => self.from = Some(address.to_owned()),
                 ("early", early) => self.early = unescape(early),
                 ("closed", _) => self.steps.push(Step::Closed),
                 ("stored", _) => self.stored.push(Vec::new()),

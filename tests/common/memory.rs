@@ -83,7 +83,8 @@ impl MemoryServer {
         let shelf = Rc::new(RefCell::new(Shelf::default()));
         let store = Box::new(MemoryStore(Rc::clone(&shelf)));
         let now = Instant::now();
-        let connections = Connections::new(Rc::new(config.policy), config.limits, store, now);
+        let mut connections = Connections::new(Rc::new(config.policy), config.limits, store, now);
+        connections.set_spokesmen(config.xclient_from);
         let mut server = Self {
             connections,
             service: named.unwrap_or_default(),
@@ -203,6 +204,7 @@ impl MemoryServer {
         let config = config(options);
         self.connections
             .reconfigure(Rc::new(config.policy), config.limits);
+        self.connections.set_spokesmen(config.xclient_from);
         self.settle();
     }
 

@@ -27,6 +27,8 @@ enum Pause {
     Commit,
     /// Its replies want to be written first.
     OutputFull,
+    /// It has another client, which is to be greeted.
+    NewClient,
     /// It is over.
     Over(Farewell),
 }
@@ -41,6 +43,7 @@ impl<T: Transport> Connection<T> {
             match pause {
                 Pause::Starved => {}
                 Pause::Commit => return Ok(Next::Wait),
+                Pause::NewClient => return Ok(Next::Again),
                 Pause::OutputFull => {
                     self.channel.send(turn.replies)?;
                     if self.channel.unsent() > 0 {
@@ -149,6 +152,11 @@ impl<T: Transport> Connection<T> {
                 }
                 Event::AbortMessage => self.abort_message(turn.store),
                 Event::Refused(transaction, reply) => self.log_message(&transaction, &[Err(reply)]),
+                Event::NewClient(client) => {
+                    self.begin_anew(&client);
+                    self.patience.progress(turn.now);
+                    return Pause::NewClient;
+                }
                 Event::EndOfMessage => self.submit_message(turn),
                 Event::Close(farewell) => return Pause::Over(farewell),
             }

@@ -1,6 +1,7 @@
 //! The start of a connection: who it comes from, and the greeting.
 
 use std::io;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
@@ -12,6 +13,7 @@ use crate::server::listener::PeerAddress;
 use crate::server::proxy::{self, Header, Source};
 use crate::server::transport::Transport;
 use crate::smtp::event::Farewell;
+use crate::smtp::xclient::{Attributes, Trust};
 
 /// How long a proxy may take to say whom it speaks for: time for a retransmission, which takes 3 s (§2 of
 /// HAProxy's `doc/proxy-protocol.txt`).
@@ -60,7 +62,15 @@ impl<T: Transport> Connection<T> {
             Source::Unix => PeerAddress::Unix,
             Source::Unknown => self.peer,
         };
-        self.session.set_peer(self.peer.peer());
+    }
+
+    /// Goes on with the client that a spokesman names, in a turn of its own: who that is must be known before it may
+    /// do anything.
+    pub(super) fn begin_anew(&mut self, client: &Attributes) {
+        let client = self.peer.followed_by(client);
+        let spokesman = mem::replace(&mut self.peer, client);
+        log::debug!("conn={} peer={spokesman} client={client}", self.id);
+        self.stage = Stage::New;
     }
 
     /// The first turn of a client: whoever has talked already does not speak SMTP.
@@ -68,6 +78,13 @@ impl<T: Transport> Connection<T> {
         let (received, _) = self.channel.fill(turn.buffer)?;
         self.input.extend_from_slice(&turn.buffer[..received]);
         self.stage = Stage::Open;
+        // As in Postfix, it is the believed address that counts. So no client of a filter can speak for others only
+        // because its filter may.
+        let trust = match self.peer.ip() {
+            Some(ip) if turn.spokesmen.iter().any(|network| network.contains(ip)) => Trust::Others,
+            _ => Trust::Itself,
+        };
+        self.session.meet(self.peer.peer(), trust);
         self.session.greet(!self.input.is_empty(), turn.replies);
         self.converse(turn)
     }

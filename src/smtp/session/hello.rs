@@ -11,6 +11,7 @@ use crate::smtp::envelope::Hello;
 use crate::smtp::event::Event;
 use crate::smtp::reply::{self, write_reply};
 use crate::smtp::service::Service;
+use crate::smtp::xclient::{self, Trust};
 
 impl Session {
     /// HELO, EHLO or LHLO, which also does what RSET does (RFC 5321 §4.1.4).
@@ -48,6 +49,9 @@ impl Session {
         out.extend_from_slice(b"250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n");
         out.extend_from_slice(b"250-SMTPUTF8\r\n");
         self.write_limits(out);
+        if self.trust == Trust::Others {
+            let _ = write!(out, "250-{}\r\n", xclient::OFFER);
+        }
         out.extend_from_slice(b"250 HELP\r\n");
     }
 
@@ -78,8 +82,12 @@ impl Session {
             Service::Lmtp => "LHLO",
         };
         let status = self.extended().then_some(reply::OK.status);
+        let xclient = match self.trust {
+            Trust::Others => " XCLIENT",
+            Trust::Itself => "",
+        };
         let commands =
-            format_args!("Commands: {hello} MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
+            format_args!("Commands: {hello}{xclient} MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
         write_reply(out, 214, status, commands);
         Event::Answered
     }

@@ -86,6 +86,7 @@ impl Session {
         let envelope = Envelope {
             service: self.service,
             peer: self.peer,
+            hearsay: self.hearsay.clone(),
             hello,
             reverse_path: from,
             recipients: Vec::new(),

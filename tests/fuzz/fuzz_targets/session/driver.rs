@@ -12,6 +12,7 @@ use mailoop::smtp::policy::Policy;
 use mailoop::smtp::reply;
 use mailoop::smtp::service::Service;
 use mailoop::smtp::session::Session;
+use mailoop::smtp::xclient::{Attribute, Trust};
 
 const REPLY_LINE_BYTES_MAX: usize = 512;
 /// There is no room for a message that is declared to have so many octets.
@@ -149,6 +150,7 @@ impl<'a> Driver<'a> {
             },
         };
         let mut out = BytesMut::new();
+        driver.session.meet(peer, Trust::Others);
         driver.session.greet(setting.talked_early, &mut out);
         driver.hear(&mut out);
         let mut kept = Vec::new();
@@ -211,6 +213,22 @@ impl<'a> Driver<'a> {
                     let over = usize::from(self.session.phase() == Phase::Closing);
                     let answers = replies(&out) - over;
                     assert!(answers == 1 || each && answers == recipients);
+                }
+                Event::NewClient(client) => {
+                    // As a server that trusts everybody but one.
+                    let peer = match client.address {
+                        Attribute::Known(address) => Peer::Ip(address),
+                        Attribute::Unavailable => Peer::Unknown,
+                        Attribute::Unsaid => Peer::Local,
+                    };
+                    let unloved = Peer::Ip([192, 0, 2, 9].into());
+                    let trust = if peer == unloved {
+                        Trust::Itself
+                    } else {
+                        Trust::Others
+                    };
+                    self.session.meet(peer, trust);
+                    self.session.greet(!input.is_empty(), &mut out);
                 }
                 Event::EndOfMessage => self.store(&mut out),
                 Event::Close(farewell) => self.outcome.farewell = Some(farewell),

@@ -1,0 +1,298 @@
+//! XCLIENT: how a trusted peer, such as a filter, says for which client it speaks. Postfix defined it, in its
+//! `XCLIENT_README`.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::command::{hello_name, parameters_of, split_parameter};
+use super::path::DOMAIN_BYTES_MAX;
+use super::reply::{self, Reply};
+
+/// What EHLO says of it: the attributes that make a difference here.
+pub(super) const OFFER: &str = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN";
+/// The most octets of a value, as it is written. Postfix has the same limit.
+const VALUE_BYTES_MAX: usize = 255;
+
+/// For whom a peer may speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// For itself: XCLIENT is not offered to it.
+    #[default]
+    Itself,
+    /// For any client that it names by XCLIENT.
+    Others,
+}
+
+/// One thing that XCLIENT may say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Attribute<T> {
+    /// It does not.
+    #[default]
+    Unsaid,
+    /// It says that nobody knows.
+    Unavailable,
+    /// It says this.
+    Known(T),
+}
+
+/// What one XCLIENT says of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// The name that its address has.
+    pub name: Attribute<String>,
+    /// Its address.
+    pub address: Attribute<IpAddr>,
+    /// Its port.
+    pub port: Attribute<u16>,
+    /// Whether it speaks ESMTP.
+    pub extended: Attribute<bool>,
+    /// What it calls itself, as after HELO.
+    pub hello: Attribute<String>,
+    /// As whom it has logged in; any text without control characters.
+    pub login: Attribute<String>,
+    /// Where it connected to. Nothing here depends on it.
+    destination: Attribute<IpAddr>,
+    /// The port of that.
+    destination_port: Attribute<u16>,
+}
+
+/// What is known of a client only because its spokesman said so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hearsay {
+    /// The name that its address has; letters, digits, `-`, `_` and `.`.
+    pub name: Option<String>,
+    /// As whom it has logged in.
+    pub login: Option<String>,
+}
+
+impl<T> Attribute<T> {
+    /// What it says, if it is something.
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Unsaid | Self::Unavailable => None,
+        }
+    }
+
+    /// Reads a value that was decoded.
+    fn read(&mut self, value: &[u8], read: fn(&str) -> Option<T>) -> Result<(), Reply> {
+        let unavailable = [&b"[UNAVAILABLE]"[..], b"[TEMPUNAVAIL]"];
+        let attribute = if unavailable
+            .iter()
+            .any(|word| value.eq_ignore_ascii_case(word))
+        {
+            Self::Unavailable
+        } else {
+            let text = str::from_utf8(value).ok();
+            Self::Known(text.and_then(read).ok_or(reply::BAD_ARGUMENT)?)
+        };
+        match std::mem::replace(self, attribute) {
+            Self::Unsaid => Ok(()),
+            Self::Unavailable | Self::Known(_) => Err(reply::BAD_ARGUMENT),
+        }
+    }
+}
+
+impl Attributes {
+    /// Reads what stands behind the verb.
+    ///
+    /// # Errors
+    /// `501`, for an attribute that is unknown or repeated, a value that is none, and nothing at all.
+    pub fn parse(argument: &[u8]) -> Result<Self, Reply> {
+        let mut attributes = Self::default();
+        for parameter in parameters_of(argument) {
+            let (name, value) = split_parameter(parameter)?;
+            if value.len() > VALUE_BYTES_MAX {
+                return Err(reply::BAD_ARGUMENT);
+            }
+            let value = &from_xtext(value)?;
+            match &*name.to_ascii_uppercase() {
+                b"NAME" => attributes.name.read(value, host_name),
+                b"ADDR" => attributes.address.read(value, address),
+                b"PORT" => attributes.port.read(value, port),
+                b"PROTO" => attributes.extended.read(value, protocol),
+                b"HELO" => attributes.hello.read(value, hello),
+                b"LOGIN" => attributes.login.read(value, login),
+                b"DESTADDR" => attributes.destination.read(value, address),
+                b"DESTPORT" => attributes.destination_port.read(value, port),
+                _ => Err(reply::BAD_ARGUMENT),
+            }?;
+        }
+        if attributes == Self::default() {
+            return Err(reply::BAD_ARGUMENT);
+        }
+        Ok(attributes)
+    }
+}
+
+impl Hearsay {
+    /// Goes on to what `attributes` say. Of a new address nothing is known but what stands beside it. A login is
+    /// known only as long as it is said each time.
+    #[must_use]
+    pub(super) fn followed_by(self, attributes: &Attributes) -> Self {
+        let name = match &attributes.name {
+            Attribute::Known(name) => Some(name.clone()),
+            Attribute::Unsaid if attributes.address == Attribute::Unsaid => self.name,
+            Attribute::Unsaid | Attribute::Unavailable => None,
+        };
+        Self {
+            name,
+            login: attributes.login.clone().known(),
+        }
+    }
+}
+
+/// Decodes `xtext` (RFC 3461 §4), in which `+41` stands for `A`. No control character may come of it.
+fn from_xtext(text: &[u8]) -> Result<Vec<u8>, Reply> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, behind)) = rest.split_first() {
+        let (octet, behind) = match (first, behind) {
+            (b'+', [high, low, behind @ ..]) => {
+                let digit = |octet: u8| (octet as char).to_digit(16);
+                let value = digit(*high).zip(digit(*low));
+                let value = value.and_then(|(high, low)| u8::try_from(16 * high + low).ok());
+                (value.ok_or(reply::BAD_ARGUMENT)?, behind)
+            }
+            (b'+', _) => return Err(reply::BAD_ARGUMENT),
+            _ => (first, behind),
+        };
+        if octet.is_ascii_control() {
+            return Err(reply::BAD_ARGUMENT);
+        }
+        decoded.push(octet);
+        rest = behind;
+    }
+    Ok(decoded)
+}
+
+fn host_name(text: &str) -> Option<String> {
+    let fits = (1..=DOMAIN_BYTES_MAX).contains(&text.len());
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let named = text
+        .split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(is_part));
+    (fits && named).then(|| text.to_owned())
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    const IPV6: &str = "IPV6:";
+    match text.split_at_checked(IPV6.len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case(IPV6) => {
+            let address: Ipv6Addr = rest.parse().ok()?;
+            Some(IpAddr::V6(address).to_canonical())
+        }
+        _ => text.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    }
+}
+
+fn port(text: &str) -> Option<u16> {
+    let digits = (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+/// Whether it is the extended one.
+fn protocol(text: &str) -> Option<bool> {
+    [("SMTP", false), ("ESMTP", true)]
+        .into_iter()
+        .find(|(name, _)| text.eq_ignore_ascii_case(name))
+        .map(|(_, extended)| extended)
+}
+
+fn hello(text: &str) -> Option<String> {
+    hello_name(text.as_bytes()).ok().map(str::to_owned)
+}
+
+fn login(text: &str) -> Option<String> {
+    (!text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(argument: &str) -> Result<Attributes, Reply> {
+        Attributes::parse(argument.as_bytes())
+    }
+
+    #[test]
+    fn every_attribute_is_read_in_any_case_and_order() {
+        let read = parse(
+            "destport=25 DESTADDR=192.0.2.2 Login=ada+20L port=0 PROTO=esmtp HELO=[IPv6:::1] addr=ipv6:2001:db8::1 \
+             name=mail_1.example.org",
+        );
+        let attributes = Attributes {
+            name: Attribute::Known("mail_1.example.org".to_owned()),
+            address: Attribute::Known("2001:db8::1".parse().ok()).flatten(),
+            port: Attribute::Known(0),
+            extended: Attribute::Known(true),
+            hello: Attribute::Known("[IPv6:::1]".to_owned()),
+            login: Attribute::Known("ada L".to_owned()),
+            destination: Attribute::Known(Ipv4Addr::new(192, 0, 2, 2).into()),
+            destination_port: Attribute::Known(25),
+        };
+        assert_eq!(read, Ok(attributes));
+        assert_eq!(
+            parse("ADDR=[unavailable] NAME=[TempUnavail]"),
+            Ok(Attributes {
+                address: Attribute::Unavailable,
+                name: Attribute::Unavailable,
+                ..Attributes::default()
+            })
+        );
+        let mapped = parse("ADDR=IPV6:::ffff:192.0.2.1").map(|read| read.address.known());
+        assert_eq!(mapped, Ok(Some(Ipv4Addr::new(192, 0, 2, 1).into())));
+    }
+
+    impl Attribute<Option<IpAddr>> {
+        fn flatten(self) -> Attribute<IpAddr> {
+            self.known()
+                .flatten()
+                .map_or(Attribute::Unsaid, Attribute::Known)
+        }
+    }
+
+    #[test]
+    fn what_is_no_attribute_is_refused() {
+        for wrong in [
+            "",
+            "ADDR",
+            "ADDR=",
+            "=1",
+            "ADDRESS=192.0.2.1",
+            "ADDR=192.0.2.1 addr=192.0.2.1",
+            "NAME=[UNAVAILABLE] NAME=a",
+            "ADDR=192.0.2.256",
+            "ADDR=192.0.2",
+            "ADDR=::1",
+            "ADDR=[192.0.2.1]",
+            "ADDR=IPV6:192.0.2.1",
+            "ADDR=IPV6:fe80::1%25",
+            "PORT=65536",
+            "PORT=+2B1",
+            "PORT=000001",
+            "PROTO=LMTP",
+            "NAME=a..b",
+            "NAME=a+20b",
+            "NAME=+C3+A4",
+            "HELO=a+20b",
+            "HELO=+C3+A4",
+            "LOGIN=+FF",
+            "LOGIN=+C2+85",
+            "NAME=a+",
+            "NAME=a+4",
+            "NAME=a+4g",
+            "NAME=a+-1",
+            "HELO=a+0D+0AMAIL",
+            "LOGIN=a+0A",
+            "LOGIN=a+00",
+            "LOGIN=a+7f",
+            "DESTADDR=x",
+            "DESTPORT=-1",
+        ] {
+            assert_eq!(parse(wrong), Err(reply::BAD_ARGUMENT), "{wrong}");
+        }
+        let value = |length: usize| parse(&format!("LOGIN={}", "x".repeat(length)));
+        assert!(value(255).is_ok());
+        assert_eq!(value(256), Err(reply::BAD_ARGUMENT));
+    }
+}
