@@ -1,12 +1,12 @@
 //! swaks, the Swiss army knife for SMTP.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::TestServer;
-use crate::message::{Client, PLAIN, RECIPIENT, SENDER, sends_every_message};
-use crate::program::{program, run};
+use crate::message::{Client, DOTS, PLAIN, RECIPIENT, SENDER, arrives_whole, sends_every_message};
+use crate::program::{installed, program, run};
 
 const SWAKS: Client = Client {
     programs: &["swaks"],
@@ -28,13 +28,79 @@ fn composes_a_message_with_an_attachment() {
     });
 }
 
+/// swaks says for which client it speaks: it looks for what EHLO offers, and awaits another greeting.
+#[test]
+fn speaks_for_another_client() {
+    if !installed(SWAKS.programs) {
+        return;
+    }
+    let mut server = TestServer::start(&["--xclient-from", "127.0.0.1"]);
+    let dialogue = run(swaks(&server, &[RECIPIENT])
+        .args(["--xclient-name", "client.example.com"])
+        .args(["--xclient-addr", "192.0.2.1"])
+        .args(["--xclient-port", "2525"])
+        .args(["--xclient-proto", "ESMTP"])
+        .args(["--xclient-helo", "hidden.example.com"])
+        .args(["--xclient-login", "ada lovelace"]));
+    assert!(dialogue.contains(" LOGIN=ada+20lovelace"), "{dialogue}");
+    let stored = fs::read_to_string(&server.new_mail(RECIPIENT)[0]).unwrap();
+    let trace = "from client.example.org (client.example.com [192.0.2.1])\n\tby mx.example.org with ESMTPA id";
+    assert!(stored.contains(trace), "{stored}");
+    server.stop();
+    assert!(server.log().contains("peer=192.0.2.1:2525 closed=quit"));
+}
+
+/// Without EHLO's word for it swaks does not try.
+#[test]
+fn is_not_offered_to_speak_for_another_client() {
+    if !installed(SWAKS.programs) {
+        return;
+    }
+    let server = TestServer::start(&["--xclient-from", "192.0.2.1"]);
+    let dialogue = run(swaks(&server, &[RECIPIENT]).args([
+        "--xclient-addr",
+        "192.0.2.1",
+        "--xclient-optional",
+    ]));
+    assert!(!dialogue.contains("XCLIENT ADDR"), "{dialogue}");
+    assert_eq!(server.new_mail(RECIPIENT).len(), 1);
+}
+
+#[test]
+fn pipelines() {
+    arrives_whole(
+        &Client {
+            send: |server, message, recipients| {
+                let dialogue = run(swaks(server, recipients)
+                    .arg("--pipeline")
+                    .arg("--data")
+                    .arg(at(&with_dot(server, message))));
+                // The replies to MAIL, RCPT and DATA come in a row.
+                assert!(
+                    dialogue.contains("250 2.1.0 Ok\n<-  250 2.1.5 Ok\n<-  354 "),
+                    "{dialogue}"
+                );
+                dialogue
+            },
+            ..SWAKS
+        },
+        DOTS,
+    );
+}
+
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {
-    // swaks takes a dot at the end for the end of the message, which it else adds behind one more line end.
+    let message = at(&with_dot(server, message));
+    run(swaks(server, recipients).arg("--data").arg(message))
+}
+
+/// A copy of a message with a dot at the end. swaks takes that for the end of the message, which it else adds behind
+/// one more line end.
+fn with_dot(server: &TestServer, message: &Path) -> PathBuf {
     let mut text = fs::read(message).unwrap();
     text.push(b'.');
     let file = server.folder().join("message");
     fs::write(&file, text).unwrap();
-    run(swaks(server, recipients).arg("--data").arg(at(&file)))
+    file
 }
 
 fn swaks(server: &TestServer, recipients: &[&str]) -> Command {
