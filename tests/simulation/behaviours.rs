@@ -36,6 +36,10 @@ pub const BULKY: &[&str] = &["bulk", "never reading", "flooding behind its end"]
 fn session(dialogue: &mut Dialogue) -> bool {
     dialogue.hello();
     for _ in 0..dialogue.rng.size(4) {
+        if dialogue.rng.one_in(6) {
+            dialogue.speak_for_another();
+            dialogue.hello();
+        }
         while dialogue.rng.one_in(4) {
             if !dialogue.aside() {
                 return false;

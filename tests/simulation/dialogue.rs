@@ -122,11 +122,15 @@ impl Dialogue {
             errors: 0,
             over: false,
         };
-        let protocol = dialogue.profile.service.greeting();
-        let greeting = format!("220 mail.example.org {protocol} mailoop\r\n");
+        let greeting = dialogue.greeting();
         dialogue.expect(greeting, false);
         dialogue.script.steps.push_back(Step::Await(1));
         dialogue
+    }
+
+    fn greeting(&self) -> String {
+        let protocol = self.profile.service.greeting();
+        format!("220 mail.example.org {protocol} mailoop\r\n")
     }
 
     fn expect(&mut self, text: String, queued: bool) {
@@ -221,11 +225,28 @@ impl Dialogue {
             text += "250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n";
             text += "250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n";
             let recipients = self.profile.recipients_max;
-            text += &format!("250-LIMITS RCPTMAX={recipients}\r\n250 HELP\r\n");
+            text += &format!("250-LIMITS RCPTMAX={recipients}\r\n");
+            text += "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n250 HELP\r\n";
         }
         self.send(format!("{verb} c\r\n").as_bytes());
         self.expect(text, false);
         // EHLO ends its group.
+        self.listen();
+    }
+
+    /// Says for whom it speaks, which begins the session anew. Whoever that is has the same address: the server counts
+    /// connections by it.
+    pub fn speak_for_another(&mut self) {
+        let attributes =
+            self.rng
+                .pick(&["PORT=7", "NAME=c.example.org LOGIN=c+20d", "PROTO=ESMTP"]);
+        self.extended = false;
+        self.greeted = false;
+        self.recipients = None;
+        self.send(format!("XCLIENT {attributes}\r\n").as_bytes());
+        let greeting = self.greeting();
+        self.expect(greeting, false);
+        // So does XCLIENT.
         self.listen();
     }
 
@@ -253,7 +274,7 @@ impl Dialogue {
             Service::Smtp => "HELO EHLO",
             Service::Lmtp => "LHLO",
         };
-        let commands = "MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
+        let commands = "XCLIENT MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
         if !self.over {
             let reply = format!("214 {status}Commands: {hello} {commands}\r\n");
             self.expect(reply, false);

@@ -66,8 +66,10 @@ impl<const DRAINS: bool> World<DRAINS> {
         let (mut policy, mut limits) = (base.policy.clone(), base.limits);
         profile.configure(&mut policy, &mut limits);
         let store = Box::new(SlowStore(Rc::clone(&ledger), Rc::clone(&journal)));
-        let connections: Connections<SimTransport<DRAINS>> =
+        let mut connections: Connections<SimTransport<DRAINS>> =
             Connections::new(Rc::new(policy), limits, store, journal.now());
+        // Everybody may speak for others.
+        connections.set_spokesmen(["192.0.2.0/24".parse().unwrap()].to_vec());
         let mut world = Self {
             server: SimServer::new(
                 connections,
