@@ -105,6 +105,7 @@ fn without_any_descriptor_clients_are_still_told_so() {
     let mut early = server.connect();
     assert!(hear(&mut early).starts_with("220"));
     let held = exhaust(&server);
+    wait_until("the reserve to be back", || server.is_resting());
     let open = server.descriptors();
     for _ in 0..100 {
         let mut late = server.connect();

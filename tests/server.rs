@@ -393,6 +393,8 @@ fn who_stands_at_the_door_when_it_closes_is_told_so() {
         );
     }
     drop(clients);
+    // A second signal would end it before it is done with them.
+    wait_until("the end", || server.has_ended());
     server.stop();
     assert_eq!(server.log().matches(" closed=drain ").count(), 5);
 }
