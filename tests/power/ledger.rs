@@ -116,7 +116,8 @@ impl Ledger {
                     assert!(for_it.any(|it| *it == mailbox), "{path} is misplaced");
                     let place = (mailbox.clone(), name);
                     let touched = machine.outsider.touched.contains(&place);
-                    let excused = touched || machine.is_stuck(&path);
+                    let removed = machine.outsider.removed.contains(&mailbox);
+                    let excused = touched || removed || machine.is_stuck(&path);
                     match message.standing {
                         Standing::Failed => assert!(excused, "{path} was refused"),
                         Standing::Open | Standing::Aborted => panic!("{path} was not submitted"),

@@ -17,6 +17,8 @@ pub struct Outsider {
     pub touched: BTreeSet<(String, String)>,
     /// How many mailboxes, or parts of one, were removed.
     pub removals: usize,
+    /// Which ones: what the store had removed there just then, nobody can make durable any more.
+    pub removed: BTreeSet<String>,
 }
 
 impl Outsider {
@@ -27,6 +29,7 @@ impl Outsider {
             rng,
             touched: BTreeSet::new(),
             removals: 0,
+            removed: BTreeSet::new(),
         }
     }
 
@@ -69,6 +72,7 @@ impl Outsider {
     /// Somebody removes a mailbox, or a folder of it, with all that is in it.
     fn remove(&mut self, tree: &mut Tree, mailbox: &str, node: Node) -> String {
         self.removals += 1;
+        self.removed.insert(mailbox.to_owned());
         let whole = self.rng.one_in(2);
         let some = self.rng.pick(&["tmp", "new", "cur"]);
         for folder in ["tmp", "new", "cur"] {
@@ -78,10 +82,6 @@ impl Outsider {
             let Ok(inner) = tree.find(node, folder) else {
                 continue;
             };
-            // What the store removes just then, nobody can make durable any more.
-            let vanishing = tree.names.vanishing(inner);
-            let places = vanishing.map(|name| (mailbox.to_owned(), name.to_owned()));
-            self.touched.extend(places);
             for (name, _) in tree.files(node, folder) {
                 self.touched.insert((mailbox.to_owned(), name.clone()));
                 tree.remove_file(inner, &name).expect("it is there");
