@@ -1,6 +1,7 @@
 //! What was asked of the store, what it said, and what so must be on the disk.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use mailoop::store::{Failure, Outcome};
 
@@ -78,17 +79,35 @@ impl Ledger {
         };
     }
 
-    /// Whether a message may fail although nothing went wrong: it is for two file systems, or for too many mailboxes.
-    pub fn may_fail(&self, name: &str, failure: &Failure) -> bool {
-        let mut others = self.0[name].groups.iter().flatten();
-        let is_there = |mailbox: &String| mailbox.starts_with(OTHER_DEVICE);
-        let count = others.clone().filter(|mailbox| is_there(mailbox)).count();
-        match failure {
-            Failure::TooManyMailboxes => true,
-            Failure::Io(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
-                count > 0 && !others.all(is_there)
-            }
-            _ => false,
+    /// Checks why groups of a message failed although nothing went wrong: there are too many mailboxes, or theirs are
+    /// on another file system than the file.
+    ///
+    /// # Panics
+    /// If it is anything else.
+    pub fn check_failures(&self, name: &str, outcome: Outcome) {
+        let groups = &self.0[name].groups;
+        let results = outcome.for_each(groups.len());
+        let is_full =
+            |result: &&Result<(), Failure>| matches!(result, Err(Failure::TooManyMailboxes));
+        // The file is in the first mailbox of the first group for which there was room.
+        let holders = 1 + results.iter().take_while(is_full).count();
+        let is_other = |mailbox: &String| mailbox.starts_with(OTHER_DEVICE);
+        for (group, result) in groups.iter().zip(results) {
+            let is_apart = |holder: &Vec<String>| {
+                let device = is_other(&holder[0]);
+                group.iter().any(|mailbox| is_other(mailbox) != device)
+            };
+            let expected = match &result {
+                Ok(()) | Err(Failure::TooManyMailboxes) => true,
+                Err(Failure::Io(error)) if error.kind() == ErrorKind::CrossesDevices => {
+                    groups.iter().take(holders).any(is_apart)
+                }
+                Err(_) => false,
+            };
+            assert!(
+                expected,
+                "{name} for {group:?}, without a fault: {result:?}"
+            );
         }
     }
 

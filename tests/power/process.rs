@@ -163,9 +163,8 @@ impl Process {
             if outcome.is_stored() {
                 self.used.extend(ledger.message(&name).mailboxes.clone());
             }
-            for failure in outcome.for_each(1).into_iter().filter_map(Result::err) {
-                let may = !undisturbed || ledger.may_fail(&name, &failure);
-                assert!(may, "{name} failed without a fault: {failure}");
+            if undisturbed {
+                ledger.check_failures(&name, outcome);
             }
         }
     }
