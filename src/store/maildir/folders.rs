@@ -14,8 +14,9 @@ use crate::store::Failure;
 const FOLDER_NAME_BYTES_MAX: usize = 255;
 /// The most mailboxes that are known to be durable; the folders of others are synced with every message.
 const DURABLE_MAX: usize = 10_000;
-/// What a mailbox consists of.
-const SUBFOLDERS: [&str; 3] = ["tmp", "new", "cur"];
+/// What a mailbox consists of. An empty one is removed in this order, in which `new` goes last: it must not be made anew
+/// while there is mail in `cur` that a sibling has stored, who knows it for durable.
+const SUBFOLDERS: [&str; 3] = ["tmp", "cur", "new"];
 
 /// Where a mailbox is under the root: `<domain>/<local-part>`, both as folder names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
