@@ -685,3 +685,12 @@ fn discard_finishes_what_was_submitted() {
             .all(|finished| matches!(finished.outcome, Outcome::Stored))
     );
 }
+
+#[test]
+fn groups_of_none_are_groups_of_one() {
+    let root = tempdir().unwrap();
+    let mut options = MaildirOptions::new(root.path(), "mx", ENOUGH);
+    options.group_max = 0;
+    let mut store = Maildir::open(options).unwrap();
+    assert!(deliver(&mut store, &["a@d"], "text").is_ok());
+}

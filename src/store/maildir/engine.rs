@@ -64,7 +64,8 @@ impl<D: Disk> Engine<D> {
             written: VecDeque::new(),
             named: Vec::new(),
             settled: Vec::new(),
-            group_max,
+            // With none, messages would wait for ever.
+            group_max: group_max.max(1),
         })
     }
 
