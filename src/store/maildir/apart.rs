@@ -195,6 +195,10 @@ impl Apart {
         let mut closed = [PollFd::new(&reports, PollFlags::empty())];
         if let Ok(1) = poll(&mut closed, Some(&FINISH_TIMEOUT)) {
             let _ = child.wait();
+        } else {
+            log::warn!(
+                "warning=\"the store process still waits for the disk, and is left alone with that\""
+            );
         }
     }
 
