@@ -173,7 +173,6 @@ impl Session {
         more_input: bool,
         out: &mut BytesMut,
     ) -> Event<'static> {
-        let extended = self.extended();
         match (&mut self.state, command) {
             (_, Command::Hello { greeting, name }) => self.hello(greeting, name, out),
             (_, Command::Quit) => self.dismiss(reply::BYE, Farewell::Quit, out),
@@ -230,20 +229,7 @@ impl Session {
             (_, Command::BadBdat(Some(size))) => {
                 self.refuse_chunk(Chunk::new(size, false), reply::BAD_ARGUMENT)
             }
-            (State::AwaitingHello, Command::Bdat(chunk)) => {
-                self.refuse_chunk(chunk, self.service.hello_first())
-            }
-            (_, Command::Bdat(chunk)) if !extended => {
-                self.refuse_chunk(chunk, reply::COMMAND_NOT_OFFERED)
-            }
-            (State::BetweenChunks(..), Command::Bdat(chunk)) => self.next_chunk(chunk),
-            (State::AwaitingRcpt(transaction), Command::Bdat(chunk))
-                if transaction.envelope.recipients.is_empty() =>
-            {
-                self.refuse_chunk(chunk, reply::RECIPIENT_FIRST)
-            }
-            (State::AwaitingRcpt(_), Command::Bdat(chunk)) => self.first_chunk(chunk),
-            (_, Command::Bdat(chunk)) => self.refuse_chunk(chunk, reply::MAIL_FIRST),
+            (_, Command::Bdat(chunk)) => self.chunk(chunk),
         }
     }
 

@@ -11,9 +11,23 @@ use bytes::BytesMut;
 use super::{Session, State};
 use crate::smtp::chunk::{Chunk, ChunkDecoder};
 use crate::smtp::event::Event;
-use crate::smtp::reply::Reply;
+use crate::smtp::reply::{self, Reply};
 
 impl Session {
+    /// BDAT: its chunk is taken where one is awaited, and refused anywhere else.
+    pub(super) fn chunk(&mut self, chunk: Chunk) -> Event<'static> {
+        match &self.state {
+            State::AwaitingHello => self.refuse_chunk(chunk, self.service.hello_first()),
+            _ if !self.extended() => self.refuse_chunk(chunk, reply::COMMAND_NOT_OFFERED),
+            State::BetweenChunks(..) => self.next_chunk(chunk),
+            State::AwaitingRcpt(transaction) if transaction.envelope.recipients.is_empty() => {
+                self.refuse_chunk(chunk, reply::RECIPIENT_FIRST)
+            }
+            State::AwaitingRcpt(_) => self.first_chunk(chunk),
+            _ => self.refuse_chunk(chunk, reply::MAIL_FIRST),
+        }
+    }
+
     /// BDAT with the first chunk of a message, which is yet to be opened.
     pub(super) fn first_chunk(&mut self, chunk: Chunk) -> Event<'static> {
         self.state = match mem::replace(&mut self.state, State::AwaitingMail) {
