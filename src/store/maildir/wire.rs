@@ -161,26 +161,24 @@ fn head(mut frame: &[u8]) -> Option<(u8, Ticket, &[u8])> {
 
 fn put_outcome(out: &mut BytesMut, outcome: &Outcome) {
     match outcome {
-        Outcome::Stored => out.put_u8(b'.'),
-        Outcome::Failed(failure) => put_failure(out, failure),
+        Outcome::Stored => put_result(out, None),
+        Outcome::Failed(failure) => put_result(out, Some(failure)),
         Outcome::PerRecipient(results) => {
             out.put_u8(b'*');
             for result in results {
-                match result {
-                    Ok(()) => out.put_u8(b'.'),
-                    Err(failure) => put_failure(out, failure),
-                }
+                put_result(out, result.as_ref().err());
             }
         }
     }
 }
 
-fn put_failure(out: &mut BytesMut, failure: &Failure) {
+fn put_result(out: &mut BytesMut, failure: Option<&Failure>) {
     match failure {
-        Failure::Full | Failure::LittleLeft(_) => out.put_u8(b'F'),
-        Failure::TooManyMailboxes => out.put_u8(b'M'),
-        Failure::BadName => out.put_u8(b'N'),
-        Failure::Io(error) => {
+        None => out.put_u8(b'.'),
+        Some(Failure::Full | Failure::LittleLeft(_)) => out.put_u8(b'F'),
+        Some(Failure::TooManyMailboxes) => out.put_u8(b'M'),
+        Some(Failure::BadName) => out.put_u8(b'N'),
+        Some(Failure::Io(error)) => {
             let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
             out.put_u8(b'E');
             out.put_i32(errno.raw_os_error());
