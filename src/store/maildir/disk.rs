@@ -133,6 +133,7 @@ const FOLDERS_HELD_MAX: usize = 64;
 pub struct System {
     root: Arc<File>,
     device: u64,
+    tells_all_errors: bool,
     /// Folders that were opened since [`Disk::forget`], so that a group of messages for a mailbox opens it once.
     held: HashMap<Box<str>, Arc<File>>,
 }
@@ -147,6 +148,7 @@ impl System {
         let root = File::open(root)?;
         Ok(Self {
             device: root.metadata()?.dev(),
+            tells_all_errors: sync_tells_all_errors(&root),
             root: Arc::new(root),
             held: HashMap::new(),
         })
@@ -253,22 +255,8 @@ impl Disk for System {
         Ok(unlinkat(&folder, name, AtFlags::empty())?)
     }
 
-    #[cfg(target_os = "linux")]
     fn tells_all_errors(&self) -> bool {
-        /// Those that are known to; an overlay, for one, does not ask all that is below it.
-        const FILE_SYSTEMS: [u64; 3] = [EXT4, XFS, BTRFS];
-        const EXT4: u64 = 0xEF53;
-        const XFS: u64 = 0x5846_5342;
-        const BTRFS: u64 = 0x9123_683E;
-        let known = rustix::fs::fstatfs(&self.root)
-            .is_ok_and(|root| FILE_SYSTEMS.contains(&root.f_type.cast_unsigned()));
-        // syncfs(2), Versions: before, data of other files was lost in silence.
-        known && is_release_at_least(5, 8)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn tells_all_errors(&self) -> bool {
-        false
+        self.tells_all_errors
     }
 
     fn is_covered(&self, file: &File) -> bool {
@@ -321,6 +309,26 @@ impl Disk for System {
     fn forget(&mut self) {
         self.held.clear();
     }
+}
+
+/// Whether a sync of the whole file system of `root` tells of every error.
+#[cfg(target_os = "linux")]
+fn sync_tells_all_errors(root: &File) -> bool {
+    /// Those that are known to; an overlay, for one, does not ask all that is below it.
+    const FILE_SYSTEMS: [u64; 3] = [EXT4, XFS, BTRFS];
+    const EXT4: u64 = 0xEF53;
+    const XFS: u64 = 0x5846_5342;
+    const BTRFS: u64 = 0x9123_683E;
+    let known = rustix::fs::fstatfs(root)
+        .is_ok_and(|root| FILE_SYSTEMS.contains(&root.f_type.cast_unsigned()));
+    // syncfs(2), Versions: before, data of other files was lost in silence.
+    known && is_release_at_least(5, 8)
+}
+
+/// There is no such sync here.
+#[cfg(not(target_os = "linux"))]
+fn sync_tells_all_errors(_: &File) -> bool {
+    false
 }
 
 /// Whether the running kernel is not older than this.
