@@ -34,6 +34,12 @@ pub enum CidrError {
 }
 
 impl Cidr {
+    /// Whether `address` is in one of these networks.
+    #[must_use]
+    pub fn any_contains(networks: &[Self], address: IpAddr) -> bool {
+        networks.iter().any(|network| network.contains(address))
+    }
+
     /// Whether `address` is one of them.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

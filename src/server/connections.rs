@@ -196,13 +196,8 @@ impl<T: Transport> Connections<T> {
     }
 
     fn is_proxy(&self, peer: PeerAddress) -> bool {
-        match peer {
-            PeerAddress::Tcp(address) => {
-                let holds_peer = |network: &Cidr| network.contains(address.ip());
-                self.proxies.iter().any(holds_peer)
-            }
-            PeerAddress::Unix | PeerAddress::Unknown => false,
-        }
+        peer.ip()
+            .is_some_and(|ip| Cidr::any_contains(&self.proxies, ip))
     }
 
     /// Serves a connection of which an event told.

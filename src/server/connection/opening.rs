@@ -9,6 +9,7 @@ use bytes::Buf;
 use super::{Closed, Connection, Next, Stage, Turn};
 use crate::server::Limits;
 use crate::server::channel::Fill;
+use crate::server::cidr::Cidr;
 use crate::server::listener::PeerAddress;
 use crate::server::proxy::{self, Header, Source};
 use crate::server::transport::Transport;
@@ -81,7 +82,7 @@ impl<T: Transport> Connection<T> {
         // As in Postfix, it is the believed address that counts. So no client of a filter can speak for others only
         // because its filter may.
         let trust = match self.peer.ip() {
-            Some(ip) if turn.spokesmen.iter().any(|network| network.contains(ip)) => Trust::Others,
+            Some(ip) if Cidr::any_contains(turn.spokesmen, ip) => Trust::Others,
             _ => Trust::Itself,
         };
         self.session.meet(self.peer.peer(), trust);
