@@ -5,10 +5,9 @@
 
 mod common;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use common::memory::{Client, MemoryServer};
+use common::memory::{Client, MemoryServer, ip, origin};
 use mailoop::smtp::envelope::Peer;
 
 const GREETING: &str = "220 mail.example.org ESMTP mailoop\r\n";
@@ -23,21 +22,6 @@ fn server(options: &[&str]) -> MemoryServer {
     let mut server = MemoryServer::start(options);
     server.trust(&["10.0.0.0/8", "fd00::/8"]);
     server
-}
-
-/// Sends a message, and tells where the server says it comes from.
-fn origin(server: &mut MemoryServer, client: &Client) -> Peer {
-    server.send(
-        client,
-        b"HELO c\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n",
-    );
-    server.send(client, b"text\r\n.\r\n");
-    assert!(client.text().contains("250 Ok: queued as"));
-    *server.shelf().peers.last().unwrap()
-}
-
-fn ip(address: &str) -> Peer {
-    Peer::Ip(address.parse::<IpAddr>().unwrap())
 }
 
 #[track_caller]

@@ -8,7 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use common::client::Client as Talker;
-use common::memory::{Client, GREETING, MemoryServer};
+use common::memory::{Client, GREETING, MemoryServer, ip, origin};
 use common::{TestServer, wait_until};
 use mailoop::smtp::envelope::Peer;
 
@@ -28,22 +28,6 @@ fn introduces(server: &mut MemoryServer, client: &Client, attributes: &str) {
     client.text();
     server.send(client, format!("XCLIENT {attributes}\r\n").as_bytes());
     assert_eq!(client.text(), GREETING, "{attributes}");
-}
-
-/// Sends a message, and tells where the server says it comes from.
-#[track_caller]
-fn origin(server: &mut MemoryServer, client: &Client) -> Peer {
-    server.send(
-        client,
-        b"HELO c\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n",
-    );
-    server.send(client, b"text\r\n.\r\n");
-    assert!(client.text().contains("250 Ok: queued as"));
-    *server.shelf().peers.last().unwrap()
-}
-
-fn ip(address: &str) -> Peer {
-    Peer::Ip(address.parse().unwrap())
 }
 
 #[test]

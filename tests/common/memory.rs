@@ -67,6 +67,23 @@ pub fn in_data(server: &mut MemoryServer) -> Client {
     client
 }
 
+/// Sends a message, and tells where the server says it comes from.
+#[track_caller]
+pub fn origin(server: &mut MemoryServer, client: &Client) -> Peer {
+    server.send(
+        client,
+        b"HELO c\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n",
+    );
+    server.send(client, b"text\r\n.\r\n");
+    assert!(client.text().contains("250 Ok: queued as"));
+    *server.shelf().peers.last().unwrap()
+}
+
+/// A client on the network.
+pub fn ip(address: &str) -> Peer {
+    Peer::Ip(address.parse().unwrap())
+}
+
 /// The server.
 pub struct MemoryServer {
     connections: Connections<MemoryTransport>,
