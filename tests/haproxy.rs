@@ -3,10 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
-// It is made for tests/clients; not all of it is used here.
-#[allow(dead_code)]
-#[path = "clients/program.rs"]
-mod program;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,8 +10,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use common::program::{Running, installed};
 use common::{TestServer, wait_until};
-use program::{Running, installed};
 use socket2::{Domain, Socket, Type};
 
 /// Where a client connects from: unlike HAProxy, which connects from 127.0.0.1.

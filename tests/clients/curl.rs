@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::TestServer;
+use crate::common::program::{installed, program, run};
 use crate::message::{Client, GERMAN, RECIPIENT, SENDER, assert_utf8_mail, sends_every_message};
-use crate::program::{installed, program, run};
 
 const CURL: Client = Client {
     programs: &["curl"],

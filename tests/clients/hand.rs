@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use crate::common::program::{Running, installed, program, run_with_file};
 use crate::common::{TestServer, wait_until};
 use crate::message::{RECIPIENT, assert_same_text};
-use crate::program::{Running, installed, program, run_with_file};
 
 /// What is typed in most of these tests, up to the end of the message.
 const UP_TO_THE_END: &str = "

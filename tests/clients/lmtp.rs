@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::TestServer;
+use crate::common::program::{installed, program, python, run};
 use crate::message::{DOTS, MULTIPART, RECIPIENT, SENDER, assert_same_text, file};
-use crate::program::{installed, program, python, run};
 
 const BLOCKED: &str = "dan@example.net";
 

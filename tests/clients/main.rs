@@ -7,7 +7,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod message;
-mod program;
 
 mod curl;
 mod hand;

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::common::TestServer;
-use crate::program::{beside, installed, python, run};
+use crate::common::program::{beside, installed, python, run};
 
 /// A message in several parts, one of them binary.
 pub(crate) const MULTIPART: &str = "multipart.eml";

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::TestServer;
+use crate::common::program::{program, run_with_file};
 use crate::message::{Client, GERMAN, RECIPIENT, SENDER, sends_every_message};
-use crate::program::{program, run_with_file};
 
 const MSMTP: Client = Client {
     programs: &["msmtp"],

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::TestServer;
+use crate::common::program::{installed, node, run};
 use crate::message::{
     Client, GERMAN, RECIPIENT, SENDER, UTF8, arrives_whole, assert_same_text, assert_utf8_mail,
     file, sends_every_message,
 };
-use crate::program::{installed, node, run};
 
 const NODEMAILER: Client = Client {
     programs: &["node", "nodemailer"],

@@ -9,9 +9,9 @@ use std::process::Command;
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
+use crate::common::program::{installed, run, run_with_file};
 use crate::common::{TestServer, wait_until};
 use crate::message::{DOTS, END_OF_EMAIL, MULTIPART, SENDER, UTF8, assert_same_text, file};
-use crate::program::{installed, run, run_with_file};
 
 /// The services that relaying takes. `-v`: what it says by SMTP is then in its log.
 const MASTER: &str = "\

@@ -3,8 +3,8 @@
 use std::fs;
 
 use crate::common::TestServer;
+use crate::common::program::{installed, program, python, run};
 use crate::message::{MULTIPART, RECIPIENT, SENDER, UTF8, file};
-use crate::program::{installed, program, python, run};
 
 /// A server that has stored two messages in one mailbox.
 fn server_with_mail() -> TestServer {

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::common::TestServer;
+use crate::common::program::{installed, python, run};
 use crate::message::{
     Client, GERMAN, RECIPIENT, UTF8, arrives_whole, assert_utf8_mail, sends_every_message,
 };
-use crate::program::{installed, python, run};
 
 const SMTPLIB: Client = Client {
     programs: &["python3"],

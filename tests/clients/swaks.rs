@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::TestServer;
+use crate::common::program::{installed, program, run};
 use crate::message::{Client, DOTS, PLAIN, RECIPIENT, SENDER, arrives_whole, sends_every_message};
-use crate::program::{installed, program, run};
 
 const SWAKS: Client = Client {
     programs: &["swaks"],

@@ -8,6 +8,7 @@ pub mod client;
 pub mod dialogue;
 pub mod memory;
 pub mod processes;
+pub mod program;
 pub mod tracer;
 
 use std::fs::{self, File};

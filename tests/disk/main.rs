@@ -30,10 +30,6 @@ mod probe;
 #[allow(dead_code)]
 #[path = "../simulation/prng.rs"]
 mod prng;
-// It is made for tests/clients; not all of it is used here.
-#[allow(dead_code)]
-#[path = "../clients/program.rs"]
-mod program;
 mod questions;
 mod senders;
 mod slow;

@@ -16,11 +16,11 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
+use crate::common::program::{Running, installed, run};
 use crate::common::{happens, wait_until};
 use crate::device::Device;
 use crate::image::Image;
 use crate::nbd;
-use crate::program::{Running, installed, run};
 
 /// A kind of file system.
 pub struct FileSystem {

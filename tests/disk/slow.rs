@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::common::TestServer;
 use crate::common::client::Client;
+use crate::common::program::installed;
 use crate::messages::Messages;
 use crate::mount::{Disk, FileSystem};
-use crate::program::installed;
 use crate::questions::{KNOWN, Over, QUESTIONS, noop};
 use crate::senders::Sender;
 use crate::{alone, number};

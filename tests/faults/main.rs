@@ -7,10 +7,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod message;
-// It is made for tests/clients; not all of it is used here.
-#[allow(dead_code)]
-#[path = "../clients/program.rs"]
-mod program;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,10 +14,10 @@ use std::path::Path;
 
 use common::client::Client;
 use common::processes::{is_stopped, kill};
+use common::program::installed;
 use common::tracer::Tracer;
 use common::{TestServer, files, wait_until};
 use message::Message;
-use program::installed;
 use rustix::process::Signal;
 
 /// The calls by which a message may be stored.

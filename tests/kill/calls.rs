@@ -7,10 +7,10 @@ use rustix::process::Signal;
 
 use crate::all_were_answered;
 use crate::common::processes::{in_folder, is_stopped, kill};
+use crate::common::program::installed;
 use crate::common::tracer::Tracer;
 use crate::common::wait_until;
 use crate::load::{Fate, Fates, Numbers, Session, send};
-use crate::program::installed;
 use crate::site::{Processes, Site};
 
 /// The calls by which a store changes, or is found.

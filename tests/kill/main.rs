@@ -13,13 +13,10 @@ mod calls;
 mod common;
 mod load;
 mod message;
-// It is made for tests/simulation, and the next for tests/clients; not all of them is used here.
+// It is made for the simulation; not all of it is used here.
 #[allow(dead_code)]
 #[path = "../simulation/prng.rs"]
 mod prng;
-#[allow(dead_code)]
-#[path = "../clients/program.rs"]
-mod program;
 mod site;
 
 use std::env;

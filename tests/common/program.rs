@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::common::{TestServer, wait_until};
+use super::{TestServer, wait_until};
 
 /// Whether all these programs are installed. If not, the test cannot run; under `CI` that is a failure.
 pub(crate) fn installed(programs: &[&str]) -> bool {
