@@ -62,6 +62,8 @@ fn envelope(addresses: &[&str]) -> Envelope {
         service: Service::Smtp,
         peer: Peer::Local,
         hearsay: None,
+        security: None,
+        user: None,
         hello: Rc::new(Hello {
             name: "client".into(),
             extended: true,

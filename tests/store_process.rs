@@ -161,6 +161,8 @@ fn where_none_can_be_started_the_work_is_done_here() {
         service: Service::Smtp,
         peer: Peer::Local,
         hearsay: None,
+        security: None,
+        user: None,
         hello: Hello {
             name: "client".into(),
             extended: true,

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, QueueId, Recipient};
 use mailoop::smtp::path::ReversePath;
+use mailoop::smtp::security::{ChannelBindings, Security};
 use mailoop::smtp::service::Service;
 use mailoop::smtp::trace;
 
@@ -16,6 +17,8 @@ fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
         service: Service::Smtp,
         peer: Peer::Ip("192.0.2.1".parse().unwrap()),
         hearsay: None,
+        security: None,
+        user: None,
         hello: Rc::new(Hello {
             name: hello.to_owned(),
             extended,
@@ -71,6 +74,43 @@ fn what_asked_for_smtputf8_says_so_and_is_in_utf_8() {
                  Received: from client ([192.0.2.1])\r\n\
                  \tby mail.example.org with {protocol} id TEST0001\r\n\
                  \tfor <büro@bücher.example>;\r\n\
+                 \tThu, 29 Feb 2024 12:30:45 +0000\r\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn tls_and_a_login_are_named() {
+    let mut envelope = envelope("client", true, &["b@example.org"]);
+    let security = Rc::new(Security {
+        version: "TLSv1.3",
+        cipher: "TLS_AES_256_GCM_SHA384",
+        bits: 256,
+        bindings: ChannelBindings::default(),
+    });
+    for (secure, user, extended, protocol) in [
+        (true, None, true, "ESMTPS"),
+        (true, Some("ada"), true, "ESMTPSA"),
+        (false, Some("ada"), true, "ESMTPA"),
+        (true, Some("ada"), false, "SMTP"),
+    ] {
+        envelope.security = secure.then(|| Rc::clone(&security));
+        envelope.user = user.map(Rc::from);
+        let hello = Rc::make_mut(&mut envelope.hello);
+        hello.extended = extended;
+        let tls = if secure {
+            "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))\r\n"
+        } else {
+            ""
+        };
+        assert_eq!(
+            trace(&envelope),
+            format!(
+                "Return-Path: <a@example.com>\r\n\
+                 Received: from client ([192.0.2.1])\r\n\
+                 {tls}\tby mail.example.org with {protocol} id TEST0001\r\n\
+                 \tfor <b@example.org>;\r\n\
                  \tThu, 29 Feb 2024 12:30:45 +0000\r\n"
             )
         );

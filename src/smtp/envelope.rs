@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use std::rc::Rc;
 
 use super::path::{Mailbox, ReversePath};
+use super::security::Security;
 use super::service::Service;
 use super::xclient::Hearsay;
 
@@ -112,6 +113,10 @@ pub struct Envelope {
     pub peer: Peer,
     /// What a spokesman said of that client, if one did.
     pub hearsay: Option<Rc<Hearsay>>,
+    /// What protected it on its way from there, if something did.
+    pub security: Option<Rc<Security>>,
+    /// Who had logged in, there or at the spokesman.
+    pub user: Option<Rc<str>>,
     /// The hello it came under.
     pub hello: Rc<Hello>,
     /// Where failures are to be reported.

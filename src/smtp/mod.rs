@@ -20,6 +20,7 @@ pub mod line;
 pub mod path;
 pub mod policy;
 pub mod reply;
+pub mod security;
 pub mod service;
 pub mod session;
 pub mod tally;

@@ -32,6 +32,7 @@ use super::event::{Event, Farewell, Phase};
 use super::line::{BareNewline, Line, LineReader};
 use super::policy::Policy;
 use super::reply::{self, Reply, write_reply};
+use super::security::Security;
 use super::service::Service;
 use super::tally::Tally;
 use super::trace;
@@ -48,6 +49,10 @@ pub struct Session {
     trust: Trust,
     /// What its spokesman said of it, if one did.
     hearsay: Option<Rc<Hearsay>>,
+    /// What protects it on its way, if something does.
+    security: Option<Rc<Security>>,
+    /// Who has logged in.
+    user: Option<Rc<str>>,
     /// How the client introduced itself last.
     hello: Option<Rc<Hello>>,
     state: State,
@@ -102,6 +107,8 @@ impl Session {
             peer,
             trust: Trust::default(),
             hearsay: None,
+            security: None,
+            user: None,
             hello: None,
             state: State::AwaitingHello,
             lines: LineReader::default(),
@@ -312,6 +319,13 @@ impl Session {
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// Who has logged in: here, or at the spokesman of the client.
+    fn user(&self) -> Option<&Rc<str>> {
+        let spokesman = self.hearsay.as_deref();
+        let there = spokesman.and_then(|hearsay| hearsay.login.as_ref());
+        self.user.as_ref().or(there)
     }
 
     /// Whether the client may use what EHLO offers.

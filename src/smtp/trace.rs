@@ -5,6 +5,7 @@ use core::fmt::Write;
 use bytes::BytesMut;
 
 use super::envelope::{Envelope, Peer, QueueId};
+use super::security::Security;
 
 /// Appends `Return-Path` and `Received` to `out`, lines ending in CRLF. `date` is as RFC 5322 §3.3 writes it. They are in
 /// ASCII, but for addresses of a message that asked for SMTPUTF8.
@@ -41,20 +42,30 @@ fn write_fields(
         Peer::Local => out.write_str("local)")?,
         Peer::Unknown => out.write_str("unknown)")?,
     }
+    if let Some(security) = &envelope.security {
+        let Security {
+            version,
+            cipher,
+            bits,
+            ..
+        } = **security;
+        write!(
+            out,
+            "\r\n\t(using {version} with cipher {cipher} ({bits}/{bits} bits))"
+        )?;
+    }
     let protocol = envelope
         .service
         .protocol(envelope.hello.extended, envelope.smtputf8);
-    // RFC 3848: there is such a name for the extended protocols only.
-    let logged_in = hearsay.is_some_and(|hearsay| hearsay.login.is_some());
-    let authenticated = if logged_in && envelope.hello.extended {
-        "A"
-    } else {
-        ""
+    // RFC 3848: there are such names for the extended protocols only.
+    let suffix = match (&envelope.security, &envelope.user) {
+        _ if !envelope.hello.extended => "",
+        (Some(_), Some(_)) => "SA",
+        (Some(_), None) => "S",
+        (None, Some(_)) => "A",
+        (None, None) => "",
     };
-    write!(
-        out,
-        "\r\n\tby {hostname} with {protocol}{authenticated} id {id}"
-    )?;
+    write!(out, "\r\n\tby {hostname} with {protocol}{suffix} id {id}")?;
     // Several recipients must not learn of each other (RFC 5321 §7.6).
     if let [recipient] = &envelope.recipients[..] {
         write!(out, "\r\n\tfor <{}>", recipient.address)?;

@@ -2,6 +2,7 @@
 //! `XCLIENT_README`.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
 
 use super::command::{hello_name, parameters_of, split_parameter};
 use super::path::DOMAIN_BYTES_MAX;
@@ -61,7 +62,7 @@ pub struct Hearsay {
     /// The name that its address has; letters, digits, `-`, `_` and `.`.
     pub name: Option<String>,
     /// As whom it has logged in.
-    pub login: Option<String>,
+    pub login: Option<Rc<str>>,
 }
 
 impl<T> Attribute<T> {
@@ -138,7 +139,7 @@ impl Hearsay {
         };
         Self {
             name,
-            login: attributes.login.clone().known(),
+            login: attributes.login.clone().known().map(Rc::from),
         }
     }
 }

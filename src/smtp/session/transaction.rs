@@ -87,6 +87,8 @@ impl Session {
             service: self.service,
             peer: self.peer,
             hearsay: self.hearsay.clone(),
+            security: self.security.clone(),
+            user: self.user().cloned(),
             hello,
             reverse_path: from,
             recipients: Vec::new(),
