@@ -4,6 +4,8 @@
 //! origin: [`settings`]. [`values`] reads the text, and [`Config`] is what comes of it. Aliases and mailboxes are
 //! [`tables`] of the file.
 
+#[cfg(feature = "tls")]
+mod certificates;
 pub mod environment;
 pub mod file;
 pub mod settings;
@@ -18,6 +20,7 @@ use log::LevelFilter;
 use crate::exit::{ExitCode, Failed};
 use crate::options::{DEFAULT_LISTEN, LISTENERS};
 use crate::server::cidr::Cidr;
+use crate::server::tls::Certificates;
 use crate::server::{Limits, ListenAddress};
 use crate::smtp::directory::Directory;
 use crate::smtp::line::BareNewline;
@@ -39,6 +42,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where mail goes.
     pub delivery: Delivery,
+    /// What the server shows to be who it is, if TLS is wanted.
+    pub certificates: Option<Certificates>,
     /// The peers that must send a PROXY header first.
     pub proxy_from: Vec<Cidr>,
     /// The peers that may say by XCLIENT for whom they speak.
@@ -73,9 +78,17 @@ impl Config {
     /// # Errors
     /// A value that is wrong, with its origin; or what [`check_listeners`](Self::check_listeners) finds.
     pub fn new(settings: &Settings) -> Result<Self, Failed> {
+        #[cfg(feature = "tls")]
+        let certificates = certificates::read(settings)?;
+        #[cfg(not(feature = "tls"))]
+        let certificates = None;
         let config = Self {
             listen: named_listeners(settings)?,
-            policy: policy(settings)?,
+            policy: Policy {
+                tls: certificates.is_some(),
+                ..policy(settings)?
+            },
+            certificates,
             limits: limits(settings)?,
             delivery: delivery(settings)?,
             proxy_from: settings.all("proxy-from", values::network)?,
@@ -86,24 +99,33 @@ impl Config {
             log_file: settings.path("log-file")?,
         };
         config
-            .check_listeners(config.named_addresses())
+            .check_listeners(config.named_listeners())
             .map_err(|failed| told_with_its_place(failed, settings))?;
         Ok(config)
     }
 
-    /// Checks that the policy is safe with listeners on these `addresses`.
+    /// Checks that these listeners can be served, and safely so.
     ///
     /// # Errors
     /// What does not go together, and what to do about it.
     pub fn check_listeners<'a>(
         &self,
-        addresses: impl IntoIterator<Item = &'a ListenAddress>,
+        listeners: impl IntoIterator<Item = (Service, &'a ListenAddress)>,
     ) -> Result<(), Failed> {
-        let mut addresses = addresses.into_iter();
-        let Some(public) = addresses.find(|address| !address.is_private()) else {
+        let wrong = |message| Err(Failed::new(ExitCode::Configuration, message));
+        let mut public = None;
+        for (service, address) in listeners {
+            if service.begins_with_tls() && self.certificates.is_none() {
+                return wrong(format!(
+                    "{address} is for TLS: name a certificate with --tls-cert and --tls-key, \
+                     or try it with --tls-self-signed"
+                ));
+            }
+            public = public.or(Some(address).filter(|address| !address.is_private()));
+        }
+        let Some(public) = public else {
             return Ok(());
         };
-        let wrong = |message| Err(Failed::new(ExitCode::Configuration, message));
         if self.policy.domains.is_empty() {
             return wrong(format!(
                 "{public} can be reached from other machines: name the domains to accept mail for with --domain, \
@@ -117,6 +139,12 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    /// Where somebody said to listen, and for what.
+    pub fn named_listeners(&self) -> impl Iterator<Item = (Service, &ListenAddress)> {
+        let listeners = self.listen.iter();
+        listeners.map(|(service, address)| (*service, address))
     }
 
     /// Where somebody said to listen, for whatever service.
@@ -152,15 +180,15 @@ impl Config {
 
 /// What is wrong with a listener, with the place where that was named, unless it was on the command line.
 fn told_with_its_place(failed: Failed, settings: &Settings) -> Failed {
-    let public = |value: &&Value| {
+    let is_told_of = |value: &&Value| {
         let address = value
             .text()
             .ok()
             .and_then(|text| values::listen_address(text).ok());
-        address.is_some_and(|address| !address.is_private())
+        address.is_some_and(|address| failed.message.starts_with(&address.to_string()))
     };
     let mut values = LISTENERS.iter().flat_map(|(name, _)| settings.values(name));
-    match values.find(public) {
+    match values.find(is_told_of) {
         Some(value) if !matches!(value.origin, Origin::Flag) => value.unfit(failed.message),
         _ => failed,
     }
@@ -169,13 +197,13 @@ fn told_with_its_place(failed: Failed, settings: &Settings) -> Failed {
 /// The listeners that somebody named; none if there is only the default.
 fn named_listeners(settings: &Settings) -> Result<Vec<(Service, ListenAddress)>, Failed> {
     let mut named = Vec::new();
-    for (name, service) in LISTENERS {
+    for &(name, service) in LISTENERS {
         if settings
             .value(name)
             .is_some_and(|value| !matches!(value.origin, Origin::Default))
         {
             let addresses = match service {
-                Service::Smtp => settings.all(name, values::listen_address)?,
+                Service::Smtp | Service::Smtps => settings.all(name, values::listen_address)?,
                 Service::Lmtp => settings.all(name, values::lmtp_address)?,
             };
             named.extend(addresses.into_iter().map(|address| (service, address)));
@@ -195,6 +223,7 @@ fn policy(settings: &Settings) -> Result<Policy, Failed> {
         hostname,
         domains,
         directory,
+        tls: false,
         bare_newline: settings.one("bare-newline", values::bare_newline)?,
         end_text: settings.one("end-of-data", values::end_text)?,
         message_bytes_max: settings.one("max-message-size", values::size)?,

@@ -9,8 +9,12 @@ use crate::smtp::service::Service;
 pub const VARIABLE_PREFIX: &str = "MAILOOP_";
 
 /// The options that name listeners, each with what is spoken there.
-pub const LISTENERS: [(&str, Service); Service::ALL.len()] =
-    [("listen", Service::Smtp), ("listen-lmtp", Service::Lmtp)];
+pub const LISTENERS: &[(&str, Service)] = &[
+    ("listen", Service::Smtp),
+    #[cfg(feature = "tls")]
+    ("listen-tls", Service::Smtps),
+    ("listen-lmtp", Service::Lmtp),
+];
 /// Where to listen, for SMTP, if nobody names a listener.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:2525";
 /// The end of message data if there is no other.
@@ -61,6 +65,8 @@ pub enum Scope {
 /// The table, in the order of the help.
 pub static OPTIONS: &[ServeOption] = &[
     list("listen", "ADDR", "Where to listen: IP:PORT, [IPV6]:PORT (port 0 picks one) or unix:PATH; repeatable").or(DEFAULT_LISTEN).at_start(),
+    #[cfg(feature = "tls")]
+    list("listen-tls", "ADDR", "Where to listen for TLS from the first byte (RFC 8314); repeatable [default: none]").at_start(),
     list("listen-lmtp", "ADDR", "Where to listen for LMTP (RFC 2033), as unix:PATH or the others; repeatable [default: none]").at_start(),
     text("hostname", "NAME", "The name in the greeting and the trace header [default: the machine's]"),
     text("maildir", "DIR", "Deliver to DIR/<domain>/<local-part>/{tmp,new,cur}").or("./mail").at_start(),
@@ -82,6 +88,12 @@ pub static OPTIONS: &[ServeOption] = &[
     text("bare-newline", "MODE", "What a line is that ends in a bare LF: normalize, reject or accept").or("normalize"),
     list("proxy-from", "CIDR", "Peers that must send a PROXY header first; repeatable [default: none]").at_start(),
     list("xclient-from", "CIDR", "Peers that may say by XCLIENT for which client they speak; repeatable [default: none]"),
+    #[cfg(feature = "tls")]
+    list("tls-cert", "FILE", "A certificate and its chain, in PEM; the first is for who asks for no other name; repeatable [default: none]"),
+    #[cfg(feature = "tls")]
+    list("tls-key", "FILE", "The private key of each --tls-cert, in their order"),
+    #[cfg(feature = "tls")]
+    flag("tls-self-signed", "For a first try: a certificate that nobody vouches for, made at the start"),
     flag("reuse-port", "Let several processes listen on the same port").at_start(),
     text("user", "NAME", "After binding, become this user").at_start(),
     number("exit-after", "N", "End in good order after so many messages were accepted; 0 for never").or("0"),
@@ -261,7 +273,7 @@ mod tests {
             ("MAX_ERORS", Some("max-errors")),
             ("host-name", Some("hostname")),
             ("aliases", None),
-            ("tls-cert", None),
+            ("senders", None),
         ] {
             let found = ServeOption::nearly(written).map(|option| option.name);
             assert_eq!(found, meant, "{written}");

@@ -11,9 +11,11 @@ use crate::confine::{Needs, confine};
 use crate::exit::{ExitCode, Failed, show};
 use crate::logging::Log;
 use crate::privileges::{self, UserError};
+use crate::server::tls::{Acceptor, Certificates};
 use crate::server::{
     ListenAddress, Listener, Server, ServiceManager, Stop, activation, raise_limit,
 };
+use crate::smtp::service::Service;
 use crate::store::maildir::THIS_PROGRAM;
 use crate::store::{Discard, Maildir, MaildirOptions, Store};
 
@@ -27,7 +29,7 @@ const GROUP_MAX_VARIABLE: &str = "MAILOOP_BENCH_GROUP_MAX";
 pub fn serve(flags: Settings) -> Result<(), Failed> {
     let sources = Sources::new(flags, env::vars_os())?;
     let settings = sources.settings()?;
-    let config = Config::new(&settings)?;
+    let mut config = Config::new(&settings)?;
     if settings.is_on("check")? {
         return show_what_would_run(&settings, &config);
     }
@@ -54,6 +56,8 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
     })?;
     server.set_proxies(config.proxy_from.clone());
     server.set_spokesmen(config.xclient_from.clone());
+    let acceptor = acceptor(None, config.certificates.take())?;
+    server.set_tls(acceptor.clone());
     log::logger().flush();
 
     let mut lines = String::new();
@@ -66,6 +70,7 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
         sources,
         settings,
         config,
+        acceptor,
         log,
     };
     loop {
@@ -153,6 +158,7 @@ struct Running {
     settings: Settings,
     /// The last good one.
     config: Config,
+    acceptor: Option<Acceptor>,
     log: Log,
 }
 
@@ -162,12 +168,12 @@ impl Running {
         let read = self.read(server);
         let log_file = read
             .as_ref()
-            .map_or(&self.config, |(_, config)| config)
+            .map_or(&self.config, |(_, config, _)| config)
             .log_file
             .clone();
         self.reopen_log(log_file);
         match read {
-            Ok((settings, mut config)) => {
+            Ok((settings, mut config, acceptor)) => {
                 self.log.set_level(config.log_level);
                 log::info!("signal=HUP configuration reloaded");
                 for name in self.settings.awaiting_restart(&settings) {
@@ -178,6 +184,8 @@ impl Running {
                 }
                 server.reconfigure(config.policy.clone(), config.limits);
                 server.set_spokesmen(config.xclient_from.clone());
+                server.set_tls(acceptor.clone());
+                self.acceptor = acceptor;
                 config.log_file = self.config.log_file.take();
                 self.config = config;
             }
@@ -216,21 +224,44 @@ impl Running {
     }
 
     /// What is configured now, and what of it can run without a restart.
-    fn read(&self, server: &Server) -> Result<(Settings, Config), Failed> {
+    fn read(&self, server: &Server) -> Result<(Settings, Config, Option<Acceptor>), Failed> {
         let settings = self.sources.settings()?;
-        let config = Config::new(&settings)?;
+        let mut config = Config::new(&settings)?;
         // What is allowed behind private listeners must not come to the public ones that are open, whoever
         // opened them.
-        config.check_listeners(server.listeners().iter().map(Listener::address))?;
-        Ok((settings, config))
+        config.check_listeners(services_of(server.listeners()))?;
+        let acceptor = acceptor(self.acceptor.as_ref(), config.certificates.take())?;
+        Ok((settings, config, acceptor))
     }
+}
+
+/// What it takes to begin TLS with these certificates, after those that `before` has.
+fn acceptor(
+    before: Option<&Acceptor>,
+    certificates: Option<Certificates>,
+) -> Result<Option<Acceptor>, Failed> {
+    match (before, certificates) {
+        (_, None) => Ok(None),
+        (Some(before), Some(certificates)) => Ok(Some(before.with_certificates(certificates))),
+        (None, Some(certificates)) => Acceptor::new(certificates).map(Some).map_err(|error| {
+            Failed::new(
+                ExitCode::Unavailable,
+                format_args!("cannot begin TLS: {error}"),
+            )
+        }),
+    }
+}
+
+fn services_of(listeners: &[Listener]) -> impl Iterator<Item = (Service, &ListenAddress)> {
+    let listeners = listeners.iter();
+    listeners.map(|listener| (listener.service(), listener.address()))
 }
 
 /// The listeners that were passed to us and those we are to open.
 fn listen(config: &Config) -> Result<Vec<Listener>, Failed> {
     let mut listeners =
         activation::inherited().map_err(|error| Failed::new(ExitCode::Configuration, error))?;
-    config.check_listeners(listeners.iter().map(Listener::address))?;
+    config.check_listeners(services_of(&listeners))?;
     for (service, address) in config.listeners(listeners.len()) {
         let listener = Listener::bind(service, &address, config.reuse_port)
             .map_err(|error| Failed::new(ExitCode::Unavailable, error))?;

@@ -22,7 +22,9 @@ struct Script {
 struct Scripted<'a>(&'a mut Script);
 
 impl Transport for Scripted<'_> {
-    const SHORT_READ_DRAINS: bool = true;
+    fn short_read_drains(&self) -> bool {
+        true
+    }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = self.0.reads.pop_front().unwrap()?;
@@ -71,6 +73,8 @@ fn a_read_tells_whether_there_may_be_more() {
     assert!(channel.is_readable(), "a new socket is worth a try");
     assert_eq!(fill(&mut channel), (4, Fill::BufferFull, true));
     assert_eq!(fill(&mut channel), (3, Fill::Drained, false));
+    let interrupted = fill(&mut channel);
+    assert_eq!((interrupted.0, interrupted.1), (0, Fill::BufferFull));
     assert_eq!(fill(&mut channel), (1, Fill::Drained, false));
     channel.note(Readiness {
         readable: true,

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use common::tls::certificate_and_key;
 use mailoop::options::{OPTIONS, Scope};
 
 /// `mailoop serve --check` with more options.
@@ -102,6 +105,7 @@ fn check_says_what_would_run_and_runs_nothing() {
     assert_eq!(unnamed.status.code(), Some(78));
 }
 
+#[cfg(all(feature = "tls", feature = "auth"))]
 #[test]
 fn the_example_has_every_option_with_its_default() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/deploy/mailoop.toml");
@@ -119,6 +123,9 @@ fn the_example_has_every_option_with_its_default() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("one.toml");
+    let pem = folder.path().join("certificate.pem");
+    let pem = pem.to_str().unwrap();
+    fs::write(pem, certificate_and_key("mail.example.org")).unwrap();
     for option in options {
         let start = format!("#{} = ", option.name);
         let at = lines.iter().position(|line| line.starts_with(&start));
@@ -133,10 +140,19 @@ fn the_example_has_every_option_with_its_default() {
         if let Some(default) = option.default {
             assert_eq!(line, option.toml(&[default]));
         }
-        // Who is to be become has to be there.
-        let line = &line.replace("user = \"mailoop\"", "user = \"nobody\"");
+        // Who is to be become has to be there, and so have files.
+        let line = &line
+            .replace("user = \"mailoop\"", "user = \"nobody\"")
+            .replace("/etc/mailoop/fullchain.pem", pem)
+            .replace("/etc/mailoop/privkey.pem", pem);
         fs::write(&path, line).unwrap();
-        let output = check(&["--config", path.to_str().unwrap()]);
+        let company: &[&str] = match option.name {
+            "listen-tls" => &["--tls-self-signed", "--domain", "example.org"],
+            "tls-cert" => &["--tls-key", pem],
+            "tls-key" => &["--tls-cert", pem],
+            _ => &[],
+        };
+        let output = check(&[&["--config", path.to_str().unwrap()], company].concat());
         let said = String::from_utf8(output.stdout).unwrap();
         let heard = said
             .lines()

@@ -10,9 +10,12 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::dialogue::{Dialogue, Step, matches};
-use common::memory::MemoryServer;
+use common::dialogue::{Dialogue, Step, Way, matches};
+use common::memory::{Client, MemoryServer};
 use common::{TestServer, files, without_trace};
+
+/// In TLS longer dialogues do not come octet by octet.
+const OCTET_BY_OCTET_MAX: usize = 4096;
 
 /// Plays a dialogue against sessions in memory, what the client says cut in two at octet `cut` of it all.
 fn play_in_memory(dialogue: &Dialogue, cut: usize) {
@@ -23,14 +26,49 @@ fn play_in_memory(dialogue: &Dialogue, cut: usize) {
         Some(address) => server.connect_from(address, &dialogue.early),
         None => server.connect_and_say(&dialogue.early),
     };
+    play(&mut server, &client, dialogue, cut);
+}
+
+/// Plays it in TLS, every octet of which comes by itself or, if it is to be `fast`, as it was sent.
+fn play_in_memory_in_tls(dialogue: &Dialogue, way: Way, fast: bool) {
+    let options: Vec<_> = dialogue.options.iter().map(String::as_str).collect();
+    let mut server = MemoryServer::start(&options);
+    server.shelf().blocked.clone_from(&dialogue.blocked);
+    let client = match &dialogue.from {
+        Some(address) => server.connect_from(address, b""),
+        None => server.connect(),
+    };
+    if way == Way::ByStartTls {
+        assert!(client.text().starts_with("220 "), "{}", dialogue.name);
+        let hello = if options.contains(&"--listen-lmtp") {
+            "LHLO"
+        } else {
+            "EHLO"
+        };
+        server.send(&client, format!("{hello} client\r\n").as_bytes());
+        assert!(
+            client.text().contains("250-STARTTLS\r\n"),
+            "{}",
+            dialogue.name
+        );
+        server.send(&client, b"STARTTLS\r\n");
+        assert_eq!(client.text(), "220 2.0.0 Ready to start TLS\r\n");
+    }
+    let piece = if fast { usize::MAX } else { 1 };
+    server.begin_tls(&client, piece);
+    play(&mut server, &client, dialogue, 0);
+}
+
+/// Plays it with a client of this server.
+fn play(server: &mut MemoryServer, client: &Client, dialogue: &Dialogue, cut: usize) {
     let mut sent = 0;
     for (index, step) in dialogue.steps.iter().enumerate() {
         let place = || format!("{}, step {index}, cut at {cut}", dialogue.name);
         match step {
             Step::Client(bytes) => {
                 let (first, rest) = bytes.split_at(cut.saturating_sub(sent).min(bytes.len()));
-                server.send(&client, first);
-                server.send(&client, rest);
+                server.send(client, first);
+                server.send(client, rest);
                 sent += bytes.len();
             }
             Step::Server(expected) => {
@@ -76,6 +114,21 @@ fn with_lf(text: &[u8]) -> Vec<u8> {
 fn in_memory() {
     for dialogue in Dialogue::all() {
         play_in_memory(&dialogue, 0);
+    }
+}
+
+#[test]
+fn in_memory_in_tls() {
+    for way in [Way::ByStartTls, Way::FromTheStart] {
+        let all = Dialogue::all().into_iter();
+        let dialogues: Vec<_> = all.filter_map(|dialogue| dialogue.secured(way)).collect();
+        assert!(dialogues.len() > 20, "where are the dialogues?");
+        for dialogue in &dialogues {
+            play_in_memory_in_tls(dialogue, way, true);
+            if dialogue.client_octets() < OCTET_BY_OCTET_MAX {
+                play_in_memory_in_tls(dialogue, way, false);
+            }
+        }
     }
 }
 

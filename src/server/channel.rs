@@ -7,7 +7,9 @@ use std::io::{self, ErrorKind};
 
 use bytes::{Buf, BytesMut};
 
-use super::transport::Transport;
+use super::tls::Acceptor;
+use super::transport::{Link, Transport};
+use crate::smtp::security::Security;
 
 /// Readiness of a socket, as one event tells it.
 #[derive(Clone, Copy, Debug)]
@@ -76,22 +78,24 @@ impl<T: Transport> Channel<T> {
     /// # Errors
     /// What the socket said, unless it only was not the time.
     pub fn fill(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Fill)> {
-        let received = loop {
-            match self.transport.read(buffer) {
-                Ok(received) => break received,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.ready.readable = false;
-                    return Ok((0, Fill::Drained));
-                }
-                Err(error) => return Err(error),
+        let received = match self.transport.read(buffer) {
+            Ok(received) => received,
+            // A signal, or a record of TLS without text, came instead.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                return Ok((0, Fill::BufferFull));
             }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.ready.readable = false;
+                return Ok((0, Fill::Drained));
+            }
+            Err(error) => return Err(error),
         };
         if received == 0 {
             return Ok((0, Fill::Eof));
         }
         self.bytes_in += received as u64;
-        let drained = T::SHORT_READ_DRAINS && received < buffer.len() && !self.ready.read_on;
+        let drained =
+            received < buffer.len() && self.transport.short_read_drains() && !self.ready.read_on;
         self.ready.readable = !drained;
         Ok((
             received,
@@ -129,12 +133,17 @@ impl<T: Transport> Channel<T> {
     /// Writes as much of `bytes` as the socket takes, and returns how much that was.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut written = 0;
-        while written < bytes.len() && self.ready.writable {
-            match self.transport.write(&bytes[written..]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+        while self.ready.writable && (self.transport.held() > 0 || written < bytes.len()) {
+            let taken = if self.transport.held() > 0 {
+                self.transport.flush().map(|()| None)
+            } else {
+                self.transport.write(&bytes[written..]).map(Some)
+            };
+            match taken {
+                Ok(Some(0)) => return Err(ErrorKind::WriteZero.into()),
                 Ok(taken) => {
-                    written += taken;
-                    self.bytes_out += taken as u64;
+                    written += taken.unwrap_or_default();
+                    self.bytes_out += taken.unwrap_or_default() as u64;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.ready.writable = false,
@@ -146,12 +155,17 @@ impl<T: Transport> Channel<T> {
 
     /// Octets that wait for the socket to have room.
     pub fn unsent(&self) -> usize {
-        self.output.len()
+        self.output.len() + self.transport.held()
     }
 
     /// Drops output that will not be sent.
     pub fn discard_output(&mut self) {
         self.output = BytesMut::new();
+    }
+
+    /// Tells the peer that this was all, if the transport has a word for it.
+    pub fn take_leave(&mut self) {
+        self.transport.take_leave();
     }
 
     /// Tells the peer that nothing more will be written.
@@ -170,5 +184,31 @@ impl<T: Transport> Channel<T> {
     /// Octets written so far.
     pub fn bytes_out(&self) -> u64 {
         self.bytes_out
+    }
+}
+
+impl<T: Transport> Channel<Link<T>> {
+    /// Begins TLS: with what the peer has sent `early` of it, and behind the replies that are not sent yet.
+    ///
+    /// # Errors
+    /// The system refuses what TLS needs.
+    pub(super) fn begin_tls(&mut self, acceptor: &Acceptor, early: BytesMut) -> io::Result<()> {
+        let unsent = std::mem::take(&mut self.output);
+        self.transport.begin_tls(acceptor, early, unsent)
+    }
+
+    /// Goes on with the handshake after one more read; what protects the connection once it is done.
+    ///
+    /// # Errors
+    /// What the socket said, unless it only was not the time, and what is wrong with what the peer said.
+    pub(super) fn handshake(&mut self) -> io::Result<Option<Security>> {
+        match self.transport.handshake() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.ready.readable = false;
+                Ok(None)
+            }
+            done => done,
+        }
     }
 }

@@ -20,7 +20,8 @@ use super::census::Presence;
 use super::channel::{Channel, Fill, Readiness};
 use super::cidr::Cidr;
 use super::listener::PeerAddress;
-use super::transport::Transport;
+use super::tls::Acceptor;
+use super::transport::{Link, Transport};
 use crate::smtp::event::{Farewell, Phase};
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
@@ -32,6 +33,8 @@ use crate::store::{Draft, Outcome, Store, Ticket};
 pub const READ_BYTES_MAX: usize = 32 * 1024;
 /// How many bytes a connection may read in one turn before others have theirs.
 const TURN_BYTES_MAX: usize = 4 * READ_BYTES_MAX;
+/// As how many bytes a read counts at least, for what it costs: one of TLS may give no text at all.
+const READ_COST_BYTES: usize = 1024;
 /// How long a connection that was told good-bye stays open for the peer to read that.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -55,6 +58,8 @@ pub struct Turn<'a> {
     pub limits: &'a Limits,
     /// Who may say by XCLIENT for whom it speaks.
     pub spokesmen: &'a [Cidr],
+    /// What it takes to begin TLS, if there is a certificate.
+    pub tls: Option<&'a Acceptor>,
     /// Where mail goes.
     pub store: &'a mut dyn Store,
     /// Where replies are gathered, so that one write takes all of a turn; empty before and after.
@@ -91,7 +96,7 @@ impl Drain {
 pub struct Connection<T> {
     id: ConnectionId,
     peer: PeerAddress,
-    channel: Channel<T>,
+    channel: Channel<Link<T>>,
     session: Session,
     stage: Stage,
     message: Message,
@@ -105,6 +110,10 @@ pub struct Connection<T> {
 enum Stage {
     /// Accepted from a proxy, which is to say first whom it speaks for.
     AwaitingProxyHeader,
+    /// To begin with TLS, which it has not yet.
+    ToSecure,
+    /// In the handshake of TLS, until this instant at most.
+    Securing(Instant),
     /// Accepted, or to go on with another client, and that one has neither said nor heard anything yet.
     New,
     /// The session runs.
@@ -116,6 +125,17 @@ enum Stage {
     Lingering(Closed, Instant),
     /// Over.
     Gone(Closed),
+}
+
+impl Stage {
+    /// What connections begin with on which this `service` is spoken.
+    fn first(service: Service) -> Self {
+        if service.begins_with_tls() {
+            Self::ToSecure
+        } else {
+            Self::New
+        }
+    }
 }
 
 /// The message of the present transaction, as the store knows it.
@@ -153,9 +173,9 @@ impl<T: Transport> Connection<T> {
         Self {
             id,
             peer,
-            channel: Channel::new(transport),
+            channel: Channel::new(Link::new(transport)),
             session: Session::new(policy, service, peer.peer()),
-            stage: Stage::New,
+            stage: Stage::first(service),
             message: Message::None,
             input: BytesMut::new(),
             patience: Patience::new(now),
@@ -181,6 +201,8 @@ impl<T: Transport> Connection<T> {
     pub fn on_ready(&mut self, turn: &mut Turn<'_>) -> Next {
         let next = match &mut self.stage {
             Stage::AwaitingProxyHeader => self.read_proxy_header(turn),
+            Stage::ToSecure => self.begin_tls(turn),
+            Stage::Securing(_) => self.handshake(turn),
             Stage::New => self.greet(turn),
             Stage::Open => self.converse(turn),
             Stage::Lingering(..) => self.discard_input(turn),
@@ -211,8 +233,12 @@ impl<T: Transport> Connection<T> {
     pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
         match &self.stage {
             Stage::AwaitingProxyHeader => Some(self.proxy_header_deadline(limits)),
-            Stage::New | Stage::Open => self.patience.deadline(self.session.phase(), limits),
-            Stage::Leaving(_, until) | Stage::Lingering(_, until) => Some(*until),
+            Stage::ToSecure | Stage::New | Stage::Open => {
+                self.patience.deadline(self.session.phase(), limits)
+            }
+            Stage::Securing(until) | Stage::Leaving(_, until) | Stage::Lingering(_, until) => {
+                Some(*until)
+            }
             Stage::Gone(_) => None,
         }
     }
@@ -222,6 +248,8 @@ impl<T: Transport> Connection<T> {
         let phase = self.session.phase();
         match self.stage {
             Stage::AwaitingProxyHeader => self.vanish(Closed::ByProxy, turn),
+            // Whoever does not speak TLS would not understand a reply in it.
+            Stage::ToSecure | Stage::Securing(_) => self.vanish(Closed::ByDeadline(phase), turn),
             Stage::New | Stage::Open if self.is_kept_waiting(turn.store) => {
                 self.patience.progress(turn.now);
                 self.patience.enter_phase(turn.now, self.channel.bytes_in());
@@ -253,10 +281,7 @@ impl<T: Transport> Connection<T> {
 
     /// Whether it was not told good-bye yet.
     fn is_open(&self) -> bool {
-        matches!(
-            self.stage,
-            Stage::AwaitingProxyHeader | Stage::New | Stage::Open | Stage::Leaving(..)
-        )
+        !matches!(self.stage, Stage::Lingering(..) | Stage::Gone(_))
     }
 
     /// What it counts as. Until a proxy has said whom it speaks for, it is nobody's.
@@ -280,7 +305,7 @@ impl<T: Transport> Connection<T> {
         let mut budget = TURN_BYTES_MAX;
         while self.channel.is_readable() && budget > 0 {
             let (received, fill) = self.channel.fill(turn.buffer)?;
-            budget = budget.saturating_sub(received);
+            budget = budget.saturating_sub(received.max(READ_COST_BYTES));
             if fill == Fill::Eof {
                 self.give_up();
                 return Ok(Next::Wait);
@@ -334,6 +359,7 @@ impl<T: Transport> Connection<T> {
             Closed::BySession(Farewell::Quit) => !self.channel.is_readable(),
             Closed::BySession(_) | Closed::ByDeadline(_) | Closed::ByProxy => false,
         };
+        self.channel.take_leave();
         if peer_is_done || self.channel.shutdown_write().is_err() {
             self.stage = Stage::Gone(closed);
             return Next::Reap;
@@ -359,7 +385,7 @@ impl<T: Transport> Connection<T> {
             Stage::Leaving(closed, _) | Stage::Lingering(closed, _) | Stage::Gone(closed) => {
                 Stage::Gone(closed)
             }
-            Stage::AwaitingProxyHeader | Stage::New | Stage::Open => Stage::Gone(Closed::ByPeer),
+            _ => Stage::Gone(Closed::ByPeer),
         };
     }
 }

@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::connection::{Connection, ConnectionId, Drain, Next, READ_BYTES_MAX, Turn};
 use super::deadlines::{Alarm, Deadlines};
 use super::listener::PeerAddress;
+use super::tls::Acceptor;
 use super::totals::{Reason, Totals};
 use super::transport::Transport;
 use crate::smtp::policy::Policy;
@@ -34,6 +35,8 @@ pub struct Connections<T> {
     proxies: Vec<Cidr>,
     /// Who may say by XCLIENT for whom it speaks.
     spokesmen: Vec<Cidr>,
+    /// What it takes to begin TLS, if there is a certificate.
+    tls: Option<Acceptor>,
     store: Box<dyn Store>,
     /// Those that used up their turn and have more to do.
     runnable: VecDeque<Name>,
@@ -92,6 +95,7 @@ impl<T: Transport> Connections<T> {
             limits,
             proxies: Vec::new(),
             spokesmen: Vec::new(),
+            tls: None,
             store,
             runnable: VecDeque::new(),
             congested: VecDeque::new(),
@@ -121,6 +125,11 @@ impl<T: Transport> Connections<T> {
     /// Says who may say by XCLIENT for whom it speaks.
     pub fn set_spokesmen(&mut self, spokesmen: Vec<Cidr>) {
         self.spokesmen = spokesmen;
+    }
+
+    /// Says what it takes to begin TLS; whoever has begun goes on as it was.
+    pub fn set_tls(&mut self, tls: Option<Acceptor>) {
+        self.tls = tls;
     }
 
     /// Tells what time it is, once a tick.
@@ -373,6 +382,7 @@ impl<T: Transport> Connections<T> {
             date: self.scratch.clock.date(),
             limits: &self.limits,
             spokesmen: &self.spokesmen,
+            tls: self.tls.as_ref(),
             store: &mut *self.store,
             replies: &mut self.scratch.replies,
             buffer: &mut self.scratch.buffer[..],

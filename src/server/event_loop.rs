@@ -18,6 +18,7 @@ use super::connections::Connections;
 use super::descriptors::Reserve;
 use super::listener::{Accepted, BACKLOG, Listener, PeerAddress};
 use super::service_manager::{ServiceManager, State};
+use super::tls::Acceptor;
 use super::totals::Reason;
 use super::transport::{Plain, Transport};
 use super::{Limits, descriptors};
@@ -128,6 +129,11 @@ impl Server {
     /// Says who may say by XCLIENT for whom it speaks.
     pub fn set_spokesmen(&mut self, spokesmen: Vec<Cidr>) {
         self.connections.set_spokesmen(spokesmen);
+    }
+
+    /// Says what it takes to begin TLS; whoever has begun goes on as it was.
+    pub fn set_tls(&mut self, tls: Option<Acceptor>) {
+        self.connections.set_tls(tls);
     }
 
     /// Serves until a signal, or enough messages, end it, or until there is something to reload.

@@ -8,7 +8,7 @@
 //!
 //! `event_loop` owns the poll, the [`listener`]s and the signals, and hands readiness to [`connections`],
 //! the slab of [`connection`]s with all that concerns more than one of them. A connection is generic over its
-//! [`transport`]. Who connects through a trusted [`proxy`], named by its [`cidr`], is known from a header in front.
+//! [`transport`], which begins [`tls`] where that is asked for. Who connects through a trusted [`proxy`], named by its [`cidr`], is known from a header in front.
 //! Where a service manager starts the program, listeners may come by [`activation`].
 
 pub mod activation;
@@ -25,6 +25,11 @@ pub mod listener;
 mod log_line;
 pub mod proxy;
 mod service_manager;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_absent.rs"]
+pub mod tls;
 pub mod totals;
 pub mod transport;
 

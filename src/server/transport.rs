@@ -3,17 +3,21 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
+use bytes::BytesMut;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
+use super::tls::{Acceptor, Tls};
+use crate::smtp::security::Security;
+
 /// A non-blocking stream of bytes. `WouldBlock` is its normal way to say "not now"; the loop tells when to try
 /// again.
 pub trait Transport {
-    /// Whether a read that returns less than was asked for has drained the socket, so that no second read is
-    /// needed to hear `WouldBlock`. It is so on Linux for sockets (epoll(7), question 9), unless
+    /// Whether a read that returned less than was asked for has drained it, so that no second read is needed to hear
+    /// `WouldBlock`. It is so on Linux for sockets (epoll(7), question 9), unless
     /// [`Readiness::read_on`](super::channel::Readiness::read_on) was told.
-    const SHORT_READ_DRAINS: bool;
+    fn short_read_drains(&self) -> bool;
 
     /// Reads what is there; 0 means that the peer will send no more.
     ///
@@ -32,6 +36,22 @@ pub trait Transport {
     /// # Errors
     /// What the socket said.
     fn shutdown_write(&mut self) -> io::Result<()>;
+
+    /// Octets that it has taken but that wait for the socket to have room.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// Writes what is [`held`](Self::held).
+    ///
+    /// # Errors
+    /// As [`Write::write`].
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Tells the peer that this was all, if the transport has a word for it.
+    fn take_leave(&mut self) {}
 }
 
 /// A socket as it is, in the clear.
@@ -44,7 +64,9 @@ pub enum Plain {
 }
 
 impl Transport for Plain {
-    const SHORT_READ_DRAINS: bool = cfg!(target_os = "linux");
+    fn short_read_drains(&self) -> bool {
+        cfg!(target_os = "linux")
+    }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -80,5 +102,88 @@ impl Plain {
         #[cfg(target_os = "linux")]
         let interest = interest | Interest::PRIORITY;
         source.register(registry, token, interest)
+    }
+}
+
+/// What a connection is carried by: a transport in the clear, and from some point on TLS over it.
+pub struct Link<T> {
+    socket: T,
+    tls: Option<Box<Tls>>,
+}
+
+impl<T: Transport> Link<T> {
+    /// In the clear.
+    pub(super) fn new(socket: T) -> Self {
+        Self { socket, tls: None }
+    }
+
+    /// Begins TLS, which the peer may have done as well: `early` is what it has sent of that. What is `unsent` goes out
+    /// before, in the clear.
+    ///
+    /// # Errors
+    /// The system refuses what TLS needs.
+    pub(super) fn begin_tls(
+        &mut self,
+        acceptor: &Acceptor,
+        early: BytesMut,
+        unsent: BytesMut,
+    ) -> io::Result<()> {
+        self.tls = Some(Box::new(acceptor.begin(early, unsent)?));
+        Ok(())
+    }
+
+    /// Goes on with the handshake after one more read; what protects the connection once it is done.
+    ///
+    /// # Errors
+    /// As [`Transport::read`], and what is wrong with what the peer said.
+    pub(super) fn handshake(&mut self) -> io::Result<Option<Security>> {
+        match &mut self.tls {
+            Some(tls) => tls.handshake(&mut self.socket),
+            None => Ok(None),
+        }
+    }
+}
+
+impl<T: Transport> Transport for Link<T> {
+    fn short_read_drains(&self) -> bool {
+        match &self.tls {
+            Some(tls) => tls.is_drained(),
+            None => self.socket.short_read_drains(),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => tls.read(&mut self.socket, buffer),
+            None => self.socket.read(buffer),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => tls.write(&mut self.socket, bytes),
+            None => self.socket.write(bytes),
+        }
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.socket.shutdown_write()
+    }
+
+    fn held(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.held())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => tls.flush(&mut self.socket),
+            None => Ok(()),
+        }
+    }
+
+    fn take_leave(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.take_leave(&mut self.socket);
+        }
     }
 }

@@ -27,6 +27,8 @@ pub enum Command<'a> {
     Bdat(Chunk),
     /// `BDAT` with something wrong in it, before so many octets; `None` if that cannot be read, or is beyond counting.
     BadBdat(Option<u64>),
+    /// `STARTTLS` (RFC 3207 §4).
+    StartTls,
     /// `RSET`.
     Rset,
     /// `NOOP`.
@@ -101,8 +103,9 @@ impl<'a> Command<'a> {
             b"VRFY" if argument.is_empty() => Err(reply::BAD_ARGUMENT),
             b"VRFY" => Ok(Self::Vrfy),
             b"XCLIENT" => Ok(Self::Xclient(argument)),
-            b"EXPN" | b"STARTTLS" | b"AUTH" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML"
-            | b"SAML" | b"BURL" | b"XFORWARD" => Ok(Self::NotOffered),
+            b"STARTTLS" => no_argument(argument, Self::StartTls),
+            b"EXPN" | b"AUTH" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML"
+            | b"BURL" | b"XFORWARD" => Ok(Self::NotOffered),
             b"GET" | b"POST" | b"CONNECT" => Ok(Self::WrongProtocol),
             _ => Err(reply::UNKNOWN_COMMAND),
         }

@@ -26,6 +26,8 @@ pub enum Event<'a> {
     AbortMessage,
     /// Go on with this client instead, as if it had just connected: `Session::meet`, then `Session::greet`.
     NewClient(Box<Attributes>),
+    /// Go on in TLS: `Session::start_tls`, and `Session::secure` once its handshake is done, or `Session::refuse`.
+    StartTls,
     /// Nothing: text of a message that will be refused was thrown away.
     Discarded,
     /// A message that was refused has ended and got this reply.

@@ -14,6 +14,8 @@ pub struct Policy {
     pub domains: Vec<String>,
     /// Which mailboxes the addresses in them lead to.
     pub directory: Directory,
+    /// Whether there is a certificate to begin TLS with.
+    pub tls: bool,
     /// What a line that ends in a bare LF is.
     pub bare_newline: BareNewline,
     /// The classroom dialect: another line that ends a message.

@@ -32,6 +32,7 @@ replies! {
     SENDER_OK             = 250 "2.1.0" "Ok";
     RECIPIENT_OK          = 250 "2.1.5" "Ok";
     CANNOT_VERIFY         = 252 "2.1.5" "Send some mail, I'll try my best";
+    READY_FOR_TLS         = 220 "2.0.0" "Ready to start TLS";
     BYE                   = 221 "2.0.0" "Bye";
 
     SHUTTING_DOWN         = 421 "4.3.2" "Service shutting down, try again later";
@@ -42,6 +43,7 @@ replies! {
     MAILBOX_LIMIT         = 452 "4.2.2" "Error: no more mailboxes are created here";
     STORE_FULL            = 452 "4.3.1" "Error: insufficient system storage";
     TOO_MANY_RECIPIENTS   = 452 "4.5.3" "Error: too many recipients";
+    TLS_UNAVAILABLE       = 454 "4.7.0" "Error: TLS not available now, try again later";
 
     UNKNOWN_COMMAND       = 500 "5.5.1" "Error: command not recognized";
     LINE_TOO_LONG         = 500 "5.5.2" "Error: line too long";
@@ -53,6 +55,7 @@ replies! {
     HELLO_FIRST           = 503 "5.5.1" "Error: send HELO or EHLO first";
     LHLO_FIRST            = 503 "5.5.1" "Error: send LHLO first";
     IN_TRANSACTION        = 503 "5.5.1" "Error: a mail transaction is under way";
+    TLS_ACTIVE            = 503 "5.5.1" "Error: TLS is active already";
     NESTED_MAIL           = 503 "5.5.1" "Error: nested MAIL command";
     MAIL_FIRST            = 503 "5.5.1" "Error: need MAIL command";
     RECIPIENT_FIRST       = 503 "5.5.1" "Error: need RCPT command";

@@ -10,13 +10,15 @@ pub enum Service {
     /// SMTP (RFC 5321).
     #[default]
     Smtp,
+    /// SMTP over TLS from the first octet (RFC 8314 §3).
+    Smtps,
     /// LMTP (RFC 2033), which answers for each recipient.
     Lmtp,
 }
 
 impl Service {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::Smtp, Self::Lmtp];
+    pub const ALL: [Self; 3] = [Self::Smtp, Self::Smtps, Self::Lmtp];
 
     /// The one with this name.
     #[must_use]
@@ -30,15 +32,22 @@ impl Service {
     pub fn name(self) -> &'static str {
         match self {
             Self::Smtp => "smtp",
+            Self::Smtps => "smtps",
             Self::Lmtp => "lmtp",
         }
+    }
+
+    /// Whether nothing is said before TLS protects it.
+    #[must_use]
+    pub fn begins_with_tls(self) -> bool {
+        self == Self::Smtps
     }
 
     /// How the greeting calls it.
     #[must_use]
     pub fn greeting(self) -> &'static str {
         match self {
-            Self::Smtp => "ESMTP",
+            Self::Smtp | Self::Smtps => "ESMTP",
             Self::Lmtp => "LMTP",
         }
     }
@@ -46,7 +55,7 @@ impl Service {
     /// The reply to who does not say hello first.
     pub(super) fn hello_first(self) -> Reply {
         match self {
-            Self::Smtp => reply::HELLO_FIRST,
+            Self::Smtp | Self::Smtps => reply::HELLO_FIRST,
             Self::Lmtp => reply::LHLO_FIRST,
         }
     }
@@ -62,9 +71,9 @@ impl Service {
     #[must_use]
     pub fn protocol(self, extended: bool, smtputf8: bool) -> &'static str {
         match (self, smtputf8) {
-            (Self::Smtp, true) => "UTF8SMTP",
-            (Self::Smtp, false) if extended => "ESMTP",
-            (Self::Smtp, false) => "SMTP",
+            (Self::Smtp | Self::Smtps, true) => "UTF8SMTP",
+            (Self::Smtp | Self::Smtps, false) if extended => "ESMTP",
+            (Self::Smtp | Self::Smtps, false) => "SMTP",
             (Self::Lmtp, true) => "UTF8LMTP",
             (Self::Lmtp, false) => "LMTP",
         }

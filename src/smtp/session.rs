@@ -14,6 +14,7 @@
 mod chunks;
 mod hello;
 mod message;
+mod starttls;
 mod transaction;
 mod xclient;
 
@@ -187,6 +188,7 @@ impl Session {
             (_, Command::Help) => self.help(out),
             (_, Command::Vrfy) => self.answer(reply::CANNOT_VERIFY, out),
             (_, Command::Xclient(argument)) => self.xclient(argument, more_input, out),
+            (_, Command::StartTls) => self.ask_for_tls(more_input, out),
             (_, Command::NotOffered) => self.answer(reply::COMMAND_NOT_OFFERED, out),
             (_, Command::WrongProtocol) => {
                 self.dismiss(reply::WRONG_PROTOCOL, Farewell::Error, out)
@@ -313,6 +315,12 @@ impl Session {
             let hostname = &self.policy.hostname;
             trace::write(out, envelope, id, hostname, date);
         }
+    }
+
+    /// What is spoken.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        self.service
     }
 
     /// What the session has done so far.

@@ -6,6 +6,7 @@
 //! config: [aliases]              a line of its configuration file
 //! blocked: a@example.org         nothing can be delivered to this mailbox
 //! whole: why                     the client's lines must not be cut apart
+//! clear: why                     it is another dialogue in TLS
 //! from: 192.0.2.1:25             where the client is, if not on a unix socket
 //! early: NOOP\r\n                said before the greeting
 //! C: a line, and its CRLF        lines in a row are sent at once
@@ -37,6 +38,8 @@ pub struct Dialogue {
     pub blocked: Vec<String>,
     /// Whether the client's bytes may arrive in pieces.
     pub cuttable: bool,
+    /// Whether it is the same in TLS.
+    pub securable: bool,
     /// Where the client connects from, if it is on the network.
     pub from: Option<String>,
     /// What is sent before the greeting.
@@ -44,6 +47,15 @@ pub struct Dialogue {
     pub steps: Vec<Step>,
     /// The messages stored in the end, lines ending in LF.
     pub stored: Vec<Vec<u8>>,
+}
+
+/// How a dialogue gets into TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By STARTTLS.
+    ByStartTls,
+    /// It begins there.
+    FromTheStart,
 }
 
 /// One side has its say.
@@ -77,6 +89,7 @@ impl Dialogue {
             folder: None,
             blocked: Vec::new(),
             cuttable: true,
+            securable: true,
             from: None,
             early: Vec::new(),
             steps: Vec::new(),
@@ -120,6 +133,7 @@ impl Dialogue {
                 ("config", line) => self.config += &format!("{line}\n"),
                 ("blocked", mailbox) => self.blocked.push(mailbox.to_owned()),
                 ("whole", _) => self.cuttable = false,
+                ("clear", _) => self.securable = false,
                 ("from", address) => self.from = Some(address.to_owned()),
                 ("early", early) => self.early = unescape(early),
                 ("closed", _) => self.steps.push(Step::Closed),
@@ -139,6 +153,27 @@ impl Dialogue {
             Some(Step::Client(said)) => said.extend(bytes),
             _ => self.steps.push(Step::Client(bytes.to_vec())),
         }
+    }
+
+    /// The same dialogue, for a server and a client that are in TLS already: after STARTTLS nobody is greeted again.
+    pub fn secured(mut self, way: Way) -> Option<Self> {
+        let listens = self
+            .options
+            .iter()
+            .any(|option| option.starts_with("--listen"));
+        if !self.securable || !self.early.is_empty() || (way == Way::FromTheStart && listens) {
+            return None;
+        }
+        self.options.push("--tls-self-signed".to_owned());
+        if way == Way::FromTheStart {
+            let listen = ["--listen-tls", "127.0.0.1:0"].map(str::to_owned);
+            self.options.extend(listen);
+        } else if let Some(Step::Server(greeting)) = self.steps.first_mut() {
+            let (_, rest) = greeting.split_once('\n').unwrap();
+            *greeting = rest.to_owned();
+        }
+        self.name = format!("{} in TLS, {way:?}", self.name);
+        Some(self)
     }
 
     /// How many octets the client sends.

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -13,11 +13,15 @@ use mailoop::config::sources::Sources;
 use mailoop::server::channel::Readiness;
 use mailoop::server::connections::Connections;
 use mailoop::server::listener::PeerAddress;
+use mailoop::server::tls::Acceptor;
 use mailoop::server::transport::Transport;
 use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
 use mailoop::smtp::path::Mailbox;
 use mailoop::smtp::service::Service;
 use mailoop::store::{Draft, Failure, Finished, Outcome, Store, Ticket};
+use rustls::ClientConnection;
+
+use super::tls;
 
 /// The configuration that these options of `mailoop serve` make.
 pub fn config(options: &[&str]) -> Config {
@@ -91,22 +95,27 @@ pub struct MemoryServer {
     service: Service,
     shelf: Rc<RefCell<Shelf>>,
     now: Instant,
+    /// How many octets of what a client sends in TLS come at once.
+    piece: usize,
 }
 
 impl MemoryServer {
     pub fn start(options: &[&str]) -> Self {
-        let config = config(options);
+        let mut config = config(options);
+        let acceptor = config.certificates.take().map(Acceptor::new);
         let named = config.listen.first().map(|(service, _)| *service);
         let shelf = Rc::new(RefCell::new(Shelf::default()));
         let store = Box::new(MemoryStore(Rc::clone(&shelf)));
         let now = Instant::now();
         let mut connections = Connections::new(Rc::new(config.policy), config.limits, store, now);
         connections.set_spokesmen(config.xclient_from);
+        connections.set_tls(acceptor.map(|acceptor| acceptor.expect("random octets")));
         let mut server = Self {
             connections,
             service: named.unwrap_or_default(),
             shelf,
             now,
+            piece: usize::MAX,
         };
         server.advance(Duration::ZERO);
         server
@@ -151,17 +160,36 @@ impl MemoryServer {
         self.connections
             .add(MemoryTransport(Rc::clone(&wire)), self.service, peer);
         self.settle();
-        Client { key, wire }
+        let tls = RefCell::new(None);
+        Client { key, wire, tls }
     }
 
     pub fn connect(&mut self) -> Client {
         self.connect_and_say(b"")
     }
 
-    /// Sends `bytes`, and lets the server do all that it can.
+    /// Sends `bytes`, in TLS if that has begun, and lets the server do all that it can.
     pub fn send(&mut self, client: &Client, bytes: &[u8]) {
+        for piece in client.sealed(bytes).chunks(self.piece) {
+            self.send_raw(client, piece);
+        }
+    }
+
+    /// Sends these bytes as they are.
+    pub fn send_raw(&mut self, client: &Client, bytes: &[u8]) {
         client.wire.borrow_mut().to_server.extend(bytes);
         self.wake(client, false);
+    }
+
+    /// Lets the client begin TLS; from here on what it sends comes in pieces of so many octets.
+    pub fn begin_tls(&mut self, client: &Client, piece: usize) {
+        client.tls.replace(Some(tls::client()));
+        self.piece = piece;
+        while client.is_handshaking() && !client.is_closed() {
+            self.send(client, b"");
+            client.unseal();
+        }
+        self.send(client, b"");
     }
 
     /// Sends `bytes` and tells the server, but lets it have only the turn that comes of this.
@@ -290,12 +318,75 @@ impl MemoryServer {
 pub struct Client {
     key: usize,
     wire: Rc<RefCell<Wire>>,
+    tls: RefCell<Option<ClientConnection>>,
 }
 
 impl Client {
     /// What the server has said since the last call.
     pub fn received(&self) -> Vec<u8> {
+        if self.tls.borrow().is_some() {
+            self.unseal();
+            let mut text = Vec::new();
+            if let Some(tls) = &mut *self.tls.borrow_mut() {
+                // It ends where there is no more, well or not.
+                let _ = tls.reader().read_to_end(&mut text);
+            }
+            return text;
+        }
+        self.received_raw()
+    }
+
+    /// The same as it came over the wire.
+    pub fn received_raw(&self) -> Vec<u8> {
         std::mem::take(&mut self.wire.borrow_mut().from_server)
+    }
+
+    /// What is to be sent to say `text`.
+    pub fn sealed(&self, text: &[u8]) -> Vec<u8> {
+        match &mut *self.tls.borrow_mut() {
+            Some(tls) => {
+                tls.writer().write_all(text).unwrap();
+                let mut sealed = Vec::new();
+                while tls.wants_write() {
+                    tls.write_tls(&mut sealed).unwrap();
+                }
+                sealed
+            }
+            None => text.to_vec(),
+        }
+    }
+
+    /// Takes what the server has said in TLS.
+    fn unseal(&self) {
+        let sealed = self.received_raw();
+        if let Some(tls) = &mut *self.tls.borrow_mut() {
+            let mut rest = &sealed[..];
+            while !rest.is_empty() {
+                tls.read_tls(&mut rest).unwrap();
+                tls.process_new_packets().unwrap();
+            }
+        }
+    }
+
+    fn is_handshaking(&self) -> bool {
+        let tls = self.tls.borrow();
+        tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
+    /// Has the client say in TLS that this was all; what is to be sent for that.
+    pub fn sealed_farewell(&self) -> Vec<u8> {
+        if let Some(tls) = &mut *self.tls.borrow_mut() {
+            tls.send_close_notify();
+        }
+        self.sealed(b"")
+    }
+
+    /// Whether the server has said in TLS that this was all.
+    pub fn has_farewell(&self) -> bool {
+        self.unseal();
+        let mut tls = self.tls.borrow_mut();
+        let state = tls.as_mut().map(|tls| tls.process_new_packets().unwrap());
+        state.is_some_and(|state| state.peer_has_closed())
     }
 
     pub fn text(&self) -> String {
@@ -351,7 +442,9 @@ impl Wire {
 pub struct MemoryTransport(Rc<RefCell<Wire>>);
 
 impl Transport for MemoryTransport {
-    const SHORT_READ_DRAINS: bool = false;
+    fn short_read_drains(&self) -> bool {
+        false
+    }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();

@@ -9,6 +9,7 @@ pub mod dialogue;
 pub mod memory;
 pub mod processes;
 pub mod program;
+pub mod tls;
 pub mod tracer;
 
 use std::fs::{self, File};

@@ -295,11 +295,13 @@ impl Wire {
     }
 }
 
-/// The server's end of a wire; `DRAINS` as [`Transport::SHORT_READ_DRAINS`].
+/// The server's end of a wire; `DRAINS` as [`Transport::short_read_drains`].
 pub struct SimTransport<const DRAINS: bool>(pub Rc<RefCell<Wire>>);
 
 impl<const DRAINS: bool> Transport for SimTransport<DRAINS> {
-    const SHORT_READ_DRAINS: bool = DRAINS;
+    fn short_read_drains(&self) -> bool {
+        DRAINS
+    }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.borrow_mut().read(buffer, DRAINS)

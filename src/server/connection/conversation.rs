@@ -6,7 +6,7 @@ use std::slice;
 
 use bytes::BytesMut;
 
-use super::{Closed, Connection, Message, Next, TURN_BYTES_MAX, Turn};
+use super::{Closed, Connection, Message, Next, READ_COST_BYTES, TURN_BYTES_MAX, Turn};
 use crate::server::channel::Fill;
 use crate::server::log_line::{Recipients, Value};
 use crate::server::transport::Transport;
@@ -29,6 +29,8 @@ enum Pause {
     OutputFull,
     /// It has another client, which is to be greeted.
     NewClient,
+    /// It is to go on in TLS.
+    StartTls,
     /// It is over.
     Over(Farewell),
 }
@@ -44,6 +46,7 @@ impl<T: Transport> Connection<T> {
                 Pause::Starved => {}
                 Pause::Commit => return Ok(Next::Wait),
                 Pause::NewClient => return Ok(Next::Again),
+                Pause::StartTls => return self.begin_tls(turn),
                 Pause::OutputFull => {
                     self.channel.send(turn.replies)?;
                     if self.channel.unsent() > 0 {
@@ -67,7 +70,7 @@ impl<T: Transport> Connection<T> {
                 return Ok(Next::StoreRoom);
             }
             let (received, fill) = self.channel.fill(turn.buffer)?;
-            budget = budget.saturating_sub(received);
+            budget = budget.saturating_sub(received.max(READ_COST_BYTES));
             if fill == Fill::Eof {
                 // Complete commands were answered; a message without its end is no message.
                 self.leave(Closed::ByPeer, turn);
@@ -156,6 +159,15 @@ impl<T: Transport> Connection<T> {
                     self.begin_anew(&client);
                     self.patience.progress(turn.now);
                     return Pause::NewClient;
+                }
+                Event::StartTls => {
+                    self.patience.progress(turn.now);
+                    if turn.tls.is_some() {
+                        self.session.start_tls(turn.replies);
+                        return Pause::StartTls;
+                    }
+                    // There was one when it was offered.
+                    self.session.refuse(reply::TLS_UNAVAILABLE, turn.replies);
                 }
                 Event::EndOfMessage => self.submit_message(turn),
                 Event::Close(farewell) => return Pause::Over(farewell),

@@ -50,7 +50,9 @@ impl Closed {
             Self::BySocket(error) => match error.kind() {
                 ErrorKind::ConnectionReset
                 | ErrorKind::BrokenPipe
-                | ErrorKind::ConnectionAborted => Reason::Peer,
+                | ErrorKind::ConnectionAborted
+                // TLS that ends without its good-bye.
+                | ErrorKind::UnexpectedEof => Reason::Peer,
                 _ => Reason::Error,
             },
         }

@@ -1,16 +1,17 @@
 //! The start of a connection: who it comes from, and the greeting.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
 
-use super::{Closed, Connection, Next, Stage, Turn};
+use super::{Closed, Connection, Next, READ_COST_BYTES, Stage, TURN_BYTES_MAX, Turn};
 use crate::server::Limits;
 use crate::server::channel::Fill;
 use crate::server::cidr::Cidr;
 use crate::server::listener::PeerAddress;
+use crate::server::log_line::Value;
 use crate::server::proxy::{self, Header, Source};
 use crate::server::transport::Transport;
 use crate::smtp::event::Farewell;
@@ -19,6 +20,8 @@ use crate::smtp::xclient::{Attributes, Trust};
 /// How long a proxy may take to say whom it speaks for: time for a retransmission, which takes 3 s (§2 of
 /// HAProxy's `doc/proxy-protocol.txt`).
 const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the handshake of TLS may take: a handful of round trips, with some retransmissions.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl<T: Transport> Connection<T> {
     /// Makes a connection that was just accepted wait for the header of its proxy.
@@ -46,7 +49,11 @@ impl<T: Transport> Connection<T> {
                     self.input.advance(length);
                     self.believe(source);
                     self.patience.progress(turn.now);
-                    return self.greet(turn);
+                    self.stage = Stage::first(self.session.service());
+                    return match self.stage {
+                        Stage::ToSecure => self.begin_tls(turn),
+                        _ => self.greet(turn),
+                    };
                 }
             }
         }
@@ -63,6 +70,53 @@ impl<T: Transport> Connection<T> {
             Source::Unix => PeerAddress::Unix,
             Source::Unknown => self.peer,
         };
+    }
+
+    /// Begins TLS: from here on nothing is in the clear but what was said already. What the client has sent behind the
+    /// header of its proxy belongs to TLS; behind STARTTLS it sends nothing, or it would not have come this far.
+    pub(super) fn begin_tls(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        let Some(acceptor) = turn.tls else {
+            return Err(io::Error::new(
+                ErrorKind::NotFound,
+                "there is no certificate",
+            ));
+        };
+        self.channel.send(turn.replies)?;
+        let early = mem::take(&mut self.input);
+        self.channel.begin_tls(acceptor, early)?;
+        let patience = HANDSHAKE_TIMEOUT.min(turn.limits.idle_timeout);
+        self.stage = Stage::Securing(turn.now + patience);
+        self.handshake(turn)
+    }
+
+    /// Reads until the handshake is done; from then on the session goes on as its greeting or its next command begins.
+    pub(super) fn handshake(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        let mut budget = TURN_BYTES_MAX;
+        while self.channel.is_readable() && budget > 0 {
+            budget = budget.saturating_sub(READ_COST_BYTES);
+            let security = self.channel.handshake().inspect_err(|error| {
+                log::info!("conn={} tls=failed reason={}", self.id, Value(error));
+            })?;
+            if let Some(security) = security {
+                let (id, version, cipher) = (self.id, security.version, security.cipher);
+                log::debug!("conn={id} tls={version} cipher={cipher}");
+                self.patience.progress(turn.now);
+                if self.session.secure(security) {
+                    return self.greet(turn);
+                }
+                self.stage = Stage::Open;
+                return self.converse(turn);
+            }
+        }
+        if turn.drain.ends(self.session.phase()) {
+            self.vanish(Closed::BySession(Farewell::Drain), turn);
+            return Ok(Next::Wait);
+        }
+        Ok(if self.channel.is_readable() {
+            Next::Again
+        } else {
+            Next::Wait
+        })
     }
 
     /// Goes on with the client that a spokesman names, in a turn of its own: who that is must be known before it may

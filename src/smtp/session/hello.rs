@@ -49,6 +49,9 @@ impl Session {
         out.extend_from_slice(b"250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n");
         out.extend_from_slice(b"250-SMTPUTF8\r\n");
         self.write_limits(out);
+        if self.offers_tls() {
+            out.extend_from_slice(b"250-STARTTLS\r\n");
+        }
         if self.trust == Trust::Others {
             let _ = write!(out, "250-{}\r\n", xclient::OFFER);
         }
@@ -78,7 +81,7 @@ impl Session {
     /// HELP: the commands of this session, whatever it asks about.
     pub(super) fn help(&self, out: &mut BytesMut) -> Event<'static> {
         let hello = match self.service {
-            Service::Smtp => "HELO EHLO",
+            Service::Smtp | Service::Smtps => "HELO EHLO",
             Service::Lmtp => "LHLO",
         };
         let status = self.extended().then_some(reply::OK.status);
@@ -86,8 +89,10 @@ impl Session {
             Trust::Others => " XCLIENT",
             Trust::Itself => "",
         };
-        let commands =
-            format_args!("Commands: {hello}{xclient} MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
+        let starttls = if self.offers_tls() { " STARTTLS" } else { "" };
+        let commands = format_args!(
+            "Commands: {hello}{starttls}{xclient} MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"
+        );
         write_reply(out, 214, status, commands);
         Event::Answered
     }

@@ -1,0 +1,53 @@
+//! The certificates that options name, read from their files.
+
+use std::fs;
+
+use super::settings::{Settings, Value};
+use super::values;
+use crate::exit::Failed;
+use crate::server::tls::{Certificate, CertificateError, Certificates};
+
+/// Reads them, or makes one; `None` if no option asks for any.
+///
+/// # Errors
+/// A file that cannot be read or holds something else, a certificate without its key, or both ways at once.
+pub(super) fn read(settings: &Settings) -> Result<Option<Certificates>, Failed> {
+    let certificates = settings.values("tls-cert");
+    let keys = settings.values("tls-key");
+    if settings.is_on("tls-self-signed")?
+        && let Some(flag) = settings.value("tls-self-signed")
+    {
+        return match certificates.first() {
+            Some(_) => Err(flag.wrong("it excludes --tls-cert: leave one of the two out")),
+            None => make(settings, flag).map(Some),
+        };
+    }
+    let mut read = Vec::new();
+    for (index, certificate) in certificates.iter().enumerate() {
+        let Some(key) = keys.get(index) else {
+            return Err(certificate.unfit("its private key is missing: name it with --tls-key"));
+        };
+        read.push(pair(certificate, key)?);
+    }
+    if let Some(key) = keys.get(certificates.len()) {
+        return Err(key.unfit("its certificate is missing: name it with --tls-cert"));
+    }
+    Ok((!read.is_empty()).then(|| Certificates::new(read)))
+}
+
+fn make(settings: &Settings, flag: &Value) -> Result<Certificates, Failed> {
+    let hostname = settings.one("hostname", values::domain)?;
+    Certificates::self_signed(&hostname).map_err(|error| flag.unfit(error))
+}
+
+fn pair(certificate: &Value, key: &Value) -> Result<Certificate, Failed> {
+    let chain = contents(certificate)?;
+    Certificate::from_pem(&chain, &contents(key)?).map_err(|error| match error {
+        CertificateError::NoKey => key.unfit(error),
+        _ => certificate.unfit(error),
+    })
+}
+
+fn contents(file: &Value) -> Result<Vec<u8>, Failed> {
+    fs::read(&file.text).map_err(|error| file.unfit(format_args!("cannot read it: {error}")))
+}

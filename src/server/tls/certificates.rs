@@ -1,0 +1,200 @@
+//! Certificates, and which of them a client is shown.
+
+use core::fmt;
+use std::sync::Arc;
+
+use ::ring::digest;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rustls::client::verify_server_name;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// One certificate with its chain and key.
+#[derive(Debug)]
+pub struct Certificate {
+    key: Arc<CertifiedKey>,
+    end_point: Option<Box<[u8]>>,
+}
+
+/// Why octets make no certificate.
+#[derive(Debug)]
+pub enum CertificateError {
+    /// There is none in them.
+    NoCertificate,
+    /// There is no private key in them.
+    NoKey,
+    /// The certificate is none, the key is of a kind that is not known, or it is not that of the certificate.
+    Unfit(rustls::Error),
+    /// None could be made.
+    NotMade(rcgen::Error),
+}
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCertificate => f.write_str("there is no PEM certificate in it"),
+            Self::NoKey => f.write_str("there is no PEM private key in it"),
+            Self::Unfit(rustls::Error::InconsistentKeys(_)) => {
+                f.write_str("the key is not that of the certificate")
+            }
+            Self::Unfit(error) => write!(f, "{error}"),
+            Self::NotMade(error) => write!(f, "cannot make a certificate: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for CertificateError {}
+
+impl Certificate {
+    /// Reads a certificate, with what leads from it to a root behind it, and its private key, both in PEM.
+    ///
+    /// # Errors
+    /// There is no such thing, or the two do not fit together.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
+        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|_| CertificateError::NoCertificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey)?;
+        Self::new(chain, key)
+    }
+
+    /// Makes one that nobody vouches for, for the server that is called `hostname`.
+    ///
+    /// # Errors
+    /// The system has no random octets, or the name is none for a certificate.
+    pub fn self_signed(hostname: &str) -> Result<Self, CertificateError> {
+        let made = || {
+            let key = KeyPair::generate()?;
+            let mut parameters = CertificateParams::new([hostname.to_owned()])?;
+            parameters.distinguished_name = DistinguishedName::new();
+            let name = &mut parameters.distinguished_name;
+            name.push(DnType::CommonName, hostname);
+            let certificate = parameters.self_signed(&key)?;
+            Ok((certificate, key))
+        };
+        let (certificate, key) = made().map_err(CertificateError::NotMade)?;
+        let key = PrivateKeyDer::try_from(key.serialize_der());
+        let key = key.map_err(|_| CertificateError::NoKey)?;
+        Self::new(vec![certificate.der().clone()], key)
+    }
+
+    fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, CertificateError> {
+        let Some(first) = chain.first() else {
+            return Err(CertificateError::NoCertificate);
+        };
+        let end_point = end_point(first);
+        let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
+            .map_err(CertificateError::Unfit)?;
+        Ok(Self {
+            key: Arc::new(key),
+            end_point,
+        })
+    }
+
+    /// What `tls-server-end-point` is with it (RFC 5929 §4.1), if anything is.
+    #[must_use]
+    pub fn end_point(&self) -> Option<&[u8]> {
+        self.end_point.as_deref()
+    }
+
+    /// Whether it is for a server of this name.
+    fn is_for(&self, name: &ServerName<'_>) -> bool {
+        let Some(certificate) = self.key.cert.first() else {
+            return false;
+        };
+        ParsedCertificate::try_from(certificate)
+            .is_ok_and(|certificate| verify_server_name(&certificate, name).is_ok())
+    }
+}
+
+/// The certificates of a server, one for each of its names. The first is also for who names none of them.
+#[derive(Debug)]
+pub struct Certificates {
+    all: Vec<Certificate>,
+    /// For which name we made it ourselves, if we did.
+    made_for: Option<String>,
+}
+
+impl Certificates {
+    /// These certificates; without any no client is served.
+    #[must_use]
+    pub fn new(all: Vec<Certificate>) -> Self {
+        let made_for = None;
+        Self { all, made_for }
+    }
+
+    /// One that nobody vouches for, made for the server that is called `hostname`.
+    ///
+    /// # Errors
+    /// As [`Certificate::self_signed`].
+    pub fn self_signed(hostname: &str) -> Result<Self, CertificateError> {
+        Ok(Self {
+            all: vec![Certificate::self_signed(hostname)?],
+            made_for: Some(hostname.to_owned()),
+        })
+    }
+
+    /// Whether both were made for the same name, so that one is as good as the other.
+    pub(super) fn are_alike(&self, other: &Self) -> bool {
+        self.made_for.is_some() && self.made_for == other.made_for
+    }
+
+    /// The one for a client that asked for the server with this `name` (RFC 6066 §3).
+    #[must_use]
+    pub fn choose(&self, name: Option<&str>) -> Option<&Certificate> {
+        let name = name.and_then(|name| ServerName::try_from(name).ok());
+        let named = name.and_then(|name| self.all.iter().find(|each| each.is_for(&name)));
+        named.or(self.all.first())
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.choose(hello.server_name())
+            .map(|certificate| Arc::clone(&certificate.key))
+    }
+}
+
+/// The hash of a certificate by the algorithm of its own signature (RFC 5929 §4.1), if that has just one.
+fn end_point(certificate: &[u8]) -> Option<Box<[u8]>> {
+    // The object identifiers of RFC 4055 §5, RFC 5758 §3.2 and RFC 3279 §2.2, without those of RSA-PSS, which has its
+    // hash among its parameters, and of Ed25519, which has none.
+    const RSA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01];
+    const ECDSA: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03];
+    let (certificate_body, _) = element(certificate)?;
+    let (_, behind_body) = element(certificate_body)?;
+    let (algorithm, _) = element(behind_body)?;
+    let (identifier, _) = element(algorithm)?;
+    let hash = match identifier.split_last()? {
+        // RFC 5929 §4.1: what was signed by SHA-1 is hashed by SHA-256.
+        (5 | 11, RSA) | (2, ECDSA) => &digest::SHA256,
+        (12, RSA) | (3, ECDSA) => &digest::SHA384,
+        (13, RSA) | (4, ECDSA) => &digest::SHA512,
+        (1, [0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04]) => &digest::SHA256,
+        _ => return None,
+    };
+    Some(digest::digest(hash, certificate).as_ref().into())
+}
+
+/// What is in the first element of `der`, and what is behind it (X.690 §8.1).
+fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [_tag, length, rest @ ..] = der else {
+        return None;
+    };
+    let (length, rest) = match *length {
+        short @ 0..0x80 => (usize::from(short), rest),
+        long => {
+            let (octets, rest) = rest.split_at_checked(usize::from(long & 0x7F))?;
+            let length = octets.iter().try_fold(0_usize, |length, octet| {
+                length.checked_mul(256)?.checked_add(usize::from(*octet))
+            });
+            (length?, rest)
+        }
+    };
+    rest.split_at_checked(length)
+}

@@ -1,0 +1,102 @@
+//! Certificates, and clients that speak TLS.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
+};
+
+use super::client::Client;
+
+/// A certificate for the server of this name, and its key, both in PEM.
+pub fn certificate_and_key(name: &str) -> String {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new([name.to_owned()])
+        .and_then(|parameters| parameters.self_signed(&key))
+        .unwrap();
+    certificate.pem() + &key.serialize_pem()
+}
+
+/// What a client goes by that takes any certificate.
+pub fn trusting() -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(TakesAny))
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// The TLS of such a client.
+pub fn client() -> ClientConnection {
+    client_of(trusting(), "mail.example.org")
+}
+
+/// The TLS of a client that asks for this server.
+pub fn client_of(config: Arc<ClientConfig>, server: &str) -> ClientConnection {
+    let name = ServerName::try_from(server.to_owned()).unwrap();
+    ClientConnection::new(config, name).unwrap()
+}
+
+/// A client in TLS from the first octet.
+pub fn connect(address: &str) -> Client<StreamOwned<ClientConnection, TcpStream>> {
+    let stream = TcpStream::connect(address).unwrap();
+    let timeout = Some(Duration::from_secs(60));
+    stream.set_read_timeout(timeout).unwrap();
+    Client::new(StreamOwned::new(client(), stream))
+}
+
+/// The same connection in TLS, once STARTTLS was answered.
+pub fn secured<S: Read + Write>(clear: Client<S>) -> Client<StreamOwned<ClientConnection, S>> {
+    assert_eq!(clear.stream.buffer(), b"", "nothing follows in the clear");
+    Client::new(StreamOwned::new(client(), clear.stream.into_inner()))
+}
+
+/// Asks no certificate who it is.
+#[derive(Debug)]
+struct TakesAny;
+
+impl ServerCertVerifier for TakesAny {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ring::default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
