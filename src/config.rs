@@ -203,7 +203,9 @@ fn named_listeners(settings: &Settings) -> Result<Vec<(Service, ListenAddress)>,
             .is_some_and(|value| !matches!(value.origin, Origin::Default))
         {
             let addresses = match service {
-                Service::Smtp | Service::Smtps => settings.all(name, values::listen_address)?,
+                Service::Smtp | Service::Smtps | Service::Submission => {
+                    settings.all(name, values::listen_address)?
+                }
                 Service::Lmtp => settings.all(name, values::lmtp_address)?,
             };
             named.extend(addresses.into_iter().map(|address| (service, address)));

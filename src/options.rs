@@ -13,6 +13,7 @@ pub const LISTENERS: &[(&str, Service)] = &[
     ("listen", Service::Smtp),
     #[cfg(feature = "tls")]
     ("listen-tls", Service::Smtps),
+    ("listen-submission", Service::Submission),
     ("listen-lmtp", Service::Lmtp),
 ];
 /// Where to listen, for SMTP, if nobody names a listener.
@@ -67,6 +68,7 @@ pub static OPTIONS: &[ServeOption] = &[
     list("listen", "ADDR", "Where to listen: IP:PORT, [IPV6]:PORT (port 0 picks one) or unix:PATH; repeatable").or(DEFAULT_LISTEN).at_start(),
     #[cfg(feature = "tls")]
     list("listen-tls", "ADDR", "Where to listen for TLS from the first byte (RFC 8314); repeatable [default: none]").at_start(),
+    list("listen-submission", "ADDR", "Where to listen for submission (RFC 6409), by users who log in; repeatable [default: none]").at_start(),
     list("listen-lmtp", "ADDR", "Where to listen for LMTP (RFC 2033), as unix:PATH or the others; repeatable [default: none]").at_start(),
     text("hostname", "NAME", "The name in the greeting and the trace header [default: the machine's]"),
     text("maildir", "DIR", "Deliver to DIR/<domain>/<local-part>/{tmp,new,cur}").or("./mail").at_start(),

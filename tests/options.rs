@@ -111,10 +111,13 @@ fn every_option_reaches_its_place() {
         "[::1]:24",
         "--listen-lmtp",
         "unix:/tmp/l",
+        "--listen-submission",
+        "[::1]:587",
     ]);
     let named = [
         "smtp [::1]:1",
         "smtp unix:/tmp/s",
+        "submission [::1]:587",
         "lmtp [::1]:24",
         "lmtp unix:/tmp/l",
     ];
@@ -161,22 +164,24 @@ fn what_is_to_be_left_free_may_be_nothing() {
 #[test]
 fn only_this_machine_is_private() {
     for public in [
-        "0.0.0.0:25",
-        "10.0.0.1:25",
-        "172.16.0.1:25",
-        "192.168.0.1:25",
-        "169.254.0.1:25",
-        "203.0.113.1:25",
-        "[::]:25",
-        "[::ffff:192.168.0.1]:25",
-        "[fe80::1]:25",
-        "[fd00::1]:25",
+        "0.0.0.0:26",
+        "10.0.0.1:26",
+        "172.16.0.1:26",
+        "192.168.0.1:26",
+        "169.254.0.1:26",
+        "203.0.113.1:26",
+        "[::]:26",
+        "[::ffff:192.168.0.1]:26",
+        "[fe80::1]:26",
+        "[fd00::1]:26",
     ] {
-        fails(&["--listen", public], ExitCode::Configuration);
-        let domain = ["--listen", public, "--domain", "a.example"];
-        config(&domain);
-        let accept = [&domain[..], &["--bare-newline", "accept"]].concat();
-        fails(&accept, ExitCode::Configuration);
+        for option in ["--listen", "--listen-submission", "--listen-lmtp"] {
+            fails(&[option, public], ExitCode::Configuration);
+            let domain = [option, public, "--domain", "a.example"];
+            config(&domain);
+            let accept = [&domain[..], &["--bare-newline", "accept"]].concat();
+            fails(&accept, ExitCode::Configuration);
+        }
     }
     for private in ["127.0.0.1:25", "127.1.2.3:25", "[::1]:25", "unix:/tmp/s"] {
         config(&["--listen", private, "--bare-newline", "accept"]);

@@ -63,6 +63,8 @@ fn what_asked_for_smtputf8_says_so_and_is_in_utf_8() {
     for (service, smtputf8, protocol) in [
         (Service::Smtp, true, "UTF8SMTP"),
         (Service::Smtp, false, "ESMTP"),
+        (Service::Submission, true, "UTF8SMTP"),
+        (Service::Submission, false, "ESMTP"),
         (Service::Lmtp, true, "UTF8LMTP"),
         (Service::Lmtp, false, "LMTP"),
     ] {

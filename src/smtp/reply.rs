@@ -61,6 +61,7 @@ replies! {
     RECIPIENT_FIRST       = 503 "5.5.1" "Error: need RCPT command";
     CHUNKS_BEGUN          = 503 "5.5.1" "Error: this message comes by BDAT";
     BINARY_BY_DATA        = 503 "5.5.1" "Error: a message with BODY=BINARYMIME needs BDAT";
+    LOGIN_FIRST           = 530 "5.7.0" "Authentication required";
     NO_SUCH_USER          = 550 "5.1.1" "No such user here";
     NOT_LOCAL             = 550 "5.7.1" "Relay not permitted";
     BARE_LF               = 550 "5.6.0" "Bare <LF>";

@@ -12,13 +12,15 @@ pub enum Service {
     Smtp,
     /// SMTP over TLS from the first octet (RFC 8314 §3).
     Smtps,
+    /// Submission (RFC 6409): SMTP with those who wrote the mail, who have to log in first.
+    Submission,
     /// LMTP (RFC 2033), which answers for each recipient.
     Lmtp,
 }
 
 impl Service {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::Smtp, Self::Smtps, Self::Lmtp];
+    pub const ALL: [Self; 4] = [Self::Smtp, Self::Smtps, Self::Submission, Self::Lmtp];
 
     /// The one with this name.
     #[must_use]
@@ -33,6 +35,7 @@ impl Service {
         match self {
             Self::Smtp => "smtp",
             Self::Smtps => "smtps",
+            Self::Submission => "submission",
             Self::Lmtp => "lmtp",
         }
     }
@@ -47,7 +50,7 @@ impl Service {
     #[must_use]
     pub fn greeting(self) -> &'static str {
         match self {
-            Self::Smtp | Self::Smtps => "ESMTP",
+            Self::Smtp | Self::Smtps | Self::Submission => "ESMTP",
             Self::Lmtp => "LMTP",
         }
     }
@@ -55,7 +58,7 @@ impl Service {
     /// The reply to who does not say hello first.
     pub(super) fn hello_first(self) -> Reply {
         match self {
-            Self::Smtp | Self::Smtps => reply::HELLO_FIRST,
+            Self::Smtp | Self::Smtps | Self::Submission => reply::HELLO_FIRST,
             Self::Lmtp => reply::LHLO_FIRST,
         }
     }
@@ -71,9 +74,9 @@ impl Service {
     #[must_use]
     pub fn protocol(self, extended: bool, smtputf8: bool) -> &'static str {
         match (self, smtputf8) {
-            (Self::Smtp | Self::Smtps, true) => "UTF8SMTP",
-            (Self::Smtp | Self::Smtps, false) if extended => "ESMTP",
-            (Self::Smtp | Self::Smtps, false) => "SMTP",
+            (Self::Smtp | Self::Smtps | Self::Submission, true) => "UTF8SMTP",
+            (Self::Smtp | Self::Smtps | Self::Submission, false) if extended => "ESMTP",
+            (Self::Smtp | Self::Smtps | Self::Submission, false) => "SMTP",
             (Self::Lmtp, true) => "UTF8LMTP",
             (Self::Lmtp, false) => "LMTP",
         }

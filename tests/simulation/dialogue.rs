@@ -271,7 +271,7 @@ impl Dialogue {
         self.send(b"HELP\r\n");
         let status = if self.extended { "2.0.0 " } else { "" };
         let hello = match self.profile.service {
-            Service::Smtp | Service::Smtps => "HELO EHLO",
+            Service::Smtp | Service::Smtps | Service::Submission => "HELO EHLO",
             Service::Lmtp => "LHLO",
         };
         let commands = "XCLIENT MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";

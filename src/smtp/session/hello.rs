@@ -81,7 +81,7 @@ impl Session {
     /// HELP: the commands of this session, whatever it asks about.
     pub(super) fn help(&self, out: &mut BytesMut) -> Event<'static> {
         let hello = match self.service {
-            Service::Smtp | Service::Smtps => "HELO EHLO",
+            Service::Smtp | Service::Smtps | Service::Submission => "HELO EHLO",
             Service::Lmtp => "LHLO",
         };
         let status = self.extended().then_some(reply::OK.status);

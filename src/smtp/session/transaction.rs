@@ -13,6 +13,7 @@ use crate::smtp::hops::Hops;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply};
+use crate::smtp::service::Service;
 
 /// How many mailboxes more than recipients a transaction may have before it takes no more recipients: a few short
 /// commands must not make up an envelope of any length. The last one may go past it.
@@ -71,6 +72,10 @@ impl Session {
         let Some(hello) = self.hello.clone() else {
             return self.answer(self.service.hello_first(), out);
         };
+        let user = self.user().cloned();
+        if self.service == Service::Submission && user.is_none() {
+            return self.answer(reply::LOGIN_FIRST, out);
+        }
         if !hello.extended && parameters != MailParameters::default() {
             return self.answer(reply::UNKNOWN_PARAMETER, out);
         }
@@ -88,7 +93,7 @@ impl Session {
             peer: self.peer,
             hearsay: self.hearsay.clone(),
             security: self.security.clone(),
-            user: self.user().cloned(),
+            user,
             hello,
             reverse_path: from,
             recipients: Vec::new(),
