@@ -90,16 +90,27 @@ fn play(server: &mut MemoryServer, client: &Client, dialogue: &Dialogue, cut: us
         .map(|text| with_lf(text))
         .collect();
     let expected: Vec<_> = dialogue.stored.iter().map(|text| with_lf(text)).collect();
-    assert_eq!(
-        stored, expected,
-        "{}: what is stored, cut at {cut}",
-        dialogue.name
-    );
+    let place = format!("{}, cut at {cut}", dialogue.name);
+    check_stored(&expected, &stored, &place);
     assert_eq!(
         server.shelf().unfinished,
         0,
         "{}: a message is left over",
         dialogue.name
+    );
+}
+
+fn check_stored(expected: &[Vec<u8>], stored: &[Vec<u8>], place: &str) {
+    let shown = |texts: &[Vec<u8>]| {
+        let texts = texts.iter().map(|text| text.escape_ascii().to_string());
+        texts.collect::<Vec<_>>().join("\n")
+    };
+    let mut pairs = expected.iter().zip(stored);
+    assert!(
+        expected.len() == stored.len() && pairs.all(|(expected, stored)| matches(expected, stored)),
+        "{place}: to be stored was\n{}\nand was\n{}",
+        shown(expected),
+        shown(stored)
     );
 }
 
@@ -186,7 +197,7 @@ fn play_over_socket(dialogue: &Dialogue) {
         .iter()
         .map(|path| without_trace(&fs::read(path).unwrap()).to_vec())
         .collect();
-    assert_eq!(stored, dialogue.stored, "{}: what is stored", dialogue.name);
+    check_stored(&dialogue.stored, &stored, &dialogue.name);
     assert_eq!(
         glob(&server.maildir(), "tmp"),
         Vec::<PathBuf>::new(),

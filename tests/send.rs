@@ -102,7 +102,7 @@ fn it_plays_the_session_that_the_readme_shows() {
         "Subject: hello\n\nbody\n",
     );
     let dialogue = shown("S: 220", "$ cat").replace("6B0453FA0001", "<id>");
-    assert!(matches(&dialogue, &stdout(&output)), "{}", stdout(&output));
+    assert!(matches(&dialogue, stdout(&output)), "{}", stdout(&output));
     let new = std::fs::read_to_string(&server.new_mail("recipient@example.org")[0]).unwrap();
     let file = shown("Return-Path: ", "```");
     let varies = |line: &&str| !line.contains(" id ") && !line.contains(" +0000");

@@ -15,7 +15,7 @@
 //! S: a reply line                `<id>` stands for any queue id
 //! closed                         the server closes the connection
 //! stored                         what is stored in the end, message by message
-//! M: a line of the message
+//! M: a line of the message       `<id>` as above, `<date>` for any date
 //! M~ exactly these bytes
 //! M* 100 a line of the message
 //! ```
@@ -189,22 +189,25 @@ impl Dialogue {
     }
 }
 
-/// Whether the server said what is `expected`, in which `<id>` is any queue id.
-pub fn matches(expected: &str, said: &str) -> bool {
-    let mut said = said;
-    let mut parts = expected.split("<id>");
-    let Some(mut rest) = parts.next().and_then(|first| said.strip_prefix(first)) else {
-        return false;
-    };
-    for part in parts {
-        let id = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
-        said = &rest[id..];
-        let Some(behind) = said.strip_prefix(part).filter(|_| id > 0) else {
-            return false;
+/// Whether the server said, or stored, what is `expected`, in which `<id>` is any queue id and `<date>` any date.
+pub fn matches(expected: impl AsRef<[u8]>, found: impl AsRef<[u8]>) -> bool {
+    let (mut expected, mut found) = (expected.as_ref(), found.as_ref());
+    while let Some(octet) = expected.first() {
+        let marks: [(&[u8], &[u8]); 2] = [(b"<id>", b""), (b"<date>", b" ,:+")];
+        let mark = marks.iter().find(|(mark, _)| expected.starts_with(mark));
+        let (taken, length) = match mark {
+            Some((mark, others)) => {
+                let is_part = |octet: &&u8| octet.is_ascii_alphanumeric() || others.contains(octet);
+                (mark.len(), found.iter().take_while(is_part).count())
+            }
+            None => (1, usize::from(found.first() == Some(octet))),
         };
-        rest = behind;
+        if length == 0 {
+            return false;
+        }
+        (expected, found) = (&expected[taken..], &found[length..]);
     }
-    rest.is_empty()
+    found.is_empty()
 }
 
 /// Splits options at spaces, but not within double quotes.
