@@ -22,6 +22,8 @@ pub enum Event<'a> {
     BeginChunk,
     /// Append this to the message. If that fails: `Session::refuse_message`.
     Text(&'a [u8]),
+    /// Nothing: text was taken that comes with the next one.
+    Withheld,
     /// Drop the open message: it will be refused at its end, or the client wants it no more.
     AbortMessage,
     /// Go on with this client instead, as if it had just connected: `Session::meet`, then `Session::greet`.

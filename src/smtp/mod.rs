@@ -5,7 +5,7 @@
 //! is handed. [`client`] is its mirror.
 //!
 //! On the way in: [`line`](mod@line) cuts commands out of the bytes, [`command`] and [`path`] read them, [`data`]
-//! and [`chunk`] decode the message. On the way out: [`reply`] and [`trace`]. What they agree on about a message is its
+//! and [`chunk`] decode the message, [`fields`] completes its header where that is asked for. On the way out: [`reply`] and [`trace`]. What they agree on about a message is its
 //! [`envelope`].
 
 pub mod chunk;
@@ -15,6 +15,7 @@ pub mod data;
 pub mod directory;
 pub mod envelope;
 pub mod event;
+pub mod fields;
 pub mod hops;
 pub mod line;
 pub mod path;

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A message may come in chunks instead: AwaitingRcpt ─BDAT─▶ ReceivingChunk ⇄ BetweenChunks, and behind the last one
-//! AwaitingCommit. A chunk that is refused goes through DiscardingChunk, and its transaction is over.
+//! AwaitingCommit. A chunk that is refused goes through DiscardingChunk, and its transaction is over. A submitted message
+//! that is all header, or nothing, goes through EndingMessage, where the fields that it lacks are put in.
 
 mod chunks;
 mod hello;
@@ -75,6 +76,8 @@ enum State {
     ReceivingChunk(Box<Transaction>, ChunkDecoder, Chunk),
     /// BDAT with the next chunk.
     BetweenChunks(Box<Transaction>, ChunkDecoder),
+    /// Nothing: all of the message has come, and the fields that it lacks are yet to be put in.
+    EndingMessage(Box<Transaction>),
     /// The rest of a chunk that will get this reply, and with it the transaction, if there was one.
     DiscardingChunk(Option<Box<Transaction>>, Chunk, Reply),
     /// The store's word that the message is durable.
@@ -84,14 +87,31 @@ enum State {
 }
 
 impl State {
+    /// The transaction whose message is being received.
+    fn receiving(&mut self) -> Option<&mut Transaction> {
+        match self {
+            Self::ReceivingData(transaction, _)
+            | Self::ReceivingChunk(transaction, ..)
+            | Self::EndingMessage(transaction) => Some(transaction),
+            _ => None,
+        }
+    }
+
     /// From here on the message, or its present chunk, is read to its end only to be refused there.
     fn refuse_message(&mut self, reply: Reply) {
+        if let Some(transaction) = self.receiving() {
+            transaction.missing = None;
+        }
         *self = match mem::replace(self, Self::AwaitingMail) {
             Self::ReceivingData(transaction, decoder) => {
                 Self::DiscardingData(transaction, decoder, reply)
             }
             Self::ReceivingChunk(transaction, _, chunk) => {
                 Self::DiscardingChunk(Some(transaction), chunk, reply)
+            }
+            // Nothing is left to be read.
+            Self::EndingMessage(transaction) => {
+                Self::DiscardingChunk(Some(transaction), Chunk::new(0, true), reply)
             }
             other => other,
         };
@@ -148,6 +168,7 @@ impl Session {
             State::ReceivingData(..) | State::ReceivingChunk(..) => self.receive(input, out),
             State::DiscardingData(..) => self.discard(input, out),
             State::DiscardingChunk(..) => self.discard_chunk(input, out),
+            State::EndingMessage(_) => self.end_message(out),
             State::AwaitingCommit(_) => Event::NeedInput,
             State::Closing(farewell) => Event::Close(*farewell),
             State::AwaitingHello
@@ -285,7 +306,8 @@ impl Session {
             | State::DiscardingData(..)
             | State::ReceivingChunk(..)
             | State::BetweenChunks(..)
-            | State::DiscardingChunk(..) => Phase::Message,
+            | State::DiscardingChunk(..)
+            | State::EndingMessage(_) => Phase::Message,
             State::AwaitingCommit(_) => Phase::Commit,
             State::Closing(_) => Phase::Closing,
         }
@@ -301,6 +323,7 @@ impl Session {
             | State::ReceivingChunk(transaction, ..)
             | State::BetweenChunks(transaction, _)
             | State::DiscardingChunk(Some(transaction), ..)
+            | State::EndingMessage(transaction)
             | State::AwaitingCommit(transaction) => Some(&transaction.envelope),
             State::AwaitingHello
             | State::AwaitingMail

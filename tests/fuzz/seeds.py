@@ -51,7 +51,7 @@ def said(dialogue):
             mode = re.search("--bare-newline (\\w+)", options)
             policy = 3 if "--end-of-data" in options else MODES[mode[1]] if mode else 0
             policy += 4 * ("--max-" in options) + 8 * ("--domain" in options)
-            policy += 64 * ("--listen-lmtp" in options)
+            policy += 64 * ("--listen-lmtp" in options) + 128 * ("--listen-submission" in options)
         elif line == b"config: [mailboxes]":
             policy += 32
     # What is long is as good short; only the lengths of lines matter, up to the longest.

@@ -126,7 +126,7 @@ impl<T: Transport> Connection<T> {
                     }
                     return Pause::Starved;
                 }
-                Event::Answered | Event::BeginChunk | Event::Discarded => {}
+                Event::Answered | Event::BeginChunk | Event::Withheld | Event::Discarded => {}
                 Event::CheckRoom(transaction) => {
                     let min_free = turn.limits.min_free;
                     match turn.store.admit(transaction.declared_size, min_free) {
@@ -197,7 +197,8 @@ impl<T: Transport> Connection<T> {
         });
         match opened {
             Ok(draft) => {
-                self.session.receive_message(draft.id, turn.replies);
+                self.session
+                    .receive_message(draft.id, turn.date, turn.replies);
                 self.message = Message::Open(draft);
             }
             Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),

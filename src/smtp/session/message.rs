@@ -8,12 +8,14 @@ use super::{Session, State, Transaction};
 use crate::smtp::data::{DataDecoder, DataRules, Piece};
 use crate::smtp::envelope::QueueId;
 use crate::smtp::event::Event;
+use crate::smtp::fields::MissingFields;
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply, write_reply};
+use crate::smtp::service::Service;
 
 impl State {
     /// The end of the message, or of one of its chunks.
-    fn end(&mut self, extended: bool, out: &mut BytesMut) -> Event<'static> {
+    fn end(&mut self, extended: bool, out: &mut BytesMut) -> Event<'_> {
         match mem::replace(self, Self::AwaitingMail) {
             Self::ReceivingChunk(transaction, decoder, chunk) if !chunk.is_last => {
                 let status = extended.then_some(reply::OK.status);
@@ -22,7 +24,16 @@ impl State {
                 *self = Self::BetweenChunks(transaction, decoder);
                 Event::Answered
             }
-            Self::ReceivingData(transaction, _) | Self::ReceivingChunk(transaction, ..) => {
+            Self::ReceivingData(transaction, _) | Self::ReceivingChunk(transaction, ..)
+                if transaction.missing.is_some() =>
+            {
+                *self = Self::EndingMessage(transaction);
+                self.pass_on(None)
+            }
+            Self::ReceivingData(mut transaction, _)
+            | Self::ReceivingChunk(mut transaction, ..)
+            | Self::EndingMessage(mut transaction) => {
+                transaction.missing = None;
                 *self = Self::AwaitingCommit(transaction);
                 Event::EndOfMessage
             }
@@ -32,19 +43,36 @@ impl State {
             }
         }
     }
+
+    /// What of the message is to be stored now that this piece of it has come, or its end.
+    fn pass_on<'a>(&'a mut self, piece: Option<&'a [u8]>) -> Event<'a> {
+        let transaction = self.receiving();
+        let missing = transaction.and_then(|transaction| transaction.missing.as_mut());
+        let text = match (missing, piece) {
+            (None, piece) => piece.unwrap_or_default(),
+            (Some(missing), Some(piece)) => missing.read(piece),
+            (Some(missing), None) => missing.end(),
+        };
+        match text {
+            [] => Event::Withheld,
+            text => Event::Text(text),
+        }
+    }
 }
 
 impl Session {
     /// Asks for the message, which the store knows as `id`, in answer to [`Event::BeginMessage`]. One that comes in
-    /// chunks has begun unasked.
-    pub fn receive_message(&mut self, id: QueueId, out: &mut BytesMut) {
+    /// chunks has begun unasked. `date` is as RFC 5322 §3.3 writes it.
+    pub fn receive_message(&mut self, id: QueueId, date: &str, out: &mut BytesMut) {
+        let missing = || Box::new(MissingFields::new(date, id, &self.policy.hostname));
+        let missing = (self.service == Service::Submission).then(missing);
         if let State::ReceivingChunk(transaction, ..) = &mut self.state {
-            transaction.id = Some(id);
+            (transaction.id, transaction.missing) = (Some(id), missing);
             return;
         }
         self.state = match mem::replace(&mut self.state, State::AwaitingMail) {
             State::AwaitingRcpt(mut transaction) => {
-                transaction.id = Some(id);
+                (transaction.id, transaction.missing) = (Some(id), missing);
                 State::ReceivingData(transaction, DataDecoder::new())
             }
             other => other,
@@ -80,17 +108,28 @@ impl Session {
             }
             _ => return Event::NeedInput,
         };
-        let refusal = match piece {
+        transaction.let_go();
+        let taken = match piece {
             Piece::NeedInput => return Event::NeedInput,
-            Piece::Text(text) => match transaction.take(text, policy.message_bytes_max) {
-                Ok(()) => return Event::Text(text),
-                Err(reply) => reply,
-            },
-            Piece::Bare(bare) => Reply::from(bare),
+            Piece::Text(text) => transaction
+                .take(text, policy.message_bytes_max)
+                .map(|()| text),
+            Piece::Bare(bare) => Err(Reply::from(bare)),
             Piece::End => return state.end(extended, out),
         };
-        state.refuse_message(refusal);
-        Event::AbortMessage
+        match taken {
+            Ok(text) => state.pass_on(Some(text)),
+            Err(refusal) => {
+                state.refuse_message(refusal);
+                Event::AbortMessage
+            }
+        }
+    }
+
+    /// Goes on behind the end of a message whose last text was given out.
+    pub(super) fn end_message(&mut self, out: &mut BytesMut) -> Event<'_> {
+        let extended = self.extended();
+        self.state.end(extended, out)
     }
 
     /// Lets the message that is being received end in `reply`, since it could not be written.

@@ -9,6 +9,7 @@ use crate::smtp::command::MailParameters;
 use crate::smtp::directory::NoSuchMailbox;
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 use crate::smtp::event::{Event, Farewell};
+use crate::smtp::fields::MissingFields;
 use crate::smtp::hops::Hops;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::policy::Policy;
@@ -32,6 +33,8 @@ pub struct Transaction {
     pub size: u64,
     /// The servers it passed before, as far as they were read.
     pub(super) hops: Hops,
+    /// The fields that its header lacks, while they are looked for.
+    pub(super) missing: Option<Box<MissingFields>>,
 }
 
 impl Transaction {
@@ -58,6 +61,15 @@ impl Transaction {
             return Err(reply::TOO_LARGE);
         }
         Ok(())
+    }
+
+    /// Frees what was held for the last piece, and all that is about missing fields once there are none.
+    pub(super) fn let_go(&mut self) {
+        match &mut self.missing {
+            Some(missing) if missing.is_empty() => self.missing = None,
+            Some(missing) => missing.let_go(),
+            None => {}
+        }
     }
 }
 
@@ -106,6 +118,7 @@ impl Session {
             id: None,
             size: 0,
             hops: Hops::new(),
+            missing: None,
         }))
     }
 

@@ -14,6 +14,9 @@ use mailoop::smtp::service::Service;
 use mailoop::smtp::session::Session;
 use mailoop::smtp::xclient::{Attribute, Trust};
 
+const DATE: &str = "Thu, 01 Jan 1970 00:00:00 +0000";
+/// Octets of the fields that a submitted message may lack, an empty line and the end of a line.
+const FIELDS_BYTES_MAX: u64 = 100;
 const REPLY_LINE_BYTES_MAX: usize = 512;
 /// There is no room for a message that is declared to have so many octets.
 const UNFIT_SIZE: u64 = 7;
@@ -69,10 +72,10 @@ impl Setting {
         };
         Self {
             talked_early: bit(4),
-            service: if bit(6) {
-                Service::Lmtp
-            } else {
-                Service::Smtp
+            service: match (bit(6), bit(7)) {
+                (true, _) => Service::Lmtp,
+                (false, true) => Service::Submission,
+                (false, false) => Service::Smtp,
             },
             policy: Rc::new(policy),
             refusals,
@@ -182,7 +185,7 @@ impl<'a> Driver<'a> {
                     return;
                 }
                 Event::Answered => assert!(!out.is_empty(), "no answer"),
-                Event::BeginChunk | Event::Discarded => {}
+                Event::BeginChunk | Event::Withheld | Event::Discarded => {}
                 Event::CheckRoom(transaction) => {
                     assert!(transaction.declared_size <= self.setting.policy.message_bytes_max);
                     if transaction.declared_size == UNFIT_SIZE {
@@ -276,8 +279,7 @@ impl<'a> Driver<'a> {
         }
         let id = QueueId::new("FUZZ", self.begun as u64);
         let mut trace = BytesMut::new();
-        self.session
-            .write_trace(id, "Thu, 01 Jan 1970 00:00:00 +0000", &mut trace);
+        self.session.write_trace(id, DATE, &mut trace);
         let trace = str::from_utf8(&trace).expect("the trace header is UTF-8");
         assert!(trace.is_ascii() || envelope.smtputf8);
         for line in trace.split_terminator("\r\n") {
@@ -288,13 +290,12 @@ impl<'a> Driver<'a> {
         for (line, start) in trace.lines().zip(starts) {
             assert!(line.starts_with(start), "{line:?}");
         }
-        self.session.receive_message(id, out);
+        self.session.receive_message(id, DATE, out);
         self.open = Some((envelope, Vec::new()));
     }
 
     fn store(&mut self, out: &mut BytesMut) {
         let (envelope, text) = self.open.take().expect("the end of no message");
-        assert!(text.len() as u64 <= self.setting.policy.message_bytes_max);
         assert_eq!(self.session.phase(), Phase::Commit);
         let fails = self.setting.fate(self.begun - 1) == Fate::NotCommitted;
         // Where each recipient has its own outcome, every other one fails.
@@ -313,7 +314,10 @@ impl<'a> Driver<'a> {
         };
         let transaction = transaction.expect("no transaction");
         assert_eq!(replies(out), recipients);
-        assert_eq!(transaction.size, text.len() as u64);
+        assert!(transaction.size <= self.setting.policy.message_bytes_max);
+        let added = text.len() as u64 - transaction.size;
+        let may_add = self.setting.service == Service::Submission;
+        assert!(added <= if may_add { FIELDS_BYTES_MAX } else { 0 });
         assert_eq!(transaction.envelope, envelope);
         if outcomes.contains(&Ok(())) {
             self.outcome.stored.push((envelope, text));
