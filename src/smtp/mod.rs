@@ -8,6 +8,8 @@
 //! and [`chunk`] decode the message, [`fields`] completes its header where that is asked for. On the way out: [`reply`] and [`trace`]. What they agree on about a message is its
 //! [`envelope`].
 
+#[cfg(feature = "auth")]
+pub mod auth;
 pub mod chunk;
 pub mod client;
 pub mod command;
