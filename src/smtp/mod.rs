@@ -6,9 +6,9 @@
 //!
 //! On the way in: [`line`](mod@line) cuts commands out of the bytes, [`command`] and [`path`] read them, [`data`]
 //! and [`chunk`] decode the message, [`fields`] completes its header where that is asked for. On the way out: [`reply`] and [`trace`]. What they agree on about a message is its
-//! [`envelope`].
+//! [`envelope`]. Who sends it is asked by [`auth`].
 
-#[cfg(feature = "auth")]
+#[cfg_attr(not(feature = "auth"), path = "auth/absent.rs")]
 pub mod auth;
 pub mod chunk;
 pub mod client;
@@ -20,6 +20,7 @@ pub mod event;
 pub mod fields;
 pub mod hops;
 pub mod line;
+pub mod login;
 pub mod path;
 pub mod policy;
 pub mod reply;

@@ -23,3 +23,11 @@ pub struct ChannelBindings {
     /// `tls-server-end-point` (RFC 5929 §4): the hash of the server's certificate, where that names one.
     pub end_point: Option<Rc<[u8]>>,
 }
+
+impl ChannelBindings {
+    /// Whether there are any.
+    #[must_use]
+    pub fn are_there(&self) -> bool {
+        self.exporter.is_some() || self.end_point.is_some()
+    }
+}

@@ -1,0 +1,74 @@
+//! Who a client is cannot be asked: the feature `auth` is not built in. Nobody has [`Users`], so nothing else of it is
+//! ever used.
+
+use core::convert::Infallible;
+use std::rc::Rc;
+
+use super::login::Progress;
+use super::security::Security;
+
+/// There are none.
+#[derive(Clone, Debug)]
+pub struct Users(Infallible);
+
+/// There is none.
+#[derive(Clone, Copy, Debug)]
+pub struct Mechanism(Infallible);
+
+/// There is none.
+#[derive(Debug)]
+pub struct Exchange(Infallible);
+
+impl Mechanism {
+    /// None.
+    pub fn offered(_: Option<&Security>) -> impl Iterator<Item = Self> + use<> {
+        std::iter::empty()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self.0 {}
+    }
+}
+
+impl Exchange {
+    /// Begins one.
+    #[must_use]
+    pub fn new(mechanism: Mechanism, _: Option<Rc<Security>>) -> Self {
+        match mechanism.0 {}
+    }
+
+    /// Which mechanism it goes by.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        match self.0 {}
+    }
+
+    /// As whom the client wants to log in.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        match self.0 {}
+    }
+
+    /// Takes a response.
+    pub fn respond(&mut self, _: &[u8], _: &Users) {
+        match self.0 {}
+    }
+
+    /// Does rounds.
+    pub fn stretch(&mut self, _: &mut u32) {
+        match self.0 {}
+    }
+
+    /// Whether it needs any.
+    #[must_use]
+    pub fn is_stretching(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// Says what it wants next.
+    pub fn progress(&mut self) -> Progress {
+        match self.0 {}
+    }
+}

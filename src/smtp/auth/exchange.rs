@@ -1,0 +1,263 @@
+//! One login, seen from the server.
+//!
+//! ```text
+//! PLAIN   ─message─────────────────▶ Checking ─rounds─▶ Over
+//! LOGIN   ─name─▶ password ────────▶ Checking ─rounds─▶ Over
+//! SCRAM   ─client-first─▶ client-final ─▶ empty response ─▶ Over
+//! ```
+
+use core::fmt;
+use std::mem;
+use std::rc::Rc;
+
+use super::Mechanism;
+use super::messages::{Binding, ClientFinal, ClientFirst, Plain, a_name};
+use super::scram::{Stretch, is_same_secret};
+use super::text::{from_base64, to_base64};
+use super::users::{Account, Users, random};
+use crate::smtp::login::{Failure, Progress};
+use crate::smtp::security::{ChannelBindings, Security};
+
+/// The octets of randomness in a server's nonce.
+const NONCE_BYTES: usize = 18;
+
+/// One login under way.
+pub struct Exchange {
+    mechanism: Mechanism,
+    security: Option<Rc<Security>>,
+    /// As whom the client wants to log in, once it has said so.
+    user: String,
+    /// The challenge that is to be sent now.
+    challenge: Option<String>,
+    step: Step,
+}
+
+/// What is awaited, with what exists only then.
+enum Step {
+    /// The message of PLAIN.
+    Plain,
+    /// The name, in LOGIN.
+    LoginName,
+    /// The password, in LOGIN.
+    LoginPassword,
+    /// Rounds, after which the password is compared with that of the account.
+    Checking(Box<Check>),
+    /// `client-first-message`.
+    ClientFirst,
+    /// `client-final-message`.
+    ClientFinal(Box<Challenged>),
+    /// The empty response by which a client says that it has seen the server's signature (RFC 5802 §5 with RFC 4422 §3.6:
+    /// in SMTP it cannot go along with the outcome).
+    Assent(Rc<str>),
+    /// Nothing.
+    Over(Result<Rc<str>, Failure>),
+}
+
+/// A password that is being checked.
+struct Check {
+    account: Account,
+    stretch: Stretch,
+}
+
+/// What is known of a client that was sent its salt.
+struct Challenged {
+    account: Account,
+    /// Both nonces, one behind the other.
+    nonce: String,
+    /// `client-first-message-bare` and `server-first-message`, a comma behind each.
+    messages: String,
+    /// What `c=` has to be, decoded.
+    binding: Vec<u8>,
+}
+
+impl Exchange {
+    /// Begins a login by `mechanism`. A first response may have come along.
+    #[must_use]
+    pub fn new(mechanism: Mechanism, security: Option<Rc<Security>>) -> Self {
+        let (challenge, step) = match mechanism {
+            Mechanism::Plain => ("", Step::Plain),
+            Mechanism::Login => ("Username:", Step::LoginName),
+            Mechanism::Scram | Mechanism::ScramPlus => ("", Step::ClientFirst),
+        };
+        Self {
+            mechanism,
+            security,
+            user: String::new(),
+            challenge: Some(to_base64(challenge.as_bytes())),
+            step,
+        }
+    }
+
+    /// Which mechanism it goes by.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// As whom the client wants to log in; empty before it has said so.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Whether it needs rounds.
+    #[must_use]
+    pub fn is_stretching(&self) -> bool {
+        matches!(self.step, Step::Checking(_))
+    }
+
+    /// Says what it wants next.
+    pub fn progress(&mut self) -> Progress {
+        if let Some(challenge) = self.challenge.take() {
+            return Progress::Challenge(challenge);
+        }
+        match &self.step {
+            Step::Checking(_) => Progress::Stretch,
+            Step::Over(Ok(user)) => Progress::LoggedIn(Rc::clone(user)),
+            Step::Over(Err(failure)) => Progress::Failed(*failure),
+            _ => Progress::AwaitResponse,
+        }
+    }
+
+    /// Takes a response, as it was sent: in base64.
+    pub fn respond(&mut self, response: &[u8], users: &Users) {
+        self.challenge = None;
+        let step = mem::replace(&mut self.step, Step::Over(Err(Failure::Malformed)));
+        let next = match from_base64(response) {
+            Some(response) => self.follow(step, &response, users),
+            None => Err(Failure::Malformed),
+        };
+        self.step = next.unwrap_or_else(|failure| Step::Over(Err(failure)));
+    }
+
+    /// Does as many rounds as `budget` allows, and takes them off it.
+    pub fn stretch(&mut self, budget: &mut u32) {
+        self.step = match mem::replace(&mut self.step, Step::Over(Err(Failure::Malformed))) {
+            Step::Checking(mut check) => match check.stretch.advance(budget) {
+                Some(password) => Step::Over(check.account.admit(|keys| keys.fit(&password))),
+                None => Step::Checking(check),
+            },
+            other => other,
+        };
+    }
+
+    /// The mechanisms: one match over what is awaited, with the response that came.
+    fn follow(&mut self, step: Step, response: &[u8], users: &Users) -> Result<Step, Failure> {
+        match step {
+            Step::Plain => self.plain(response, users),
+            Step::LoginName => self.login_name(response),
+            Step::LoginPassword => {
+                let password = str::from_utf8(response).map_err(|_| Failure::Malformed)?;
+                Ok(self.check(password, users))
+            }
+            Step::ClientFirst => self.client_first(response, users),
+            Step::ClientFinal(challenged) => self.client_final(*challenged, response),
+            Step::Assent(user) if response.is_empty() => Ok(Step::Over(Ok(user))),
+            Step::Assent(_) | Step::Checking(_) => Err(Failure::Malformed),
+            Step::Over(outcome) => Ok(Step::Over(outcome)),
+        }
+    }
+
+    fn plain(&mut self, message: &[u8], users: &Users) -> Result<Step, Failure> {
+        let plain = Plain::parse(message).ok_or(Failure::Malformed)?;
+        plain.name.clone_into(&mut self.user);
+        // Nobody may act as somebody else.
+        if !plain.authzid.is_empty() && plain.authzid != plain.name {
+            return Err(Failure::Refused);
+        }
+        Ok(self.check(plain.password, users))
+    }
+
+    fn login_name(&mut self, name: &[u8]) -> Result<Step, Failure> {
+        let name = str::from_utf8(name).ok().and_then(a_name);
+        self.user = name.ok_or(Failure::Malformed)?.to_owned();
+        self.challenge = Some(to_base64(b"Password:"));
+        Ok(Step::LoginPassword)
+    }
+
+    fn check(&self, password: &str, users: &Users) -> Step {
+        let account = users.account(&self.user);
+        let stretch = account.stretch(password);
+        Step::Checking(Box::new(Check { account, stretch }))
+    }
+
+    fn client_first(&mut self, message: &[u8], users: &Users) -> Result<Step, Failure> {
+        let nonce = random::<NONCE_BYTES>().ok_or(Failure::NoRandomness)?;
+        self.challenge_with(&to_base64(&nonce), message, users)
+    }
+
+    /// Answers `client-first-message` with this nonce of the server's.
+    fn challenge_with(
+        &mut self,
+        nonce: &str,
+        message: &[u8],
+        users: &Users,
+    ) -> Result<Step, Failure> {
+        let first = ClientFirst::parse(message).ok_or(Failure::Malformed)?;
+        first.name.clone_into(&mut self.user);
+        let binding = self.binding(first.binding).ok_or(Failure::Refused)?;
+        let binding = [first.header.as_bytes(), binding].concat();
+        let acts_as_itself = first.authzid.is_empty() || first.authzid == first.name;
+        if first.extended || !acts_as_itself {
+            return Err(Failure::Refused);
+        }
+        let account = users.account(&self.user);
+        let nonce = format!("{}{nonce}", first.nonce);
+        let salt = to_base64(account.salt());
+        let server_first = format!("r={nonce},s={salt},i={}", account.rounds());
+        self.challenge = Some(to_base64(server_first.as_bytes()));
+        Ok(Step::ClientFinal(Box::new(Challenged {
+            messages: format!("{},{server_first},", first.bare),
+            account,
+            nonce,
+            binding,
+        })))
+    }
+
+    /// The octets that the channel is bound by, none without PLUS; `None` if what the client says of them does not go
+    /// together with the mechanism (RFC 5802 §6).
+    fn binding(&self, binding: Binding<'_>) -> Option<&[u8]> {
+        let bindings = self.security.as_deref().map(|security| &security.bindings);
+        match (self.mechanism, binding) {
+            (Mechanism::ScramPlus, Binding::Used("tls-exporter")) => {
+                Some(bindings?.exporter.as_ref()?)
+            }
+            (Mechanism::ScramPlus, Binding::Used("tls-server-end-point")) => {
+                bindings?.end_point.as_deref()
+            }
+            (Mechanism::Scram, Binding::Unknown) => Some(&[]),
+            // If PLUS was offered, somebody in between has taken it out.
+            (Mechanism::Scram, Binding::NotOffered)
+                if !bindings.is_some_and(ChannelBindings::are_there) =>
+            {
+                Some(&[])
+            }
+            _ => None,
+        }
+    }
+
+    fn client_final(&mut self, challenged: Challenged, message: &[u8]) -> Result<Step, Failure> {
+        let Challenged {
+            account,
+            nonce,
+            mut messages,
+            binding,
+        } = challenged;
+        let last = ClientFinal::parse(message).ok_or(Failure::Malformed)?;
+        let said = from_base64(last.binding.as_bytes()).ok_or(Failure::Malformed)?;
+        messages += last.without_proof;
+        let signature = account.keys().signature(messages.as_bytes());
+        let bound = is_same_secret(&said, &binding) && last.nonce == nonce;
+        let user = account.admit(|keys| keys.prove(messages.as_bytes(), &last.proof) && bound)?;
+        let server_final = format!("v={}", to_base64(&signature));
+        self.challenge = Some(to_base64(server_final.as_bytes()));
+        Ok(Step::Assent(user))
+    }
+}
+
+/// No password and no key is shown.
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Exchange({})", self.mechanism.name())
+    }
+}

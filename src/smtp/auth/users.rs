@@ -1,0 +1,387 @@
+//! Who may log in: the text of a users file, as `mailoop passwd` writes it.
+//!
+//! ```text
+//! mailoop-users-1 SECRET
+//! NAME:SCRAM-SHA-256$ROUNDS:SALT$STOREDKEY:SERVERKEY
+//! ```
+//!
+//! From the secret follows what somebody who is not in it seems to have there. What stands behind a name is as PostgreSQL
+//! keeps it; salt and keys are in base64.
+
+use core::fmt;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::scram::{Hash, KEY_BYTES, Keys, Stretch, hmac_sha256};
+use super::text::{from_base64, saslprep, to_base64};
+use crate::smtp::login::Failure;
+
+/// How often a new password is stretched. It is what RFC 7677 §4 asks for (4096) and some more, yet a password that comes by PLAIN
+/// or LOGIN costs the server no more than about 5 ms. A guess against a stolen file costs as much: a long password helps
+/// more than many rounds.
+pub const ROUNDS: u32 = 15_000;
+/// The fewest and the most rounds that a file may name: what it asks of the server is bounded.
+pub const ROUNDS_BOUNDS: core::ops::RangeInclusive<u32> = 4096..=100_000;
+/// The most octets of a user's name.
+pub const NAME_BYTES_MAX: usize = 255;
+
+const SALT_BYTES: usize = 16;
+/// How the first line begins.
+const HEADER: &str = "mailoop-users-1 ";
+const SCHEME: &str = "SCRAM-SHA-256$";
+
+type Salt = [u8; SALT_BYTES];
+
+/// Those who may log in.
+#[derive(Clone)]
+pub struct Users {
+    secret: Hash,
+    credentials: BTreeMap<String, Credentials>,
+    /// Those of all users, in no matter which order.
+    rounds: Vec<u32>,
+}
+
+/// What a server knows of a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    salt: Salt,
+    rounds: u32,
+    keys: Keys,
+}
+
+/// What somebody who logs in has to go with: a user's credentials, or such as nobody can tell from them.
+#[derive(Debug)]
+pub(super) struct Account {
+    /// The name, prepared.
+    name: String,
+    credentials: Credentials,
+    /// Whether there is such a user.
+    is_known: bool,
+}
+
+/// A line that cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// Which it is, counted from 1.
+    pub line: usize,
+    /// What is wrong with it, and what would be right.
+    pub reason: &'static str,
+}
+
+impl Users {
+    /// Reads a users file. Empty lines, and those that begin with `#`, say nothing.
+    ///
+    /// # Errors
+    /// The first line that is wrong.
+    pub fn parse(text: &str) -> Result<Self, BadLine> {
+        let mut lines = text.lines().zip(1..);
+        let header = lines.next().unwrap_or(("", 1));
+        let secret = header.0.strip_prefix(HEADER).and_then(key).ok_or(BadLine {
+            line: header.1,
+            reason: "a users file begins with a line that `mailoop passwd` writes",
+        })?;
+        let mut users = Self {
+            secret,
+            credentials: BTreeMap::new(),
+            rounds: Vec::new(),
+        };
+        for (text, line) in lines {
+            let bad = |reason| BadLine { line, reason };
+            let Some(name) = name_in(text) else { continue };
+            let (name, credentials) = entry(name, text).map_err(bad)?;
+            users.rounds.push(credentials.rounds);
+            if users.credentials.insert(name.into(), credentials).is_some() {
+                return Err(bad("this user has a line already"));
+            }
+        }
+        Ok(users)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.credentials.len()
+    }
+
+    /// Whether there is nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.credentials.is_empty()
+    }
+
+    /// What `name` has to go with. For somebody who does not exist it is always the same, and what some user might have;
+    /// finding out takes as long.
+    pub(super) fn account(&self, name: &str) -> Account {
+        let name = saslprep(name).unwrap_or(name.into()).into_owned();
+        let fake = self.fake(&name);
+        let known = self.credentials.get(&name);
+        Account {
+            credentials: known.unwrap_or(&fake).clone(),
+            is_known: known.is_some(),
+            name,
+        }
+    }
+
+    fn fake(&self, name: &str) -> Credentials {
+        let hash = hmac_sha256(&self.secret, name.as_bytes());
+        let (salt, rest) = hash.split_at(SALT_BYTES);
+        // As many rounds as somebody else has, and as often as users have so many.
+        let index = rest.iter().fold(0, |index: usize, octet| {
+            index.wrapping_mul(256).wrapping_add(usize::from(*octet))
+        });
+        let among = self.rounds.len().max(1);
+        let key = hmac_sha256(&self.secret, &hash);
+        Credentials {
+            salt: octets(salt).unwrap_or_default(),
+            rounds: self.rounds.get(index % among).copied().unwrap_or(ROUNDS),
+            keys: Keys {
+                stored: key,
+                server: key,
+            },
+        }
+    }
+}
+
+impl Account {
+    /// Lets the user in if the keys fit. They are compared in any case: whether there is such a user makes no difference
+    /// to the work.
+    pub(super) fn admit(self, fit: impl FnOnce(&Keys) -> bool) -> Result<Rc<str>, Failure> {
+        let fit = fit(&self.credentials.keys);
+        if fit && self.is_known {
+            Ok(self.name.into())
+        } else {
+            Err(Failure::Refused)
+        }
+    }
+
+    pub(super) fn salt(&self) -> &[u8] {
+        &self.credentials.salt
+    }
+
+    pub(super) fn rounds(&self) -> u32 {
+        self.credentials.rounds
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.credentials.keys
+    }
+
+    /// Stretches a password to compare it with theirs.
+    pub(super) fn stretch(&self, password: &str) -> Stretch {
+        // One that cannot be prepared is nobody's, and costs as much as any other.
+        let password = saslprep(password).unwrap_or(password.into());
+        Stretch::new(&password, &self.credentials.salt, self.credentials.rounds)
+    }
+}
+
+impl Credentials {
+    /// Makes those of a new password, which is to be prepared by [`saslprep`]. `None` if there is nothing random to be had.
+    #[must_use]
+    pub fn new(password: &str, rounds: u32) -> Option<Self> {
+        let salt: Salt = random()?;
+        let keys = Stretch::new(password, &salt, rounds).finish().keys();
+        Some(Self { salt, rounds, keys })
+    }
+}
+
+/// Written as behind the name in the file.
+impl fmt::Display for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [salt, stored, server] =
+            [&self.salt[..], &self.keys.stored, &self.keys.server].map(to_base64);
+        write!(f, "{SCHEME}{}:{salt}${stored}:{server}", self.rounds)
+    }
+}
+
+/// Nobody's name and no key is shown.
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Users({})", self.len())
+    }
+}
+
+/// The first line of a new file. `None` if there is nothing random to be had.
+#[must_use]
+pub fn new_header() -> Option<String> {
+    Some(format!("{HEADER}{}", to_base64(&random::<KEY_BYTES>()?)))
+}
+
+/// The name in a line of the file, behind the first; `None` if the line says nothing.
+#[must_use]
+pub fn name_in(line: &str) -> Option<&str> {
+    let says = !line.trim().is_empty() && !line.starts_with('#');
+    says.then(|| line.split_once(':').map_or(line, |(name, _)| name))
+}
+
+/// Prepares the name of a user for the file.
+///
+/// # Errors
+/// What would be right.
+pub fn user_name(text: &str) -> Result<String, &'static str> {
+    let name = saslprep(text).ok_or("no such characters may be in a name")?;
+    if !(1..=NAME_BYTES_MAX).contains(&name.len()) {
+        return Err("a name has 1 to 255 octets");
+    }
+    if name.contains(|character: char| character == ':' || character.is_whitespace()) {
+        return Err("a name holds no colon and no white space");
+    }
+    if name.starts_with('#') {
+        return Err("a name does not begin with #");
+    }
+    Ok(name.into_owned())
+}
+
+/// Octets that nobody can foretell; `None` if there are none to be had.
+pub(super) fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut octets = [0; N];
+    SystemRandom::new().fill(&mut octets).ok()?;
+    Some(octets)
+}
+
+fn entry<'a>(name: &'a str, line: &str) -> Result<(&'a str, Credentials), &'static str> {
+    let prepared = user_name(name)?;
+    if prepared != name {
+        return Err("this name is not written as `mailoop passwd` writes it");
+    }
+    let rest = line
+        .get(name.len() + 1..)
+        .and_then(|rest| rest.strip_prefix(SCHEME));
+    let rest = rest.ok_or(
+        "write NAME:SCRAM-SHA-256$ROUNDS:SALT$STOREDKEY:SERVERKEY, as `mailoop passwd` does",
+    )?;
+    let (rounds, rest) = rest.split_once(':').ok_or("the salt is missing")?;
+    let (salt, rest) = rest.split_once('$').ok_or("the keys are missing")?;
+    let (stored, server) = rest.split_once(':').ok_or("the second key is missing")?;
+    let plain = rounds.bytes().all(|byte| byte.is_ascii_digit());
+    let rounds = rounds
+        .parse()
+        .ok()
+        .filter(|rounds| plain && ROUNDS_BOUNDS.contains(rounds));
+    Ok((
+        name,
+        Credentials {
+            rounds: rounds.ok_or("there are 4096 to 100000 rounds")?,
+            salt: octets(&from_base64(salt.as_bytes()).unwrap_or_default())
+                .ok_or("a salt is 16 octets in base64")?,
+            keys: Keys {
+                stored: key(stored).ok_or("a key is 32 octets in base64")?,
+                server: key(server).ok_or("a key is 32 octets in base64")?,
+            },
+        },
+    ))
+}
+
+fn key(text: &str) -> Option<Hash> {
+    octets(&from_base64(text.as_bytes())?)
+}
+
+fn octets<const N: usize>(octets: &[u8]) -> Option<[u8; N]> {
+    octets.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn file(lines: &[&str]) -> String {
+        let mut text = format!("{HEADER}{}\n", to_base64(&[7; KEY_BYTES]));
+        for line in lines {
+            text += &format!("{line}\n");
+        }
+        text
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let ada = Credentials::new("pencil", 4096).unwrap();
+        let text = file(&[&format!("ada:{ada}"), "", "# a comment"]);
+        let users = Users::parse(&text).unwrap();
+        assert_eq!(users.len(), 1);
+        let account = users.account("ada");
+        assert_eq!(account.credentials, ada);
+        assert_eq!(account.admit(|_| true).as_deref(), Ok("ada"));
+        assert!(users.account("Ada").admit(|_| true).is_err());
+        assert!(users.account("ada").admit(|_| false).is_err());
+        assert_eq!(format!("{users:?}"), "Users(1)");
+        assert!(Users::parse(&new_header().unwrap()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_line_and_what_is_wrong_with_it_are_told() {
+        let good = Credentials::new("pencil", 4096).unwrap().to_string();
+        for (line, reason) in [
+            ("ada".to_owned(), "write NAME:"),
+            (format!(":{good}"), "1 to 255"),
+            (format!("{}:{good}", "n".repeat(256)), "1 to 255"),
+            (format!("a da:{good}"), "white space"),
+            (format!("a\u{7}:{good}"), "no such characters"),
+            (format!("\u{2168}:{good}"), "not written as"),
+            ("ada:SCRAM-SHA-1$4096:x$x:x".to_owned(), "write NAME:"),
+            ("ada:SCRAM-SHA-256$4096".to_owned(), "salt is missing"),
+            ("ada:SCRAM-SHA-256$4096:x".to_owned(), "keys are missing"),
+            ("ada:SCRAM-SHA-256$4096:x$x".to_owned(), "second key"),
+            (
+                format!("ada:{}", good.replace("$4096:", "$4095:")),
+                "rounds",
+            ),
+            (
+                format!("ada:{}", good.replace("$4096:", "$+4096:")),
+                "rounds",
+            ),
+            (
+                format!("ada:{}", good.replace("$4096:", "$100001:")),
+                "rounds",
+            ),
+            (
+                format!("ada:{}", good.replace("$4096:", "$4096:AAAA")),
+                "salt is 16",
+            ),
+            (format!("ada:{good}AAAA"), "key is 32"),
+            (format!("ada:{good} "), "key is 32"),
+        ] {
+            let bad = Users::parse(&file(&["# a comment", &line])).unwrap_err();
+            assert!(
+                bad.line == 3 && bad.reason.contains(reason),
+                "{line}: {bad:?}"
+            );
+        }
+        let twice = format!("ada:{good}");
+        assert_eq!(Users::parse(&file(&[&twice, &twice])).unwrap_err().line, 3);
+        for text in ["", "ada:x", "mailoop-users-1", "mailoop-users-1 AAAA"] {
+            assert_eq!(Users::parse(text).unwrap_err().line, 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_exist_seems_to() {
+        let lines: Vec<_> = [4096, 5000]
+            .iter()
+            .map(|rounds| {
+                format!(
+                    "user{rounds}:{}",
+                    Credentials::new("pencil", *rounds).unwrap()
+                )
+            })
+            .collect();
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        let text = file(&lines);
+        let users = Users::parse(&text).unwrap();
+        let again = Users::parse(&text).unwrap();
+        let mut rounds = [0, 0];
+        for number in 0..100 {
+            let name = format!("nobody{number}");
+            let account = users.account(&name);
+            assert!(!account.is_known);
+            assert_eq!(account.credentials, again.account(&name).credentials);
+            assert_ne!(account.salt(), users.account("another").salt());
+            rounds[usize::from(account.rounds() == 5000)] += 1;
+        }
+        assert!(rounds.iter().all(|count| *count > 20), "{rounds:?}");
+        let nobody = Users::parse(&file(&[])).unwrap();
+        assert_eq!(nobody.account("ada").rounds(), ROUNDS);
+    }
+}
