@@ -11,6 +11,7 @@ pub mod file;
 pub mod settings;
 pub mod sources;
 pub mod tables;
+mod users;
 pub mod values;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use crate::options::{DEFAULT_LISTEN, LISTENERS};
 use crate::server::cidr::Cidr;
 use crate::server::tls::Certificates;
 use crate::server::{Limits, ListenAddress};
+use crate::smtp::auth::Users;
 use crate::smtp::directory::Directory;
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
@@ -44,6 +46,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// What the server shows to be who it is, if TLS is wanted.
     pub certificates: Option<Certificates>,
+    /// The file of those who may log in, if anybody may read it.
+    pub exposed_users: Option<PathBuf>,
     /// The peers that must send a PROXY header first.
     pub proxy_from: Vec<Cidr>,
     /// The peers that may say by XCLIENT for whom they speak.
@@ -82,13 +86,15 @@ impl Config {
         let certificates = certificates::read(settings)?;
         #[cfg(not(feature = "tls"))]
         let certificates = None;
+        let (users, exposed_users) = users::read(settings)?;
         let config = Self {
             listen: named_listeners(settings)?,
             policy: Policy {
                 tls: certificates.is_some(),
-                ..policy(settings)?
+                ..policy(settings, users)?
             },
             certificates,
+            exposed_users,
             limits: limits(settings)?,
             delivery: delivery(settings)?,
             proxy_from: settings.all("proxy-from", values::network)?,
@@ -138,6 +144,12 @@ impl Config {
                  be smuggled in, so they work on loopback and unix sockets only"
             ));
         }
+        if self.policy.auth_insecure {
+            return wrong(format!(
+                "{public} can be reached from other machines: --auth-insecure lets passwords be sent in the clear, so it \
+                 works on loopback and unix sockets only"
+            ));
+        }
         Ok(())
     }
 
@@ -174,7 +186,15 @@ impl Config {
             "the names in [mailboxes] make no difference: closed = true refuses all others"
                 .to_owned()
         });
-        few.into_iter().chain(idle)
+        let exposed = self.exposed_users.as_ref().map(|path| {
+            let path = path.display();
+            format!("{path} can be read by others, who can then try out passwords: chmod o= {path}")
+        });
+        let insecure = self.policy.auth_insecure && self.policy.users.is_none();
+        let insecure = insecure.then(|| {
+            "--auth-insecure makes no difference: without --users nobody can log in".to_owned()
+        });
+        few.into_iter().chain(idle).chain(exposed).chain(insecure)
     }
 }
 
@@ -214,7 +234,7 @@ fn named_listeners(settings: &Settings) -> Result<Vec<(Service, ListenAddress)>,
     Ok(named)
 }
 
-fn policy(settings: &Settings) -> Result<Policy, Failed> {
+fn policy(settings: &Settings, users: Option<Users>) -> Result<Policy, Failed> {
     let hostname = settings.one("hostname", values::domain)?;
     let domains = settings.all("domain", values::domain)?;
     let directory = match settings.tables() {
@@ -226,6 +246,8 @@ fn policy(settings: &Settings) -> Result<Policy, Failed> {
         domains,
         directory,
         tls: false,
+        users,
+        auth_insecure: settings.is_on("auth-insecure")?,
         bare_newline: settings.one("bare-newline", values::bare_newline)?,
         end_text: settings.one("end-of-data", values::end_text)?,
         message_bytes_max: settings.one("max-message-size", values::size)?,

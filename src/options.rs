@@ -96,6 +96,10 @@ pub static OPTIONS: &[ServeOption] = &[
     list("tls-key", "FILE", "The private key of each --tls-cert, in their order"),
     #[cfg(feature = "tls")]
     flag("tls-self-signed", "For a first try: a certificate that nobody vouches for, made at the start"),
+    #[cfg(feature = "auth")]
+    text("users", "FILE", "Those who may log in, as `mailoop passwd` writes them [default: nobody]"),
+    #[cfg(feature = "auth")]
+    flag("auth-insecure", "Let them log in without TLS, on loopback and unix sockets only"),
     flag("reuse-port", "Let several processes listen on the same port").at_start(),
     text("user", "NAME", "After binding, become this user").at_start(),
     number("exit-after", "N", "End in good order after so many messages were accepted; 0 for never").or("0"),

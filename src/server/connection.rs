@@ -64,6 +64,8 @@ pub struct Turn<'a> {
     pub store: &'a mut dyn Store,
     /// Where replies are gathered, so that one write takes all of a turn; empty before and after.
     pub replies: &'a mut BytesMut,
+    /// How many rounds of its password may be done; they are taken off.
+    pub rounds: &'a mut u32,
     /// What to read into.
     pub buffer: &'a mut [u8],
     /// Whether the server is about to end.
@@ -86,7 +88,7 @@ impl Drain {
     pub(super) fn ends(self, phase: Phase) -> bool {
         match self {
             Self::No => false,
-            Self::Until(_) => phase == Phase::Idle,
+            Self::Until(_) => matches!(phase, Phase::Idle | Phase::Login),
             Self::TimeIsUp => phase != Phase::Closing,
         }
     }
@@ -104,6 +106,8 @@ pub struct Connection<T> {
     /// read.
     input: BytesMut,
     patience: Patience,
+    /// Before then the session is not driven on, unless the server drains.
+    held_until: Option<Instant>,
 }
 
 /// How far the life of a connection has come.
@@ -152,6 +156,8 @@ pub enum Next {
     Wait,
     /// Another turn: it used up this one.
     Again,
+    /// Another turn, once there are rounds for its password.
+    Rounds,
     /// Another turn, once the store takes more text.
     StoreRoom,
     /// To be told what became of this message.
@@ -179,6 +185,7 @@ impl<T: Transport> Connection<T> {
             message: Message::None,
             input: BytesMut::new(),
             patience: Patience::new(now),
+            held_until: None,
         }
     }
 
@@ -233,9 +240,9 @@ impl<T: Transport> Connection<T> {
     pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
         match &self.stage {
             Stage::AwaitingProxyHeader => Some(self.proxy_header_deadline(limits)),
-            Stage::ToSecure | Stage::New | Stage::Open => {
-                self.patience.deadline(self.session.phase(), limits)
-            }
+            Stage::ToSecure | Stage::New | Stage::Open => self
+                .held_until
+                .or_else(|| self.patience.deadline(self.session.phase(), limits)),
             Stage::Securing(until) | Stage::Leaving(_, until) | Stage::Lingering(_, until) => {
                 Some(*until)
             }
@@ -250,6 +257,10 @@ impl<T: Transport> Connection<T> {
             Stage::AwaitingProxyHeader => self.vanish(Closed::ByProxy, turn),
             // Whoever does not speak TLS would not understand a reply in it.
             Stage::ToSecure | Stage::Securing(_) => self.vanish(Closed::ByDeadline(phase), turn),
+            Stage::Open if self.held_until.is_some() => {
+                let next = self.converse(turn);
+                return self.settle(next, turn);
+            }
             Stage::New | Stage::Open if self.is_kept_waiting(turn.store) => {
                 self.patience.progress(turn.now);
                 self.patience.enter_phase(turn.now, self.channel.bytes_in());

@@ -26,6 +26,10 @@ use crate::smtp::service::Service;
 use crate::smtp::tally::Tally;
 use crate::store::{Finished, Store, Ticket};
 
+/// How many rounds of passwords are done in one tick, for all connections together: so many take less than half a
+/// millisecond, which is what everybody else waits.
+pub const TICK_ROUNDS_MAX: u32 = 1000;
+
 /// The slab of connections.
 pub struct Connections<T> {
     slots: Slab<Slot<T>>,
@@ -42,6 +46,8 @@ pub struct Connections<T> {
     runnable: VecDeque<Name>,
     /// Those that have more message text than the store takes now.
     congested: VecDeque<Name>,
+    /// Those whose password takes more rounds.
+    stretching: VecDeque<Name>,
     /// Whose message a ticket is.
     awaiting_commit: HashMap<Ticket, Name>,
     deadlines: Deadlines,
@@ -67,6 +73,7 @@ enum List {
     None,
     Runnable,
     Congested,
+    Stretching,
 }
 
 /// A connection by its place, which is used again, and its id, which is not: what is remembered of a
@@ -84,6 +91,8 @@ struct Scratch {
     buffer: Box<[u8]>,
     replies: BytesMut,
     finished: Vec<Finished>,
+    /// How many rounds of a password may be done now.
+    rounds: u32,
 }
 
 impl<T: Transport> Connections<T> {
@@ -99,6 +108,7 @@ impl<T: Transport> Connections<T> {
             store,
             runnable: VecDeque::new(),
             congested: VecDeque::new(),
+            stretching: VecDeque::new(),
             awaiting_commit: HashMap::new(),
             deadlines: Deadlines::default(),
             gone: Vec::new(),
@@ -113,6 +123,7 @@ impl<T: Transport> Connections<T> {
                 buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
                 replies: BytesMut::new(),
                 finished: Vec::new(),
+                rounds: 0,
             },
         }
     }
@@ -233,6 +244,28 @@ impl<T: Transport> Connections<T> {
                 self.turn(name.key, Connection::on_ready);
             }
         }
+        self.serve_stretching();
+    }
+
+    /// Shares out the rounds of this tick among those whose password takes some, in the order in which they asked. There
+    /// are none in other turns: who logs in anew must not come before who waits.
+    fn serve_stretching(&mut self) {
+        self.scratch.rounds = TICK_ROUNDS_MAX;
+        for _ in 0..self.stretching.len() {
+            if self.scratch.rounds == 0 {
+                break;
+            }
+            let Some(name) = self.stretching.pop_front() else {
+                break;
+            };
+            if let Some(slot) = self.slot_of(name)
+                && slot.list == List::Stretching
+            {
+                slot.list = List::None;
+                self.turn(name.key, Connection::on_ready);
+            }
+        }
+        self.scratch.rounds = 0;
     }
 
     /// Makes the messages of this tick durable, together, and answers for those that are settled.
@@ -355,7 +388,9 @@ impl<T: Transport> Connections<T> {
     /// When something is to be done without an event: now if a connection has work left, otherwise at the first
     /// deadline.
     pub fn next_wake(&self) -> Option<Instant> {
-        if self.store.is_pending() || !self.runnable.is_empty() || !self.gone.is_empty() {
+        let lists = [&self.runnable, &self.stretching];
+        let has_work = lists.iter().any(|list| !list.is_empty());
+        if self.store.is_pending() || has_work || !self.gone.is_empty() {
             return Some(self.scratch.now);
         }
         let drain = match self.drain {
@@ -385,6 +420,7 @@ impl<T: Transport> Connections<T> {
             tls: self.tls.as_ref(),
             store: &mut *self.store,
             replies: &mut self.scratch.replies,
+            rounds: &mut self.scratch.rounds,
             buffer: &mut self.scratch.buffer[..],
             drain: self.drain,
         };
@@ -409,6 +445,10 @@ impl<T: Transport> Connections<T> {
                 slot.list = List::Runnable;
                 self.runnable.push_back(name);
             }
+            Next::Rounds if slot.list == List::None => {
+                slot.list = List::Stretching;
+                self.stretching.push_back(name);
+            }
             Next::StoreRoom if slot.list == List::None => {
                 slot.list = List::Congested;
                 self.congested.push_back(name);
@@ -417,7 +457,7 @@ impl<T: Transport> Connections<T> {
                 self.awaiting_commit.insert(ticket, name);
             }
             Next::Reap => self.gone.push(key),
-            Next::Wait | Next::Again | Next::StoreRoom => {}
+            Next::Wait | Next::Again | Next::Rounds | Next::StoreRoom => {}
         }
         let deadline = slot.connection.deadline(&self.limits);
         self.deadlines.set(key, &mut slot.alarm, deadline);

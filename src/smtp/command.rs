@@ -6,6 +6,7 @@ use super::chunk::Chunk;
 use super::envelope::Body;
 use super::path::{self, DOMAIN_BYTES_MAX, ForwardPath, ReversePath};
 use super::reply::{self, Reply};
+use super::xclient::from_xtext;
 
 /// One command, read.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub enum Command<'a> {
     Help,
     /// `XCLIENT attributes`, which only those may say who are trusted; what it says is read only then.
     Xclient(&'a [u8]),
+    /// `AUTH mechanism [response]` (RFC 4954 §4); what it says is read only where it may be said.
+    Auth(&'a [u8]),
     /// A verb of some standard that is not offered here.
     NotOffered,
     /// A verb of another protocol: a browser, or somebody who uses one to send mail (cross-protocol attack).
@@ -67,6 +70,8 @@ pub struct MailParameters {
     pub body: Option<Body>,
     /// `SMTPUTF8` (RFC 6531 §3.4).
     pub smtputf8: bool,
+    /// Whether `AUTH=` said whose message it is (RFC 4954 §5). Nothing here depends on it.
+    pub auth: bool,
 }
 
 impl<'a> Command<'a> {
@@ -104,8 +109,9 @@ impl<'a> Command<'a> {
             b"VRFY" => Ok(Self::Vrfy),
             b"XCLIENT" => Ok(Self::Xclient(argument)),
             b"STARTTLS" => no_argument(argument, Self::StartTls),
-            b"EXPN" | b"AUTH" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML"
-            | b"BURL" | b"XFORWARD" => Ok(Self::NotOffered),
+            b"AUTH" => Ok(Self::Auth(argument)),
+            b"EXPN" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"BURL"
+            | b"XFORWARD" => Ok(Self::NotOffered),
             b"GET" | b"POST" | b"CONNECT" => Ok(Self::WrongProtocol),
             _ => Err(reply::UNKNOWN_COMMAND),
         }
@@ -192,6 +198,9 @@ fn mail_parameters(bytes: &[u8]) -> Result<MailParameters, Reply> {
             mem::replace(&mut parameters.smtputf8, true)
         } else if keyword.eq_ignore_ascii_case(b"SMTPUTF8") {
             return Err(reply::BAD_ARGUMENT);
+        } else if keyword.eq_ignore_ascii_case(b"AUTH") {
+            on_behalf_of(value)?;
+            mem::replace(&mut parameters.auth, true)
         } else {
             return Err(reply::UNKNOWN_PARAMETER);
         };
@@ -248,6 +257,16 @@ fn body(value: &[u8]) -> Result<Body, Reply> {
     } else {
         Err(reply::UNKNOWN_PARAMETER)
     }
+}
+
+/// The value of `AUTH=`, in which a control can be hidden: it is decoded before it is looked at (CVE-2020-28021).
+fn on_behalf_of(value: &[u8]) -> Result<(), Reply> {
+    let decoded = from_xtext(value)?;
+    let text = str::from_utf8(&decoded).map_err(|_| reply::BAD_ARGUMENT)?;
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err(reply::BAD_ARGUMENT);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -314,6 +333,7 @@ mod tests {
             size: Some(12),
             body: Some(Body::EightBitMime),
             smtputf8: true,
+            auth: false,
         };
         for line in [
             "MAIL FROM:<a@b> SIZE=12 BODY=8BITMIME SMTPUTF8",

@@ -1,6 +1,7 @@
 //! What a session tells the one who drives it.
 
 use super::envelope::Recipient;
+use super::login::Attempt;
 use super::reply::Reply;
 use super::session::Transaction;
 use super::xclient::Attributes;
@@ -30,6 +31,10 @@ pub enum Event<'a> {
     NewClient(Box<Attributes>),
     /// Go on in TLS: `Session::start_tls`, and `Session::secure` once its handshake is done, or `Session::refuse`.
     StartTls,
+    /// Give some of the rounds that a password takes: `Session::stretch`. Until they are done the session takes no input.
+    Stretch,
+    /// Log this. Where the login was refused, let so much time pass before anything else: that is told only then.
+    Login(Box<Attempt>),
     /// Nothing: text of a message that will be refused was thrown away.
     Discarded,
     /// A message that was refused has ended and got this reply.
@@ -64,6 +69,8 @@ pub enum Phase {
     Command,
     /// The next octets of a message, or its next chunk.
     Message,
+    /// The rounds of a password, or time that is to pass behind a refused one.
+    Login,
     /// The store.
     Commit,
     /// Nothing more.

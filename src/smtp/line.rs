@@ -8,6 +8,22 @@ pub const COMMAND_LINE_BYTES_MAX: usize = 512;
 /// (RFC 6531 §3.1).
 pub const MAIL_PARAMETERS_BYTES_MAX: usize = 26 + 17 + 10;
 
+/// What it grants MAIL for `AUTH=` (RFC 4954 §3).
+pub const MAIL_AUTH_BYTES_MAX: usize = 500;
+/// The most octets of the AUTH command, and of each response in its exchange (RFC 4954 §4).
+pub const AUTH_LINE_BYTES_MAX: usize = 12_288;
+
+/// What lines are awaited, on which it depends how long they may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Commands.
+    Commands,
+    /// Commands, AUTH among them.
+    CommandsWithAuth,
+    /// A response in the exchange that AUTH began.
+    Response,
+}
+
 /// What a line that ends in a bare LF, without its CR, is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BareNewline {
@@ -48,11 +64,16 @@ impl LineReader {
     }
 
     /// Takes the next line off `input`. What is left there after [`Line::Incomplete`] is at most the longest
-    /// command line, and to be shown again with what follows it.
-    pub fn next<'a>(&mut self, input: &mut &'a [u8], bare_newline: BareNewline) -> Line<'a> {
+    /// line that is awaited, and to be shown again with what follows it.
+    pub fn next<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+        bare_newline: BareNewline,
+        reading: Reading,
+    ) -> Line<'a> {
         let bytes = *input;
         let Some(length) = line_length(bytes, bare_newline) else {
-            if self.skipping || bytes.len() > limit(bytes) {
+            if self.skipping || bytes.len() > limit(bytes, reading) {
                 self.skipping = true;
                 // A CR may be half of the CRLF that ends this line.
                 let kept = usize::from(bytes.last() == Some(&b'\r'));
@@ -61,7 +82,7 @@ impl LineReader {
             return Line::Incomplete;
         };
         *input = &bytes[length..];
-        if std::mem::take(&mut self.skipping) || length > limit(bytes) {
+        if std::mem::take(&mut self.skipping) || length > limit(bytes, reading) {
             return Line::TooLong;
         }
         let line = &bytes[..length - 1];
@@ -86,13 +107,20 @@ fn line_length(bytes: &[u8], bare_newline: BareNewline) -> Option<usize> {
     }
 }
 
-/// The most octets that the command at the start of `bytes` may have.
-fn limit(bytes: &[u8]) -> usize {
-    match bytes.get(..5) {
-        Some(verb) if verb.eq_ignore_ascii_case(b"MAIL ") => {
-            COMMAND_LINE_BYTES_MAX + MAIL_PARAMETERS_BYTES_MAX
+/// The most octets that the line at the start of `bytes` may have.
+fn limit(bytes: &[u8], reading: Reading) -> usize {
+    let begins = |verb: &[u8]| {
+        let start = bytes.get(..verb.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(verb))
+    };
+    match reading {
+        Reading::Response => AUTH_LINE_BYTES_MAX,
+        Reading::CommandsWithAuth if begins(b"AUTH ") => AUTH_LINE_BYTES_MAX,
+        Reading::CommandsWithAuth if begins(b"MAIL ") => {
+            COMMAND_LINE_BYTES_MAX + MAIL_PARAMETERS_BYTES_MAX + MAIL_AUTH_BYTES_MAX
         }
-        _ => COMMAND_LINE_BYTES_MAX,
+        Reading::Commands if begins(b"MAIL ") => COMMAND_LINE_BYTES_MAX + MAIL_PARAMETERS_BYTES_MAX,
+        Reading::Commands | Reading::CommandsWithAuth => COMMAND_LINE_BYTES_MAX,
     }
 }
 
@@ -105,7 +133,7 @@ mod tests {
         let mut input = input;
         let mut lines = Vec::new();
         loop {
-            match reader.next(&mut input, bare_newline) {
+            match reader.next(&mut input, bare_newline, Reading::Commands) {
                 Line::Incomplete => return lines,
                 line => lines.push(format!("{line:?}")),
             }
@@ -140,15 +168,49 @@ mod tests {
             let mut reader = LineReader::default();
             for _ in 0..1000 {
                 let mut input = &[b'x'; 1000][..];
-                assert_eq!(reader.next(&mut input, mode), Line::Incomplete);
+                assert_eq!(
+                    reader.next(&mut input, mode, Reading::Commands),
+                    Line::Incomplete
+                );
                 assert_eq!(input, b"");
             }
             let mut input = &b"x\r"[..];
-            assert_eq!(reader.next(&mut input, mode), Line::Incomplete);
+            assert_eq!(
+                reader.next(&mut input, mode, Reading::Commands),
+                Line::Incomplete
+            );
             assert_eq!(input, b"\r");
             let mut input = &b"\r\nNOOP\r\n"[..];
-            assert_eq!(reader.next(&mut input, mode), Line::TooLong);
-            assert_eq!(reader.next(&mut input, mode), Line::Complete(b"NOOP"));
+            assert_eq!(
+                reader.next(&mut input, mode, Reading::Commands),
+                Line::TooLong
+            );
+            assert_eq!(
+                reader.next(&mut input, mode, Reading::Commands),
+                Line::Complete(b"NOOP")
+            );
+        }
+    }
+
+    #[test]
+    fn what_may_be_longer_depends_on_what_is_awaited() {
+        for (reading, verb, limit) in [
+            (Reading::CommandsWithAuth, "NOOP ", 512),
+            (Reading::CommandsWithAuth, "Mail ", 1065),
+            (Reading::CommandsWithAuth, "auth ", 12_288),
+            (Reading::Commands, "AUTH ", 512),
+            (Reading::Response, "", 12_288),
+        ] {
+            for (length, fits) in [(limit, true), (limit + 1, false)] {
+                let line = format!("{verb}{}\r\n", "x".repeat(length - verb.len() - 2));
+                let mut input = line.as_bytes();
+                let found = LineReader::default().next(&mut input, BareNewline::Normalize, reading);
+                assert_eq!(
+                    matches!(found, Line::Complete(_)),
+                    fits,
+                    "{reading:?} {verb}"
+                );
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the operator decided about sessions.
 
+use super::auth::Users;
 use super::data::EndText;
 use super::directory::Directory;
 use super::line::BareNewline;
@@ -16,6 +17,10 @@ pub struct Policy {
     pub directory: Directory,
     /// Whether there is a certificate to begin TLS with.
     pub tls: bool,
+    /// Who may log in; `None` if nobody can.
+    pub users: Option<Users>,
+    /// Whether a password may come without TLS.
+    pub auth_insecure: bool,
     /// What a line that ends in a bare LF is.
     pub bare_newline: BareNewline,
     /// The classroom dialect: another line that ends a message.

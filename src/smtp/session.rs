@@ -11,9 +11,12 @@
 //! A message may come in chunks instead: AwaitingRcpt ─BDAT─▶ ReceivingChunk ⇄ BetweenChunks, and behind the last one
 //! AwaitingCommit. A chunk that is refused goes through DiscardingChunk, and its transaction is over. A submitted message
 //! that is all header, or nothing, goes through EndingMessage, where the fields that it lacks are put in.
+//!
+//! A login goes from AwaitingMail through Authenticating, and if it is refused RefusingLogin, back to AwaitingMail.
 
 mod chunks;
 mod hello;
+mod login;
 mod message;
 mod starttls;
 mod transaction;
@@ -26,12 +29,13 @@ use bytes::BytesMut;
 
 pub use transaction::Transaction;
 
+use super::auth::Exchange;
 use super::chunk::{Chunk, ChunkDecoder};
 use super::command::Command;
 use super::data::DataDecoder;
 use super::envelope::{Body, Envelope, Hello, Peer, QueueId};
 use super::event::{Event, Farewell, Phase};
-use super::line::{BareNewline, Line, LineReader};
+use super::line::{BareNewline, Line, LineReader, Reading};
 use super::policy::Policy;
 use super::reply::{self, Reply, write_reply};
 use super::security::Security;
@@ -67,6 +71,10 @@ pub struct Session {
 enum State {
     AwaitingHello,
     AwaitingMail,
+    /// A response of the client, or rounds for its password.
+    Authenticating(Box<Exchange>),
+    /// Time to pass, after which the client learns that it was refused.
+    RefusingLogin,
     /// RCPT, or DATA once there is a recipient.
     AwaitingRcpt(Box<Transaction>),
     ReceivingData(Box<Transaction>, DataDecoder),
@@ -170,6 +178,8 @@ impl Session {
             State::DiscardingChunk(..) => self.discard_chunk(input, out),
             State::EndingMessage(_) => self.end_message(out),
             State::AwaitingCommit(_) => Event::NeedInput,
+            State::Authenticating(_) => self.advance_login(input, out),
+            State::RefusingLogin => self.end_login(reply::LOGIN_REFUSED, out),
             State::Closing(farewell) => Event::Close(*farewell),
             State::AwaitingHello
             | State::AwaitingMail
@@ -183,7 +193,13 @@ impl Session {
         if input.starts_with(TLS_HANDSHAKE) && !self.lines.is_skipping() {
             return self.dismiss(reply::WRONG_PROTOCOL, Farewell::Error, out);
         }
-        let command = match self.lines.next(input, self.policy.bare_newline) {
+        let reading = if self.knows_auth() {
+            Reading::CommandsWithAuth
+        } else {
+            Reading::Commands
+        };
+        let bare_newline = self.policy.bare_newline;
+        let command = match self.lines.next(input, bare_newline, reading) {
             Line::Incomplete => return Event::NeedInput,
             Line::Complete(line) => Command::parse(line),
             Line::TooLong => Err(reply::LINE_TOO_LONG),
@@ -210,6 +226,7 @@ impl Session {
             (_, Command::Vrfy) => self.answer(reply::CANNOT_VERIFY, out),
             (_, Command::Xclient(argument)) => self.xclient(argument, more_input, out),
             (_, Command::StartTls) => self.ask_for_tls(more_input, out),
+            (_, Command::Auth(argument)) => self.auth(argument, out),
             (_, Command::NotOffered) => self.answer(reply::COMMAND_NOT_OFFERED, out),
             (_, Command::WrongProtocol) => {
                 self.dismiss(reply::WRONG_PROTOCOL, Farewell::Error, out)
@@ -300,6 +317,8 @@ impl Session {
     pub fn phase(&self) -> Phase {
         match self.state {
             State::AwaitingHello | State::AwaitingMail => Phase::Idle,
+            State::Authenticating(ref exchange) if !exchange.is_stretching() => Phase::Idle,
+            State::Authenticating(_) | State::RefusingLogin => Phase::Login,
             State::AwaitingRcpt(_) => Phase::Command,
             // A message in chunks is one message: also between them it keeps the least rate or ends.
             State::ReceivingData(..)
@@ -327,6 +346,8 @@ impl Session {
             | State::AwaitingCommit(transaction) => Some(&transaction.envelope),
             State::AwaitingHello
             | State::AwaitingMail
+            | State::Authenticating(_)
+            | State::RefusingLogin
             | State::DiscardingChunk(None, ..)
             | State::Closing(_) => None,
         }

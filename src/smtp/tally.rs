@@ -17,6 +17,8 @@ pub struct Tally {
     pub over_size: u32,
     /// Replies that a command line is too long.
     pub over_line: u32,
+    /// Logins refused.
+    pub(super) failed_logins: u32,
     /// Transactions begun.
     pub(super) transactions: u64,
 }

@@ -145,7 +145,7 @@ impl Hearsay {
 }
 
 /// Decodes `xtext` (RFC 3461 §4), in which `+41` stands for `A`.
-fn from_xtext(text: &[u8]) -> Result<Vec<u8>, Reply> {
+pub(super) fn from_xtext(text: &[u8]) -> Result<Vec<u8>, Reply> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&first, behind)) = rest.split_first() {

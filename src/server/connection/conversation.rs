@@ -3,6 +3,7 @@
 use std::io;
 use std::mem;
 use std::slice;
+use std::time::Instant;
 
 use bytes::BytesMut;
 
@@ -12,6 +13,7 @@ use crate::server::log_line::{Recipients, Value};
 use crate::server::transport::Transport;
 use crate::smtp::envelope::Recipient;
 use crate::smtp::event::{Event, Farewell, Phase};
+use crate::smtp::login::{Attempt, Verdict};
 use crate::smtp::reply::{self, Reply};
 use crate::store::{Failure, Outcome, Store};
 
@@ -25,6 +27,10 @@ enum Pause {
     Starved,
     /// It waits for the store.
     Commit,
+    /// A password takes more rounds than there are in this tick.
+    Rounds,
+    /// A login was refused, and time is to pass before the client learns of it.
+    Held,
     /// Its replies want to be written first.
     OutputFull,
     /// It has another client, which is to be greeted.
@@ -44,7 +50,8 @@ impl<T: Transport> Connection<T> {
         loop {
             match pause {
                 Pause::Starved => {}
-                Pause::Commit => return Ok(Next::Wait),
+                Pause::Commit | Pause::Held => return Ok(Next::Wait),
+                Pause::Rounds => return Ok(Next::Rounds),
                 Pause::NewClient => return Ok(Next::Again),
                 Pause::StartTls => return self.begin_tls(turn),
                 Pause::OutputFull => {
@@ -112,7 +119,10 @@ impl<T: Transport> Connection<T> {
                 self.session.shut_down(turn.replies);
             } else if phase == Phase::Commit {
                 return Pause::Commit;
+            } else if self.held_until.is_some_and(|until| turn.now < until) {
+                return Pause::Held;
             }
+            self.held_until = None;
             let unsent = self.channel.unsent() + turn.replies.len();
             if unsent >= OUTPUT_HIGH_WATER_BYTES && self.session.phase() != Phase::Closing {
                 return Pause::OutputFull;
@@ -153,6 +163,9 @@ impl<T: Transport> Connection<T> {
                         self.abort_message(turn.store);
                     }
                 }
+                Event::Stretch if *turn.rounds == 0 => return Pause::Rounds,
+                Event::Stretch => self.session.stretch(turn.rounds),
+                Event::Login(attempt) => self.note_login(&attempt, turn.now),
                 Event::AbortMessage => self.abort_message(turn.store),
                 Event::Refused(transaction, reply) => self.log_message(&transaction, &[Err(reply)]),
                 Event::NewClient(client) => {
@@ -175,6 +188,23 @@ impl<T: Transport> Connection<T> {
             self.patience.progress(turn.now);
             if self.session.phase() != phase {
                 self.patience.enter_phase(turn.now, self.channel.bytes_in());
+            }
+        }
+    }
+
+    /// Logs a login. Who was refused is held up, without work or a thread of its own: nothing is read meanwhile.
+    fn note_login(&mut self, attempt: &Attempt, now: Instant) {
+        let Attempt {
+            mechanism,
+            user,
+            verdict,
+        } = attempt;
+        let (id, user) = (self.id, Value(user));
+        match verdict {
+            Verdict::LoggedIn => log::info!("conn={id} auth={mechanism} user={user} ok"),
+            Verdict::Refused(delay) => {
+                log::info!("conn={id} auth={mechanism} user={user} failed");
+                self.held_until = Some(now + *delay);
             }
         }
     }

@@ -43,7 +43,7 @@ impl Patience {
         self.window_bytes = bytes_in;
     }
 
-    /// When patience with a session in this `phase` ends, or is to be thought over; never while the store works.
+    /// When patience with a session in this `phase` ends, or is to be thought over; never while it is we who work.
     pub(super) fn deadline(&self, phase: Phase, limits: &Limits) -> Option<Instant> {
         let idle = self.awaited_since + limits.idle_timeout;
         let session = self.opened + limits.session_timeout;
@@ -53,7 +53,7 @@ impl Patience {
             // A transaction that begins late is given the time for its commands; with its message it has begun.
             Phase::Command => Some(idle.min(session.max(window))),
             Phase::Message => Some(idle.min(window)),
-            Phase::Commit => None,
+            Phase::Login | Phase::Commit => None,
             Phase::Closing => Some(idle),
         }
     }

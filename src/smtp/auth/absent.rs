@@ -19,6 +19,28 @@ pub struct Mechanism(Infallible);
 #[derive(Debug)]
 pub struct Exchange(Infallible);
 
+/// Why there are none.
+#[derive(Clone, Copy, Debug)]
+pub struct BadLine {
+    /// The first.
+    pub line: usize,
+    /// That it is not built in.
+    pub reason: &'static str,
+}
+
+impl Users {
+    /// Reads a users file.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn parse(_: &str) -> Result<Self, BadLine> {
+        Err(BadLine {
+            line: 1,
+            reason: "this program was built without the feature auth",
+        })
+    }
+}
+
 impl Mechanism {
     /// None.
     pub fn offered(_: Option<&Security>) -> impl Iterator<Item = Self> + use<> {

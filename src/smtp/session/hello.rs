@@ -6,6 +6,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 use super::Session;
+use crate::smtp::auth::Mechanism;
 use crate::smtp::command::Greeting;
 use crate::smtp::envelope::Hello;
 use crate::smtp::event::Event;
@@ -52,6 +53,13 @@ impl Session {
         if self.offers_tls() {
             out.extend_from_slice(b"250-STARTTLS\r\n");
         }
+        if self.offers_auth() {
+            out.extend_from_slice(b"250-AUTH");
+            for mechanism in Mechanism::offered(self.security.as_deref()) {
+                let _ = write!(out, " {}", mechanism.name());
+            }
+            out.extend_from_slice(b"\r\n");
+        }
         if self.trust == Trust::Others {
             let _ = write!(out, "250-{}\r\n", xclient::OFFER);
         }
@@ -90,8 +98,9 @@ impl Session {
             Trust::Itself => "",
         };
         let starttls = if self.offers_tls() { " STARTTLS" } else { "" };
+        let auth = if self.offers_auth() { " AUTH" } else { "" };
         let commands = format_args!(
-            "Commands: {hello}{starttls}{xclient} MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"
+            "Commands: {hello}{starttls}{xclient}{auth} MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"
         );
         write_reply(out, 214, status, commands);
         Event::Answered

@@ -91,6 +91,9 @@ impl Session {
         if !hello.extended && parameters != MailParameters::default() {
             return self.answer(reply::UNKNOWN_PARAMETER, out);
         }
+        if parameters.auth && !self.knows_auth() {
+            return self.answer(reply::UNKNOWN_PARAMETER, out);
+        }
         if parameters
             .size
             .is_some_and(|size| size > self.policy.message_bytes_max)

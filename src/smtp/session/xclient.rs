@@ -39,6 +39,7 @@ impl Session {
         self.hearsay = Some(Rc::new(
             hearsay.unwrap_or_default().followed_by(&attributes),
         ));
+        self.user = None;
         // A hello that was passed on need not be said again. Postfix likewise keeps what the last XCLIENT said.
         let extended = attributes.extended == Attribute::Known(true);
         self.hello = attributes.hello.clone().known().map(|name| {

@@ -1,0 +1,43 @@
+//! The file of those who may log in.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::settings::{Settings, one_line};
+use crate::exit::{ExitCode, Failed};
+use crate::smtp::auth::Users;
+
+/// The permissions of those who are neither its owner nor in its group.
+const OTHERS: u32 = 0o007;
+
+/// The users in the file that `users` names, and where that is if anybody may read it.
+///
+/// # Errors
+/// The file cannot be read, or a line of it.
+pub(super) fn read(settings: &Settings) -> Result<(Option<Users>, Option<PathBuf>), Failed> {
+    let (Some(path), Some(value)) = (settings.path("users")?, settings.value("users")) else {
+        return Ok((None, None));
+    };
+    let (text, mode) = read_file(&path).map_err(|error| {
+        value.unfit(format_args!(
+            "cannot read it: {error}; `mailoop passwd USER --users FILE` makes one"
+        ))
+    })?;
+    let users = Users::parse(&text).map_err(|bad| {
+        let (line, reason) = (bad.line, bad.reason);
+        let place = format!("{}:{line}", one_line(&path.to_string_lossy()));
+        Failed::new(ExitCode::Configuration, format_args!("{place}: {reason}"))
+    })?;
+    let is_exposed = mode & OTHERS != 0;
+    Ok((Some(users), is_exposed.then_some(path)))
+}
+
+fn read_file(path: &Path) -> io::Result<(String, u32)> {
+    use std::os::unix::fs::MetadataExt;
+
+    let mut file = File::open(path)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok((text, file.metadata()?.mode()))
+}

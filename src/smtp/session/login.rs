@@ -1,0 +1,141 @@
+//! A client shows who it is (RFC 4954).
+
+use std::rc::Rc;
+
+use bytes::BytesMut;
+
+use super::{Session, State};
+use crate::smtp::auth::{Exchange, Mechanism};
+use crate::smtp::command::parameters_of;
+use crate::smtp::event::Event;
+use crate::smtp::line::{Line, Reading};
+use crate::smtp::login::{Attempt, Failure, Progress, Verdict};
+use crate::smtp::reply::{self, Reply, write_reply};
+
+impl Session {
+    /// Whether a password may come this way.
+    pub(super) fn takes_logins(&self) -> bool {
+        let private = self.security.is_some() || self.policy.auth_insecure;
+        self.policy.users.is_some() && private
+    }
+
+    /// Whether AUTH is offered at this moment.
+    pub(super) fn offers_auth(&self) -> bool {
+        self.takes_logins() && self.user().is_none()
+    }
+
+    /// Whether MAIL may say whose message it is (RFC 4954 §5).
+    pub(super) fn knows_auth(&self) -> bool {
+        self.takes_logins() || self.user().is_some()
+    }
+
+    /// AUTH, which begins an exchange.
+    pub(super) fn auth(&mut self, argument: &[u8], out: &mut BytesMut) -> Event<'static> {
+        let policy = Rc::clone(&self.policy);
+        let Some(users) = &policy.users else {
+            return self.answer(reply::COMMAND_NOT_OFFERED, out);
+        };
+        let refusal = match &self.state {
+            State::AwaitingHello => Some(self.service.hello_first()),
+            _ if !self.extended() => Some(reply::COMMAND_NOT_OFFERED),
+            State::AwaitingMail if self.user().is_some() => Some(reply::LOGGED_IN_ALREADY),
+            State::AwaitingMail if !self.takes_logins() => Some(reply::ENCRYPTION_FIRST),
+            State::AwaitingMail => None,
+            _ => Some(reply::IN_TRANSACTION),
+        };
+        if let Some(reply) = refusal {
+            return self.answer(reply, out);
+        }
+        let mut words = parameters_of(argument);
+        let (name, response) = match (words.next(), words.next(), words.next()) {
+            (Some(name), response, None) => (name, response),
+            _ => return self.answer(reply::BAD_ARGUMENT, out),
+        };
+        let mut offered = Mechanism::offered(self.security.as_deref());
+        let is_meant =
+            |mechanism: &Mechanism| name.eq_ignore_ascii_case(mechanism.name().as_bytes());
+        let Some(mechanism) = offered.find(is_meant) else {
+            return self.answer(reply::UNKNOWN_MECHANISM, out);
+        };
+        let mut exchange = Exchange::new(mechanism, self.security.clone());
+        match response {
+            // RFC 4954 §4: so an initial response says that it is empty.
+            Some(b"=") => exchange.respond(b"", users),
+            Some(response) => exchange.respond(response, users),
+            None => {}
+        }
+        self.state = State::Authenticating(Box::new(exchange));
+        self.advance_login(&mut &[][..], out)
+    }
+
+    /// Goes on with an exchange as far as it wants a line of the client, or rounds.
+    pub(super) fn advance_login(
+        &mut self,
+        input: &mut &[u8],
+        out: &mut BytesMut,
+    ) -> Event<'static> {
+        let State::Authenticating(exchange) = &mut self.state else {
+            return Event::NeedInput;
+        };
+        match exchange.progress() {
+            Progress::Challenge(challenge) => {
+                write_reply(out, 334, None, format_args!("{challenge}"));
+                Event::Answered
+            }
+            Progress::Stretch => Event::Stretch,
+            Progress::LoggedIn(user) => {
+                let attempt = attempt(exchange, Verdict::LoggedIn);
+                self.user = Some(user);
+                self.end_login(reply::LOGGED_IN, out);
+                Event::Login(attempt)
+            }
+            Progress::Failed(Failure::Refused) => {
+                let verdict = Verdict::refused_after(self.tally.failed_logins);
+                let attempt = attempt(exchange, verdict);
+                self.tally.failed_logins += 1;
+                self.state = State::RefusingLogin;
+                Event::Login(attempt)
+            }
+            Progress::Failed(Failure::Malformed) => self.end_login(reply::BAD_RESPONSE, out),
+            Progress::Failed(Failure::NoRandomness) => self.end_login(reply::CANNOT_LOG_IN, out),
+            Progress::AwaitResponse => {
+                let line = self
+                    .lines
+                    .next(input, self.policy.bare_newline, Reading::Response);
+                match line {
+                    Line::Incomplete => Event::NeedInput,
+                    Line::Complete(b"*") => self.end_login(reply::LOGIN_CANCELLED, out),
+                    Line::Complete(response) => {
+                        if let Some(users) = &self.policy.users {
+                            exchange.respond(response, users);
+                        }
+                        self.advance_login(input, out)
+                    }
+                    Line::TooLong => self.end_login(reply::RESPONSE_TOO_LONG, out),
+                    Line::Malformed => self.end_login(reply::LINE_MALFORMED, out),
+                }
+            }
+        }
+    }
+
+    /// Does as many of the rounds as `budget` allows, and takes them off it, in answer to [`Event::Stretch`].
+    pub fn stretch(&mut self, budget: &mut u32) {
+        if let State::Authenticating(exchange) = &mut self.state {
+            exchange.stretch(budget);
+        }
+    }
+
+    /// Ends an exchange in this reply.
+    pub(super) fn end_login(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
+        self.state = State::AwaitingMail;
+        self.answer(reply, out)
+    }
+}
+
+fn attempt(exchange: &Exchange, verdict: Verdict) -> Box<Attempt> {
+    Box::new(Attempt {
+        mechanism: exchange.mechanism().name(),
+        user: exchange.user().to_owned(),
+        verdict,
+    })
+}
