@@ -79,6 +79,12 @@ fn play(server: &mut MemoryServer, client: &Client, dialogue: &Dialogue, cut: us
                     place()
                 );
             }
+            Step::Silence(time) => {
+                let instant = Duration::from_nanos(1);
+                server.advance(*time - instant);
+                assert_eq!(client.text(), "", "{}: it is not silent", place());
+                server.advance(instant);
+            }
             Step::Closed => assert!(client.is_closed(), "{}: it is still open", place()),
         }
     }
@@ -180,6 +186,8 @@ fn play_over_socket(dialogue: &Dialogue) {
                     "{place}\n{expected}\nwas expected, and came\n{said}"
                 );
             }
+            // In memory it is seen that it lasts.
+            Step::Silence(_) => {}
             Step::Closed => {
                 let mut rest = Vec::new();
                 stream.read_to_end(&mut rest).unwrap();

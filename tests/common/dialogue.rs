@@ -4,6 +4,7 @@
 //! # A comment.
 //! options: --max-errors 3        the server's options; with --listen-lmtp 127.0.0.1:0 it speaks LMTP
 //! config: [aliases]              a line of its configuration file
+//! users: ada pencil              somebody who may log in, and the password
 //! blocked: a@example.org         nothing can be delivered to this mailbox
 //! whole: why                     the client's lines must not be cut apart
 //! clear: why                     it is another dialogue in TLS
@@ -13,6 +14,7 @@
 //! C~ exactly these bytes\r       no line end is added
 //! C* 100 exactly these bytes     so many times
 //! S: a reply line                `<id>` stands for any queue id
+//! after: 100                     the server is silent for so many milliseconds
 //! closed                         the server closes the connection
 //! stored                         what is stored in the end, message by message
 //! M: a line of the message       `<id>` as above, `<date>` for any date
@@ -24,6 +26,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -32,7 +35,9 @@ pub struct Dialogue {
     pub name: String,
     pub options: Vec<String>,
     config: String,
-    /// Where the configuration file is.
+    /// Who may log in, and by which password.
+    users: Vec<(String, String)>,
+    /// Where the configuration file and that of the users are.
     folder: Option<TempDir>,
     /// Mailboxes that nothing can be delivered to.
     pub blocked: Vec<String>,
@@ -63,6 +68,8 @@ pub enum Way {
 pub enum Step {
     Client(Vec<u8>),
     Server(String),
+    /// Nothing is said for so long.
+    Silence(Duration),
     Closed,
 }
 
@@ -75,7 +82,8 @@ impl Dialogue {
             .map(|entry| entry.unwrap().path())
             .collect();
         paths.sort();
-        let dialogues: Vec<_> = paths.iter().map(|path| Self::read(path)).collect();
+        let mut dialogues: Vec<_> = paths.iter().map(|path| Self::read(path)).collect();
+        dialogues.retain(|dialogue| dialogue.users.is_empty() || cfg!(feature = "auth"));
         assert!(dialogues.len() > 20, "where are the dialogues?");
         dialogues
     }
@@ -86,6 +94,7 @@ impl Dialogue {
             name,
             options: Vec::new(),
             config: String::new(),
+            users: Vec::new(),
             folder: None,
             blocked: Vec::new(),
             cuttable: true,
@@ -98,19 +107,25 @@ impl Dialogue {
         for line in fs::read_to_string(path).unwrap().lines() {
             dialogue.add(line);
         }
-        dialogue.write_config();
+        dialogue.write_files();
         dialogue
     }
 
-    fn write_config(&mut self) {
-        if !self.config.is_empty() {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("mailoop.toml");
-            fs::write(&path, &self.config).unwrap();
-            self.options.push("--config".to_owned());
-            self.options.push(path.to_str().unwrap().to_owned());
-            self.folder = Some(folder);
+    fn write_files(&mut self) {
+        let folder = tempfile::tempdir().unwrap();
+        let users = super::users_file(&self.users);
+        for (option, name, text) in [
+            ("--config", "mailoop.toml", &self.config),
+            ("--users", "users", &users),
+        ] {
+            if !text.is_empty() {
+                let path = folder.path().join(name);
+                fs::write(&path, text).unwrap();
+                self.options.push(option.to_owned());
+                self.options.push(path.to_str().unwrap().to_owned());
+            }
         }
+        self.folder = Some(folder);
     }
 
     fn add(&mut self, line: &str) {
@@ -136,6 +151,14 @@ impl Dialogue {
                 ("clear", _) => self.securable = false,
                 ("from", address) => self.from = Some(address.to_owned()),
                 ("early", early) => self.early = unescape(early),
+                ("users", user) => {
+                    let (name, password) = user.split_once(' ').unwrap();
+                    self.users.push((name.to_owned(), password.to_owned()));
+                }
+                ("after", time) => {
+                    let time = Duration::from_millis(time.parse().unwrap());
+                    self.steps.push(Step::Silence(time));
+                }
                 ("closed", _) => self.steps.push(Step::Closed),
                 ("stored", _) => self.stored.push(Vec::new()),
                 _ => panic!("{}: what is {line:?}?", self.name),

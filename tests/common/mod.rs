@@ -281,6 +281,22 @@ impl Drop for TestServer {
     }
 }
 
+/// The text of a users file with these names and passwords; empty if there are none.
+pub fn users_file(users: &[(String, String)]) -> String {
+    #[cfg(feature = "auth")]
+    if !users.is_empty() {
+        use mailoop::smtp::auth::users::{Credentials, ROUNDS_BOUNDS, new_header};
+
+        let lines = users.iter().map(|(name, password)| {
+            let credentials = Credentials::new(password, *ROUNDS_BOUNDS.start()).unwrap();
+            format!("{name}:{credentials}\n")
+        });
+        return format!("{}\n{}", new_header().unwrap(), lines.collect::<String>());
+    }
+    let _ = users;
+    String::new()
+}
+
 /// Takes `listening PROTOCOL ADDRESS` apart.
 fn listening_address(line: &str) -> Option<&str> {
     let (_protocol, address) = line.strip_prefix("listening ")?.split_once(' ')?;
