@@ -1,13 +1,14 @@
 //! What the operator decided, checked before a socket opens.
 //!
 //! [`sources`] puts together what [`file`](mod@file), [`environment`] and flags say about each option, as text with its
-//! origin: [`settings`]. [`values`] reads the text, and [`Config`] is what comes of it. Aliases and mailboxes are
-//! [`tables`] of the file.
+//! origin: [`settings`]. [`values`] reads the text, and [`Config`] is what comes of it. Aliases, mailboxes and
+//! senders are [`tables`] of the file.
 
 #[cfg(feature = "tls")]
 mod certificates;
 pub mod environment;
 pub mod file;
+mod senders;
 pub mod settings;
 pub mod sources;
 pub mod tables;
@@ -24,7 +25,6 @@ use crate::server::cidr::Cidr;
 use crate::server::tls::Certificates;
 use crate::server::{Limits, ListenAddress};
 use crate::smtp::auth::Users;
-use crate::smtp::directory::Directory;
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
@@ -237,14 +237,15 @@ fn named_listeners(settings: &Settings) -> Result<Vec<(Service, ListenAddress)>,
 fn policy(settings: &Settings, users: Option<Users>) -> Result<Policy, Failed> {
     let hostname = settings.one("hostname", values::domain)?;
     let domains = settings.all("domain", values::domain)?;
-    let directory = match settings.tables() {
-        Some(tables) => tables.directory(&hostname, &domains)?,
-        None => Directory::default(),
+    let (directory, senders) = match settings.tables() {
+        Some(tables) => (tables.directory(&hostname, &domains)?, tables.senders()),
+        None => Default::default(),
     };
     Ok(Policy {
         hostname,
         domains,
         directory,
+        senders,
         tls: false,
         users,
         auth_insecure: settings.is_on("auth-insecure")?,

@@ -105,7 +105,7 @@ pub static OPTIONS: &[ServeOption] = &[
     number("exit-after", "N", "End in good order after so many messages were accepted; 0 for never").or("0"),
     text("log-level", "LEVEL", "The least urgent lines to log: error, warn, info, debug or trace").or("info"),
     text("log-file", "FILE", "Append the log to FILE, opened again on SIGHUP [default: standard error]"),
-    text("config", "FILE", "Read options, aliases and mailboxes from FILE, as TOML; environment and flags come before it").outside(),
+    text("config", "FILE", "Read options, aliases, mailboxes and senders from FILE, as TOML; environment and flags come before it").outside(),
     flag("check", "Read and check the configuration, say what would run, and end").outside(),
 ];
 

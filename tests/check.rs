@@ -187,6 +187,9 @@ fn the_tables_of_the_example_are_as_they_may_be() {
         "[mailboxes]",
         "closed = true  # ",
         "names = [\"ann\", \"bob@example.org\"]  # ",
+        "[senders]",
+        "\"ann\" = [\"ann@example.org\", \"@lists.example.org\"]  # ",
+        "\"robot\" = []  # ",
     ] {
         let shown = said.lines().any(|shown| shown.starts_with(line));
         assert!(shown, "{line}: {said}");

@@ -163,6 +163,29 @@ fn a_bad_file_changes_nothing_but_the_log() {
 }
 
 #[test]
+fn who_may_send_is_read_again() {
+    let submission = "listen-submission = ['127.0.0.1:0']\nxclient-from = ['127.0.0.1']\n";
+    let running = Reloading::start(submission, &[]);
+    let logged_in = || {
+        let mut client = running.connect();
+        assert!(client.hear().starts_with("220 "));
+        client.ask("XCLIENT LOGIN=ann HELO=client", "220 ");
+        client
+    };
+    let (ann, bob) = ("MAIL FROM:<ann@a.example>", "MAIL FROM:<bob@a.example>");
+    let mut old = logged_in();
+    old.ask(bob, "553 ");
+    running.reload(
+        &format!("{submission}[senders]\nann = 'bob@a.example'"),
+        RELOADED,
+    );
+    let mut new = logged_in();
+    new.ask(ann, "553 ");
+    new.ask(bob, "250 ");
+    old.ask(ann, "250 ");
+}
+
+#[test]
 fn who_there_is_is_read_again_and_a_bad_table_leaves_it_as_it_was() {
     let closed = format!("{LISTEN}domain = ['a.example']\n[mailboxes]\nclosed = true\nnames = ");
     let running = Reloading::start(&format!("{closed}['ann']"), &[]);

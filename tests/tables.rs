@@ -31,6 +31,21 @@ fn leads(config: &Config, address: &str, mailboxes: &[&str]) {
     assert_eq!(led, mailboxes, "{address}");
 }
 
+fn may_send(config: &Config, user: &str, address: &str) -> bool {
+    config.policy.may_send(user, &address.parse().unwrap())
+}
+
+/// Of some addresses these are the user's own.
+#[track_caller]
+fn sends(config: &Config, user: &str, addresses: &[&str]) {
+    for other in ["ann@y.example", "bob@y.example", "dora@z.example"] {
+        assert!(!may_send(config, user, other), "{user}: {other}");
+    }
+    for own in addresses {
+        assert!(may_send(config, user, own), "{user}: {own}");
+    }
+}
+
 #[track_caller]
 fn refused(domains: &[&str], text: &str, message: &str) {
     let failed = settle(domains, text).map(|_| ()).expect_err(text);
@@ -59,6 +74,11 @@ names = [
   "ann",
   "Bob@X.Example",
 ]
+
+[senders]
+Ann = ["Ann@X.example", "@Bücher.example"]
+"Bob@Y.example" = '"odd name"@y.example'
+nobody = []
 "#;
 
 #[test]
@@ -73,6 +93,10 @@ fn tables_are_heard_and_shown_as_tables_that_say_the_same() {
         "\"\\\"odd name\\\"\" = [\"ann\"]  # mailoop.toml:8",
         "closed = true  # mailoop.toml:12",
         "names = [\"ann\", \"bob@x.example\"]  # mailoop.toml:14",
+        "[senders]",
+        "\"ann\" = [\"ann@x.example\", \"@xn--bcher-kva.example\"]  # mailoop.toml:19",
+        "\"bob@y.example\" = [\"\\\"odd name\\\"@y.example\"]  # mailoop.toml:20",
+        "\"nobody\" = []  # mailoop.toml:21",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
     }
@@ -89,6 +113,10 @@ fn tables_are_heard_and_shown_as_tables_that_say_the_same() {
         leads(&config, "bob@y.example", &["rest@y.example"]);
         leads(&config, "bob+tag@mx.example", &["rest@mx.example"]);
         leads(&config, "who@x.example", &["dora@x.example"]);
+        sends(&config, "ann", &["ann@x.example", "any@bücher.example"]);
+        sends(&config, "bob@y.example", &["\"odd name\"@y.example"]);
+        assert!(!may_send(&config, "nobody", "nobody@x.example"));
+        sends(&config, "dora", &["dora@x.example", "dora@y.example"]);
         assert_eq!(config.warnings().count(), 0);
     }
 }
@@ -200,6 +228,46 @@ fn a_mistake_is_told_with_its_line_its_key_and_what_would_be_right() {
         (
             "catch-all = 'a'\n[mailboxes]\ncatch-all = 'a'",
             ":3: catch-all: it stands in line 1 already",
+        ),
+        (
+            "senders = 'x'",
+            ":1: senders: write [senders] and below it lines as \"ann\" = [\"ann@example.org\", \"@example.net\"]",
+        ),
+        (
+            "[senders]\n\nann = 3",
+            ":3: [senders] ann = 3: write it as \"ann\" = [",
+        ),
+        (
+            "[senders]\nann = [\n'@x',\n'ann']",
+            ":4: [senders] ann = 'ann': write an address, as ann@example.org, or all those of a domain, as @example.org",
+        ),
+        (
+            "[senders]\nann = '@'",
+            ":2: [senders] ann = '@': write an address",
+        ),
+        (
+            "[senders]\nann = '@a@b'",
+            ":2: [senders] ann = '@a@b': write an address",
+        ),
+        (
+            "[senders]\nfirst.last = 'a@b'",
+            ":2: [senders] first: put a name with a dot in quotes",
+        ),
+        (
+            "[senders]\n'' = 'a@b'",
+            ":2: [senders] '': write the name of a user",
+        ),
+        (
+            "[senders]\n\"a\\n\" = 'a@b'",
+            ":2: [senders] \"a\\n\": write the name of a user",
+        ),
+        (
+            "[senders]\nann = 'a@b'\nAnn = 'a@b'",
+            ":3: [senders] Ann: this user stands there twice",
+        ),
+        (
+            "sender = 1",
+            ":1: sender: there is no such option in a file; did you mean senders?",
         ),
         (
             "max-error = 1\n[aliases]\nsales = 3",

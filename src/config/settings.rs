@@ -195,12 +195,12 @@ impl Settings {
         self.tables = other.tables.or(self.tables.take());
     }
 
-    /// Adds what a configuration file says of aliases and mailboxes.
+    /// Adds what a configuration file says of aliases, mailboxes and senders.
     pub fn set_tables(&mut self, tables: AddressTables) {
         self.tables = Some(tables);
     }
 
-    /// What a configuration file says of aliases and mailboxes, if there is one.
+    /// What a configuration file says of aliases, mailboxes and senders, if there is one.
     #[must_use]
     pub fn tables(&self) -> Option<&AddressTables> {
         self.tables.as_ref()

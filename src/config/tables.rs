@@ -1,4 +1,5 @@
-//! Aliases and mailboxes in a configuration file, where alone they stand: `[aliases]`, `[mailboxes]`, `catch-all`.
+//! Aliases and mailboxes in a configuration file, where alone they stand: `[aliases]`, `[mailboxes]`, `catch-all`; and
+//! beside them `[senders]`.
 
 use core::fmt;
 use std::borrow::Cow;
@@ -7,13 +8,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::file::Source;
+use super::senders::{self, SENDERS, SenderTable};
 use super::settings::one_line;
 use crate::exit::{ExitCode, Failed};
 use crate::options::Quoted;
 use crate::smtp::directory::{Directory, Name, Tables};
+use crate::smtp::senders::Senders;
 
 /// The keys of a file that are no options.
-pub const KEYS: [&str; 3] = [ALIASES, MAILBOXES, CATCH_ALL];
+pub const KEYS: [&str; 4] = [ALIASES, MAILBOXES, CATCH_ALL, SENDERS];
 
 const ALIASES: &str = "aliases";
 const MAILBOXES: &str = "mailboxes";
@@ -23,7 +26,7 @@ const ALIAS_EXAMPLE: &str = "\"sales\" = [\"ann@example.org\", \"bob\"]";
 const NAMES_EXAMPLE: &str = "names = [\"ann\", \"bob@example.org\"]";
 const CATCH_ALL_EXAMPLE: &str = "catch-all = \"ann@example.org\"";
 
-/// What a file says of aliases and mailboxes, each name with its line.
+/// What a file says of aliases, mailboxes and senders, each name with its line.
 #[derive(Clone, Debug, Default)]
 pub struct AddressTables {
     /// What messages call the file.
@@ -33,6 +36,7 @@ pub struct AddressTables {
     /// Whether there are no other mailboxes, and the line that says so.
     closed: Option<(usize, bool)>,
     catch_all: Option<Entry>,
+    senders: SenderTable,
 }
 
 /// A name in a file.
@@ -48,8 +52,8 @@ struct Alias {
     targets: Vec<Entry>,
 }
 
-type Key<'a> = Spanned<Cow<'a, str>>;
-type Item<'a> = Spanned<DeValue<'a>>;
+pub(super) type Key<'a> = Spanned<Cow<'a, str>>;
+pub(super) type Item<'a> = Spanned<DeValue<'a>>;
 
 impl AddressTables {
     /// No tables yet, in the file that messages call `file`.
@@ -74,6 +78,7 @@ impl AddressTables {
         match &**key.get_ref() {
             ALIASES => self.read_aliases(source, table(source, key, value)?),
             MAILBOXES => self.read_mailboxes(source, table(source, key, value)?),
+            SENDERS => self.senders.read(source, table(source, key, value)?),
             _ => self.read_catch_all(source, key, value),
         }
     }
@@ -191,6 +196,12 @@ impl AddressTables {
         })
     }
 
+    /// Who may send as whom.
+    #[must_use]
+    pub fn senders(&self) -> Senders {
+        self.senders.senders()
+    }
+
     fn tables(&self) -> Tables {
         let names = |entries: &[Entry]| entries.iter().map(|entry| entry.name.clone()).collect();
         let aliases = self.aliases.iter();
@@ -219,7 +230,7 @@ fn is_ours(domain: &str, hostname: &str, domains: &[String]) -> bool {
 }
 
 /// A key of a table, as messages call it.
-fn label(source: &Source<'_>, table: &str, key: &Key<'_>) -> String {
+pub(super) fn label(source: &Source<'_>, table: &str, key: &Key<'_>) -> String {
     let written = source.text_at(key.span()).unwrap_or_default();
     format!("[{table}] {written}")
 }
@@ -235,6 +246,7 @@ fn table<'t, 'a>(
     let name = key.get_ref();
     let example = match &**name {
         ALIASES => ALIAS_EXAMPLE,
+        SENDERS => senders::EXAMPLE,
         _ => NAMES_EXAMPLE,
     };
     Err(source.wrong(
@@ -295,6 +307,6 @@ impl fmt::Display for AddressTables {
             let names = list(&self.mailboxes);
             writeln!(f, "names = [{names}]  # {file}:{}", first.line)?;
         }
-        Ok(())
+        self.senders.write(f, file)
     }
 }

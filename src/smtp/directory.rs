@@ -214,6 +214,15 @@ impl Directory {
         }
     }
 
+    /// `mailbox`, spelled plainly, and without its tag unless it is known with it.
+    #[must_use]
+    pub fn untagged(&self, mailbox: &Mailbox) -> Mailbox {
+        match self.look_up(Name::Mailbox(mailbox.plain())) {
+            (Name::Mailbox(untagged), _) => untagged,
+            (Name::LocalPart(_), _) => mailbox.plain(),
+        }
+    }
+
     /// Whether there is a list of mailboxes that makes no difference, since it is not closed.
     #[must_use]
     pub fn has_idle_list(&self) -> bool {

@@ -25,6 +25,7 @@ pub mod path;
 pub mod policy;
 pub mod reply;
 pub mod security;
+pub mod senders;
 pub mod service;
 pub mod session;
 pub mod tally;

@@ -5,6 +5,7 @@ use super::data::EndText;
 use super::directory::Directory;
 use super::line::BareNewline;
 use super::path::Mailbox;
+use super::senders::Senders;
 
 /// The rules that every session of a server follows.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Policy {
     pub domains: Vec<String>,
     /// Which mailboxes the addresses in them lead to.
     pub directory: Directory,
+    /// Who may send as whom, where one has to log in.
+    pub senders: Senders,
     /// Whether there is a certificate to begin TLS with.
     pub tls: bool,
     /// Who may log in; `None` if nobody can.
@@ -42,5 +45,18 @@ impl Policy {
         let domain = recipient.ascii_domain();
         let mut ours = self.domains.iter();
         self.domains.is_empty() || ours.any(|ours| ours.eq_ignore_ascii_case(&domain))
+    }
+
+    /// Whether `user` may send as `mailbox`. Who owns a mailbox owns it with a tag as well, as far as mail for that comes
+    /// to it.
+    #[must_use]
+    pub fn may_send(&self, user: &str, mailbox: &Mailbox) -> bool {
+        let mailbox = mailbox.plain();
+        let is_ours =
+            self.is_local(&mailbox) || mailbox.domain().eq_ignore_ascii_case(&self.hostname);
+        let untagged = self.directory.untagged(&mailbox);
+        [mailbox, untagged]
+            .iter()
+            .any(|mailbox| self.senders.owns(user, mailbox, is_ours))
     }
 }

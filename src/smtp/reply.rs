@@ -77,6 +77,7 @@ replies! {
     BARE_CR               = 550 "5.6.0" "Bare <CR>";
     TOO_LARGE             = 552 "5.3.4" "Error: message exceeds the size limit";
     ADDRESS_NOT_ASCII     = 553 "5.6.7" "Error: a non-ASCII address needs SMTPUTF8, and to be valid UTF-8";
+    SENDER_NOT_OWNED      = 553 "5.7.1" "Sender address is not yours";
     WRONG_PROTOCOL        = 554 "5.5.1" "Error: this is an SMTP server";
     MAIL_LOOP             = 554 "5.4.6" "Error: too many hops, this message goes round in a loop";
     EARLY_TALKER          = 554 "5.5.1" "Error: you talk before it is your turn";

@@ -84,9 +84,10 @@ impl Session {
         let Some(hello) = self.hello.clone() else {
             return self.answer(self.service.hello_first(), out);
         };
-        let user = self.user().cloned();
-        if self.service == Service::Submission && user.is_none() {
-            return self.answer(reply::LOGIN_FIRST, out);
+        if self.service == Service::Submission
+            && let Err(reply) = self.check_submitter(&from)
+        {
+            return self.answer(reply, out);
         }
         if !hello.extended && parameters != MailParameters::default() {
             return self.answer(reply::UNKNOWN_PARAMETER, out);
@@ -108,7 +109,7 @@ impl Session {
             peer: self.peer,
             hearsay: self.hearsay.clone(),
             security: self.security.clone(),
-            user,
+            user: self.user().cloned(),
             hello,
             reverse_path: from,
             recipients: Vec::new(),
@@ -123,6 +124,21 @@ impl Session {
             hops: Hops::new(),
             missing: None,
         }))
+    }
+
+    /// Whether who has logged in may submit a message from there.
+    ///
+    /// # Errors
+    /// Nobody has (RFC 6409 §4.3), or the address is not theirs (§6.1).
+    fn check_submitter(&self, from: &ReversePath) -> Result<(), Reply> {
+        let user = self.user().ok_or(reply::LOGIN_FIRST)?;
+        match from {
+            ReversePath::Mailbox(mailbox) if !self.policy.may_send(user, mailbox) => {
+                Err(reply::SENDER_NOT_OWNED)
+            }
+            // What reports on a message, such as that it was read, is from nobody.
+            ReversePath::Mailbox(_) | ReversePath::Null => Ok(()),
+        }
     }
 
     /// Begins a transaction, in answer to [`Event::CheckRoom`].

@@ -10,6 +10,7 @@ use mailoop::smtp::event::{Event, Farewell, Phase};
 use mailoop::smtp::line::{BareNewline, COMMAND_LINE_BYTES_MAX, MAIL_PARAMETERS_BYTES_MAX};
 use mailoop::smtp::policy::Policy;
 use mailoop::smtp::reply;
+use mailoop::smtp::senders::Senders;
 use mailoop::smtp::service::Service;
 use mailoop::smtp::session::Session;
 use mailoop::smtp::xclient::{Attribute, Trust};
@@ -57,6 +58,7 @@ impl Setting {
             } else {
                 Directory::default()
             },
+            senders: Senders::default(),
             bare_newline: match policy % 4 {
                 0 => BareNewline::Normalize,
                 1 => BareNewline::Reject,

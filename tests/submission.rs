@@ -1,0 +1,121 @@
+//! What submission leaves in the store, also where that fails.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fs;
+
+use common::TestServer;
+use common::client::Client;
+use common::memory::{Call, Client as MemoryClient, MemoryServer};
+
+const OPTIONS: [&str; 4] = [
+    "--listen-submission",
+    "127.0.0.1:0",
+    "--xclient-from",
+    "127.0.0.1",
+];
+const LOGIN: &str = "XCLIENT LOGIN=ada PROTO=ESMTP HELO=client\r\n";
+const ENVELOPE: &str = "MAIL FROM:<ada@example.org>\r\nRCPT TO:<b@example.org>\r\n";
+
+#[test]
+fn the_fields_that_are_put_in_say_what_the_trace_field_says() {
+    let mut server = TestServer::start(&OPTIONS);
+    let listening = format!("listening submission {}\n", server.address());
+    assert_eq!(server.stdout(), listening);
+    let mut client = Client::connect(server.address());
+    client.expect("220 ");
+    client.say(LOGIN);
+    client.expect("220 mx.example.org ESMTP mailoop");
+    for (line, code) in [
+        ("MAIL FROM:<ada@example.org>", "250 2.1.0"),
+        ("RCPT TO:<b@example.org>", "250 2.1.5"),
+        ("DATA", "354"),
+    ] {
+        client.ask(line, code);
+    }
+    client.say("Subject: x\r\n\r\nbody\r\n.\r\nQUIT\r\n");
+    let queued = client.hear();
+    let (_, id) = queued.split_once("queued as ").expect("it is stored");
+    assert_eq!(client.rest(), "221 2.0.0 Bye\r\n");
+    server.stop();
+    let stored = fs::read_to_string(&server.new_mail("b@example.org")[0]).unwrap();
+    let (trace, message) = stored.split_once("Subject: x\n").unwrap();
+    let received = format!("\tby mx.example.org with ESMTPA id {id}\n\tfor <b@example.org>;\n\t");
+    let (_, date) = trace.split_once(&received).expect(&stored);
+    let date = date.trim_end();
+    assert_eq!(
+        message,
+        format!("Date: {date}\nMessage-ID: <{id}@mx.example.org>\n\nbody\n")
+    );
+}
+
+/// A client that has logged in, and begun a message.
+fn in_data(server: &mut MemoryServer) -> MemoryClient {
+    let client = server.connect_from("127.0.0.1:40000", b"");
+    server.send(&client, LOGIN.as_bytes());
+    server.send(&client, format!("{ENVELOPE}DATA\r\n").as_bytes());
+    assert!(client.text().contains("354 "));
+    client
+}
+
+#[test]
+fn what_cannot_be_put_in_is_said_and_the_session_goes_on() {
+    for (header, ends) in [
+        ("DATA\r\n", [&b".\r\n"[..], b"\r\n.\r\n", b"hello\r\n.\r\n"]),
+        (
+            "BDAT 7\r\nTo: b\r\n",
+            [
+                b"BDAT 0 LAST\r\n",
+                b"BDAT 2 LAST\r\n\r\n",
+                b"BDAT 1 LAST\r\nx",
+            ],
+        ),
+    ] {
+        for end in ends {
+            let mut server = MemoryServer::start(&OPTIONS);
+            let client = server.connect_from("127.0.0.1:40000", b"");
+            server.send(&client, LOGIN.as_bytes());
+            server.send(&client, format!("{ENVELOPE}{header}").as_bytes());
+            client.text();
+            server.shelf().fail = Some(Call::Write);
+            server.send(&client, end);
+            let shown = format!("{header:?} {}", end.escape_ascii());
+            assert!(client.text().starts_with("451 4.3.0"), "{shown}");
+            assert_eq!(server.shelf().unfinished, 0, "{shown}");
+            server.send(&client, b"NOOP\r\n");
+            assert_eq!(client.text(), "250 2.0.0 Ok\r\n", "{shown}");
+            let again = format!("{ENVELOPE}BDAT 7 LAST\r\nTo: c\r\n");
+            server.send(&client, again.as_bytes());
+            assert!(client.text().contains("queued as"), "{shown}");
+            let stored = String::from_utf8(server.shelf().stored[0].clone()).unwrap();
+            assert!(stored.starts_with("To: c\r\nDate: "), "{shown}: {stored}");
+        }
+    }
+}
+
+#[test]
+fn who_leaves_within_a_header_leaves_nothing() {
+    for part in ["", "Dat", "Date: x\r\n", "Date: x\r\nhello"] {
+        let mut server = MemoryServer::start(&OPTIONS);
+        let client = in_data(&mut server);
+        server.send(&client, part.as_bytes());
+        assert_eq!(server.shelf().unfinished, 1, "{part:?}");
+        server.close(&client);
+        assert_eq!(server.shelf().unfinished, 0, "{part:?}");
+        assert!(client.is_gone() && server.shelf().stored.is_empty());
+    }
+}
+
+#[test]
+fn a_drain_waits_for_the_end_of_a_header_that_is_coming() {
+    let mut server = MemoryServer::start(&OPTIONS);
+    let client = in_data(&mut server);
+    server.send(&client, b"Dat");
+    server.drain();
+    server.send(&client, b"e: x\r\n.\r\n");
+    assert!(client.text().contains("queued as"));
+    let stored = server.shelf().stored[0].clone();
+    assert!(stored.starts_with(b"Date: x\r\nMessage-ID: <TEST0001@"));
+}
