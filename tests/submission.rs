@@ -5,10 +5,15 @@
 mod common;
 
 use std::fs;
+use std::rc::Rc;
 
+use bytes::BytesMut;
 use common::TestServer;
 use common::client::Client;
-use common::memory::{Call, Client as MemoryClient, MemoryServer};
+use common::memory::{Call, Client as MemoryClient, MemoryServer, config};
+use mailoop::smtp::envelope::Peer;
+use mailoop::smtp::service::Service;
+use mailoop::smtp::session::Session;
 
 const OPTIONS: [&str; 4] = [
     "--listen-submission",
@@ -49,6 +54,23 @@ fn the_fields_that_are_put_in_say_what_the_trace_field_says() {
         message,
         format!("Date: {date}\nMessage-ID: <{id}@mx.example.org>\n\nbody\n")
     );
+}
+
+#[test]
+fn who_is_in_the_clear_is_told_of_tls_where_there_is_such() {
+    for (tls, text) in [
+        (true, "Must issue a STARTTLS command first"),
+        (false, "Authentication required"),
+    ] {
+        let mut policy = config(&OPTIONS).policy;
+        policy.tls = tls;
+        let mut session = Session::new(Rc::new(policy), Service::Submission, Peer::Local);
+        let mut out = BytesMut::new();
+        session.next(&mut &b"EHLO c\r\n"[..], &mut out);
+        out.clear();
+        session.next(&mut &b"MAIL FROM:<>\r\n"[..], &mut out);
+        assert_eq!(out, format!("530 5.7.0 {text}\r\n"));
+    }
 }
 
 /// A client that has logged in, and begun a message.

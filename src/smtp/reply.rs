@@ -68,6 +68,7 @@ replies! {
     CHUNKS_BEGUN          = 503 "5.5.1" "Error: this message comes by BDAT";
     BINARY_BY_DATA        = 503 "5.5.1" "Error: a message with BODY=BINARYMIME needs BDAT";
     UNKNOWN_MECHANISM     = 504 "5.5.4" "Error: unknown authentication mechanism";
+    TLS_FIRST             = 530 "5.7.0" "Must issue a STARTTLS command first";
     LOGIN_FIRST           = 530 "5.7.0" "Authentication required";
     LOGIN_REFUSED         = 535 "5.7.8" "Error: authentication failed";
     ENCRYPTION_FIRST      = 538 "5.7.11" "Encryption required for requested authentication mechanism";

@@ -131,7 +131,12 @@ impl Session {
     /// # Errors
     /// Nobody has (RFC 6409 §4.3), or the address is not theirs (§6.1).
     fn check_submitter(&self, from: &ReversePath) -> Result<(), Reply> {
-        let user = self.user().ok_or(reply::LOGIN_FIRST)?;
+        let first = if self.offers_tls() {
+            reply::TLS_FIRST
+        } else {
+            reply::LOGIN_FIRST
+        };
+        let user = self.user().ok_or(first)?;
         match from {
             ReversePath::Mailbox(mailbox) if !self.policy.may_send(user, mailbox) => {
                 Err(reply::SENDER_NOT_OWNED)
