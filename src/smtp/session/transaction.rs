@@ -131,7 +131,7 @@ impl Session {
     /// # Errors
     /// Nobody has (RFC 6409 §4.3), or the address is not theirs (§6.1).
     fn check_submitter(&self, from: &ReversePath) -> Result<(), Reply> {
-        let first = if self.offers_tls() {
+        let first = if self.offers_tls() && !self.takes_logins() {
             reply::TLS_FIRST
         } else {
             reply::LOGIN_FIRST
