@@ -61,6 +61,18 @@ impl<T: Transport> Channel<T> {
         }
     }
 
+    /// A channel whose transport is still being connected: nothing is worth a try before an event.
+    #[cfg(feature = "load")]
+    pub fn connecting(transport: T) -> Self {
+        let mut channel = Self::new(transport);
+        channel.ready = Readiness {
+            readable: false,
+            writable: false,
+            read_on: false,
+        };
+        channel
+    }
+
     /// Notes what an event told.
     pub fn note(&mut self, event: Readiness) {
         self.ready.readable |= event.readable || event.read_on;
@@ -130,8 +142,12 @@ impl<T: Transport> Channel<T> {
         Ok(())
     }
 
-    /// Writes as much of `bytes` as the socket takes, and returns how much that was.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// Writes as much of `bytes` as the socket takes, and returns how much that was. What it does not take is not kept:
+    /// this is for bytes that many connections share, and not to be mixed with [`send`](Self::send).
+    ///
+    /// # Errors
+    /// What the socket said, unless it only was not the time.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut written = 0;
         while self.ready.writable && (self.transport.held() > 0 || written < bytes.len()) {
             let taken = if self.transport.held() > 0 {

@@ -93,7 +93,7 @@ impl Transport for Plain {
 impl Plain {
     /// Registers the socket, once and for both directions: edge-triggered, it is quiet while nothing changes.
     /// Where short reads are trusted it has to be known of urgent data, at which a read stops.
-    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let source: &mut dyn Source = match self {
             Self::Tcp(stream) => stream,
             Self::Unix(stream) => stream,
