@@ -1,5 +1,8 @@
 //! The command line: what there is to be said, and what was.
 
+#[cfg(feature = "load")]
+mod load;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -7,6 +10,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+#[cfg(feature = "load")]
+use crate::client::load::LoadOptions;
 use crate::client::send::SendOptions;
 use crate::config::settings::{Origin, Settings};
 use crate::config::values;
@@ -23,6 +28,9 @@ pub enum Request {
     Serve(Settings),
     /// Send one message, read from the file or from standard input.
     Send(Box<SendOptions>, Option<PathBuf>),
+    /// Put load on a server; whether the result is to be JSON.
+    #[cfg(feature = "load")]
+    Load(Box<LoadOptions>, bool),
     /// Work on the disk for the server that started this process: so many mailboxes there may be, and so many
     /// messages are made durable together.
     StoreProcess(usize, usize),
@@ -45,6 +53,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
             let message = matches.get_one::<PathBuf>("FILE").cloned();
             Ok(Request::Send(Box::new(send(matches)), message))
         }
+        #[cfg(feature = "load")]
+        Some(("load", matches)) => {
+            let (options, json) = load::options(matches)?;
+            Ok(Request::Load(Box::new(options), json))
+        }
         Some((maildir::COMMAND, matches)) => {
             let number = |name| matches.get_one(name).copied().unwrap_or_default();
             Ok(Request::StoreProcess(number("MAILBOXES"), number("GROUP")))
@@ -63,7 +76,7 @@ fn usage(error: &clap::Error) -> Result<Request, Failed> {
         return Ok(Request::Show(text));
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let message = "a command is missing: serve or send (see mailoop --help)";
+        let message = "a command is missing, as serve or send (see mailoop --help)";
         return Err(Failed::new(ExitCode::Usage, message));
     }
     // Options are told by the help of their own command, which the usage line names.
@@ -71,7 +84,7 @@ fn usage(error: &clap::Error) -> Result<Request, Failed> {
         .lines()
         .find_map(|line| line.strip_prefix("Usage: mailoop "));
     let command = match usage.and_then(|usage| usage.split(' ').next()) {
-        Some(name @ ("serve" | "send")) => format!("mailoop {name}"),
+        Some(name @ ("serve" | "send" | "load")) => format!("mailoop {name}"),
         _ => "mailoop".to_owned(),
     };
     let lines = text
@@ -90,14 +103,17 @@ fn usage(error: &clap::Error) -> Result<Request, Failed> {
 }
 
 fn command() -> Command {
-    Command::new("mailoop")
+    let command = Command::new("mailoop")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A mail server in one thread")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve_command())
         .subcommand(send_command())
-        .subcommand(store_process_command())
+        .subcommand(store_process_command());
+    #[cfg(feature = "load")]
+    let command = command.subcommand(load::command());
+    command
 }
 
 fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {

@@ -8,6 +8,8 @@ use std::process::ExitCode as ProcessExitCode;
 use std::{env, fs};
 
 use mailoop::cli::{self, Request};
+#[cfg(feature = "load")]
+use mailoop::client::load::{LoadOptions, load};
 use mailoop::client::send::{SendOptions, send};
 use mailoop::confine::{Needs, confine};
 use mailoop::exit::{ExitCode, Failed, show};
@@ -18,6 +20,8 @@ fn main() -> ProcessExitCode {
     let done = cli::parse(env::args_os()).and_then(|request| match request {
         Request::Serve(flags) => serve(flags),
         Request::Send(options, file) => send_message(*options, file.as_deref()),
+        #[cfg(feature = "load")]
+        Request::Load(options, json) => put_load(&options, json),
         Request::StoreProcess(mailboxes_max, group_max) => store_process(mailboxes_max, group_max),
         Request::Show(text) => show(&text),
     });
@@ -64,4 +68,16 @@ fn send_message(mut options: SendOptions, file: Option<&Path>) -> Result<(), Fai
         }
     };
     send(&options, &mut io::stdout().lock()).map_err(|error| Failed::new(error.exit_code(), error))
+}
+
+/// `mailoop load`.
+#[cfg(feature = "load")]
+fn put_load(options: &LoadOptions, json: bool) -> Result<(), Failed> {
+    let report = load(options)?;
+    show(&if json {
+        format!("{}\n", report.json())
+    } else {
+        report.to_string()
+    })?;
+    report.verdict()
 }

@@ -1,8 +1,11 @@
-//! The other end of the wire: `mailoop send`.
+//! The other end of the wire: `mailoop send` and `mailoop load`.
 //!
-//! [`message`] makes what is sent out of what was given, [`send`] carries it through one connection. What is
-//! said on the way is decided by the state machine in [`smtp::client`](crate::smtp::client).
+//! [`message`] makes what is sent out of what was given, [`send`] carries it through one connection, `load` many
+//! through as many as are asked for. What is said on the way is decided by the state machine in
+//! [`smtp::client`](crate::smtp::client).
 
+#[cfg(feature = "load")]
+pub mod load;
 pub mod message;
 pub mod send;
 mod socket;

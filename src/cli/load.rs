@@ -1,0 +1,183 @@
+//! The command line of `mailoop load`. Its letters are those of Postfix's `smtp-source`.
+
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::{mailbox, reverse_path, server_address, value};
+use crate::client::load::hostile::Hostility;
+use crate::client::load::{Extent, LoadOptions};
+use crate::config::values;
+use crate::exit::{ExitCode, Failed};
+use crate::smtp::path::{Mailbox, ReversePath};
+
+/// How many sessions an open loop has at most, unless told.
+const SESSIONS_BY_RATE: usize = 1000;
+/// How many transactions a second there are beside an attack, and how long it lasts, unless told.
+const RATE_BESIDE_ATTACK: u32 = 10;
+const ATTACK_TIME: Duration = Duration::from_secs(10);
+
+pub(super) fn command() -> Command {
+    Command::new("load")
+        .about("Put load on a server and tell what it carries")
+        .args(amounts())
+        .args(manners())
+}
+
+/// How much.
+fn amounts() -> [Arg; 7] {
+    [
+        value(
+            "server",
+            "HOST:PORT",
+            "The server; also [IPV6]:PORT or unix:PATH",
+        )
+        .default_value("127.0.0.1:2525")
+        .value_parser(server_address),
+        value(
+            "sessions",
+            "SESSIONS",
+            "Connections at a time [default: 1; with --rate at most 1000]",
+        )
+        .short('s')
+        .value_parser(values::count_over_0),
+        value("messages", "MESSAGES", "Messages in all [default: 1]")
+            .short('m')
+            .conflicts_with("seconds")
+            .value_parser(values::count_over_0),
+        value(
+            "seconds",
+            "SECS",
+            "Instead of -m: as many as begin in this time",
+        )
+        .value_parser(values::seconds),
+        value("length", "BYTES", "Length of a message's body; k, M, G")
+            .short('l')
+            .default_value("1k")
+            .value_parser(values::size),
+        value(
+            "recipients",
+            "RECIPIENTS",
+            "Recipients of a message; over 1 each has its number before the name",
+        )
+        .short('r')
+        .default_value("1")
+        .value_parser(values::count_over_0),
+        value(
+            "rate",
+            "N",
+            "Begin N transactions a second, whether or not the last are done",
+        )
+        .value_parser(values::count_over_0),
+    ]
+}
+
+/// How.
+fn manners() -> [Arg; 8] {
+    let flag = |name, help| {
+        Arg::new(name)
+            .long(name)
+            .help(help)
+            .action(ArgAction::SetTrue)
+    };
+    [
+        flag(
+            "keep",
+            "Do not disconnect after a message, send the next one over the same connection",
+        )
+        .short('d'),
+        flag(
+            "pipeline",
+            "Send commands in groups, if the server offers PIPELINING",
+        ),
+        flag(
+            "connect-only",
+            "Connect, be greeted and quit, without a message",
+        )
+        .conflicts_with_all(["keep", "pipeline"]),
+        value("from", "ADDR", "The reverse-path; <> for none")
+            .default_value("sender@example.org")
+            .value_parser(reverse_path),
+        value("to", "ADDR", "The recipient")
+            .default_value("recipient@example.org")
+            .value_parser(mailbox),
+        value(
+            "hostile",
+            "KIND",
+            "Have -s peers that mean no good, and tell how it is beside them, for 10 s unless told",
+        )
+        .conflicts_with("messages")
+        .value_parser(clap::builder::PossibleValuesParser::new(
+            Hostility::NAMES.map(|(name, _)| name),
+        )),
+        value("timeout", "SECS", "How long the server may be silent")
+            .default_value("60")
+            .value_parser(values::seconds),
+        flag("json", "Tell the result as JSON"),
+    ]
+}
+
+/// What was asked for, and whether the result is to be JSON.
+///
+/// # Errors
+/// There can be no such recipients.
+pub(super) fn options(matches: &ArgMatches) -> Result<(LoadOptions, bool), Failed> {
+    let number = |name| matches.get_one::<u32>(name).copied();
+    let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let hostile = matches
+        .get_one::<String>("hostile")
+        .and_then(|name| Hostility::named(name));
+    let rate = number("rate").or(hostile.map(|_| RATE_BESIDE_ATTACK));
+    let seconds = matches.get_one::<Duration>("seconds").copied();
+    let extent = match seconds.or(hostile.map(|_| ATTACK_TIME)) {
+        Some(time) => Extent::Time(time),
+        None => Extent::Count(number("messages").unwrap_or(1).into()),
+    };
+    let sessions = match number("sessions") {
+        Some(sessions) => size(sessions),
+        None if rate.is_some() && hostile.is_none() => SESSIONS_BY_RATE,
+        None => 1,
+    };
+    let options = LoadOptions {
+        server: matches
+            .get_one::<String>("server")
+            .cloned()
+            .unwrap_or_default(),
+        sessions,
+        extent,
+        length: matches
+            .get_one::<u64>("length")
+            .and_then(|length| usize::try_from(*length).ok())
+            .unwrap_or_default(),
+        keep: matches.get_flag("keep"),
+        from: matches
+            .get_one("from")
+            .cloned()
+            .unwrap_or(ReversePath::Null),
+        to: recipients(matches)?,
+        pipeline: matches.get_flag("pipeline"),
+        connect_only: matches.get_flag("connect-only"),
+        rate,
+        hostile,
+        timeout: matches.get_one("timeout").copied().unwrap_or_default(),
+    };
+    Ok((options, matches.get_flag("json")))
+}
+
+/// Recipients as smtp-source names them: one is as it was given, of several each has its number in front.
+fn recipients(matches: &ArgMatches) -> Result<Vec<Mailbox>, Failed> {
+    let to: Option<&Mailbox> = matches.get_one("to");
+    let count = matches.get_one::<u32>("recipients").copied().unwrap_or(1);
+    if count == 1 {
+        return Ok(to.cloned().into_iter().collect());
+    }
+    let numbered =
+        |number| format!("{number}{}", to.map_or("", Mailbox::as_str)).parse::<Mailbox>();
+    (1..=count)
+        .map(numbered)
+        .collect::<Result<_, _>>()
+        .map_err(|_| {
+            let message = "-r puts a number in front of --to: choose a plain, shorter address";
+            Failed::new(ExitCode::Usage, message)
+        })
+}

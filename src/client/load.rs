@@ -1,0 +1,227 @@
+//! `mailoop load`: how much a server carries.
+//!
+//! One thread, one poll, as many connections as are asked for: `generator` is the loop, `connection` one of its
+//! connections, whose protocol is the client's state machine of [`smtp::client`](crate::smtp::client). `schedule` says
+//! when transactions begin, `dial` makes connections, `tally` counts and [`report`] tells. Peers who mean no good
+//! are in [`hostile`].
+//!
+//! In a closed loop a transaction begins when another is done, so that a server which stalls is asked for less
+//! meanwhile. With a rate it is an open loop: a transaction counts since it was due, even if it could not begin then.
+//! What a stall costs everybody who comes during it is so in the latencies (there is no coordinated omission).
+
+mod connection;
+mod dial;
+mod generator;
+pub mod hostile;
+mod progress;
+pub mod report;
+mod schedule;
+mod tally;
+
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, getrlimit};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use super::message;
+use crate::config;
+use crate::exit::{ExitCode, Failed};
+use crate::server;
+use crate::server::transport::Plain;
+use crate::smtp::client::{Outgoing, Pace};
+use crate::smtp::envelope::Hello;
+use crate::smtp::path::{Mailbox, ReversePath};
+use connection::Work;
+use dial::Dialer;
+use generator::{Generator, Manner};
+use hostile::{Attack, Hostility};
+use progress::Progress;
+use report::{Latency, Report};
+pub use schedule::Extent;
+use schedule::Schedule;
+pub use tally::Failure;
+use tally::Tally;
+
+/// Descriptors that are no connection's: standard streams, poll, signals.
+const NOT_FOR_CONNECTIONS: u64 = 16;
+/// The length of a line of the message, its end counted in.
+const LINE_BYTES: usize = 80;
+/// Sessions beside an attack.
+const HONEST_SESSIONS_MAX: usize = 100;
+
+/// What load there is to be.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// `HOST:PORT`, `[v6]:PORT` or `unix:PATH`.
+    pub server: String,
+    /// The most connections at a time. Of hostile peers there are exactly so many.
+    pub sessions: usize,
+    /// How much is to be done.
+    pub extent: Extent,
+    /// Octets of a message's body, line ends counted in.
+    pub length: usize,
+    /// Whether the connection is kept for the next message.
+    pub keep: bool,
+    /// The sender.
+    pub from: ReversePath,
+    /// The recipients of every message.
+    pub to: Vec<Mailbox>,
+    /// Whether commands go out in groups, where the server offers that.
+    pub pipeline: bool,
+    /// Whether a transaction is no more than a connection, a greeting and a good-bye.
+    pub connect_only: bool,
+    /// How many transactions begin a second, whatever became of those before.
+    pub rate: Option<u32>,
+    /// Who is there besides.
+    pub hostile: Option<Hostility>,
+    /// How long a server may be silent.
+    pub timeout: Duration,
+}
+
+/// Puts the load on a server. Transactions that fail are in the report.
+///
+/// # Errors
+/// The options contradict each other, this machine cannot do it, or the server cannot be reached at all.
+pub fn load(options: &LoadOptions) -> Result<Report, Failed> {
+    let here = |error: io::Error| Failed::new(ExitCode::Io, error);
+    check_descriptors(options)?;
+    let hello = Hello {
+        name: config::client_name(),
+        extended: true,
+    };
+    let (mail, message) = compose(options)?;
+    let dialer = Dialer::new(&options.server).map_err(|error| unreachable(options, &error))?;
+
+    let start = Instant::now();
+    let work = Work {
+        mail: &mail,
+        message: &message,
+        keep: options.keep,
+        connect_only: options.connect_only,
+        schedule: Schedule::new(options.extent, options.rate, start),
+        tally: Tally::new(start).map_err(here)?,
+    };
+    let manner = Manner {
+        sessions_max: match options.hostile {
+            Some(_) => HONEST_SESSIONS_MAX,
+            None => options.sessions,
+        },
+        hello: (!options.connect_only).then_some(&hello),
+        pace: if options.pipeline {
+            Pace::Pipelined
+        } else {
+            Pace::Lockstep
+        },
+        timeout: options.timeout,
+        carry: |socket: Plain| socket,
+    };
+    let attack = options
+        .hostile
+        .map(|hostility| Attack::new(hostility, options.sessions, &hello, &mail, start));
+    let generator = Generator::new(dialer, manner, work, attack, start).map_err(here)?;
+    let progress = Progress::new(options.extent, start);
+    let ended = generator.run(&progress);
+    progress.clear();
+    let (work, attack) = ended.map_err(|error| unreachable(options, &error))?;
+    Ok(report(options, work.tally, attack, start, mail.size))
+}
+
+fn report(
+    options: &LoadOptions,
+    tally: Tally,
+    attack: Option<Attack<'_>>,
+    start: Instant,
+    size: u64,
+) -> Report {
+    let unit = if options.connect_only {
+        "connects"
+    } else {
+        "messages"
+    };
+    Report {
+        unit,
+        elapsed: tally.last_end.saturating_duration_since(start),
+        done: tally.done,
+        connections: tally.connections,
+        message_bytes: if options.connect_only {
+            0
+        } else {
+            size.saturating_mul(tally.done)
+        },
+        bytes_out: tally.bytes_out,
+        bytes_in: tally.bytes_in,
+        latency: Latency::read(&tally),
+        failures: tally.failures,
+        first_failure: tally.first_failure,
+        refused_recipients: tally.refused_recipients,
+        hostile: attack.map(|attack| (attack.hostility(), attack.begun, attack.endings)),
+    }
+}
+
+/// Sees to it that there are descriptors for all connections.
+fn check_descriptors(options: &LoadOptions) -> Result<(), Failed> {
+    server::raise_limit();
+    let honest = options.hostile.map_or(0, |_| HONEST_SESSIONS_MAX);
+    let needed =
+        (options.sessions.saturating_add(honest) as u64).saturating_add(NOT_FOR_CONNECTIONS);
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) if limit < needed => Err(Failed::new(
+            ExitCode::Usage,
+            format_args!(
+                "-s {} takes {needed} descriptors, this process may have {limit}; lower -s, or raise `ulimit -n`",
+                options.sessions
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn unreachable(options: &LoadOptions, error: &dyn fmt::Display) -> Failed {
+    let server = &options.server;
+    Failed::new(
+        ExitCode::Unavailable,
+        format_args!("cannot connect to {server}: {error}; is a server listening there?"),
+    )
+}
+
+/// Makes the envelope, and the message as it goes over the wire.
+fn compose(options: &LoadOptions) -> Result<(Outgoing, Vec<u8>), Failed> {
+    let now = OffsetDateTime::now_utc();
+    let date = now.format(&Rfc2822).unwrap_or_default();
+    let to: Vec<_> = options.to.iter().map(Mailbox::as_str).collect();
+    let header = format!(
+        "Date: {date}\r\nFrom: {}\r\nTo: {}\r\nSubject: mailoop load\r\n\r\n",
+        options.from,
+        to.join(",\r\n ")
+    );
+    let text = [header.as_bytes(), &body(options.length)].concat();
+    let prepared =
+        message::prepare(&text, &[], ".").map_err(|early| Failed::new(ExitCode::Data, early))?;
+    let mail = Outgoing {
+        from: options.from.clone(),
+        to: options.to.clone(),
+        size: prepared.size,
+        eight_bit: prepared.eight_bit,
+    };
+    Ok((mail, prepared.wire))
+}
+
+/// A body of so many octets, but at least a line end, in lines.
+fn body(length: usize) -> Vec<u8> {
+    let mut body = Vec::with_capacity(length);
+    while body.len() < length {
+        let left = length - body.len();
+        // The last line takes the rest, of which its end must not be all.
+        let line = if left < LINE_BYTES + 3 {
+            left
+        } else {
+            LINE_BYTES
+        };
+        body.resize(body.len() + line.saturating_sub(2), b'X');
+        body.extend_from_slice(b"\r\n");
+    }
+    body
+}

@@ -1,0 +1,118 @@
+//! New connections to the server, each begun without waiting for it.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use mio::net::{TcpStream, UnixStream};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::server::transport::Plain;
+
+/// How many addresses of the loopback network connections may come from: each has its own ports, some 28,000.
+const SOURCES_MAX: u8 = 100;
+
+/// Where the server is.
+#[derive(Debug)]
+enum Target {
+    /// Its addresses; the last one is tried.
+    Tcp(Vec<SocketAddr>),
+    Unix(PathBuf),
+}
+
+/// Makes connections to one server.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    target: Target,
+    /// Connections come from `127.0.0.{1 + source}`; while it is 0 the system chooses.
+    source: u8,
+}
+
+impl Dialer {
+    /// Looks up `HOST:PORT`, `[v6]:PORT` or `unix:PATH`.
+    ///
+    /// # Errors
+    /// The name has no address.
+    pub(super) fn new(server: &str) -> io::Result<Self> {
+        let target = if let Some(path) = server.strip_prefix("unix:") {
+            Target::Unix(path.into())
+        } else {
+            let mut addresses: Vec<_> = server.to_socket_addrs()?.collect();
+            addresses.reverse();
+            Target::Tcp(addresses)
+        };
+        Ok(Self { target, source: 0 })
+    }
+
+    /// Gives the address up that nobody answers at; whether there is another one.
+    pub(super) fn next_address(&mut self) -> bool {
+        match &mut self.target {
+            Target::Tcp(addresses) => addresses.pop().is_some() && !addresses.is_empty(),
+            Target::Unix(_) => false,
+        }
+    }
+
+    /// Begins a connection; whether it succeeds is told by events.
+    ///
+    /// # Errors
+    /// It failed at once. `WouldBlock` means that the server has not yet accepted as many as may wait.
+    pub(super) fn dial(&mut self) -> io::Result<Plain> {
+        let address = match &self.target {
+            Target::Unix(path) => return UnixStream::connect(path).map(Plain::Unix),
+            Target::Tcp(addresses) => *addresses.last().ok_or(ErrorKind::NotFound)?,
+        };
+        loop {
+            let stream = match self.connect(address) {
+                Err(error) if is_out_of_ports(&error) && self.source < SOURCES_MAX => {
+                    if !is_loopback_v4(address) {
+                        return Err(io::Error::new(
+                            error.kind(),
+                            "no port is free, as each stays taken for a while after its connection has ended",
+                        ));
+                    }
+                    self.source += 1;
+                    continue;
+                }
+                stream => stream?,
+            };
+            // The end of a message must not wait for the acknowledgement of what is before it.
+            stream.set_nodelay(true)?;
+            return Ok(Plain::Tcp(stream));
+        }
+    }
+
+    fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        if self.source == 0 {
+            return TcpStream::connect(address);
+        }
+        let source = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + u32::from(self.source));
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+        match socket.connect(&address.into()) {
+            Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
+            _ => Ok(TcpStream::from_std(socket.into())),
+        }
+    }
+}
+
+/// Has a connection end with a reset as soon as it is closed.
+pub(super) fn reset_on_close(stream: &Plain) -> io::Result<()> {
+    match stream {
+        Plain::Tcp(stream) => SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)),
+        // A unix socket that is closed while there is something to read does so by itself.
+        Plain::Unix(_) => Ok(()),
+    }
+}
+
+fn is_out_of_ports(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::ADDRNOTAVAIL | Errno::ADDRINUSE)
+    )
+}
+
+fn is_loopback_v4(address: SocketAddr) -> bool {
+    matches!(address.ip(), IpAddr::V4(ip) if ip.is_loopback())
+}
