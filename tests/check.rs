@@ -126,6 +126,9 @@ fn the_example_has_every_option_with_its_default() {
     let pem = folder.path().join("certificate.pem");
     let pem = pem.to_str().unwrap();
     fs::write(pem, certificate_and_key("mail.example.org")).unwrap();
+    let users = folder.path().join("users");
+    let users = users.to_str().unwrap();
+    fs::write(users, common::users_file(&[("ada", "pencil")])).unwrap();
     for option in options {
         let start = format!("#{} = ", option.name);
         let at = lines.iter().position(|line| line.starts_with(&start));
@@ -144,7 +147,8 @@ fn the_example_has_every_option_with_its_default() {
         let line = &line
             .replace("user = \"mailoop\"", "user = \"nobody\"")
             .replace("/etc/mailoop/fullchain.pem", pem)
-            .replace("/etc/mailoop/privkey.pem", pem);
+            .replace("/etc/mailoop/privkey.pem", pem)
+            .replace("/etc/mailoop/users", users);
         fs::write(&path, line).unwrap();
         let company: &[&str] = match option.name {
             "listen-tls" => &["--tls-self-signed", "--domain", "example.org"],

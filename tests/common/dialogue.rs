@@ -113,7 +113,12 @@ impl Dialogue {
 
     fn write_files(&mut self) {
         let folder = tempfile::tempdir().unwrap();
-        let users = super::users_file(&self.users);
+        let users: Vec<_> = self
+            .users
+            .iter()
+            .map(|(name, password)| (&**name, &**password))
+            .collect();
+        let users = super::users_file(&users);
         for (option, name, text) in [
             ("--config", "mailoop.toml", &self.config),
             ("--users", "users", &users),

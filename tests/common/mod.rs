@@ -282,7 +282,7 @@ impl Drop for TestServer {
 }
 
 /// The text of a users file with these names and passwords; empty if there are none.
-pub fn users_file(users: &[(String, String)]) -> String {
+pub fn users_file(users: &[(&str, &str)]) -> String {
     #[cfg(feature = "auth")]
     if !users.is_empty() {
         use mailoop::smtp::auth::users::{Credentials, ROUNDS_BOUNDS, new_header};

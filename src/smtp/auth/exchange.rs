@@ -261,3 +261,31 @@ impl fmt::Debug for Exchange {
         write!(f, "Exchange({})", self.mechanism.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7677 §3: the user `user`, whose password is `pencil`.
+    #[test]
+    fn the_dialogue_of_the_standard_is_had() -> Result<(), Failure> {
+        const USERS: &str = "mailoop-users-1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\
+            user:SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$\
+            WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+        let users = Users::parse(USERS).map_err(|_| Failure::Malformed)?;
+        let mut exchange = Exchange::new(Mechanism::Scram, None);
+        let first = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
+        let step = exchange.challenge_with("%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", first, &users)?;
+        let challenge = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+            s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+        assert_eq!(exchange.challenge, Some(to_base64(challenge.as_bytes())));
+        let last = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+            p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+        let step = exchange.follow(step, last, &users)?;
+        let signature = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
+        assert_eq!(exchange.challenge, Some(to_base64(signature.as_bytes())));
+        let step = exchange.follow(step, b"", &users)?;
+        assert!(matches!(step, Step::Over(Ok(user)) if &*user == "user"));
+        Ok(())
+    }
+}
