@@ -264,6 +264,11 @@ impl<T: Transport> Connections<T> {
                 slot.list = List::None;
                 self.turn(name.key, Connection::on_ready);
             }
+            // Who is at it goes on first.
+            let last = self.stretching.back();
+            if self.scratch.rounds == 0 && last.is_some_and(|last| last.id == name.id) {
+                self.stretching.rotate_right(1);
+            }
         }
         self.scratch.rounds = 0;
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use mailoop::cli::{self, Request};
 use mailoop::config::Config;
 use mailoop::config::sources::Sources;
+use mailoop::exit::Failed;
 use mailoop::server::channel::Readiness;
 use mailoop::server::connections::Connections;
 use mailoop::server::listener::PeerAddress;
@@ -25,6 +26,11 @@ use super::tls;
 
 /// The configuration that these options of `mailoop serve` make.
 pub fn config(options: &[&str]) -> Config {
+    try_config(options).unwrap_or_else(|error| panic!("{options:?}: {error:?}"))
+}
+
+/// The same, or why there is none.
+pub fn try_config(options: &[&str]) -> Result<Config, Failed> {
     let fixed = ["mailoop", "serve", "--hostname", "mail.example.org"];
     let arguments = fixed
         .iter()
@@ -34,9 +40,7 @@ pub fn config(options: &[&str]) -> Config {
         panic!("{options:?}");
     };
     let settings = Sources::new(flags, []).and_then(|sources| sources.settings());
-    settings
-        .and_then(|settings| Config::new(&settings))
-        .unwrap_or_else(|error| panic!("{options:?}: {error:?}"))
+    settings.and_then(|settings| Config::new(&settings))
 }
 
 pub const GREETING: &str = "220 mail.example.org ESMTP mailoop\r\n";
@@ -269,15 +273,17 @@ impl MemoryServer {
     fn settle(&mut self) {
         for _ in 0..10_000 {
             self.tick();
-            if self
-                .connections
-                .next_wake()
-                .is_none_or(|wake| wake > self.now)
-            {
+            if !self.has_work() {
                 return;
             }
         }
         panic!("the server does not come to rest");
+    }
+
+    /// Whether there is something to be done without an event and at this time.
+    pub fn has_work(&self) -> bool {
+        let wake = self.connections.next_wake();
+        wake.is_some_and(|wake| wake <= self.now)
     }
 
     pub fn tick(&mut self) {

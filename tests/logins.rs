@@ -1,0 +1,394 @@
+//! Logins: what they cost those who do not log in, how long a refusal takes, and what is told of them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg(feature = "auth")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use common::client::Client as SocketClient;
+use common::memory::{Client, MemoryServer, config, greeted, seconds, try_config};
+use common::{TestServer, files, users_file, wait_until};
+use mailoop::server::connections::TICK_ROUNDS_MAX;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+/// `\0ada\0pencil` and `\0ada\0Pencil`.
+const RIGHT: &str = "AUTH PLAIN AGFkYQBwZW5jaWw=\r\n";
+const WRONG: &str = "AUTH PLAIN AGFkYQBQZW5jaWw=\r\n";
+const LOGGED_IN: &str = "235 2.7.0 Authentication successful\r\n";
+const REFUSED: &str = "535 5.7.8 Error: authentication failed\r\n";
+/// How many rounds the passwords here take.
+const ROUNDS: u32 = 4096;
+
+/// The file of a server that lets Ada in, by `pencil`.
+struct UsersFile(TempDir);
+
+impl UsersFile {
+    fn new() -> Self {
+        let file = Self(tempfile::tempdir().unwrap());
+        file.write(&users_file(&[("ada", "pencil")]));
+        file
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.path(), text).unwrap();
+        self.permit(0o600);
+    }
+
+    fn permit(&self, mode: u32) {
+        fs::set_permissions(self.path(), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn path(&self) -> String {
+        self.0.path().join("users").to_str().unwrap().to_owned()
+    }
+
+    fn server(&self, options: &[&str]) -> MemoryServer {
+        let path = self.path();
+        let needed = ["--users", &path, "--auth-insecure"];
+        MemoryServer::start(&[&needed, options].concat())
+    }
+}
+
+/// A client that may log in.
+fn extended(server: &mut MemoryServer) -> Client {
+    let client = greeted(server);
+    server.send(&client, b"EHLO c\r\n");
+    assert!(
+        client
+            .text()
+            .contains("250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n")
+    );
+    client
+}
+
+#[test]
+fn a_hundred_wrong_passwords_keep_nobody_else_waiting() {
+    let users = UsersFile::new();
+    let mut server = users.server(&[]);
+    let guessers: Vec<_> = (0..100).map(|_| extended(&mut server)).collect();
+    let other = extended(&mut server);
+    for guesser in &guessers {
+        server.queue(guesser, WRONG.as_bytes());
+    }
+    let mut ticks = 0;
+    while server.has_work() {
+        server.queue(&other, b"NOOP\r\n");
+        assert_eq!(other.text(), "250 2.0.0 Ok\r\n", "at once");
+        server.tick();
+        ticks += 1;
+    }
+    // The first round of each is done when the password comes.
+    let rounds = 100 * (ROUNDS - 1);
+    assert_eq!(
+        ticks,
+        rounds.div_ceil(TICK_ROUNDS_MAX),
+        "a tick does too much or too little"
+    );
+    for guesser in &guessers {
+        assert_eq!(guesser.text(), "", "a refusal is told later");
+    }
+    server.advance(Duration::from_millis(100));
+    for guesser in &guessers {
+        assert_eq!(guesser.text(), REFUSED);
+    }
+}
+
+#[test]
+fn who_logs_in_is_not_overtaken() {
+    let users = UsersFile::new();
+    let mut server = users.server(&[]);
+    let first = extended(&mut server);
+    let others: Vec<_> = (0..100).map(|_| extended(&mut server)).collect();
+    server.queue(&first, RIGHT.as_bytes());
+    let ticks_alone = (ROUNDS - 1).div_ceil(TICK_ROUNDS_MAX);
+    // Each tick brings another login, and who is at it already tries to get ahead by sending more.
+    for (tick, other) in others.iter().enumerate() {
+        server.queue(other, WRONG.as_bytes());
+        for other in &others[..tick] {
+            server.queue(other, b"NOOP\r\n");
+        }
+        server.tick();
+        let said = first.text();
+        if !said.is_empty() {
+            assert_eq!(said, LOGGED_IN);
+            let ticks = u32::try_from(tick).unwrap() + 1;
+            assert_eq!(ticks, ticks_alone);
+            return;
+        }
+    }
+    panic!("it never had its turn");
+}
+
+#[test]
+fn a_refusal_holds_up_its_own_session_only_and_nothing_is_read_meanwhile() {
+    let users = UsersFile::new();
+    let mut server = users.server(&["--max-errors", "1000"]);
+    let client = extended(&mut server);
+    let mut delay = Duration::ZERO;
+    for failures in 1..=35 {
+        server.send(&client, WRONG.as_bytes());
+        server.send(&client, b"NOOP\r\n");
+        assert!(server.has_unread(&client), "it is read while it is held up");
+        delay = seconds(3).min(delay + Duration::from_millis(100));
+        let instant = Duration::from_nanos(1);
+        server.advance(delay - instant);
+        assert_eq!(client.text(), "", "after {failures} failures");
+        server.advance(instant);
+        assert_eq!(client.text(), format!("{REFUSED}250 2.0.0 Ok\r\n"));
+    }
+    server.send(&client, RIGHT.as_bytes());
+    assert_eq!(client.text(), LOGGED_IN);
+}
+
+#[test]
+fn a_thousand_guesses_are_ended_by_the_limit_of_errors() {
+    let users = UsersFile::new();
+    let mut server = users.server(&[]);
+    let client = extended(&mut server);
+    server.send(&client, WRONG.repeat(1000).as_bytes());
+    let mut passed = Duration::ZERO;
+    while !client.is_closed() {
+        server.advance(Duration::from_millis(100));
+        passed += Duration::from_millis(100);
+        assert!(passed < seconds(60), "it goes on for ever");
+    }
+    let said = client.text();
+    assert_eq!(said.matches(REFUSED).count(), 20, "{said}");
+    assert!(
+        said.ends_with("421 4.7.0 Error: too many errors\r\n"),
+        "{said}"
+    );
+    // 0.1 s, 0.2 s and so on to 2 s.
+    assert_eq!(passed, seconds(21));
+}
+
+#[test]
+fn a_line_without_end_is_bounded_and_ends_the_exchange() {
+    let users = UsersFile::new();
+    let mut server = users.server(&[]);
+    let client = extended(&mut server);
+    server.send(&client, b"AUTH PLAIN\r\n");
+    assert_eq!(client.text(), "334 \r\n");
+    for _ in 0..1024 {
+        server.send(&client, &[b'A'; 1024]);
+        assert!(!server.has_unread(&client) && client.text().is_empty());
+    }
+    server.send(&client, b"\r\nNOOP\r\n");
+    let said = "500 5.5.6 Error: authentication exchange line is too long\r\n250 2.0.0 Ok\r\n";
+    assert_eq!(client.text(), said);
+}
+
+#[test]
+fn a_drain_waits_for_no_login() {
+    let users = UsersFile::new();
+    let mut server = users.server(&[]);
+    let held = extended(&mut server);
+    server.send(&held, WRONG.as_bytes());
+    let awaited = extended(&mut server);
+    server.send(&awaited, b"AUTH LOGIN\r\n");
+    assert_eq!(awaited.text(), "334 VXNlcm5hbWU6\r\n");
+    let stretching = extended(&mut server);
+    server.queue(&stretching, RIGHT.as_bytes());
+    server.drain();
+    for client in [&held, &awaited, &stretching] {
+        let said = client.text();
+        assert_eq!(said, "421 4.3.2 Service shutting down, try again later\r\n");
+        server.close(client);
+    }
+    assert!(server.is_empty());
+}
+
+#[test]
+fn who_leaves_in_the_middle_is_forgotten() {
+    let users = UsersFile::new();
+    let mut server = users.server(&[]);
+    let held = extended(&mut server);
+    server.send(&held, WRONG.as_bytes());
+    let stretching = extended(&mut server);
+    server.queue(&stretching, WRONG.as_bytes());
+    for client in [&held, &stretching] {
+        server.reset(client);
+    }
+    server.advance(seconds(1));
+    assert!(server.is_empty());
+}
+
+#[test]
+fn an_exchange_has_as_long_as_a_command() {
+    let users = UsersFile::new();
+    let mut server = users.server(&["--idle-timeout", "10"]);
+    let client = extended(&mut server);
+    server.send(&client, b"AUTH PLAIN\r\n");
+    assert_eq!(client.text(), "334 \r\n");
+    for _ in 0..9 {
+        server.advance(seconds(1));
+        server.send(&client, b"A");
+        assert_eq!(client.text(), "");
+    }
+    server.advance(seconds(1));
+    assert!(client.text().starts_with("421 4.4.2 "));
+}
+
+/// What is wrong with these options.
+fn config_error(options: &[&str]) -> String {
+    match try_config(options) {
+        Ok(_) => panic!("{options:?} are taken"),
+        Err(failed) => failed.message,
+    }
+}
+
+#[test]
+fn nobody_is_offered_a_login_who_could_be_overheard() {
+    let users = UsersFile::new();
+    let path = users.path();
+    let public = [
+        "--domain",
+        "example.org",
+        "--listen",
+        "192.0.2.1:25",
+        "--users",
+        &path,
+    ];
+    let said = config_error(&[&public[..], &["--auth-insecure"]].concat());
+    assert!(
+        said.contains("--auth-insecure lets passwords be sent in the clear"),
+        "{said}"
+    );
+    users.permit(0o644);
+    let warnings: Vec<_> = config(&public).warnings().collect();
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("can be read by others"))
+    );
+    users.permit(0o640);
+    assert_eq!(config(&public).warnings().count(), 0);
+}
+
+#[test]
+fn a_users_file_that_cannot_be_used_is_told_with_its_line() {
+    let users = UsersFile::new();
+    let path = users.path();
+    let text = fs::read_to_string(&path).unwrap();
+    users.write(&format!("{text}eve\n"));
+    let said = config_error(&["--users", &path]);
+    assert!(
+        said.starts_with(&format!("{path}:3: write NAME:SCRAM")),
+        "{said}"
+    );
+    fs::write(&path, b"\xff").unwrap();
+    let said = config_error(&["--users", &path]);
+    assert!(said.contains("cannot read it"), "{said}");
+    fs::remove_file(&path).unwrap();
+    let said = config_error(&["--users", &path]);
+    assert!(
+        said.contains("cannot read it") && said.contains("mailoop passwd"),
+        "{said}"
+    );
+}
+
+/// What the server has of a user's name that may be looked for in all it has written.
+fn everything(server: &TestServer) -> String {
+    let mut text = server.log() + &server.stdout();
+    for file in files(&server.mailbox("b@example.org").join("new")) {
+        text += &fs::read_to_string(file).unwrap();
+    }
+    text
+}
+
+#[test]
+fn a_login_is_logged_and_no_password_is() {
+    let users = UsersFile::new();
+    let path = users.path();
+    let options = ["--users", &path, "--auth-insecure", "--log-level", "trace"];
+    let server = TestServer::start(&options);
+    let mut client = SocketClient::connect(server.address());
+    client.hello();
+    client.ask(WRONG.trim_end(), "535 5.7.8");
+    // \0e"v\ne\0pencil
+    client.ask("AUTH PLAIN AGUidgplAHBlbmNpbA==", "535 5.7.8");
+    client.ask(RIGHT.trim_end(), "235 2.7.0");
+    for (command, code) in [
+        ("MAIL FROM:<a@example.com>", "250"),
+        ("RCPT TO:<b@example.org>", "250"),
+        ("DATA", "354"),
+        (".", "250"),
+        ("QUIT", "221"),
+    ] {
+        client.ask(command, code);
+    }
+    client.rest();
+    wait_until("the end of the log", || {
+        server.log().contains("closed=quit")
+    });
+    let log = server.log();
+    for line in [
+        "conn=1 auth=PLAIN user=ada failed",
+        r#"conn=1 auth=PLAIN user="e\"v\ne" failed"#,
+        "conn=1 auth=PLAIN user=ada ok",
+    ] {
+        assert!(
+            log.lines().any(|logged| logged.ends_with(line)),
+            "{line}: {log}"
+        );
+    }
+    let [message] = &server.new_mail("b@example.org")[..] else {
+        panic!("{log}");
+    };
+    let message = fs::read_to_string(message).unwrap();
+    assert!(
+        message.contains("\n\tby mx.example.org with ESMTPA id "),
+        "{message}"
+    );
+    let everything = everything(&server);
+    let keys = fs::read_to_string(Path::new(&path)).unwrap();
+    let keys = keys
+        .split(['\n', ' ', ':', '$'])
+        .filter(|key| key.len() > 20);
+    let base64 = ["AGFkYQBwZW5jaWw=", "AGFkYQBQZW5jaWw="];
+    for secret in ["pencil", "Pencil"].into_iter().chain(base64).chain(keys) {
+        assert!(!everything.contains(secret), "{secret}: {everything}");
+    }
+}
+
+#[test]
+fn users_come_and_go_with_a_reload() {
+    let users = UsersFile::new();
+    let path = users.path();
+    let server = TestServer::start(&["--users", &path, "--auth-insecure"]);
+    let log_in = |code: &str| {
+        let mut client = SocketClient::connect(server.address());
+        client.hello();
+        client.ask(RIGHT.trim_end(), code);
+    };
+    log_in("235");
+    for (text, answer, code) in [
+        (
+            users_file(&[("ada", "another")]),
+            "configuration reloaded",
+            "535",
+        ),
+        (
+            "nonsense".to_owned(),
+            "the old configuration stays: ",
+            "535",
+        ),
+        (
+            users_file(&[("ada", "pencil")]),
+            "configuration reloaded",
+            "235",
+        ),
+    ] {
+        let before = server.log().matches(answer).count();
+        users.write(&text);
+        server.signal(Signal::HUP);
+        wait_until(answer, || server.log().matches(answer).count() > before);
+        log_in(code);
+    }
+}
