@@ -4,6 +4,7 @@
 //! through as many as are asked for. What is said on the way is decided by the state machine in
 //! [`smtp::client`](crate::smtp::client).
 
+mod exchange;
 #[cfg(feature = "load")]
 pub mod load;
 pub mod message;

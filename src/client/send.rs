@@ -1,29 +1,22 @@
 //! `mailoop send`: one message through one connection.
-//!
-//! The state machine decides, this carries: a readiness loop over one socket, edge-triggered, so that every
-//! wait comes only after both reading and writing met `WouldBlock`.
 
 use core::fmt;
-use std::io::{self, ErrorKind, Read, Write};
-use std::time::{Duration, Instant};
+use std::io::{self, Write};
+use std::time::Duration;
 
-use mio::{Events, Poll};
+use mio::Poll;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use super::exchange::Exchange;
 use super::message::{self, Prepared};
-use super::socket::{self, Socket};
+use super::socket::Socket;
 use super::transcript::Transcript;
 use crate::config;
 use crate::exit::ExitCode;
-use crate::smtp::client::{ClientSession, Event, Outgoing, Pace, Refusal, Subject};
+use crate::smtp::client::{ClientSession, Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
-
-/// How much is read at once; most replies are far smaller.
-const READ_BYTES: usize = 4096;
-/// How long a server may take to say good-bye, when nothing depends on it any more.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What to send, and where.
 #[derive(Clone, Debug)]
@@ -117,7 +110,7 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
             "cannot connect to {server}: {error}; is a server listening there?"
         ))
     })?;
-    let mut exchange = Exchange {
+    let exchange = Exchange {
         options,
         mail: &mail,
         session: ClientSession::new(Some(&hello), Pace::Lockstep),
@@ -127,18 +120,10 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
         out: Vec::new(),
         written: 0,
         write_error: None,
-        last_progress: Instant::now(),
         verdict: None,
         transcript: Transcript::new(options.verbose.then_some(dialogue)),
     };
-    let ended = exchange.run();
-    match (exchange.verdict, ended) {
-        // Once the message is decided, a good-bye that fails changes nothing (RFC 5321 §4.1.1.10).
-        (Some(verdict), Ok(()) | Err(SendError::Unavailable(_) | SendError::TryAgain(_))) => {
-            verdict
-        }
-        (_, ended) => ended,
-    }
+    exchange.run()
 }
 
 /// Checks what would break the dialogue, and prepares the message.
@@ -169,182 +154,4 @@ fn prepare(options: &SendOptions, name: &str) -> Result<Prepared, SendError> {
             "{early}, \"{end_line}\"; choose another end-of-data text"
         ))
     })
-}
-
-/// One connection, from its greeting to its end.
-struct Exchange<'a> {
-    options: &'a SendOptions,
-    mail: &'a Outgoing,
-    session: ClientSession<'a>,
-    poll: Poll,
-    socket: Socket,
-    /// The message, until its turn comes.
-    message: Vec<u8>,
-    /// What is to be written, and how much of it was.
-    out: Vec<u8>,
-    written: usize,
-    /// Why no more can be written. The server may have said something before: that is still read.
-    write_error: Option<io::Error>,
-    last_progress: Instant,
-    /// What became of the message, once that is known.
-    verdict: Option<Result<(), SendError>>,
-    transcript: Transcript<'a>,
-}
-
-impl Exchange<'_> {
-    /// Runs the session to its end.
-    fn run(&mut self) -> Result<(), SendError> {
-        let mut buffer = [0; READ_BYTES];
-        let mut events = Events::with_capacity(1);
-        loop {
-            self.write()?;
-            while let Some(bytes) = self.read(&mut buffer)? {
-                if self.react(&buffer[..bytes])? == Event::Closed {
-                    return Ok(());
-                }
-                self.write()?;
-            }
-            let timeout = match self.verdict {
-                Some(_) => self.options.timeout.min(GOODBYE_TIMEOUT),
-                None => self.options.timeout,
-            };
-            let left = timeout.saturating_sub(self.last_progress.elapsed());
-            if left.is_zero() {
-                let seconds = timeout.as_secs_f32();
-                return Err(self.lost(&format!("no progress for {seconds} s")));
-            }
-            socket::wait(&mut self.poll, &mut events, left)?;
-        }
-    }
-
-    /// Writes what there is, until the socket takes no more.
-    fn write(&mut self) -> Result<(), SendError> {
-        while self.written < self.out.len() && self.write_error.is_none() {
-            match self.socket.write(&self.out[self.written..]) {
-                Ok(0) => self.write_error = Some(ErrorKind::WriteZero.into()),
-                Ok(bytes) => {
-                    let end = self.written + bytes;
-                    self.transcript.sent(&self.out[self.written..end])?;
-                    self.written = end;
-                    self.last_progress = Instant::now();
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => self.write_error = Some(error),
-            }
-        }
-        if self.write_error.is_none() {
-            self.out.clear();
-            self.written = 0;
-            self.session.message_sent();
-        }
-        Ok(())
-    }
-
-    /// Reads what there is; `None` if the socket has no more for now.
-    fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, SendError> {
-        loop {
-            match self.socket.read(buffer) {
-                Ok(0) => return Err(self.lost("the server closed the connection")),
-                Ok(bytes) => {
-                    self.last_progress = Instant::now();
-                    return Ok(Some(bytes));
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return match self.write_error.take() {
-                        Some(error) => Err(self.lost(&error.to_string())),
-                        None => Ok(None),
-                    };
-                }
-                Err(error) => return Err(self.lost(&error.to_string())),
-            }
-        }
-    }
-
-    /// Hands input to the session and does what it says. Returns its last event: closed, or more is needed.
-    fn react(&mut self, mut input: &[u8]) -> Result<Event, SendError> {
-        loop {
-            let event = self
-                .session
-                .next(&mut input, &mut self.out)
-                .map_err(|error| {
-                    let server = &self.options.server;
-                    SendError::Unavailable(format!("{server} does not speak SMTP: {error}"))
-                })?;
-            if event == Event::NeedInput {
-                return Ok(event);
-            }
-            self.transcript.received(self.session.reply())?;
-            match event {
-                Event::NeedInput | Event::Replied => {}
-                Event::Ready => self.begin(),
-                Event::SendMessage => self.out.append(&mut self.message),
-                Event::Accepted => self.decide_and_quit(self.verdict_of_server(true)),
-                Event::Refused => self.decide_and_quit(self.verdict_of_server(false)),
-                Event::Closed => {
-                    if self.verdict.is_none() {
-                        self.verdict = Some(self.verdict_of_server(false));
-                    }
-                    return Ok(event);
-                }
-            }
-        }
-    }
-
-    fn begin(&mut self) {
-        if let Err(too_large) = self.session.begin(self.mail, &mut self.out) {
-            let what = format!(
-                "the message has {} octets, {} takes {} at most",
-                self.mail.size, self.options.server, too_large.limit
-            );
-            self.decide_and_quit(Err(SendError::Refused(what)));
-        }
-    }
-
-    fn decide_and_quit(&mut self, verdict: Result<(), SendError>) {
-        self.verdict = Some(verdict);
-        self.session.quit(&mut self.out);
-    }
-
-    /// What the replies so far make of the message. A refusal for good outweighs those for now: sending the
-    /// same again would meet it again.
-    fn verdict_of_server(&self, accepted: bool) -> Result<(), SendError> {
-        let refusals = self.session.refusals();
-        if accepted && refusals.is_empty() {
-            return Ok(());
-        }
-        let mut what: Vec<String> = refusals
-            .iter()
-            .map(|refusal| self.describe(refusal))
-            .collect();
-        if accepted {
-            what.push("the other recipients will get the message".to_owned());
-        }
-        let what = what.join("; ");
-        if refusals.iter().any(|refusal| refusal.reply.code() >= 500) {
-            Err(SendError::Refused(what))
-        } else {
-            Err(SendError::TryAgain(format!("{what}; try again later")))
-        }
-    }
-
-    fn describe(&self, refusal: &Refusal) -> String {
-        let server = &self.options.server;
-        let subject = match refusal.subject {
-            Subject::Session => "the session".to_owned(),
-            Subject::Sender => format!("the sender {}", self.mail.from),
-            Subject::Recipient(place) => match self.mail.to.get(place) {
-                Some(recipient) => format!("the recipient <{recipient}>"),
-                None => "a recipient".to_owned(),
-            },
-            Subject::Message => "the message".to_owned(),
-        };
-        format!("{server} refused {subject}: {}", refusal.reply)
-    }
-
-    /// The dialogue broke off.
-    fn lost(&self, why: &str) -> SendError {
-        SendError::TryAgain(format!("{}: {why}; try again later", self.options.server))
-    }
 }

@@ -87,11 +87,13 @@ impl Socket {
     }
 }
 
-/// Waits for an edge of the socket, or until `timeout` has passed.
-pub(super) fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<()> {
+/// Waits for an edge of the socket, and tells whether one came before `timeout` had passed.
+pub(super) fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<bool> {
     match poll.poll(events, Some(timeout)) {
-        Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
-        _ => Ok(()),
+        Ok(()) => Ok(!events.is_empty()),
+        // A signal, as when the terminal's size changes, says nothing of the time.
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
