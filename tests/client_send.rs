@@ -2,101 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod common;
+
+use std::io::BufReader;
+use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use common::peer::{FRIENDLY, Peer, options, sent, serve};
 use mailoop::client::send::{SendError, SendOptions, send};
-use mailoop::smtp::path::ReversePath;
-
-/// One connection as the server sees it.
-struct Peer<S: Read + Write> {
-    stream: BufReader<S>,
-    heard: Vec<String>,
-}
-
-impl<S: Read + Write> Peer<S> {
-    fn say(&mut self, reply: &str) {
-        let line = format!("{reply}\r\n");
-        self.stream.get_mut().write_all(line.as_bytes()).unwrap();
-    }
-
-    /// Hears one line; says whether there was one.
-    fn hear(&mut self) -> bool {
-        let mut line = String::new();
-        let bytes = self.stream.read_line(&mut line).unwrap_or(0);
-        self.heard.push(line.trim_end_matches("\r\n").to_owned());
-        bytes > 0
-    }
-
-    fn hear_message(&mut self, end_line: &str) {
-        while self.hear() && self.heard.last().unwrap() != end_line {}
-    }
-
-    /// Answers one command after another, each with one of `replies`; a message after a 354.
-    fn converse(&mut self, replies: &[&str]) {
-        for reply in replies {
-            self.say(reply);
-            if reply.starts_with("354") {
-                self.hear_message(".");
-            } else if !self.hear() {
-                return;
-            }
-        }
-    }
-}
-
-/// A server for one connection that does what `script` says, and returns what it heard.
-fn serve<F>(script: F) -> (String, JoinHandle<Vec<String>>)
-where
-    F: FnOnce(&mut Peer<TcpStream>) + Send + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let server = thread::spawn(move || {
-        let stream = BufReader::new(listener.accept().unwrap().0);
-        let heard = Vec::new();
-        let mut peer = Peer { stream, heard };
-        script(&mut peer);
-        peer.heard
-    });
-    (address, server)
-}
-
-fn options(server: &str) -> SendOptions {
-    SendOptions {
-        server: server.to_owned(),
-        from: ReversePath::Mailbox("a@x".parse().unwrap()),
-        to: vec!["b@y".parse().unwrap()],
-        message: b"Subject: hi\n\n.body\n".to_vec(),
-        helo: None,
-        end_of_data: None,
-        timeout: Duration::from_secs(10),
-        verbose: false,
-    }
-}
-
-/// Sends, and returns the exit code, the error and the dialogue.
-fn sent(options: &SendOptions) -> (u8, String, String) {
-    let mut dialogue = Vec::new();
-    let result = send(options, &mut dialogue);
-    let dialogue = String::from_utf8(dialogue).unwrap();
-    match result {
-        Ok(()) => (0, String::new(), dialogue),
-        Err(error) => (error.exit_code() as u8, error.to_string(), dialogue),
-    }
-}
-
-const FRIENDLY: [&str; 6] = [
-    "220 Hi",
-    "250 Hello",
-    "250 Ok",
-    "250 Ok",
-    "354 Go",
-    "250 Ok",
-];
 
 #[test]
 fn the_classroom_dialogue_is_shown_word_for_word() {

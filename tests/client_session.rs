@@ -1,119 +1,14 @@
-//! The client's state machine in dialogues, in memory. Each is played with the server's bytes cut in pieces of
-//! several sizes.
+//! The client's state machine in dialogues, in memory.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use mailoop::smtp::client::{ClientSession, Event, Outgoing, Pace, Subject, TooLarge};
-use mailoop::smtp::envelope::Hello;
-use mailoop::smtp::path::ReversePath;
+mod common;
 
-const MESSAGE: &[u8] = b"Subject: hi\r\n\r\nbody\r\n.\r\n";
-
-/// One client and what it wants.
-struct Client {
-    hello: Option<Hello>,
-    pace: Pace,
-    mail: Outgoing,
-    /// How many times it sends the message.
-    messages: usize,
-}
-
-impl Client {
-    fn new(verb: &str, to: &[&str]) -> Self {
-        Self {
-            hello: Some(Hello {
-                name: "client.example".to_owned(),
-                extended: verb == "EHLO",
-            }),
-            pace: Pace::Lockstep,
-            mail: Outgoing {
-                from: ReversePath::Mailbox("a@x".parse().unwrap()),
-                to: to.iter().map(|address| address.parse().unwrap()).collect(),
-                size: 21,
-                eight_bit: false,
-            },
-            messages: 1,
-        }
-    }
-
-    fn pipelined(mut self, messages: usize) -> Self {
-        self.pace = Pace::Pipelined;
-        self.messages = messages;
-        self
-    }
-
-    /// Plays `script`, lines of `C: ` and `S: `, with every cut. Returns the events that say how it went, the
-    /// last one's refusals behind them.
-    fn plays(&self, script: &str) -> (Vec<Event>, Vec<(Subject, u16)>) {
-        let whole = self.plays_cut(script, usize::MAX);
-        for piece in [1, 2, 3, 7, 50] {
-            assert_eq!(self.plays_cut(script, piece), whole, "in pieces of {piece}");
-        }
-        whole
-    }
-
-    fn plays_cut(&self, script: &str, piece: usize) -> (Vec<Event>, Vec<(Subject, u16)>) {
-        let mut session = ClientSession::new(self.hello.as_ref(), self.pace);
-        let (mut out, mut events, mut left) = (Vec::new(), Vec::new(), self.messages);
-        for (speaker, lines) in turns(script) {
-            if speaker == "C" {
-                assert_eq!(text(&out), lines, "in pieces of {piece}");
-                out.clear();
-                continue;
-            }
-            assert_eq!(text(&out), "", "nobody expects this from the client");
-            for mut input in lines.as_bytes().chunks(piece.min(lines.len())) {
-                loop {
-                    let event = session.next(&mut input, &mut out).expect("this is SMTP");
-                    match event {
-                        Event::NeedInput => break,
-                        Event::Replied => continue,
-                        Event::SendMessage => {
-                            out.extend_from_slice(MESSAGE);
-                            session.message_sent();
-                        }
-                        Event::Ready | Event::Accepted | Event::Refused if left > 0 => {
-                            left -= 1;
-                            session.begin(&self.mail, &mut out).expect("it is small");
-                        }
-                        Event::Ready | Event::Accepted | Event::Refused => session.quit(&mut out),
-                        Event::Closed => {}
-                    }
-                    events.push(event);
-                    if event == Event::Closed {
-                        break;
-                    }
-                }
-            }
-        }
-        assert_eq!(text(&out), "", "the client said more");
-        let refusals = session.refusals().iter();
-        let refusals = refusals.map(|refusal| (refusal.subject, refusal.reply.code()));
-        (events, refusals.collect())
-    }
-}
-
-/// The lines of a script, joined as long as one speaker goes on.
-fn turns(script: &str) -> Vec<(&str, String)> {
-    let mut turns: Vec<(&str, String)> = Vec::new();
-    for line in script
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
-        let (speaker, said) = line.split_once(':').expect("a speaker");
-        let said = format!("{}\r\n", said.strip_prefix(' ').unwrap_or(said));
-        match turns.last_mut() {
-            Some((last, lines)) if *last == speaker => lines.push_str(&said),
-            _ => turns.push((speaker, said)),
-        }
-    }
-    turns
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use common::script::{Client, text};
+use mailoop::smtp::client::{
+    ClientSession, Event, Fault, Pace, ProtocolError, Subject, TooLarge, Way,
+};
+use mailoop::smtp::security::ChannelBindings;
 
 const ACCEPTED: [Event; 4] = [
     Event::Ready,
@@ -289,9 +184,13 @@ fn a_refusal_at_any_step_ends_in_quit() {
             client.messages = usize::from(step >= 2);
             let script = refused_at(step, &format!("{code} No")) + "C: QUIT\nS: 221 Bye";
             let (events, refusals) = client.plays(&script);
+            let refused = match subject {
+                Subject::Session => Event::Unacceptable(Fault::Refused),
+                _ => Event::Refused,
+            };
             assert_eq!(
                 events[events.len() - 2..],
-                [Event::Refused, Event::Closed],
+                [refused, Event::Closed],
                 "{script}"
             );
             assert!(!events.contains(&Event::Accepted));
@@ -498,16 +397,117 @@ fn a_pipeline_resets_and_goes_on() {
 }
 
 #[test]
+fn after_starttls_everything_begins_anew() {
+    let mut client = Client::new("EHLO", &["b@y"]);
+    client.way = Way::ToBeSecured;
+    // What was offered in the clear may come from anybody: neither SIZE nor a second STARTTLS is made use of.
+    let (events, refusals) = client.plays(
+        "S: 220 Hi
+         C: EHLO client.example
+         S: 250-Hello
+         S: 250-SIZE 1
+         S: 250 starttls
+         C: STARTTLS
+         S: 220 Go
+         C: EHLO client.example
+         S: 250-Hello
+         S: 250 STARTTLS
+         C: MAIL FROM:<a@x>
+         S: 250 Ok
+         C: RCPT TO:<b@y>
+         S: 250 Ok
+         C: DATA
+         S: 354 Go
+         C: Subject: hi
+         C:
+         C: body
+         C: .
+         S: 250 Ok
+         C: QUIT
+         S: 221 Bye",
+    );
+    let mut expected = vec![Event::StartTls];
+    expected.extend(ACCEPTED);
+    assert_eq!(events, expected);
+    assert_eq!(refusals, []);
+}
+
+#[test]
+fn without_starttls_nothing_is_sent() {
+    let mut client = Client::new("EHLO", &["b@y"]);
+    client.way = Way::ToBeSecured;
+    let stripped = Event::Unacceptable(Fault::NoStartTls);
+    for hello in [
+        "S: 250 Hello",
+        "S: 250-Hello\nS: 250 XSTARTTLS",
+        "S: 250 STARTTLS",
+        "S: 502 What?\nC: HELO client.example\nS: 250-Hello\nS: 250 STARTTLS",
+    ] {
+        let script = format!("S: 220 Hi\nC: EHLO client.example\n{hello}\nC: QUIT\nS: 221 Bye");
+        let (events, _) = client.plays(&script);
+        assert_eq!(events, [stripped, Event::Closed], "{hello}");
+    }
+    client.hello = None;
+    let (events, _) = client.plays("S: 220 Hi\nC: QUIT\nS: 221 Bye");
+    assert_eq!(events, [stripped, Event::Closed]);
+}
+
+#[test]
+fn a_refused_starttls_is_the_end() {
+    let mut client = Client::new("EHLO", &["b@y"]);
+    client.way = Way::ToBeSecured;
+    for code in [454, 501] {
+        let (events, refusals) = client.plays(&format!(
+            "S: 220 Hi
+             C: EHLO client.example
+             S: 250-Hello
+             S: 250 STARTTLS
+             C: STARTTLS
+             S: {code} No
+             C: QUIT
+             S: 221 Bye"
+        ));
+        let refused = Event::Unacceptable(Fault::Refused);
+        assert_eq!(events, [refused, Event::Closed]);
+        assert_eq!(refusals, [(Subject::StartTls, code)]);
+    }
+}
+
+#[test]
+fn what_follows_in_the_clear_is_not_taken_for_tls() {
+    let mut client = Client::new("EHLO", &["b@y"]);
+    client.way = Way::ToBeSecured;
+    let hello = "220 Hi\r\n250-Hello\r\n250 STARTTLS\r\n";
+    for behind in ["", "2", "\r\n", "250-Hello\r\n250 AUTH PLAIN\r\n"] {
+        let (mut session, mut out) = (client.session(), Vec::new());
+        let replies = format!("{hello}220 Go\r\n{behind}");
+        let mut input = replies.as_bytes();
+        for _ in 0..2 {
+            assert_eq!(session.next(&mut input, &mut out), Ok(Event::Replied));
+        }
+        let begun = session.next(&mut input, &mut out);
+        if behind.is_empty() {
+            assert_eq!(begun, Ok(Event::StartTls));
+        } else {
+            assert_eq!(begun, Err(ProtocolError::BehindStartTls), "{behind:?}");
+            assert_eq!(session.next(&mut input, &mut out), Ok(Event::Closed));
+        }
+        assert!(out.ends_with(b"STARTTLS\r\n"), "nothing was said after it");
+    }
+}
+
+#[test]
 fn no_bytes_make_it_panic() {
     // A small generator of bytes that look a little like SMTP; the seed is fixed, so a failure replays.
     let mut seed = 1_u64;
     let client = Client::new("EHLO", &["b@y", "c@z"]);
-    for _ in 0..20_000 {
-        let mut session = ClientSession::new(client.hello.as_ref(), Pace::Pipelined);
+    for round in 0..20_000 {
+        let way = [Way::Open, Way::ToBeSecured][round % 2].clone();
+        let mut session = ClientSession::new(client.hello.as_ref(), Pace::Pipelined).by(way);
         let mut out = Vec::new();
         for _ in 0..40 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let pieces: [&[u8]; 12] = [
+            let pieces: [&[u8]; 13] = [
                 b"2",
                 b"5",
                 b"0",
@@ -518,6 +518,7 @@ fn no_bytes_make_it_panic() {
                 b"\n",
                 b"220 \r\n",
                 b"250-PIPELINING\r\n",
+                b"250-STARTTLS\r\n",
                 b"\xff",
                 b"421 \r\n",
             ];
@@ -529,6 +530,8 @@ fn no_bytes_make_it_panic() {
                     }
                 }
                 Ok(Event::SendMessage) => session.message_sent(),
+                Ok(Event::StartTls) => session.secured(ChannelBindings::default(), &mut out),
+                Ok(Event::Unacceptable(_)) => session.quit(&mut out),
                 Ok(Event::NeedInput | Event::Replied) => {}
                 Ok(Event::Closed) | Err(_) => break,
             }

@@ -134,7 +134,9 @@ impl Exchange<'_> {
             }
             self.transcript.received(self.session.reply())?;
             match event {
-                Event::NeedInput | Event::Replied => {}
+                // Nobody asks for STARTTLS.
+                Event::NeedInput | Event::Replied | Event::StartTls => {}
+                Event::Unacceptable(_) => self.decide_and_quit(self.verdict_of_server(false)),
                 Event::Ready => self.begin(),
                 Event::SendMessage => self.out.append(&mut self.message),
                 Event::Accepted => self.decide_and_quit(self.verdict_of_server(true)),
@@ -190,6 +192,7 @@ impl Exchange<'_> {
         let server = &self.options.server;
         let subject = match refusal.subject {
             Subject::Session => "the session".to_owned(),
+            Subject::StartTls => "to begin TLS".to_owned(),
             Subject::Sender => format!("the sender {}", self.mail.from),
             Subject::Recipient(place) => match self.mail.to.get(place) {
                 Some(recipient) => format!("the recipient <{recipient}>"),

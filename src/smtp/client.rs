@@ -4,6 +4,7 @@
 //! the command that follows into the buffer it is handed, and its [`Event`] says what is left to its caller:
 //! to begin a message, to stream it, to quit. Whoever owns the socket only carries bytes.
 
+mod event;
 mod offers;
 mod reply;
 
@@ -13,9 +14,11 @@ use std::io::Write;
 
 use super::envelope::Hello;
 use super::path::{Mailbox, ReversePath};
+use super::security::ChannelBindings;
 use offers::Offers;
 use reply::ReplyReader;
 
+pub use event::{Event, Fault, Refusal, Subject, TooLarge};
 pub use reply::{
     Kind, Printable, ProtocolError, REPLY_LINE_BYTES_MAX, REPLY_LINES_MAX, ServerReply,
 };
@@ -42,54 +45,17 @@ pub enum Pace {
     Pipelined,
 }
 
-/// What [`ClientSession::next`] came to. Each but `NeedInput` stands for one [reply](ClientSession::reply).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// No reply is complete yet; all input was taken.
-    NeedInput,
-    /// A step was made; the next command, if it is due, was written.
-    Replied,
-    /// The server is ready for a message: [begin](ClientSession::begin) one, or [quit](ClientSession::quit).
-    Ready,
-    /// The server waits for the message: stream it with its end line, then say [so](ClientSession::message_sent).
-    SendMessage,
-    /// The message was accepted for all recipients but those in the [refusals](ClientSession::refusals).
-    /// Begin another, or quit.
-    Accepted,
-    /// The session or the message was refused, as the [refusals](ClientSession::refusals) tell. Begin
-    /// another, or quit.
-    Refused,
-    /// The session is over. If no message was decided yet, the [refusals](ClientSession::refusals) say why.
-    Closed,
-}
-
-/// What a server refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// To talk at all, or any further.
-    Session,
-    /// The sender, by its reply to MAIL.
-    Sender,
-    /// The recipient at this place of [`Outgoing::to`], by its reply to RCPT.
-    Recipient(usize),
-    /// The message, by its reply to DATA or to the message itself.
-    Message,
-}
-
-/// One refusal: what, and in which words.
+/// How what is said gets to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// What was refused.
-    pub subject: Subject,
-    /// The 4yz or 5yz reply.
-    pub reply: ServerReply,
-}
-
-/// The message has more octets than the server takes, as its SIZE tells (RFC 1870 §6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge {
-    /// The most octets that it takes.
-    pub limit: u64,
+pub enum Way {
+    /// In the clear: anybody may listen.
+    Open,
+    /// Within this machine: nobody else listens.
+    Local,
+    /// In the clear until STARTTLS, without which nothing is to be said (RFC 3207).
+    ToBeSecured,
+    /// In TLS, that may be bound to.
+    Secure(ChannelBindings),
 }
 
 /// What is awaited, and what exists only until it comes.
@@ -99,6 +65,11 @@ enum State<'a> {
     AwaitingHello {
         extended: bool,
     },
+    AwaitingStartTls,
+    /// TLS, which the driver begins.
+    AwaitingTls,
+    /// Nothing is left to be done but to quit.
+    AtItsEnd,
     Ready,
     /// As `Ready`, but a transaction that came to nothing is still open: the next one begins with RSET.
     ReadyToReset,
@@ -129,6 +100,7 @@ pub struct ClientSession<'a> {
     state: State<'a>,
     hello: Option<&'a Hello>,
     pace: Pace,
+    way: Way,
     offers: Offers,
     reader: ReplyReader,
     refusals: Vec<Refusal>,
@@ -143,10 +115,17 @@ impl<'a> ClientSession<'a> {
             state: State::AwaitingGreeting,
             hello,
             pace,
+            way: Way::Open,
             offers: Offers::default(),
             reader: ReplyReader::default(),
             refusals: Vec::new(),
         }
+    }
+
+    /// The same session by this way, if it is not an open one.
+    #[must_use]
+    pub fn by(self, way: Way) -> Self {
+        Self { way, ..self }
     }
 
     /// The last complete reply.
@@ -176,8 +155,22 @@ impl<'a> ClientSession<'a> {
             return Ok(Event::NeedInput);
         }
         let (state, event) = self.step(state, out)?;
+        if event == Event::StartTls && !input.is_empty() {
+            // The mirror of CVE-2011-0411: it would be taken for what was said under TLS.
+            return Err(ProtocolError::BehindStartTls);
+        }
         self.state = state;
         Ok(event)
+    }
+
+    /// The connection is in TLS, either from its start or as [`Event::StartTls`] wanted it. Then the session begins
+    /// anew: what was said in the clear may have come from anybody (RFC 3207 §4.2).
+    pub fn secured(&mut self, bindings: ChannelBindings, out: &mut Vec<u8>) {
+        self.way = Way::Secure(bindings);
+        if let (State::AwaitingTls, Some(hello)) = (&self.state, self.hello) {
+            self.offers = Offers::default();
+            (self.state, _) = say_hello(&hello.name, hello.extended, out);
+        }
     }
 
     /// Begins a message; after [`Event::Ready`], [`Event::Accepted`] or [`Event::Refused`].
@@ -210,9 +203,12 @@ impl<'a> ClientSession<'a> {
         }
     }
 
-    /// Says good-bye; whenever a message could begin.
+    /// Says good-bye; whenever a message could begin, and after [`Event::Unacceptable`].
     pub fn quit(&mut self, out: &mut Vec<u8>) {
-        debug_assert!(matches!(self.state, State::Ready | State::ReadyToReset));
+        debug_assert!(matches!(
+            self.state,
+            State::Ready | State::ReadyToReset | State::AtItsEnd
+        ));
         command(out, format_args!("QUIT"));
         self.state = State::AwaitingQuit;
     }
@@ -230,20 +226,30 @@ impl<'a> ClientSession<'a> {
 
             (State::AwaitingGreeting, Completed) => match self.hello {
                 Some(hello) => say_hello(&hello.name, hello.extended, out),
-                None => (State::Ready, Event::Ready),
+                None => self.after_hello(out),
             },
             (State::AwaitingHello { extended: true }, Completed) => {
                 self.offers = Offers::read(self.reply());
-                (State::Ready, Event::Ready)
+                self.after_hello(out)
             }
-            (State::AwaitingHello { extended: false }, Completed) => (State::Ready, Event::Ready),
+            (State::AwaitingHello { extended: false }, Completed) => self.after_hello(out),
             // RFC 5321 §3.2: a server that knows no EHLO is greeted again, with HELO.
             (State::AwaitingHello { extended: true }, Refused) => {
                 say_hello(self.hello.map_or("", |hello| &hello.name), false, out)
             }
-            (State::AwaitingGreeting | State::AwaitingHello { .. }, NotNow | Refused) => {
-                self.refused(Subject::Session, State::Ready, Event::Refused)
-            }
+            (State::AwaitingGreeting | State::AwaitingHello { .. }, NotNow | Refused) => self
+                .refused(
+                    Subject::Session,
+                    State::AtItsEnd,
+                    Event::Unacceptable(Fault::Refused),
+                ),
+
+            (State::AwaitingStartTls, Completed) => (State::AwaitingTls, Event::StartTls),
+            (State::AwaitingStartTls, NotNow | Refused) => self.refused(
+                Subject::StartTls,
+                State::AtItsEnd,
+                Event::Unacceptable(Fault::Refused),
+            ),
 
             (State::AwaitingReset(mail), Completed) => {
                 if !self.pipelines() {
@@ -288,6 +294,18 @@ impl<'a> ClientSession<'a> {
             }
             _ => return Err(ProtocolError::OutOfPlace(self.reply().clone())),
         })
+    }
+
+    /// Goes on when everybody was greeted: to TLS if that is yet to come, else to messages.
+    fn after_hello(&self, out: &mut Vec<u8>) -> (State<'a>, Event) {
+        if self.way != Way::ToBeSecured {
+            return (State::Ready, Event::Ready);
+        }
+        if !self.offers.starttls {
+            return (State::AtItsEnd, Event::Unacceptable(Fault::NoStartTls));
+        }
+        command(out, format_args!("STARTTLS"));
+        (State::AwaitingStartTls, Event::Replied)
     }
 
     /// Goes on after the reply to MAIL or RCPT: to the next recipient, to DATA, or nowhere.

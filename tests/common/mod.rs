@@ -7,8 +7,10 @@
 pub mod client;
 pub mod dialogue;
 pub mod memory;
+pub mod peer;
 pub mod processes;
 pub mod program;
+pub mod script;
 pub mod tls;
 pub mod tracer;
 

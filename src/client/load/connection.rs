@@ -236,11 +236,12 @@ impl<'a, T: Transport> Connection<'a, T> {
         loop {
             match self.session.next(&mut input, &mut self.commands)? {
                 Event::NeedInput => return Ok(()),
-                Event::Replied => {}
+                // Nobody asks for STARTTLS.
+                Event::Replied | Event::StartTls => {}
                 Event::SendMessage => self.message_written = Some(0),
                 Event::Ready => self.on_opened(work),
                 Event::Accepted => self.on_accepted(work),
-                Event::Refused => self.on_refused(work),
+                Event::Refused | Event::Unacceptable(_) => self.on_refused(work),
                 Event::Closed => {
                     self.on_closed(work);
                     return Ok(());

@@ -9,6 +9,8 @@ pub(super) struct Offers {
     pub(super) eight_bit_mime: bool,
     /// RFC 2920.
     pub(super) pipelining: bool,
+    /// RFC 3207.
+    pub(super) starttls: bool,
     /// RFC 1870.
     pub(super) size: bool,
     /// The argument of SIZE, if it sets a limit.
@@ -25,6 +27,7 @@ impl Offers {
             match keyword.as_slice() {
                 b"8BITMIME" => offers.eight_bit_mime = true,
                 b"PIPELINING" => offers.pipelining = true,
+                b"STARTTLS" => offers.starttls = true,
                 b"SIZE" => {
                     let argument = words.next().and_then(|word| str::from_utf8(word).ok());
                     offers.size = true;

@@ -44,6 +44,8 @@ pub enum ProtocolError {
     TooManyLines,
     /// This reply answers nothing that was said.
     OutOfPlace(ServerReply),
+    /// Something in the clear follows the reply that begins TLS.
+    BehindStartTls,
 }
 
 impl ServerReply {
@@ -94,6 +96,9 @@ impl fmt::Display for ProtocolError {
             Self::LineTooLong => write!(f, "a reply line is over {REPLY_LINE_BYTES_MAX} octets"),
             Self::TooManyLines => write!(f, "a reply is over {REPLY_LINES_MAX} lines"),
             Self::OutOfPlace(reply) => write!(f, "the reply \"{reply}\" is out of place"),
+            Self::BehindStartTls => {
+                f.write_str("it goes on in the clear behind its reply to STARTTLS")
+            }
         }
     }
 }

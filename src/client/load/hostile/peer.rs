@@ -170,12 +170,12 @@ impl<'a> Peer<'a> {
                 .map_err(io::Error::other)?;
             match event {
                 Event::NeedInput => break,
-                Event::Replied => {}
+                Event::Replied | Event::StartTls => {}
                 Event::Ready if self.behaviour.stage == Stage::InMessage => session
                     .begin(mail, &mut self.commands)
                     .map_err(|_| io::ErrorKind::FileTooLarge)?,
                 Event::Ready | Event::SendMessage => self.session = None,
-                Event::Accepted | Event::Refused | Event::Closed => {
+                Event::Accepted | Event::Refused | Event::Unacceptable(_) | Event::Closed => {
                     return Err(io::ErrorKind::ConnectionRefused.into());
                 }
             }

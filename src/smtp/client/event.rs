@@ -1,0 +1,68 @@
+//! What a client's session tells its driver.
+
+use super::reply::ServerReply;
+
+/// What [`ClientSession::next`](super::ClientSession::next) came to. Each but `NeedInput` stands for one [reply](super::ClientSession::reply).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// No reply is complete yet; all input was taken.
+    NeedInput,
+    /// A step was made; the next command, if it is due, was written.
+    Replied,
+    /// Begin TLS, for which the server waits; once that is there say [so](super::ClientSession::secured).
+    StartTls,
+    /// The session cannot go on as it has to; [quit](super::ClientSession::quit).
+    Unacceptable(Fault),
+    /// The server is ready for a message: [begin](super::ClientSession::begin) one, or [quit](super::ClientSession::quit).
+    Ready,
+    /// The server waits for the message: stream it with its end line, then say [so](super::ClientSession::message_sent).
+    SendMessage,
+    /// The message was accepted for all recipients but those in the [refusals](super::ClientSession::refusals).
+    /// Begin another, or quit.
+    Accepted,
+    /// The message was refused, as the [refusals](super::ClientSession::refusals) tell. Begin
+    /// another, or quit.
+    Refused,
+    /// The session is over. If no message was decided yet, the [refusals](super::ClientSession::refusals) say why.
+    Closed,
+}
+
+/// Why a session cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The server does not offer STARTTLS.
+    NoStartTls,
+    /// It has refused what the [refusals](super::ClientSession::refusals) tell.
+    Refused,
+}
+
+/// What a server refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// To talk at all, or any further.
+    Session,
+    /// To begin TLS.
+    StartTls,
+    /// The sender, by its reply to MAIL.
+    Sender,
+    /// The recipient at this place of [`Outgoing::to`](super::Outgoing::to), by its reply to RCPT.
+    Recipient(usize),
+    /// The message, by its reply to DATA or to the message itself.
+    Message,
+}
+
+/// One refusal: what, and in which words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was refused.
+    pub subject: Subject,
+    /// The 4yz or 5yz reply.
+    pub reply: ServerReply,
+}
+
+/// The message has more octets than the server takes, as its SIZE tells (RFC 1870 §6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// The most octets that it takes.
+    pub limit: u64,
+}
