@@ -1,5 +1,7 @@
 //! The command line: what there is to be said, and what was.
 
+#[cfg(feature = "tls")]
+mod encryption;
 #[cfg(feature = "load")]
 mod load;
 
@@ -144,7 +146,7 @@ fn argument(option: &'static ServeOption) -> Arg {
 }
 
 fn send_command() -> Command {
-    Command::new("send")
+    let command = Command::new("send")
         .about("Send one message")
         .arg(
             value(
@@ -202,7 +204,10 @@ fn send_command() -> Command {
             Arg::new("FILE")
                 .help("The message, any line ends [default: standard input]")
                 .value_parser(value_parser!(PathBuf)),
-        )
+        );
+    #[cfg(feature = "tls")]
+    let command = encryption::add_to(command);
+    command
 }
 
 /// Nobody but a server says this.
@@ -253,6 +258,10 @@ fn send(matches: &ArgMatches) -> SendOptions {
             .unwrap_or_default(),
         message: Vec::new(),
         helo: matches.get_one::<String>("helo").cloned(),
+        #[cfg(feature = "tls")]
+        encryption: encryption::read(matches),
+        #[cfg(not(feature = "tls"))]
+        encryption: None,
         end_of_data: end_text
             .map(|text| text.as_ref().map_or(".", |text| text.as_str()).to_owned()),
         timeout: matches.get_one("timeout").copied().unwrap_or_default(),

@@ -11,6 +11,7 @@ use mailoop::cli::{self, Request};
 #[cfg(feature = "load")]
 use mailoop::client::load::{LoadOptions, load};
 use mailoop::client::send::{SendOptions, send};
+use mailoop::client::tls::Encryption;
 use mailoop::confine::{Needs, confine};
 use mailoop::exit::{ExitCode, Failed, show};
 use mailoop::serve::serve;
@@ -67,6 +68,15 @@ fn send_message(mut options: SendOptions, file: Option<&Path>) -> Result<(), Fai
             message
         }
     };
+    if options
+        .encryption
+        .as_ref()
+        .is_some_and(Encryption::trusts_anybody)
+    {
+        let warning =
+            "nobody checks who the server is (--insecure): it may be anybody who reads along";
+        let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
+    }
     send(&options, &mut io::stdout().lock()).map_err(|error| Failed::new(error.exit_code(), error))
 }
 

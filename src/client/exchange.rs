@@ -10,8 +10,10 @@ use mio::{Events, Poll};
 
 use super::send::{SendError, SendOptions};
 use super::socket::{self, Socket};
+use super::tls::{Encryption, Tls, explain};
 use super::transcript::Transcript;
-use crate::smtp::client::{ClientSession, Event, Outgoing, Refusal, Subject};
+use super::wire::Wire;
+use crate::smtp::client::{ClientSession, Event, Fault, Outgoing, Refusal, Subject};
 
 /// How much is read at once; most replies are far smaller.
 const READ_BYTES: usize = 4096;
@@ -24,7 +26,9 @@ pub(super) struct Exchange<'a> {
     pub(super) mail: &'a Outgoing,
     pub(super) session: ClientSession<'a>,
     pub(super) poll: Poll,
-    pub(super) socket: Socket,
+    pub(super) wire: Wire<Socket>,
+    /// TLS, until its turn comes.
+    pub(super) tls: Option<Tls>,
     /// The message, until its turn comes.
     pub(super) message: Vec<u8>,
     /// What is to be written, and how much of it was.
@@ -41,6 +45,7 @@ impl Exchange<'_> {
     /// Runs the session to its end, and tells what became of the message.
     pub(super) fn run(mut self) -> Result<(), SendError> {
         let ended = self.converse();
+        self.wire.close();
         match (self.verdict, ended) {
             // Once the message is decided, a good-bye that fails changes nothing (RFC 5321 §4.1.1.10).
             (Some(verdict), Ok(()) | Err(SendError::Unavailable(_) | SendError::TryAgain(_))) => {
@@ -51,6 +56,10 @@ impl Exchange<'_> {
     }
 
     fn converse(&mut self) -> Result<(), SendError> {
+        let encryption = self.options.encryption.as_ref();
+        if encryption.is_some_and(Encryption::begins_at_once) {
+            self.begin_tls()?;
+        }
         let mut buffer = [0; READ_BYTES];
         let mut events = Events::with_capacity(1);
         loop {
@@ -62,6 +71,33 @@ impl Exchange<'_> {
                 self.write()?;
             }
             self.wait(&mut events)?;
+        }
+    }
+
+    /// Begins TLS, and tells the session when it is there.
+    fn begin_tls(&mut self) -> Result<(), SendError> {
+        let Some(tls) = self.tls.take() else {
+            return Ok(());
+        };
+        self.wire.begin_tls(tls);
+        let mut events = Events::with_capacity(1);
+        while !self
+            .wire
+            .shake_hands()
+            .map_err(|error| self.no_tls(&error))?
+        {
+            self.wait(&mut events)?;
+        }
+        self.session.secured(self.wire.bindings(), &mut self.out);
+        Ok(())
+    }
+
+    /// The handshake failed.
+    fn no_tls(&self, error: &io::Error) -> SendError {
+        let server = &self.options.server;
+        match explain(error, server) {
+            Some(why) => SendError::Unavailable(format!("{server}: {why}")),
+            None => self.lost(&format!("the TLS handshake broke off: {error}")),
         }
     }
 
@@ -80,23 +116,29 @@ impl Exchange<'_> {
 
     /// Writes what there is, until the socket takes no more.
     fn write(&mut self) -> Result<(), SendError> {
-        while self.written < self.out.len() && self.write_error.is_none() {
-            match self.socket.write(&self.out[self.written..]) {
+        while self.write_error.is_none() {
+            let rest = &self.out[self.written..];
+            let written = if rest.is_empty() {
+                self.wire.flush().map(|()| 0)
+            } else {
+                self.wire.write(rest)
+            };
+            match written {
+                Ok(0) if rest.is_empty() => {
+                    self.out.clear();
+                    self.written = 0;
+                    self.session.message_sent();
+                    break;
+                }
                 Ok(0) => self.write_error = Some(ErrorKind::WriteZero.into()),
                 Ok(bytes) => {
-                    let end = self.written + bytes;
-                    self.transcript.sent(&self.out[self.written..end])?;
-                    self.written = end;
+                    self.transcript.sent(&rest[..bytes])?;
+                    self.written += bytes;
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => self.write_error = Some(error),
             }
-        }
-        if self.write_error.is_none() {
-            self.out.clear();
-            self.written = 0;
-            self.session.message_sent();
         }
         Ok(())
     }
@@ -104,7 +146,7 @@ impl Exchange<'_> {
     /// Reads what there is; `None` if the socket has no more for now.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, SendError> {
         loop {
-            match self.socket.read(buffer) {
+            match self.wire.read(buffer) {
                 Ok(0) => return Err(self.lost("the server closed the connection")),
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -113,6 +155,10 @@ impl Exchange<'_> {
                         Some(error) => Err(self.lost(&error.to_string())),
                         None => Ok(None),
                     };
+                }
+                // Under TLS an end is announced; else anybody may have caused it.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Err(self.lost("the connection was cut"));
                 }
                 Err(error) => return Err(self.lost(&error.to_string())),
             }
@@ -134,9 +180,9 @@ impl Exchange<'_> {
             }
             self.transcript.received(self.session.reply())?;
             match event {
-                // Nobody asks for STARTTLS.
-                Event::NeedInput | Event::Replied | Event::StartTls => {}
-                Event::Unacceptable(_) => self.decide_and_quit(self.verdict_of_server(false)),
+                Event::NeedInput | Event::Replied => {}
+                Event::StartTls => self.begin_tls()?,
+                Event::Unacceptable(fault) => self.decide_and_quit(self.verdict_of(fault)),
                 Event::Ready => self.begin(),
                 Event::SendMessage => self.out.append(&mut self.message),
                 Event::Accepted => self.decide_and_quit(self.verdict_of_server(true)),
@@ -164,6 +210,17 @@ impl Exchange<'_> {
     fn decide_and_quit(&mut self, verdict: Result<(), SendError>) {
         self.verdict = Some(verdict);
         self.session.quit(&mut self.out);
+    }
+
+    /// What is to be said of a session that cannot go on.
+    fn verdict_of(&self, fault: Fault) -> Result<(), SendError> {
+        let server = &self.options.server;
+        match fault {
+            Fault::Refused => self.verdict_of_server(false),
+            Fault::NoStartTls => Err(SendError::Unavailable(format!(
+                "{server} offers no STARTTLS, and in the clear nothing is sent; is there a port for --tls?"
+            ))),
+        }
     }
 
     /// What the replies so far make of the message. A refusal for good outweighs those for now: sending the

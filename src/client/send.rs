@@ -11,10 +11,12 @@ use time::format_description::well_known::Rfc2822;
 use super::exchange::Exchange;
 use super::message::{self, Prepared};
 use super::socket::Socket;
+use super::tls::Encryption;
 use super::transcript::Transcript;
+use super::wire::Wire;
 use crate::config;
 use crate::exit::ExitCode;
-use crate::smtp::client::{ClientSession, Outgoing, Pace};
+use crate::smtp::client::{ClientSession, Outgoing, Pace, Way};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
 
@@ -31,6 +33,8 @@ pub struct SendOptions {
     pub message: Vec<u8>,
     /// The name to say HELO with, the textbook way. Without it the machine's name goes with EHLO.
     pub helo: Option<String>,
+    /// Whether it has to go under TLS, and how. It goes in the clear if nothing is said here, and only then.
+    pub encryption: Option<Encryption>,
     /// The line that ends the message, which must not hold it: a dot, or that of the classroom dialect. If it is
     /// named the message is sent exactly as given, but for its line ends and stuffed dots; otherwise `Date`,
     /// `Message-ID`, `From` and `To` are added where they are missing.
@@ -103,6 +107,14 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
         size: prepared.size,
         eight_bit: prepared.eight_bit,
     };
+    let encryption = options.encryption.as_ref();
+    let tls = encryption
+        .map(|encryption| encryption.session(&options.server))
+        .transpose()?;
+    let way = match encryption {
+        Some(encryption) if !encryption.begins_at_once() => Way::ToBeSecured,
+        _ => Way::Open,
+    };
     let mut poll = Poll::new()?;
     let socket = Socket::connect(&options.server, &mut poll, options.timeout).map_err(|error| {
         let server = &options.server;
@@ -113,9 +125,10 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
     let exchange = Exchange {
         options,
         mail: &mail,
-        session: ClientSession::new(Some(&hello), Pace::Lockstep),
+        session: ClientSession::new(Some(&hello), Pace::Lockstep).by(way),
         poll,
-        socket,
+        wire: Wire::new(socket),
+        tls,
         message: prepared.wire,
         out: Vec::new(),
         written: 0,

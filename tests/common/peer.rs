@@ -70,6 +70,7 @@ pub fn options(server: &str) -> SendOptions {
         to: vec!["b@y".parse().unwrap()],
         message: b"Subject: hi\n\n.body\n".to_vec(),
         helo: None,
+        encryption: None,
         end_of_data: None,
         timeout: Duration::from_secs(10),
         verbose: false,

@@ -1,0 +1,193 @@
+//! TLS over a non-blocking socket.
+//!
+//! rustls knows no socket: this carries its records. It holds two things that the socket does not tell of, plaintext that
+//! was not read yet and records that found no room. So a read hands out the first before it asks the socket, and a flush
+//! is over only when the second are gone.
+
+mod explanation;
+mod trust;
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+
+pub use explanation::explain;
+pub use rustls::ClientConfig;
+pub use trust::{Trust, TrustError, client_config};
+
+use crate::smtp::security::ChannelBindings;
+
+/// How a client gets under TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encryption {
+    /// When that begins.
+    pub start: Start,
+    /// Who has to vouch for the server.
+    pub trust: Trust,
+}
+
+/// When TLS begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the first octet (RFC 8314 §3).
+    AtOnce,
+    /// By STARTTLS (RFC 3207).
+    ByCommand,
+}
+
+impl Encryption {
+    /// Whether TLS begins with the first octet.
+    #[must_use]
+    pub fn begins_at_once(&self) -> bool {
+        self.start == Start::AtOnce
+    }
+
+    /// Whether the server may be anybody.
+    #[must_use]
+    pub fn trusts_anybody(&self) -> bool {
+        self.trust == Trust::Anybody
+    }
+
+    /// What it takes to begin a session with this server.
+    ///
+    /// # Errors
+    /// [`TrustError`] if it cannot be told whom to believe.
+    pub fn session(&self, server: &str) -> Result<Tls, TrustError> {
+        Tls::new(client_config(&self.trust)?, server)
+    }
+}
+
+/// A TLS session with a server, beside its socket.
+#[derive(Debug)]
+pub struct Tls {
+    session: ClientConnection,
+}
+
+impl Tls {
+    /// A session that is yet to begin, with the server at `HOST:PORT`, `[v6]:PORT` or `unix:PATH`: this is whom its
+    /// certificate has to name.
+    ///
+    /// # Errors
+    /// [`TrustError`] if no certificate can name it, or rustls cannot do what `config` asks for.
+    pub fn new(config: Arc<ClientConfig>, server: &str) -> Result<Self, TrustError> {
+        let name = ServerName::try_from(host(server).to_owned())
+            .map_err(|_| TrustError::NoName(server.to_owned()))?;
+        let session = ClientConnection::new(config, name)?;
+        Ok(Self { session })
+    }
+
+    /// What a login may bind to, once the handshake is over.
+    pub(super) fn bindings(&self) -> ChannelBindings {
+        ChannelBindings::default()
+    }
+
+    /// Goes on with the handshake until it is over, or until the socket has no more.
+    pub(super) fn shake_hands(&mut self, socket: &mut (impl Read + Write)) -> io::Result<bool> {
+        blocked(self.flush(socket))?;
+        while self.session.is_handshaking() {
+            match self.receive(socket) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn read(
+        &mut self,
+        socket: &mut (impl Read + Write),
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
+        loop {
+            match self.session.reader().read(buffer) {
+                // It has no plaintext; whether the server has ended the session it knows after the next record.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.receive(socket)?,
+                read => return read,
+            };
+        }
+    }
+
+    pub(super) fn write(
+        &mut self,
+        socket: &mut (impl Read + Write),
+        bytes: &[u8],
+    ) -> io::Result<usize> {
+        self.flush(socket)?;
+        match self.session.writer().write(bytes)? {
+            // Before the handshake is over it holds so much and no more.
+            0 => Err(ErrorKind::WouldBlock.into()),
+            taken => blocked(self.flush(socket)).map(|()| taken),
+        }
+    }
+
+    pub(super) fn flush(&mut self, socket: &mut (impl Read + Write)) -> io::Result<()> {
+        while self.session.wants_write() {
+            match self.session.write_tls(socket) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, socket: &mut (impl Read + Write)) {
+        self.session.send_close_notify();
+        // A server that does not take it knows that the session is over by its own good-bye.
+        let _ = self.flush(socket);
+    }
+
+    /// Reads from the socket once; 0 if nothing will come any more.
+    fn receive(&mut self, socket: &mut (impl Read + Write)) -> io::Result<usize> {
+        let received = self.session.read_tls(socket)?;
+        let processed = self.session.process_new_packets();
+        // The next step of the handshake, or the alert that tells the server what was wrong. If the socket does not
+        // take it, the next flush meets that again; what the server said before that failure is still to be read.
+        let _ = self.flush(socket);
+        processed.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+        Ok(received)
+    }
+}
+
+/// The host that `server` names. At the other end of a unix socket is this machine.
+fn host(server: &str) -> &str {
+    if server.starts_with("unix:") {
+        return "localhost";
+    }
+    let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    bare.unwrap_or(host)
+}
+
+/// A flush for which there is no room yet is no failure.
+fn blocked(flushed: io::Result<()>) -> io::Result<()> {
+    match flushed {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+        flushed => flushed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_named_by_its_host() {
+        for (server, name) in [
+            ("mail.example.org:25", "mail.example.org"),
+            ("127.0.0.1:25", "127.0.0.1"),
+            ("[::1]:25", "::1"),
+            ("unix:/run/mail:25", "localhost"),
+        ] {
+            assert_eq!(host(server), name, "{server}");
+        }
+    }
+}

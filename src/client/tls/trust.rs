@@ -1,0 +1,233 @@
+//! Whom a client believes to be the server it asked for.
+
+use core::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fs, io};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+
+use crate::client::send::SendError;
+
+/// Who has to vouch for a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// One of those whom this machine trusts.
+    #[default]
+    Machine,
+    /// One of those in this PEM file, and nobody else.
+    Authorities(PathBuf),
+    /// Nobody has to: whoever answers will do.
+    Anybody,
+}
+
+/// Why there is nobody to trust.
+#[derive(Debug)]
+pub enum TrustError {
+    /// This file cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// There is no certificate in this file, or it is damaged.
+    NoCertificate(PathBuf),
+    /// The machine trusts nobody; what went wrong where it was asked for them.
+    NoAuthorities(String),
+    /// No certificate can be for this server.
+    NoName(String),
+    /// rustls cannot do what it is asked for.
+    Tls(Error),
+}
+
+impl fmt::Display for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Self::NoCertificate(path) => {
+                write!(f, "{} holds no certificate in PEM", path.display())
+            }
+            Self::NoAuthorities(why) => write!(
+                f,
+                "this machine trusts nobody{why}; install ca-certificates, or name a file with --tls-ca"
+            ),
+            Self::NoName(server) => write!(f, "no certificate can be for {server}"),
+            Self::Tls(error) => write!(f, "no TLS: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for TrustError {}
+
+impl From<Error> for TrustError {
+    fn from(error: Error) -> Self {
+        Self::Tls(error)
+    }
+}
+
+impl From<TrustError> for SendError {
+    fn from(error: TrustError) -> Self {
+        let what = error.to_string();
+        match error {
+            TrustError::Unreadable(_, error) => Self::Io(io::Error::new(error.kind(), what)),
+            TrustError::NoCertificate(_) | TrustError::NoName(_) => Self::Refused(what),
+            TrustError::NoAuthorities(_) | TrustError::Tls(_) => Self::Unavailable(what),
+        }
+    }
+}
+
+/// What sessions with servers go by: TLS 1.2 or 1.3, and a certificate that somebody vouches for. Each is a session of
+/// its own: none resumes another.
+///
+/// # Errors
+/// [`TrustError`] if those who are to vouch cannot be found.
+pub fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TrustError> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+        Trust::Machine => webpki(machine()?, &provider)?,
+        Trust::Authorities(path) => {
+            let listed = certificates(path)?;
+            let webpki = webpki(listed.clone(), &provider)?;
+            Arc::new(Listed { listed, webpki })
+        }
+        Trust::Anybody => Arc::new(Unchecked(provider.signature_verification_algorithms)),
+    };
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+fn machine() -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let why = found.errors.first().map(|error| format!(" ({error})"));
+        return Err(TrustError::NoAuthorities(why.unwrap_or_default()));
+    }
+    Ok(found.certs)
+}
+
+fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let text = fs::read(path).map_err(|error| TrustError::Unreadable(path.clone(), error))?;
+    match CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>() {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(TrustError::NoCertificate(path.clone())),
+    }
+}
+
+fn webpki(
+    authorities: Vec<CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, TrustError> {
+    let mut roots = RootCertStore::empty();
+    // Machines keep some that are too old to be read; the others do.
+    roots.add_parsable_certificates(authorities);
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|error| TrustError::Tls(Error::General(error.to_string())))
+}
+
+/// Trusts those who were named, and a server that was itself.
+#[derive(Debug)]
+struct Listed {
+    listed: Vec<CertificateDer<'static>>,
+    webpki: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for Listed {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self
+            .webpki
+            .verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
+        {
+            // `openssl req -x509` makes certificates that may sign others, which webpki takes from no server.
+            Err(Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.listed.iter().any(|listed| listed == end_entity) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.webpki
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.webpki
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.webpki.supported_verify_schemes()
+    }
+}
+
+/// Takes any certificate, if only its key is there.
+#[derive(Debug)]
+struct Unchecked(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for Unchecked {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
