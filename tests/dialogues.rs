@@ -8,11 +8,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use common::dialogue::{Dialogue, Step, Way, matches};
 use common::memory::{Client, MemoryServer};
-use common::{TestServer, files, without_trace};
+use common::{TestServer, files, tls, without_trace};
+use rustls::StreamOwned;
 
 /// In TLS longer dialogues do not come octet by octet.
 const OCTET_BY_OCTET_MAX: usize = 4096;
@@ -40,11 +40,7 @@ fn play_in_memory_in_tls(dialogue: &Dialogue, way: Way, fast: bool) {
     };
     if way == Way::ByStartTls {
         assert!(client.text().starts_with("220 "), "{}", dialogue.name);
-        let hello = if options.contains(&"--listen-lmtp") {
-            "LHLO"
-        } else {
-            "EHLO"
-        };
+        let hello = hello(dialogue);
         server.send(&client, format!("{hello} client\r\n").as_bytes());
         assert!(
             client.text().contains("250-STARTTLS\r\n"),
@@ -158,8 +154,8 @@ fn in_memory_cut_at_every_octet() {
     }
 }
 
-/// Plays a dialogue with the real server.
-fn play_over_socket(dialogue: &Dialogue) {
+/// Plays a dialogue with the real server: in the clear, or in TLS.
+fn play_over_socket(dialogue: &Dialogue, way: Option<Way>) {
     let mut options: Vec<_> = dialogue.options.iter().map(String::as_str).collect();
     if !options.iter().any(|option| option.starts_with("--listen")) {
         options.extend(["--listen", "127.0.0.1:0"]);
@@ -171,10 +167,43 @@ fn play_over_socket(dialogue: &Dialogue) {
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::write(place, "no folder").unwrap();
     }
-    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let mut stream = server.connect();
+    match way {
+        None => converse(stream, dialogue),
+        Some(way) => {
+            if way == Way::ByStartTls {
+                ask_for_tls(&mut stream, hello(dialogue));
+            }
+            converse(StreamOwned::new(tls::client(), stream), dialogue);
+        }
+    }
+    server.stop();
+    check_store(&server, dialogue);
+}
+
+/// Says STARTTLS as soon as that may be said.
+fn ask_for_tls(stream: &mut TcpStream, hello: &str) {
+    read_lines(stream, 1);
     stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        .write_all(format!("{hello} client\r\n").as_bytes())
         .unwrap();
+    while !read_lines(stream, 1).starts_with("250 ") {}
+    stream.write_all(b"STARTTLS\r\n").unwrap();
+    assert_eq!(read_lines(stream, 1), "220 2.0.0 Ready to start TLS\r\n");
+}
+
+/// The hello of an extended session.
+fn hello(dialogue: &Dialogue) -> &'static str {
+    let is_lmtp = |option: &String| option == "--listen-lmtp";
+    if dialogue.options.iter().any(is_lmtp) {
+        "LHLO"
+    } else {
+        "EHLO"
+    }
+}
+
+/// Says and hears what is in the dialogue. That nothing is behind the last word also means that TLS ends as it should.
+fn converse(mut stream: impl Read + Write, dialogue: &Dialogue) {
     for (index, step) in dialogue.steps.iter().enumerate() {
         match step {
             Step::Client(bytes) => stream.write_all(bytes).unwrap(),
@@ -195,8 +224,9 @@ fn play_over_socket(dialogue: &Dialogue) {
             }
         }
     }
-    drop(stream);
-    server.stop();
+}
+
+fn check_store(server: &TestServer, dialogue: &Dialogue) {
     let mut stored: Vec<_> = glob(&server.maildir(), "new");
     stored.sort_by_key(|path| path.file_name().unwrap().to_owned());
     // A message for several recipients has one name in all their mailboxes.
@@ -223,7 +253,7 @@ fn glob(maildir: &Path, folder: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-fn read_lines(stream: &mut TcpStream, count: usize) -> String {
+fn read_lines(stream: &mut impl Read, count: usize) -> String {
     let mut said = Vec::new();
     let mut byte = [0];
     while said.iter().filter(|byte| **byte == b'\n').count() < count {
@@ -235,18 +265,28 @@ fn read_lines(stream: &mut TcpStream, count: usize) -> String {
     String::from_utf8(said).unwrap()
 }
 
+/// Whether it can be had over a real socket: talking before the greeting needs a server that is held, as tests/server.rs
+/// has it, and a client is on the loopback.
+fn is_for_sockets(dialogue: &Dialogue) -> bool {
+    let from = dialogue.from.as_deref();
+    dialogue.early.is_empty() && from.is_none_or(|address| address.starts_with("127.0.0.1:"))
+}
+
 #[test]
 fn over_real_sockets() {
-    // Talking before the greeting needs a server that is held, as tests/server.rs has it. Over a real socket a client
-    // is on the loopback.
-    let here = |dialogue: &Dialogue| {
-        let from = dialogue.from.as_deref();
-        from.is_none_or(|address| address.starts_with("127.0.0.1:"))
-    };
-    for dialogue in Dialogue::all()
-        .iter()
-        .filter(|dialogue| dialogue.early.is_empty() && here(dialogue))
-    {
-        play_over_socket(dialogue);
+    for dialogue in Dialogue::all().iter().filter(|each| is_for_sockets(each)) {
+        play_over_socket(dialogue, None);
+    }
+}
+
+#[test]
+fn over_real_sockets_in_tls() {
+    for way in [Way::ByStartTls, Way::FromTheStart] {
+        let all = Dialogue::all().into_iter().filter(is_for_sockets);
+        let dialogues: Vec<_> = all.filter_map(|dialogue| dialogue.secured(way)).collect();
+        assert!(dialogues.len() > 20, "where are the dialogues?");
+        for dialogue in &dialogues {
+            play_over_socket(dialogue, Some(way));
+        }
     }
 }
