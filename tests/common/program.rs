@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use super::{TestServer, wait_until};
 
@@ -13,6 +13,7 @@ use super::{TestServer, wait_until};
 pub(crate) fn installed(programs: &[&str]) -> bool {
     let there = |program: &str| match program {
         "nodemailer" => nodemailer_path().is_some(),
+        "Net::SSLeay" => has_perl_module(program),
         program => on_path(program),
     };
     let Some(missing) = programs.iter().find(|program| !there(program)) else {
@@ -28,6 +29,13 @@ pub(crate) fn installed(programs: &[&str]) -> bool {
 fn on_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn has_perl_module(name: &str) -> bool {
+    let mut perl = Command::new("perl");
+    perl.args([&format!("-M{name}"), "-e1"])
+        .stderr(Stdio::null());
+    perl.status().is_ok_and(|status| status.success())
 }
 
 /// The `NODE_PATH` by which node finds nodemailer: the one that is set, or where `npm install -g` puts modules.
@@ -91,7 +99,20 @@ pub(crate) fn run_with_file(command: &mut Command, input: &Path) -> String {
     run_with(command, File::open(input).unwrap().into())
 }
 
+/// Runs a program that is bound to fail, with this file as its input. Returns all it printed.
+pub(crate) fn run_in_vain(command: &mut Command, input: &Path) -> String {
+    let (status, printed) = run_to_its_end(command, File::open(input).unwrap().into());
+    assert!(!status.success(), "{command:?}: {status}\n{printed}");
+    printed
+}
+
 fn run_with(command: &mut Command, input: Stdio) -> String {
+    let (status, printed) = run_to_its_end(command, input);
+    assert!(status.success(), "{command:?}: {status}\n{printed}");
+    printed
+}
+
+fn run_to_its_end(command: &mut Command, input: Stdio) -> (ExitStatus, String) {
     let mut output = tempfile::tempfile().unwrap();
     command
         .stdin(input)
@@ -105,9 +126,7 @@ fn run_with(command: &mut Command, input: Stdio) -> String {
     let mut printed = Vec::new();
     output.rewind().unwrap();
     output.read_to_end(&mut printed).unwrap();
-    let printed = String::from_utf8_lossy(&printed).into_owned();
-    assert!(status.success(), "{command:?}: {status}\n{printed}");
-    printed
+    (status, String::from_utf8_lossy(&printed).into_owned())
 }
 
 /// A program that does not outlive its test.

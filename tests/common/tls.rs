@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -22,6 +22,34 @@ pub fn certificate_and_key(name: &str) -> String {
         .and_then(|parameters| parameters.self_signed(&key))
         .unwrap();
     certificate.pem() + &key.serialize_pem()
+}
+
+/// Who vouches for servers.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    /// One that nobody knows yet, of this name.
+    pub fn new(name: &str) -> Self {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::self_signed(parameters, key).unwrap())
+    }
+
+    /// Its own certificate, in PEM: what clients trust that trust in it.
+    pub fn certificate(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for the server of this name or address, and its key, both in PEM.
+    pub fn certificate_and_key(&self, name: &str) -> String {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new([name.to_owned()])
+            .and_then(|parameters| parameters.signed_by(&key, &self.0))
+            .unwrap();
+        certificate.pem() + &key.serialize_pem()
+    }
 }
 
 /// What a client goes by that takes any certificate.
