@@ -1,7 +1,7 @@
 //! curl, which speaks SMTP too.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::TestServer;
@@ -43,9 +43,8 @@ fn sends_from_and_to_addresses_in_utf_8() {
     let mut server = TestServer::start(&["--domain", "bücher.example"]);
     let file = server.folder().join("message");
     fs::write(&file, "Subject: Grüße\r\n\r\ntext\r\n").unwrap();
-    let mut command = program("curl", &server);
+    let mut command = bare(&server);
     command
-        .args(["--disable", "--silent", "--show-error", "--noproxy", "*"])
         .arg(format!("smtp://{}/client.example.org", server.address()))
         .args(["--mail-from", "ädä@example.org"])
         .args(["--mail-rcpt", "用户@bücher.example"])
@@ -62,20 +61,62 @@ fn sends_from_and_to_addresses_in_utf_8() {
     server.stop();
 }
 
+#[cfg(feature = "tls")]
+mod over_tls {
+    use super::{bare, with_crlf};
+    use crate::message::{RECIPIENT, SENDER};
+    use crate::secured::{Client, Way, distrusts_another_server, sends_over_tls};
+
+    const CURL: Client = Client {
+        programs: &["curl"],
+        command: |errand| {
+            let scheme = match errand.way {
+                Way::ByStartTls => "smtp",
+                Way::FromTheStart => "smtps",
+            };
+            let (name, port) = (errand.name, errand.server.port());
+            let mut curl = bare(errand.server);
+            curl.arg("--ssl-reqd")
+                .arg("--cacert")
+                .arg(&errand.authority)
+                .args(["--resolve", &format!("{name}:{port}:127.0.0.1")])
+                .arg(format!("{scheme}://{name}:{port}/client.example.org"))
+                .args(["--mail-from", SENDER, "--mail-rcpt", RECIPIENT])
+                .arg("--upload-file")
+                .arg(with_crlf(errand.server, &errand.message));
+            curl
+        },
+    };
+
+    sends_over_tls!(CURL);
+    distrusts_another_server!(CURL);
+}
+
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {
-    // curl sends what it is given, so the line ends must be those of SMTP.
-    let text = fs::read_to_string(message).unwrap();
-    let file = server.folder().join("message");
-    fs::write(&file, text.replace('\n', "\r\n")).unwrap();
+    let file = with_crlf(server, message);
     run(curl(server, recipients).arg("--upload-file").arg(file))
 }
 
+/// A copy of a message. curl sends what it is given, so the line ends must be those of SMTP.
+fn with_crlf(server: &TestServer, message: &Path) -> PathBuf {
+    let text = fs::read_to_string(message).unwrap();
+    let file = server.folder().join("message");
+    fs::write(&file, text.replace('\n', "\r\n")).unwrap();
+    file
+}
+
 fn curl(server: &TestServer, recipients: &[&str]) -> Command {
-    let mut command = program("curl", server);
+    let mut command = bare(server);
     command
-        .args(["--disable", "--silent", "--show-error", "--noproxy", "*"])
         .arg(format!("smtp://{}/client.example.org", server.address()))
         .args(["--mail-from", SENDER])
         .args(recipients.iter().flat_map(|to| ["--mail-rcpt", to]));
+    command
+}
+
+/// curl without anybody's settings.
+fn bare(server: &TestServer) -> Command {
+    let mut command = program("curl", server);
+    command.args(["--disable", "--silent", "--show-error", "--noproxy", "*"]);
     command
 }

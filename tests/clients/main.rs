@@ -15,5 +15,7 @@ mod msmtp;
 mod nodemailer;
 mod postfix;
 mod readers;
+#[cfg(feature = "tls")]
+mod secured;
 mod smtplib;
 mod swaks;

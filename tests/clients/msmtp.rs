@@ -30,6 +30,34 @@ fn sends_what_mutt_composes_with_an_attachment() {
     });
 }
 
+#[cfg(feature = "tls")]
+mod over_tls {
+    use crate::common::program::program;
+    use crate::message::RECIPIENT;
+    use crate::secured::{Client, Way, distrusts_another_server, sends_over_tls};
+
+    const MSMTP: Client = Client {
+        programs: &["msmtp"],
+        command: |errand| {
+            let starttls = match errand.way {
+                Way::ByStartTls => "on",
+                Way::FromTheStart => "off",
+            };
+            let mut msmtp = program("msmtp", errand.server);
+            msmtp
+                .args(super::options(errand.server))
+                .args(["--tls=on", &format!("--tls-starttls={starttls}")])
+                .arg(format!("--tls-trust-file={}", errand.authority.display()))
+                .arg(format!("--tls-host-override={}", errand.name))
+                .args(["--", RECIPIENT]);
+            msmtp
+        },
+    };
+
+    sends_over_tls!(MSMTP);
+    distrusts_another_server!(MSMTP);
+}
+
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {
     let mut msmtp = program("msmtp", server);
     msmtp.args(options(server)).arg("--").args(recipients);

@@ -47,6 +47,31 @@ fn sends_to_an_address_in_utf_8() {
     server.stop();
 }
 
+#[cfg(feature = "tls")]
+mod over_tls {
+    use crate::common::program::node;
+    use crate::message::RECIPIENT;
+    use crate::secured::{Client, Way, distrusts_another_server, sends_over_tls};
+
+    const NODEMAILER: Client = Client {
+        programs: super::NODEMAILER.programs,
+        command: |errand| {
+            let way = match errand.way {
+                Way::ByStartTls => "starttls",
+                Way::FromTheStart => "tls",
+            };
+            let mut node = node("nodemailer_secured.js");
+            node.args([way, errand.server.port(), errand.name])
+                .args([&errand.authority, &errand.message])
+                .arg(RECIPIENT);
+            node
+        },
+    };
+
+    sends_over_tls!(NODEMAILER);
+    distrusts_another_server!(NODEMAILER);
+}
+
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {
     run(node("nodemailer_send.js")
         .arg(server.port())

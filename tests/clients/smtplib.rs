@@ -68,6 +68,32 @@ fn sends_from_and_to_addresses_in_utf_8() {
     );
 }
 
+#[cfg(feature = "tls")]
+mod over_tls {
+    use crate::common::program::python;
+    use crate::message::RECIPIENT;
+    use crate::secured::{Client, Way, distrusts_another_server, sends_over_tls};
+
+    const SMTPLIB: Client = Client {
+        programs: super::SMTPLIB.programs,
+        command: |errand| {
+            let way = match errand.way {
+                Way::ByStartTls => "starttls",
+                Way::FromTheStart => "tls",
+            };
+            let mut python = python("smtplib_secured.py");
+            python
+                .args([way, errand.server.port(), errand.name])
+                .args([&errand.authority, &errand.message])
+                .arg(RECIPIENT);
+            python
+        },
+    };
+
+    sends_over_tls!(SMTPLIB);
+    distrusts_another_server!(SMTPLIB);
+}
+
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {
     run(python("smtplib_send.py")
         .arg(server.port())

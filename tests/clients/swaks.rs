@@ -28,6 +28,34 @@ fn composes_a_message_with_an_attachment() {
     });
 }
 
+#[cfg(feature = "tls")]
+mod over_tls {
+    use super::{at, swaks, with_dot};
+    use crate::message::RECIPIENT;
+    use crate::secured::{Client, Way, sends_over_tls};
+
+    /// It does not compare names.
+    const SWAKS: Client = Client {
+        programs: &["swaks", "Net::SSLeay"],
+        command: |errand| {
+            let mut swaks = swaks(errand.server, &[RECIPIENT]);
+            swaks.arg(match errand.way {
+                Way::ByStartTls => "--tls",
+                Way::FromTheStart => "--tls-on-connect",
+            });
+            swaks
+                .args(["--tls-verify", "--tls-sni", errand.name])
+                .arg("--tls-ca-path")
+                .arg(&errand.authority)
+                .arg("--data")
+                .arg(at(&with_dot(errand.server, &errand.message)));
+            swaks
+        },
+    };
+
+    sends_over_tls!(SWAKS);
+}
+
 /// swaks says for which client it speaks: it looks for what EHLO offers, and awaits another greeting.
 #[test]
 fn speaks_for_another_client() {
