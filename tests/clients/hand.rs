@@ -3,14 +3,14 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::common::program::{Running, installed, program, run_with_file};
 use crate::common::{TestServer, wait_until};
 use crate::message::{RECIPIENT, assert_same_text};
 
 /// What is typed in most of these tests, up to the end of the message.
-const UP_TO_THE_END: &str = "
+pub(crate) const UP_TO_THE_END: &str = "
 S: 220 mx.example.org ESMTP mailoop
 C: HELO client.example.org
 S: 250 Hello client.example.org, pleased to meet you.
@@ -26,17 +26,17 @@ C: Hello Bob.
 C: ..
 C: end of email
 ";
-const END: &str = "
+pub(crate) const END: &str = "
 C: .
 S: 250 Ok: queued as
 C: QUIT
 S: 221 Bye
 ";
 /// The message: the server took the dot that hides another.
-const MESSAGE: &str = "Subject: by hand\n\nHello Bob.\n.\nend of email\n";
+pub(crate) const MESSAGE: &str = "Subject: by hand\n\nHello Bob.\n.\nend of email\n";
 
 /// Someone at a keyboard, before a program that sends what is typed and shows what comes back.
-struct Hand {
+pub(crate) struct Hand {
     running: Running,
     screen: PathBuf,
     /// How many lines of the screen were read.
@@ -45,11 +45,16 @@ struct Hand {
 
 impl Hand {
     fn start(name: &str, args: &[&str], server: &TestServer) -> Self {
-        let screen = server.folder().join("screen");
         let (host, port) = server.address().rsplit_once(':').unwrap();
-        let child = program(name, server)
-            .args(args)
-            .args([host, port])
+        let mut command = program(name, server);
+        command.args(args).args([host, port]);
+        Self::before(&mut command, server)
+    }
+
+    /// Before this program, which connects to the server.
+    pub(crate) fn before(command: &mut Command, server: &TestServer) -> Self {
+        let screen = server.folder().join("screen");
+        let child = command
             .stdin(Stdio::piped())
             .stdout(File::create(&screen).unwrap())
             .stderr(Stdio::null())
@@ -63,7 +68,7 @@ impl Hand {
     }
 
     /// Types the lines behind `C:` and waits for those behind `S:`, which may go on beyond what is written here.
-    fn hold(&mut self, dialogue: &str) {
+    pub(crate) fn hold(&mut self, dialogue: &str) {
         for line in dialogue.lines().filter(|line| !line.is_empty()) {
             match line.split_at(2) {
                 ("C:", text) => self.type_keys(&format!("{}\n", text.trim_start())),
@@ -94,7 +99,7 @@ impl Hand {
     }
 
     /// Waits for the program to end by itself, as it does when the server hangs up.
-    fn hang_up(mut self) {
+    pub(crate) fn hang_up(mut self) {
         drop(self.running.0.stdin.take());
         wait_until("the program to see the end", || {
             self.running.0.try_wait().unwrap().is_some()

@@ -13,6 +13,8 @@ mod hand;
 mod lmtp;
 mod msmtp;
 mod nodemailer;
+#[cfg(feature = "tls")]
+mod openssl;
 mod postfix;
 mod readers;
 #[cfg(feature = "tls")]
