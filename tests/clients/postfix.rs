@@ -28,6 +28,7 @@ error   unix  - - n -     - error
 retry   unix  - - n -     - error
 lmtp    unix  - - n -     - lmtp
 smtp    unix  - - n -     - smtp -v
+tlsmgr  unix  - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 ";
 
@@ -37,6 +38,11 @@ pub(crate) struct Postfix(TempDir);
 impl Postfix {
     /// Starts one that relays all mail by this transport. Only root can, so there is none for others.
     pub(crate) fn start(transport: &str) -> Option<Self> {
+        Self::start_with(transport, "")
+    }
+
+    /// The same with more lines of `main.cf`.
+    fn start_with(transport: &str, settings: &str) -> Option<Self> {
         if !geteuid().is_root() {
             // Past the test harness, as `installed` has it.
             let skipped = "skipped: Postfix is started by root only\n";
@@ -61,7 +67,8 @@ impl Postfix {
              mydestination =\n\
              inet_interfaces = loopback-only\n\
              alias_maps =\n\
-             default_transport = {transport}\n",
+             default_transport = {transport}\n\
+             {settings}",
             folder.display()
         );
         fs::write(folder.join("conf/main.cf"), settings).unwrap();
@@ -227,4 +234,77 @@ fn uses_what_is_offered(dialogue: &[String], recipient: &str, is_8_bit: bool) {
     let marks = dialogue[mail..mail + 6].iter().map(|line| &line[..6]);
     let group = ["> MAIL", "> RCPT", "> DATA", "< 250 ", "< 250 ", "< 354 "];
     assert!(marks.eq(group), "{dialogue:#?}");
+}
+
+#[cfg(feature = "tls")]
+mod over_tls {
+    use std::fs;
+
+    use super::{Postfix, without_relay};
+    use crate::common::HOSTNAME;
+    use crate::common::program::installed;
+    use crate::message::{MULTIPART, RECIPIENT, assert_same_text, file};
+    use crate::secured::{Site, Way, assert_trace};
+
+    /// A Postfix that relays to the server if it has this name, and to no other.
+    fn start(site: &Site, name: &str) -> Option<Postfix> {
+        let wrapped = match site.way {
+            Way::ByStartTls => "no",
+            Way::FromTheStart => "yes",
+        };
+        let settings = format!(
+            "smtp_tls_security_level = secure\n\
+             smtp_tls_wrappermode = {wrapped}\n\
+             smtp_tls_CAfile = {}\n\
+             smtp_tls_servername = {name}\n\
+             smtp_tls_secure_cert_match = {name}\n\
+             smtp_tls_loglevel = 1\n",
+            site.authority().display()
+        );
+        let transport = format!("smtp:[127.0.0.1]:{}", site.server.port());
+        Postfix::start_with(&transport, &settings)
+    }
+
+    fn relays(way: Way) {
+        if !installed(&["postfix", "sendmail"]) {
+            return;
+        }
+        let mut site = Site::start(way);
+        let Some(postfix) = start(&site, HOSTNAME) else {
+            return;
+        };
+        postfix.submit(&file(MULTIPART), &[RECIPIENT]);
+        postfix.await_log(&[&format!("to=<{RECIPIENT}>"), "status=sent (250 2.0.0 Ok: "]);
+        let tls = "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)";
+        postfix.await_log(&["Verified TLS connection established to 127.0.0.1", tls]);
+        let stored = site.server.message(RECIPIENT);
+        assert_same_text(without_relay(&stored), &fs::read(file(MULTIPART)).unwrap());
+        assert_trace(&site.server.new_mail(RECIPIENT)[0], tls, "ESMTPS");
+        drop(postfix);
+        site.server.stop();
+    }
+
+    #[test]
+    fn relays_by_starttls() {
+        relays(Way::ByStartTls);
+    }
+
+    #[test]
+    fn relays_in_tls_from_the_first_octet() {
+        relays(Way::FromTheStart);
+    }
+
+    #[test]
+    fn relays_nothing_to_another_server() {
+        if !installed(&["postfix", "sendmail"]) {
+            return;
+        }
+        let site = Site::start(Way::ByStartTls);
+        let Some(postfix) = start(&site, "other.example.org") else {
+            return;
+        };
+        postfix.submit(&file(MULTIPART), &[RECIPIENT]);
+        postfix.await_log(&["status=deferred (Server certificate not verified)"]);
+        assert!(site.server.new_mail(RECIPIENT).is_empty());
+    }
 }
