@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use common::dialogue::{Dialogue, Step, Way, matches};
 use common::memory::{Client, MemoryServer};
