@@ -268,7 +268,9 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     fn on_accepted(&mut self, work: &mut Work<'a>) {
         let now = Instant::now();
-        work.tally.refused_recipients += self.session.refusals().len() as u64;
+        for refusal in self.session.refusals() {
+            work.tally.refused_recipient(&refusal.reply);
+        }
         if let Phase::Transaction(since) = self.phase {
             work.tally.done(since, now);
         }

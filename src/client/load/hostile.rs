@@ -34,7 +34,7 @@ pub enum Hostility {
     EndlessLine,
     /// The same with a message, all of it one line.
     EndlessMessage,
-    /// A command before the greeting.
+    /// A command before the greeting, or what would be one: a server may be faster.
     EarlyTalker,
     /// A reset: at once, behind the greeting, and within a message, in turn.
     Abort,
@@ -96,7 +96,7 @@ impl Hostility {
             },
             Self::EndlessLine => behaviour(Stage::Greeted, b"a", Pace::Fast),
             Self::EndlessMessage => behaviour(Stage::InMessage, b"a", Pace::Fast),
-            Self::EarlyTalker => behaviour(Stage::AtOnce, b"EHLO early\r\n", Pace::Once),
+            Self::EarlyTalker => behaviour(Stage::AtOnce, b"EHLO early\r\n", Pace::Ask),
             Self::Abort => match number % 3 {
                 0 => behaviour(Stage::AtOnce, b"", Pace::Abort),
                 1 => behaviour(Stage::Greeted, b"EHLO", Pace::Abort),

@@ -31,8 +31,8 @@ pub struct Report {
     pub failures: BTreeMap<Failure, u64>,
     /// What the first failure was, in words.
     pub first_failure: Option<String>,
-    /// Recipients that were refused of messages that others got.
-    pub refused_recipients: u64,
+    /// Recipients that were refused of messages that others got, by the code.
+    pub refused_recipients: BTreeMap<u16, u64>,
     /// What the hostile peers did, if there were any: how many there were, and how many of them ended how.
     pub hostile: Option<(Hostility, u64, BTreeMap<Ending, u64>)>,
 }
@@ -74,13 +74,12 @@ impl Report {
     /// # Errors
     /// Something failed.
     pub fn verdict(&self) -> Result<(), Failed> {
-        let (failed, refused) = (self.failed(), self.refused_recipients);
+        let failed = self.failed();
+        let refused: u64 = self.refused_recipients.values().sum();
         if failed == 0 && refused == 0 {
             return Ok(());
         }
-        let for_good =
-            |failure: &Failure| matches!(failure, Failure::Reply(500..) | Failure::TooLarge);
-        let code = if self.failures.keys().any(for_good) {
+        let code = if self.is_refused_for_good() {
             ExitCode::Data
         } else {
             ExitCode::TryAgain
@@ -92,6 +91,13 @@ impl Report {
             _ => format!("{failed} of {all} {unit} failed; the first: {first}"),
         };
         Err(Failed::new(code, message))
+    }
+
+    fn is_refused_for_good(&self) -> bool {
+        let mut recipients = self.refused_recipients.keys();
+        let mut failures = self.failures.keys();
+        recipients.any(|code| *code >= 500)
+            || failures.any(|failure| matches!(failure, Failure::Reply(500..) | Failure::TooLarge))
     }
 
     /// The report as one JSON object, in one line.
@@ -130,7 +136,7 @@ impl Report {
             ),
             ("failed", self.failed().to_string()),
             ("failures", counts(&self.failures)),
-            ("refused_recipients", self.refused_recipients.to_string()),
+            ("refused_recipients", counts(&self.refused_recipients)),
         ];
         if let Some((hostility, peers, endings)) = &self.hostile {
             let hostile = [
@@ -181,8 +187,12 @@ impl fmt::Display for Report {
             "p50 {p50:.3?}, p99 {p99:.3?}, p99.9 {p999:.3?}, max {max:.3?}"
         )?;
         writeln!(f, "failures       {}", Counts(&self.failures))?;
-        if self.refused_recipients > 0 {
-            writeln!(f, "refused        {} recipients", self.refused_recipients)?;
+        if !self.refused_recipients.is_empty() {
+            let refused = Counts(&self.refused_recipients);
+            writeln!(
+                f,
+                "recipients refused of messages that others got: {refused}"
+            )?;
         }
         if let Some((hostility, peers, endings)) = &self.hostile {
             let name = hostility.name();

@@ -11,13 +11,17 @@ pub enum Extent {
     Time(Duration),
 }
 
+/// How long after the end a transaction may begin that was due before. If the server has fallen behind further, the
+/// rest does not begin any more.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The transactions of a run, handed out one by one.
 #[derive(Debug)]
 pub(super) struct Schedule {
     start: Instant,
     /// How many there are at most.
     count: u64,
-    /// None begins from here on.
+    /// None is due from here on.
     end: Option<Instant>,
     /// How many a second are due, whatever became of the last ones; without it one is due as soon as somebody is
     /// free to do it.
@@ -70,10 +74,15 @@ impl Schedule {
 
     /// Whether no transaction will begin any more.
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        self.end.is_some_and(|end| now >= end) || self.next_due().is_none()
+        let grace = if self.is_by_clock() {
+            GRACE
+        } else {
+            Duration::ZERO
+        };
+        self.end.is_some_and(|end| now >= end + grace) || self.next_due().is_none()
     }
 
-    /// Lets no transaction begin any more.
+    /// Lets no more transactions be due.
     pub(super) fn stop(&mut self, now: Instant) {
         self.end = Some(self.end.map_or(now, |end| end.min(now)));
     }
@@ -140,14 +149,18 @@ mod tests {
     fn a_time_ends_it_and_so_does_a_stop() {
         let start = Instant::now();
         let end = start + 10 * MILLISECOND;
+        let mut closed = Schedule::new(Extent::Time(10 * MILLISECOND), None, start);
+        assert!(!closed.is_over(end - MILLISECOND) && closed.is_over(end));
+        assert_eq!(closed.take(end), None);
+
         let mut schedule = Schedule::new(Extent::Time(10 * MILLISECOND), Some(500), start);
         assert_eq!(schedule.take(start), Some(start));
-        assert_eq!(schedule.take(end), None);
-        assert!(schedule.is_over(end) && !schedule.is_over(end - MILLISECOND));
-        // Those at 0, 2, 4, 6 and 8 ms, of which one began.
-        assert_eq!(schedule.overdue(), 4);
-        schedule.stop(start + 3 * MILLISECOND);
+        assert_eq!(schedule.take(end), Some(start + 2 * MILLISECOND));
+        assert_eq!(schedule.take(end + GRACE), None);
+        assert!(schedule.is_over(end + GRACE));
+        // Those at 0, 2, 4, 6 and 8 ms, of which two began.
+        assert_eq!(schedule.overdue(), 3);
+        schedule.stop(start + 5 * MILLISECOND);
         assert_eq!(schedule.overdue(), 1);
-        assert!(schedule.is_over(start + 3 * MILLISECOND));
     }
 }

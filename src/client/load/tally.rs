@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::smtp::client::ServerReply;
+
 /// What is told apart of a latency, and the longest one; those beyond count as this one.
 const LATENCY_MIN: Duration = Duration::from_micros(1);
 const LATENCY_MAX: Duration = Duration::from_secs(3600);
@@ -53,10 +55,10 @@ pub(super) struct Tally {
     pub(super) done: u64,
     /// Connections that were greeted.
     pub(super) connections: u64,
-    /// Recipients that were refused of messages that others got.
-    pub(super) refused_recipients: u64,
     /// How the others failed.
     pub(super) failures: BTreeMap<Failure, u64>,
+    /// Recipients that were refused of messages that others got, by the code.
+    pub(super) refused_recipients: BTreeMap<u16, u64>,
     /// What the first failure was, in words.
     pub(super) first_failure: Option<String>,
     pub(super) latencies: Histogram<u64>,
@@ -77,8 +79,8 @@ impl Tally {
         Ok(Self {
             done: 0,
             connections: 0,
-            refused_recipients: 0,
             failures: BTreeMap::new(),
+            refused_recipients: BTreeMap::new(),
             first_failure: None,
             latencies: latencies.map_err(io::Error::other)?,
             bytes_in: 0,
@@ -107,6 +109,12 @@ impl Tally {
             *self.failures.entry(failure).or_default() += times;
             self.first_failure.get_or_insert_with(|| why.to_string());
         }
+    }
+
+    /// A recipient was refused of a message that others got.
+    pub(super) fn refused_recipient(&mut self, reply: &ServerReply) {
+        *self.refused_recipients.entry(reply.code()).or_default() += 1;
+        self.first_failure.get_or_insert_with(|| reply.to_string());
     }
 
     /// How many transactions have come to an end.

@@ -37,6 +37,8 @@ pub(super) enum Stage {
 pub(super) enum Pace {
     /// Once, and waits.
     Once,
+    /// Once, and leaves if there is an answer and not an end.
+    Ask,
     /// Once, and resets the connection.
     Abort,
     /// Over and over, an octet at a time.
@@ -126,7 +128,7 @@ impl<'a> Peer<'a> {
         self.commands.drain(..written);
         if self.session.is_none() {
             unfinished |= self.misbehave(block)?;
-            if self.behaviour.pace == Pace::Abort && self.said == self.behaviour.says.len() {
+            if self.leaves() {
                 return Ok(Turn::Over(Ending::Left));
             }
         }
@@ -141,7 +143,7 @@ impl<'a> Peer<'a> {
     fn misbehave(&mut self, block: &[u8]) -> io::Result<bool> {
         let says = self.behaviour.says;
         match self.behaviour.pace {
-            Pace::Once | Pace::Abort => {
+            Pace::Once | Pace::Ask | Pace::Abort => {
                 self.said += self.channel.write(&says[self.said..])?;
                 Ok(false)
             }
@@ -158,6 +160,15 @@ impl<'a> Peer<'a> {
                 self.said = if all { 0 } else { self.said + written };
                 Ok(all)
             }
+        }
+    }
+
+    /// Whether it has done what it came for.
+    fn leaves(&self) -> bool {
+        match self.behaviour.pace {
+            Pace::Abort => self.said == self.behaviour.says.len(),
+            Pace::Ask => self.last_code.is_some_and(|code| code < 400),
+            Pace::Once | Pace::Slow | Pace::Fast => false,
         }
     }
 
