@@ -4,6 +4,8 @@
 mod encryption;
 #[cfg(feature = "load")]
 mod load;
+#[cfg(feature = "auth")]
+mod passwd;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +21,8 @@ use crate::config::settings::{Origin, Settings};
 use crate::config::values;
 use crate::exit::{ExitCode, Failed};
 use crate::options::{Kind, OPTIONS, ServeOption};
+#[cfg(feature = "auth")]
+use crate::passwd::PasswdOptions;
 use crate::smtp::data::EndText;
 use crate::smtp::path::{Mailbox, ReversePath};
 use crate::store::maildir;
@@ -33,6 +37,9 @@ pub enum Request {
     /// Put load on a server; whether the result is to be JSON.
     #[cfg(feature = "load")]
     Load(Box<LoadOptions>, bool),
+    /// Change who may log in.
+    #[cfg(feature = "auth")]
+    Passwd(PasswdOptions),
     /// Work on the disk for the server that started this process: so many mailboxes there may be, and so many
     /// messages are made durable together.
     StoreProcess(usize, usize),
@@ -60,6 +67,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
             let (options, json) = load::options(matches)?;
             Ok(Request::Load(Box::new(options), json))
         }
+        #[cfg(feature = "auth")]
+        Some((passwd::COMMAND, matches)) => Ok(Request::Passwd(passwd::options(matches))),
         Some((maildir::COMMAND, matches)) => {
             let number = |name| matches.get_one(name).copied().unwrap_or_default();
             Ok(Request::StoreProcess(number("MAILBOXES"), number("GROUP")))
@@ -86,7 +95,7 @@ fn usage(error: &clap::Error) -> Result<Request, Failed> {
         .lines()
         .find_map(|line| line.strip_prefix("Usage: mailoop "));
     let command = match usage.and_then(|usage| usage.split(' ').next()) {
-        Some(name @ ("serve" | "send" | "load")) => format!("mailoop {name}"),
+        Some(name @ ("serve" | "send" | "load" | "passwd")) => format!("mailoop {name}"),
         _ => "mailoop".to_owned(),
     };
     let lines = text
@@ -115,6 +124,8 @@ fn command() -> Command {
         .subcommand(store_process_command());
     #[cfg(feature = "load")]
     let command = command.subcommand(load::command());
+    #[cfg(feature = "auth")]
+    let command = command.subcommand(passwd::command());
     command
 }
 

@@ -12,6 +12,7 @@
 //! - [`cli`] reads the command line. What it, the environment and a file say about the [`options`] becomes one
 //!   [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
 //!   log lines go.
+//! - `passwd` keeps the file of those who may log in, and asks for their passwords at the `terminal`.
 //! - [`serve`](mod@serve) puts it all together. [`privileges`] are given up once the listeners are open; [`confine`] leaves the running server what it needs.
 
 #![deny(unsafe_code)]
@@ -23,8 +24,12 @@ pub mod confine;
 pub mod exit;
 pub mod logging;
 pub mod options;
+#[cfg(feature = "auth")]
+pub mod passwd;
 pub mod privileges;
 pub mod serve;
 pub mod server;
 pub mod smtp;
 pub mod store;
+#[cfg(feature = "auth")]
+pub mod terminal;

@@ -23,6 +23,8 @@ fn main() -> ProcessExitCode {
         Request::Send(options, file) => send_message(*options, file.as_deref()),
         #[cfg(feature = "load")]
         Request::Load(options, json) => put_load(&options, json),
+        #[cfg(feature = "auth")]
+        Request::Passwd(options) => mailoop::passwd::passwd(&options),
         Request::StoreProcess(mailboxes_max, group_max) => store_process(mailboxes_max, group_max),
         Request::Show(text) => show(&text),
     });

@@ -9,6 +9,9 @@ use crate::options::{Kind, OPTIONS, ServeOption, VARIABLE_PREFIX};
 /// Names that are the tests' and benches' own.
 const IGNORED: [&str; 4] = ["BENCH_", "KILL_", "SIM_", "TEST_"];
 
+/// A password for `mailoop send`. It stands there so as not to stand on the command line, where all can see it.
+pub const PASSWORD: &str = "MAILOOP_PASSWORD";
+
 /// Reads these variables, of which most are somebody else's.
 ///
 /// # Errors
@@ -20,7 +23,7 @@ pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result
         let Some(own) = name.strip_prefix(VARIABLE_PREFIX) else {
             continue;
         };
-        if IGNORED.iter().any(|prefix| own.starts_with(prefix)) {
+        if name == PASSWORD || IGNORED.iter().any(|prefix| own.starts_with(prefix)) {
             continue;
         }
         let Some(option) = OPTIONS.iter().find(|option| option.variable() == name) else {
