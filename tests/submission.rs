@@ -11,9 +11,12 @@ use bytes::BytesMut;
 use common::TestServer;
 use common::client::Client;
 use common::memory::{Call, Client as MemoryClient, MemoryServer, config};
-use mailoop::smtp::envelope::Peer;
+use mailoop::smtp::envelope::{Peer, QueueId};
+use mailoop::smtp::event::Event;
+use mailoop::smtp::reply;
 use mailoop::smtp::service::Service;
 use mailoop::smtp::session::Session;
+use mailoop::smtp::xclient::Trust;
 
 const OPTIONS: [&str; 4] = [
     "--listen-submission",
@@ -53,6 +56,65 @@ fn the_fields_that_are_put_in_say_what_the_trace_field_says() {
     assert_eq!(
         message,
         format!("Date: {date}\nMessage-ID: <{id}@mx.example.org>\n\nbody\n")
+    );
+}
+
+/// A session of a user whose message is being received.
+fn session_in_data(out: &mut BytesMut) -> Session {
+    let policy = Rc::new(config(&OPTIONS).policy);
+    let mut session = Session::new(policy, Service::Submission, Peer::Local);
+    session.meet(Peer::Local, Trust::Others);
+    session.next(&mut LOGIN.as_bytes(), out);
+    let mut input = ENVELOPE.as_bytes();
+    let Event::CheckRoom(transaction) = session.next(&mut input, out) else {
+        panic!("no MAIL");
+    };
+    session.accept_sender(transaction, out);
+    let Event::CheckRecipient(recipient) = session.next(&mut input, out) else {
+        panic!("no RCPT");
+    };
+    session.accept_recipient(recipient, out);
+    let begun = session.next(&mut &b"DATA\r\n"[..], out);
+    assert!(matches!(begun, Event::BeginMessage));
+    session.receive_message(QueueId::new("TEST", 1), "now", out);
+    out.clear();
+    session
+}
+
+#[test]
+fn behind_the_header_text_is_given_out_where_it_lies() {
+    let mut out = BytesMut::new();
+    let mut session = session_in_data(&mut out);
+    let header = &b"a: b\r\n\r\n"[..];
+    let Event::Text(stored) = session.next(&mut &header[..], &mut out) else {
+        panic!("no header");
+    };
+    assert!(stored.ends_with(b"\r\nMessage-ID: <TEST0001@mail.example.org>\r\n\r\n"));
+    let body = &b"body\r\n"[..];
+    let Event::Text(stored) = session.next(&mut &body[..], &mut out) else {
+        panic!("no body");
+    };
+    assert!(std::ptr::eq(stored, body));
+}
+
+#[test]
+fn the_last_text_may_fail_as_any_other() {
+    let mut out = BytesMut::new();
+    let mut session = session_in_data(&mut out);
+    let mut input = &b"a: b\r\n.\r\nNOOP\r\n"[..];
+    for stored in ["a: b\r\n", "Date: now\r\nMessage-ID: <TEST0001@"] {
+        match session.next(&mut input, &mut out) {
+            Event::Text(text) => assert!(text.starts_with(stored.as_bytes())),
+            other => panic!("{stored}: {other:?}"),
+        }
+    }
+    session.refuse_message(reply::STORE_FULL);
+    let refused = session.next(&mut input, &mut out);
+    assert!(matches!(refused, Event::Refused(_, reply::STORE_FULL)));
+    session.next(&mut input, &mut out);
+    assert_eq!(
+        out,
+        "452 4.3.1 Error: insufficient system storage\r\n250 2.0.0 Ok\r\n"
     );
 }
 
