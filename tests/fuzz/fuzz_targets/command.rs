@@ -7,7 +7,7 @@ mod cuts;
 use libfuzzer_sys::fuzz_target;
 use mailoop::smtp::command::{Command, MailParameters};
 use mailoop::smtp::line::{
-    BareNewline, COMMAND_LINE_BYTES_MAX, Line, LineReader, MAIL_PARAMETERS_BYTES_MAX,
+    BareNewline, COMMAND_LINE_BYTES_MAX, Line, LineReader, MAIL_PARAMETERS_BYTES_MAX, Reading,
 };
 use mailoop::smtp::path::{DOMAIN_BYTES_MAX, ForwardPath};
 
@@ -39,7 +39,7 @@ fn read_lines(input: &[u8], cut: u8, mode: BareNewline) -> Vec<Read> {
         kept.extend_from_slice(piece);
         let mut rest = &kept[..];
         loop {
-            match reader.next(&mut rest, mode) {
+            match reader.next(&mut rest, mode, Reading::Commands) {
                 Line::Incomplete => break,
                 Line::Complete(line) => lines.push(Ok(line.to_vec())),
                 Line::TooLong => lines.push(Err("too long")),

@@ -59,6 +59,9 @@ impl Setting {
                 Directory::default()
             },
             senders: Senders::default(),
+            tls: false,
+            users: None,
+            auth_insecure: false,
             bare_newline: match policy % 4 {
                 0 => BareNewline::Normalize,
                 1 => BareNewline::Reject,
@@ -235,6 +238,7 @@ impl<'a> Driver<'a> {
                     self.session.meet(peer, trust);
                     self.session.greet(!input.is_empty(), &mut out);
                 }
+                Event::StartTls | Event::Stretch | Event::Login(_) => panic!("it was not offered"),
                 Event::EndOfMessage => self.store(&mut out),
                 Event::Close(farewell) => self.outcome.farewell = Some(farewell),
             }
@@ -249,7 +253,7 @@ impl<'a> Driver<'a> {
             Phase::Idle | Phase::Command | Phase::Message => {
                 assert!(left.len() <= COMMAND_LINE_BYTES_MAX + MAIL_PARAMETERS_BYTES_MAX);
             }
-            Phase::Commit | Phase::Closing => panic!("no input helps here"),
+            Phase::Login | Phase::Commit | Phase::Closing => panic!("no input helps here"),
         }
     }
 
