@@ -28,7 +28,8 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    const ALL: [Self; 4] = [Self::ScramPlus, Self::Scram, Self::Plain, Self::Login];
+    /// All of them, the best first.
+    pub const ALL: [Self; 4] = [Self::ScramPlus, Self::Scram, Self::Plain, Self::Login];
 
     /// Those that are offered to a client that is protected by `security`.
     pub fn offered(security: Option<&Security>) -> impl Iterator<Item = Self> + use<> {

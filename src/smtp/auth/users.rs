@@ -234,7 +234,7 @@ pub fn user_name(text: &str) -> Result<String, &'static str> {
 }
 
 /// Octets that nobody can foretell; `None` if there are none to be had.
-pub(super) fn random<const N: usize>() -> Option<[u8; N]> {
+pub(in crate::smtp) fn random<const N: usize>() -> Option<[u8; N]> {
     let mut octets = [0; N];
     SystemRandom::new().fill(&mut octets).ok()?;
     Some(octets)
