@@ -8,16 +8,17 @@ mod explanation;
 mod trust;
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, ProtocolVersion};
 
 pub use explanation::explain;
 pub use rustls::ClientConfig;
 pub use trust::{Trust, TrustError, client_config};
 
-use crate::smtp::security::ChannelBindings;
+use crate::smtp::security::{ChannelBindings, end_point};
 
 /// How a client gets under TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +81,20 @@ impl Tls {
 
     /// What a login may bind to, once the handshake is over.
     pub(super) fn bindings(&self) -> ChannelBindings {
-        ChannelBindings::default()
+        // RFC 9266 §4.2: before TLS 1.3 its octets may be the same in two sessions.
+        let is_1_3 = self.session.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        let exporter = is_1_3.then(|| {
+            let label = b"EXPORTER-Channel-Binding";
+            self.session.export_keying_material([0; 32], label, None)
+        });
+        let certificates = self.session.peer_certificates().unwrap_or_default();
+        ChannelBindings {
+            exporter: exporter.and_then(Result::ok),
+            end_point: certificates
+                .first()
+                .and_then(|certificate| end_point(certificate))
+                .map(Rc::from),
+        }
     }
 
     /// Goes on with the handshake until it is over, or until the socket has no more.
