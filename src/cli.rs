@@ -273,6 +273,7 @@ fn send(matches: &ArgMatches) -> SendOptions {
         encryption: encryption::read(matches),
         #[cfg(not(feature = "tls"))]
         encryption: None,
+        login: None,
         end_of_data: end_text
             .map(|text| text.as_ref().map_or(".", |text| text.as_str()).to_owned()),
         timeout: matches.get_one("timeout").copied().unwrap_or_default(),

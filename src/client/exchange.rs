@@ -132,7 +132,8 @@ impl Exchange<'_> {
                 }
                 Ok(0) => self.write_error = Some(ErrorKind::WriteZero.into()),
                 Ok(bytes) => {
-                    self.transcript.sent(&rest[..bytes])?;
+                    let is_secret = self.session.is_logging_in();
+                    self.transcript.sent(&rest[..bytes], is_secret)?;
                     self.written += bytes;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -215,12 +216,24 @@ impl Exchange<'_> {
     /// What is to be said of a session that cannot go on.
     fn verdict_of(&self, fault: Fault) -> Result<(), SendError> {
         let server = &self.options.server;
-        match fault {
-            Fault::Refused => self.verdict_of_server(false),
-            Fault::NoStartTls => Err(SendError::Unavailable(format!(
-                "{server} offers no STARTTLS, and in the clear nothing is sent; is there a port for --tls?"
-            ))),
-        }
+        let what = match fault {
+            Fault::Refused => return self.verdict_of_server(false),
+            Fault::NoRandomness => "the system has nothing random to offer".to_owned(),
+            Fault::NoStartTls => format!(
+                "{server} offers no STARTTLS, and in the clear nothing is sent; has it a port for --tls?"
+            ),
+            Fault::NoLogin => {
+                format!("{server} offers no login that we know; is this where mail is submitted?")
+            }
+            Fault::InTheClear => format!(
+                "{server} wants the password itself, which anybody could read on its way; use --starttls or --tls"
+            ),
+            Fault::BadChallenge => format!("{server} does not log in as its mechanism has it"),
+            Fault::Impostor => format!(
+                "{server} says that the login has worked, but not that it knows the password: it may be anybody"
+            ),
+        };
+        Err(SendError::Unavailable(what))
     }
 
     /// What the replies so far make of the message. A refusal for good outweighs those for now: sending the
@@ -250,6 +263,10 @@ impl Exchange<'_> {
         let subject = match refusal.subject {
             Subject::Session => "the session".to_owned(),
             Subject::StartTls => "to begin TLS".to_owned(),
+            Subject::Login => match &self.options.login {
+                Some(credentials) => format!("the login of {}", credentials.user()),
+                None => "the login".to_owned(),
+            },
             Subject::Sender => format!("the sender {}", self.mail.from),
             Subject::Recipient(place) => match self.mail.to.get(place) {
                 Some(recipient) => format!("the recipient <{recipient}>"),

@@ -16,7 +16,7 @@ use super::transcript::Transcript;
 use super::wire::Wire;
 use crate::config;
 use crate::exit::ExitCode;
-use crate::smtp::client::{ClientSession, Outgoing, Pace, Way};
+use crate::smtp::client::{ClientSession, Credentials, Outgoing, Pace, Way};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
 
@@ -35,6 +35,8 @@ pub struct SendOptions {
     pub helo: Option<String>,
     /// Whether it has to go under TLS, and how. It goes in the clear if nothing is said here, and only then.
     pub encryption: Option<Encryption>,
+    /// As whom to log in, if that has to be.
+    pub login: Option<Credentials>,
     /// The line that ends the message, which must not hold it: a dot, or that of the classroom dialect. If it is
     /// named the message is sent exactly as given, but for its line ends and stuffed dots; otherwise `Date`,
     /// `Message-ID`, `From` and `To` are added where they are missing.
@@ -111,10 +113,6 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
     let tls = encryption
         .map(|encryption| encryption.session(&options.server))
         .transpose()?;
-    let way = match encryption {
-        Some(encryption) if !encryption.begins_at_once() => Way::ToBeSecured,
-        _ => Way::Open,
-    };
     let mut poll = Poll::new()?;
     let socket = Socket::connect(&options.server, &mut poll, options.timeout).map_err(|error| {
         let server = &options.server;
@@ -122,10 +120,19 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
             "cannot connect to {server}: {error}; is a server listening there?"
         ))
     })?;
+    let way = match encryption {
+        Some(encryption) if !encryption.begins_at_once() => Way::ToBeSecured,
+        _ if socket.is_local() => Way::Local,
+        _ => Way::Open,
+    };
+    let mut session = ClientSession::new(Some(&hello), Pace::Lockstep).by(way);
+    if let Some(credentials) = &options.login {
+        session = session.with_login(credentials);
+    }
     let exchange = Exchange {
         options,
         mail: &mail,
-        session: ClientSession::new(Some(&hello), Pace::Lockstep).by(way),
+        session,
         poll,
         wire: Wire::new(socket),
         tls,

@@ -69,6 +69,16 @@ impl Socket {
         Ok(self)
     }
 
+    /// Whether the server is on this machine, so that nobody listens in between.
+    pub(super) fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream
+                .peer_addr()
+                .is_ok_and(|peer| peer.ip().to_canonical().is_loopback()),
+            Self::Unix(_) => true,
+        }
+    }
+
     /// Whether the connection is there: a socket without error and with a peer.
     fn is_connected(&self) -> io::Result<bool> {
         let (error, peer) = match self {

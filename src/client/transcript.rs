@@ -2,7 +2,12 @@
 
 use std::io;
 
+use memchr::memchr_iter;
+
 use crate::smtp::client::{Printable, ServerReply};
+
+/// What is shown in place of a secret.
+const MASK: &str = "***";
 
 /// Writes down what was said, if anybody wants to read it.
 pub(super) struct Transcript<'a> {
@@ -17,31 +22,53 @@ impl<'a> Transcript<'a> {
         Self { reader, line }
     }
 
-    /// The client said `bytes`.
-    pub(super) fn sent(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// The client said `bytes`, of which no response is shown where they are secret.
+    pub(super) fn sent(&mut self, bytes: &[u8], are_secret: bool) -> io::Result<()> {
         let Some(reader) = &mut self.reader else {
             return Ok(());
         };
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             self.line.extend_from_slice(part);
             if let Some(line) = self.line.strip_suffix(b"\r\n") {
+                let (shown, mask) = match line {
+                    line if are_secret => split_at_secret(line),
+                    line => (line, ""),
+                };
                 reader.write_all(if line.is_empty() { b"C:" } else { b"C: " })?;
-                reader.write_all(line)?;
-                reader.write_all(b"\n")?;
+                reader.write_all(shown)?;
+                writeln!(reader, "{mask}")?;
                 self.line.clear();
             }
         }
         Ok(())
     }
 
-    /// The server said `reply`.
+    /// The server said `reply`. A challenge is not shown: with it, who sees this could try passwords.
     pub(super) fn received(&mut self, reply: &ServerReply) -> io::Result<()> {
+        const CHALLENGE: u16 = 334;
         let Some(reader) = &mut self.reader else {
             return Ok(());
         };
         for line in reply.lines() {
-            writeln!(reader, "S: {}", Printable(line))?;
+            match line.get(..4) {
+                Some(code) if reply.code() == CHALLENGE && line.len() > code.len() => {
+                    writeln!(reader, "S: {}{MASK}", Printable(code))?;
+                }
+                _ => writeln!(reader, "S: {}", Printable(line))?,
+            }
         }
         reader.flush()
+    }
+}
+
+/// What may be shown of a line that belongs to a login, and what stands for the rest (RFC 4954 §4): the command with its
+/// mechanism, the empty response, and the one that gives up.
+fn split_at_secret(line: &[u8]) -> (&[u8], &'static str) {
+    let mut spaces = memchr_iter(b' ', line);
+    match (line.starts_with(b"AUTH "), spaces.nth(1)) {
+        (true, Some(second)) => (&line[..=second], MASK),
+        (true, None) => (line, ""),
+        (false, _) if line.is_empty() || line == b"*" => (line, ""),
+        (false, _) => (b"", MASK),
     }
 }

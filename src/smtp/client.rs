@@ -4,37 +4,32 @@
 //! the command that follows into the buffer it is handed, and its [`Event`] says what is left to its caller:
 //! to begin a message, to stream it, to quit. Whoever owns the socket only carries bytes.
 
+#[cfg_attr(not(feature = "auth"), path = "client/auth_absent.rs")]
+mod auth;
 mod event;
 mod offers;
 mod reply;
+mod transaction;
+mod way;
 
 use core::fmt;
 use core::mem;
 use std::io::Write;
 
 use super::envelope::Hello;
-use super::path::{Mailbox, ReversePath};
 use super::security::ChannelBindings;
+use auth::Login;
 use offers::Offers;
 use reply::ReplyReader;
+use transaction::Transaction;
 
+pub use auth::Credentials;
 pub use event::{Event, Fault, Refusal, Subject, TooLarge};
 pub use reply::{
     Kind, Printable, ProtocolError, REPLY_LINE_BYTES_MAX, REPLY_LINES_MAX, ServerReply,
 };
-
-/// One message to hand over: its envelope, and what is declared of its content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Where failures are to be reported.
-    pub from: ReversePath,
-    /// To whom it is to go.
-    pub to: Vec<Mailbox>,
-    /// Its octets, line ends counted in, dot-stuffing and end line not (RFC 1870 §5).
-    pub size: u64,
-    /// Whether it holds octets beyond ASCII (RFC 6152).
-    pub eight_bit: bool,
-}
+pub use transaction::Outgoing;
+pub use way::Way;
 
 /// Whether a command waits for the reply to the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,19 +38,6 @@ pub enum Pace {
     Lockstep,
     /// All commands of a transaction at once, where the server offers PIPELINING (RFC 2920).
     Pipelined,
-}
-
-/// How what is said gets to the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// In the clear: anybody may listen.
-    Open,
-    /// Within this machine: nobody else listens.
-    Local,
-    /// In the clear until STARTTLS, without which nothing is to be said (RFC 3207).
-    ToBeSecured,
-    /// In TLS, that may be bound to.
-    Secure(ChannelBindings),
 }
 
 /// What is awaited, and what exists only until it comes.
@@ -68,6 +50,9 @@ enum State<'a> {
     AwaitingStartTls,
     /// TLS, which the driver begins.
     AwaitingTls,
+    LoggingIn(Box<Login>),
+    /// The reply to a login that was given up for this.
+    AwaitingLoginEnd(Fault),
     /// Nothing is left to be done but to quit.
     AtItsEnd,
     Ready,
@@ -85,15 +70,6 @@ enum State<'a> {
     Closed,
 }
 
-#[derive(Debug)]
-struct Transaction<'a> {
-    mail: &'a Outgoing,
-    /// How many recipients the server replied to.
-    answered: usize,
-    /// How many of them it accepted.
-    accepted: usize,
-}
-
 /// One session with a server, over any number of messages.
 #[derive(Debug)]
 pub struct ClientSession<'a> {
@@ -101,6 +77,7 @@ pub struct ClientSession<'a> {
     hello: Option<&'a Hello>,
     pace: Pace,
     way: Way,
+    credentials: Option<&'a Credentials>,
     offers: Offers,
     reader: ReplyReader,
     refusals: Vec<Refusal>,
@@ -116,6 +93,7 @@ impl<'a> ClientSession<'a> {
             hello,
             pace,
             way: Way::Open,
+            credentials: None,
             offers: Offers::default(),
             reader: ReplyReader::default(),
             refusals: Vec::new(),
@@ -126,6 +104,22 @@ impl<'a> ClientSession<'a> {
     #[must_use]
     pub fn by(self, way: Way) -> Self {
         Self { way, ..self }
+    }
+
+    /// The same session, with a login before the first message.
+    #[must_use]
+    pub fn with_login(self, credentials: &'a Credentials) -> Self {
+        let credentials = Some(credentials);
+        Self {
+            credentials,
+            ..self
+        }
+    }
+
+    /// Whether what the client says now belongs to a login.
+    #[must_use]
+    pub fn is_logging_in(&self) -> bool {
+        matches!(self.state, State::LoggingIn(_) | State::AwaitingLoginEnd(_))
     }
 
     /// The last complete reply.
@@ -237,19 +231,20 @@ impl<'a> ClientSession<'a> {
             (State::AwaitingHello { extended: true }, Refused) => {
                 say_hello(self.hello.map_or("", |hello| &hello.name), false, out)
             }
-            (State::AwaitingGreeting | State::AwaitingHello { .. }, NotNow | Refused) => self
-                .refused(
-                    Subject::Session,
-                    State::AtItsEnd,
-                    Event::Unacceptable(Fault::Refused),
-                ),
+            (State::AwaitingGreeting | State::AwaitingHello { .. }, NotNow | Refused) => {
+                self.turned_away(Subject::Session)
+            }
 
             (State::AwaitingStartTls, Completed) => (State::AwaitingTls, Event::StartTls),
-            (State::AwaitingStartTls, NotNow | Refused) => self.refused(
-                Subject::StartTls,
-                State::AtItsEnd,
-                Event::Unacceptable(Fault::Refused),
-            ),
+            (State::AwaitingStartTls, NotNow | Refused) => self.turned_away(Subject::StartTls),
+
+            (State::LoggingIn(login), GoAhead) => self.respond(login, out),
+            (State::LoggingIn(login), Completed) if login.may_succeed() => {
+                (State::Ready, Event::Ready)
+            }
+            (State::LoggingIn(_), Completed) => unacceptable(Fault::Impostor),
+            (State::LoggingIn(_), NotNow | Refused) => self.turned_away(Subject::Login),
+            (State::AwaitingLoginEnd(fault), Completed | NotNow | Refused) => unacceptable(fault),
 
             (State::AwaitingReset(mail), Completed) => {
                 if !self.pipelines() {
@@ -296,16 +291,40 @@ impl<'a> ClientSession<'a> {
         })
     }
 
-    /// Goes on when everybody was greeted: to TLS if that is yet to come, else to messages.
+    /// Goes on when everybody was greeted: to TLS if that is yet to come, to a login, else to messages.
     fn after_hello(&self, out: &mut Vec<u8>) -> (State<'a>, Event) {
-        if self.way != Way::ToBeSecured {
+        if self.way == Way::ToBeSecured {
+            if !self.offers.starttls {
+                return unacceptable(Fault::NoStartTls);
+            }
+            command(out, format_args!("STARTTLS"));
+            return (State::AwaitingStartTls, Event::Replied);
+        }
+        let Some(credentials) = self.credentials else {
             return (State::Ready, Event::Ready);
+        };
+        match Login::begin(credentials, &self.offers.mechanisms, &self.way) {
+            Ok((login, line)) => {
+                command(out, format_args!("{line}"));
+                (State::LoggingIn(Box::new(login)), Event::Replied)
+            }
+            Err(fault) => unacceptable(fault),
         }
-        if !self.offers.starttls {
-            return (State::AtItsEnd, Event::Unacceptable(Fault::NoStartTls));
+    }
+
+    /// Responds to a challenge, or gives the login up (RFC 4954 §4).
+    fn respond(&self, mut login: Box<Login>, out: &mut Vec<u8>) -> (State<'a>, Event) {
+        let challenge = self.reply().texts().next().unwrap_or_default();
+        match login.respond(challenge) {
+            Ok(response) => {
+                command(out, format_args!("{response}"));
+                (State::LoggingIn(login), Event::Replied)
+            }
+            Err(fault) => {
+                command(out, format_args!("*"));
+                (State::AwaitingLoginEnd(fault), Event::Replied)
+            }
         }
-        command(out, format_args!("STARTTLS"));
-        (State::AwaitingStartTls, Event::Replied)
     }
 
     /// Goes on after the reply to MAIL or RCPT: to the next recipient, to DATA, or nowhere.
@@ -353,6 +372,12 @@ impl<'a> ClientSession<'a> {
         self.refusals.push(Refusal { subject, reply });
     }
 
+    /// Remembers a refusal that leaves nothing to be done.
+    fn turned_away(&mut self, subject: Subject) -> (State<'a>, Event) {
+        self.refuse(subject);
+        unacceptable(Fault::Refused)
+    }
+
     /// Remembers a refusal and goes where it leads.
     fn refused(&mut self, subject: Subject, state: State<'a>, event: Event) -> (State<'a>, Event) {
         self.refuse(subject);
@@ -360,23 +385,8 @@ impl<'a> ClientSession<'a> {
     }
 }
 
-impl<'a> Transaction<'a> {
-    fn new(mail: &'a Outgoing) -> Self {
-        Self {
-            mail,
-            answered: 0,
-            accepted: 0,
-        }
-    }
-
-    /// One more recipient was replied to.
-    fn answered(self, accepted: bool) -> Self {
-        Self {
-            answered: self.answered + 1,
-            accepted: self.accepted + usize::from(accepted),
-            ..self
-        }
-    }
+fn unacceptable<'a>(fault: Fault) -> (State<'a>, Event) {
+    (State::AtItsEnd, Event::Unacceptable(fault))
 }
 
 fn say_hello<'a>(name: &str, extended: bool, out: &mut Vec<u8>) -> (State<'a>, Event) {

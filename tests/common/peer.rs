@@ -71,6 +71,7 @@ pub fn options(server: &str) -> SendOptions {
         message: b"Subject: hi\n\n.body\n".to_vec(),
         helo: None,
         encryption: None,
+        login: None,
         end_of_data: None,
         timeout: Duration::from_secs(10),
         verbose: false,

@@ -1,6 +1,6 @@
 //! A client's session, played by a script in memory. The server's bytes are cut in pieces of several sizes.
 
-use mailoop::smtp::client::{ClientSession, Event, Outgoing, Pace, Subject, Way};
+use mailoop::smtp::client::{ClientSession, Credentials, Event, Outgoing, Pace, Subject, Way};
 use mailoop::smtp::envelope::Hello;
 use mailoop::smtp::path::ReversePath;
 use mailoop::smtp::security::ChannelBindings;
@@ -12,6 +12,7 @@ pub struct Client {
     pub hello: Option<Hello>,
     pub pace: Pace,
     pub way: Way,
+    pub login: Option<Credentials>,
     pub mail: Outgoing,
     /// How many times it sends the message.
     pub messages: usize,
@@ -26,6 +27,7 @@ impl Client {
             }),
             pace: Pace::Lockstep,
             way: Way::Open,
+            login: None,
             mail: Outgoing {
                 from: ReversePath::Mailbox("a@x".parse().unwrap()),
                 to: to.iter().map(|address| address.parse().unwrap()).collect(),
@@ -54,7 +56,11 @@ impl Client {
 
     /// Its session.
     pub fn session(&self) -> ClientSession<'_> {
-        ClientSession::new(self.hello.as_ref(), self.pace).by(self.way.clone())
+        let session = ClientSession::new(self.hello.as_ref(), self.pace).by(self.way.clone());
+        match &self.login {
+            Some(credentials) => session.with_login(credentials),
+            None => session,
+        }
     }
 
     fn plays_cut(&self, script: &str, piece: usize) -> (Vec<Event>, Vec<(Subject, u16)>) {

@@ -32,6 +32,16 @@ pub enum Event {
 pub enum Fault {
     /// The server does not offer STARTTLS.
     NoStartTls,
+    /// It offers no login that we know.
+    NoLogin,
+    /// Those that it offers would tell the password to whoever listens.
+    InTheClear,
+    /// A login was answered by what is no part of it.
+    BadChallenge,
+    /// It did not show that it knows the password, as a server that takes it can.
+    Impostor,
+    /// There is nothing random to be had.
+    NoRandomness,
     /// It has refused what the [refusals](super::ClientSession::refusals) tell.
     Refused,
 }
@@ -43,6 +53,8 @@ pub enum Subject {
     Session,
     /// To begin TLS.
     StartTls,
+    /// To believe who we say we are.
+    Login,
     /// The sender, by its reply to MAIL.
     Sender,
     /// The recipient at this place of [`Outgoing::to`](super::Outgoing::to), by its reply to RCPT.

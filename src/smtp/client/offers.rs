@@ -1,14 +1,18 @@
 //! What a server offers in its reply to EHLO (RFC 5321 §4.1.1.1).
 
+use super::auth;
 use super::reply::ServerReply;
+use crate::smtp::auth::Mechanism;
 
 /// The extensions that matter to this client.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Offers {
     /// RFC 6152.
     pub(super) eight_bit_mime: bool,
     /// RFC 2920.
     pub(super) pipelining: bool,
+    /// The mechanisms of AUTH that we know (RFC 4954).
+    pub(super) mechanisms: Vec<Mechanism>,
     /// RFC 3207.
     pub(super) starttls: bool,
     /// RFC 1870.
@@ -27,6 +31,7 @@ impl Offers {
             match keyword.as_slice() {
                 b"8BITMIME" => offers.eight_bit_mime = true,
                 b"PIPELINING" => offers.pipelining = true,
+                b"AUTH" => offers.mechanisms = auth::offered(words),
                 b"STARTTLS" => offers.starttls = true,
                 b"SIZE" => {
                     let argument = words.next().and_then(|word| str::from_utf8(word).ok());

@@ -1,0 +1,282 @@
+//! A login, seen from the client (RFC 4954 §4): the mirror of the server's [`Exchange`](crate::smtp::auth::Exchange).
+//!
+//! ```text
+//! PLAIN   message ─▶ Over
+//! LOGIN   User ─name─▶ Password ─password─▶ Over
+//! SCRAM   client-first ─▶ ServerFirst ─client-final─▶ ServerFinal ─empty response─▶ Over
+//! ```
+
+use core::fmt;
+use core::mem;
+use core::ops::RangeInclusive;
+
+use super::{Fault, Way};
+use crate::smtp::auth::Mechanism;
+use crate::smtp::auth::scram::{Hash, Stretch, is_same_secret};
+use crate::smtp::auth::text::{from_base64, saslprep, to_base64, to_saslname};
+use crate::smtp::auth::users::random;
+use crate::smtp::line::COMMAND_LINE_BYTES_MAX;
+
+/// The octets of randomness in a client's nonce.
+const NONCE_BYTES: usize = 18;
+/// How many rounds a server may ask for. Fewer than RFC 7677 §4 has would make guesses cheap to whoever poses as the
+/// server; more than so many take minutes.
+const ROUNDS_BOUNDS: RangeInclusive<u32> = 4096..=10_000_000;
+
+/// As whom to log in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    user: String,
+    password: String,
+}
+
+impl Credentials {
+    /// `None` if one of them is empty or holds a NUL.
+    #[must_use]
+    pub fn new(user: &str, password: &str) -> Option<Self> {
+        let fits = |text: &str| !text.is_empty() && !text.contains('\0');
+        // What cannot be prepared some servers take as it is.
+        let prepared = |text: &str| saslprep(text).unwrap_or(text.into()).into_owned();
+        (fits(user) && fits(password)).then(|| Self {
+            user: prepared(user),
+            password: prepared(password),
+        })
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+}
+
+/// The password is not shown.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({:?})", self.user)
+    }
+}
+
+/// The mechanisms in the arguments of AUTH that we know.
+pub(super) fn offered<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Mechanism> {
+    let named = |name: &'a [u8]| {
+        let mut all = Mechanism::ALL.into_iter();
+        all.find(|mechanism| name.eq_ignore_ascii_case(mechanism.name().as_bytes()))
+    };
+    names.filter_map(named).collect()
+}
+
+/// One login under way.
+pub(super) struct Login {
+    /// The first response, if the command had no room for it.
+    first: Option<String>,
+    step: Step,
+}
+
+/// What is awaited, with what exists only then.
+enum Step {
+    /// That the name is asked for, in LOGIN.
+    User(Credentials),
+    /// That the password is asked for, in LOGIN.
+    Password(Credentials),
+    /// `server-first-message`.
+    ServerFirst(Box<Challenge>),
+    /// `server-final-message`, with this signature.
+    ServerFinal(Hash),
+    /// Only the outcome.
+    Over,
+}
+
+/// What a client of SCRAM has said of itself.
+struct Challenge {
+    password: String,
+    /// `gs2-header`, and the octets that the channel is bound by.
+    binding: Vec<u8>,
+    nonce: String,
+    /// `client-first-message-bare`.
+    bare: String,
+}
+
+impl Login {
+    /// Begins a login by the best of the mechanisms that are `offered` and may be used on this way. Returns it with the
+    /// command.
+    pub(super) fn begin(
+        credentials: &Credentials,
+        offered: &[Mechanism],
+        way: &Way,
+    ) -> Result<(Self, String), Fault> {
+        let mechanism = choose(offered, way)?;
+        let nonce = random::<NONCE_BYTES>().ok_or(Fault::NoRandomness)?;
+        let (step, first) = first_step(credentials, mechanism, way, to_base64(&nonce));
+        let mut line = format!("AUTH {}", mechanism.name());
+        let mut first = first.map(|response| to_base64(response.as_bytes()));
+        // RFC 4954 §4: an initial response that makes the line too long is to wait.
+        let has_room = |response: &mut String| {
+            line.len() + " \r\n".len() + response.len() <= COMMAND_LINE_BYTES_MAX
+        };
+        if let Some(response) = first.take_if(has_room) {
+            line = format!("{line} {response}");
+        }
+        Ok((Self { first, step }, line))
+    }
+
+    /// Responds to a challenge, which came as `text`.
+    pub(super) fn respond(&mut self, text: &[u8]) -> Result<String, Fault> {
+        if let Some(first) = self.first.take() {
+            return Ok(first);
+        }
+        let (next, response) = match mem::replace(&mut self.step, Step::Over) {
+            Step::User(credentials) => {
+                let response = to_base64(credentials.user.as_bytes());
+                (Step::Password(credentials), response)
+            }
+            Step::Password(credentials) => (Step::Over, to_base64(credentials.password.as_bytes())),
+            Step::ServerFirst(challenge) => {
+                let server_first = decoded(text)?;
+                let (signature, client_final) =
+                    challenge.meet(&server_first).ok_or(Fault::BadChallenge)?;
+                (
+                    Step::ServerFinal(signature),
+                    to_base64(client_final.as_bytes()),
+                )
+            }
+            Step::ServerFinal(signature) => {
+                let server_final = decoded(text)?;
+                if !is_signed(&server_final, &signature) {
+                    return Err(Fault::Impostor);
+                }
+                (Step::Over, String::new())
+            }
+            Step::Over => return Err(Fault::BadChallenge),
+        };
+        self.step = next;
+        Ok(response)
+    }
+
+    /// Whether the server may say that it worked. By SCRAM it has to show first that it knows the password, too.
+    pub(super) fn may_succeed(&self) -> bool {
+        !matches!(self.step, Step::ServerFirst(_) | Step::ServerFinal(_))
+    }
+}
+
+/// Nothing of it is shown.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(secret)")
+    }
+}
+
+/// The best mechanism of those that are offered and may be used.
+fn choose(offered: &[Mechanism], way: &Way) -> Result<Mechanism, Fault> {
+    let may_be_used = |mechanism: &Mechanism| match mechanism {
+        Mechanism::ScramPlus => way.binding().is_some(),
+        Mechanism::Scram => true,
+        // They tell the password to whoever listens.
+        Mechanism::Plain | Mechanism::Login => way.is_private(),
+    };
+    let mut known = Mechanism::ALL
+        .into_iter()
+        .filter(|mechanism| offered.contains(mechanism));
+    match known.clone().find(may_be_used) {
+        Some(mechanism) => Ok(mechanism),
+        None if known.any(|mechanism| mechanism != Mechanism::ScramPlus) => Err(Fault::InTheClear),
+        None => Err(Fault::NoLogin),
+    }
+}
+
+/// What is awaited first, and what may be said at once.
+fn first_step(
+    credentials: &Credentials,
+    mechanism: Mechanism,
+    way: &Way,
+    nonce: String,
+) -> (Step, Option<String>) {
+    let Credentials { user, password } = credentials;
+    let (flag, octets) = match (mechanism, way.binding()) {
+        (Mechanism::Plain, _) => return (Step::Over, Some(format!("\0{user}\0{password}"))),
+        (Mechanism::Login, _) => return (Step::User(credentials.clone()), None),
+        (Mechanism::ScramPlus, Some((name, octets))) => (format!("p={name}"), octets),
+        // RFC 5802 §6: we could have bound, but were not offered to. A server that has offered it knows then that
+        // somebody in between took that out.
+        (_, Some(_)) => ("y".to_owned(), &[][..]),
+        (_, None) => ("n".to_owned(), &[][..]),
+    };
+    let header = format!("{flag},,");
+    let bare = format!("n={},r={nonce}", to_saslname(user));
+    let client_first = format!("{header}{bare}");
+    let challenge = Challenge {
+        password: password.clone(),
+        binding: [header.as_bytes(), octets].concat(),
+        nonce,
+        bare,
+    };
+    (Step::ServerFirst(Box::new(challenge)), Some(client_first))
+}
+
+impl Challenge {
+    /// The server's signature as it has to be, and `client-final-message`; `None` if `server_first` is none for us.
+    fn meet(&self, server_first: &str) -> Option<(Hash, String)> {
+        let mut attributes = server_first.split(',');
+        let nonce = attributes.next()?.strip_prefix("r=")?;
+        let salt = from_base64(attributes.next()?.strip_prefix("s=")?.as_bytes())?;
+        let rounds: u32 = attributes.next()?.strip_prefix("i=")?.parse().ok()?;
+        let ours = nonce.strip_prefix(&self.nonce)?;
+        if ours.is_empty() || salt.is_empty() || !ROUNDS_BOUNDS.contains(&rounds) {
+            return None;
+        }
+        let without_proof = format!("c={},r={nonce}", to_base64(&self.binding));
+        let messages = format!("{},{server_first},{without_proof}", self.bare);
+        let password = Stretch::new(&self.password, &salt, rounds).finish();
+        let proof = password.client_key().proof(messages.as_bytes());
+        let signature = password.keys().signature(messages.as_bytes());
+        let client_final = format!("{without_proof},p={}", to_base64(&proof));
+        Some((signature, client_final))
+    }
+}
+
+/// Whether `server-final-message` holds this signature.
+fn is_signed(server_final: &str, signature: &Hash) -> bool {
+    let verifier = server_final.split(',').next();
+    let verifier = verifier.and_then(|attribute| attribute.strip_prefix("v="));
+    verifier
+        .and_then(|verifier| from_base64(verifier.as_bytes()))
+        .is_some_and(|verifier| is_same_secret(&verifier, signature))
+}
+
+/// A challenge, as text.
+fn decoded(text: &[u8]) -> Result<String, Fault> {
+    let octets = from_base64(text).ok_or(Fault::BadChallenge)?;
+    String::from_utf8(octets).map_err(|_| Fault::BadChallenge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7677 §3.
+    #[test]
+    fn the_example_of_the_standard_comes_out() -> Result<(), Fault> {
+        const SERVER_FIRST: &str = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+        const CLIENT_FINAL: &str = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+            p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+        const SERVER_FINAL: &str = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
+        let credentials = Credentials {
+            user: "user".to_owned(),
+            password: "pencil".to_owned(),
+        };
+        let nonce = "rOprNGfwEbeRWgbNEkqO".to_owned();
+        let (step, first) = first_step(&credentials, Mechanism::Scram, &Way::Open, nonce);
+        assert_eq!(first.as_deref(), Some("n,,n=user,r=rOprNGfwEbeRWgbNEkqO"));
+
+        let mut login = Login { first: None, step };
+        let last = login.respond(to_base64(SERVER_FIRST.as_bytes()).as_bytes())?;
+        assert_eq!(decoded(last.as_bytes())?, CLIENT_FINAL);
+        assert!(!login.may_succeed());
+        assert_eq!(
+            login.respond(to_base64(SERVER_FINAL.as_bytes()).as_bytes())?,
+            ""
+        );
+        assert!(login.may_succeed());
+        Ok(())
+    }
+}

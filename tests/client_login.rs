@@ -1,0 +1,473 @@
+//! Logins of the client, in dialogues and against the server's side of them.
+
+#![cfg(feature = "auth")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::rc::Rc;
+
+use common::peer::{FRIENDLY, options, sent, serve};
+use common::script::{Client, text};
+use mailoop::client::send::SendOptions;
+use mailoop::smtp::auth::text::{from_base64, to_base64};
+use mailoop::smtp::auth::users::{self, new_header};
+use mailoop::smtp::auth::{Exchange, Mechanism, Users};
+use mailoop::smtp::client::{ClientSession, Credentials, Event, Fault, Subject, Way};
+use mailoop::smtp::login::Progress;
+use mailoop::smtp::security::{ChannelBindings, Security};
+
+const READY: [Event; 2] = [Event::Ready, Event::Closed];
+
+fn ada() -> Credentials {
+    Credentials::new("ada", "pencil").unwrap()
+}
+
+/// Ada, who logs in and leaves.
+fn client(way: Way) -> Client {
+    let mut client = Client::new("EHLO", &["b@y"]);
+    client.way = way;
+    client.login = Some(ada());
+    client.messages = 0;
+    client
+}
+
+fn bindings() -> ChannelBindings {
+    ChannelBindings {
+        exporter: Some([1; 32]),
+        end_point: Some(Rc::from([2; 48])),
+    }
+}
+
+/// A dialogue whose login is `login`, where the server offers `mechanisms`.
+fn script(mechanisms: &str, login: &str) -> String {
+    format!(
+        "S: 220 Hi
+         C: EHLO client.example
+         S: 250-Hello
+         S: 250 AUTH {mechanisms}
+         {login}
+         C: QUIT
+         S: 221 Bye"
+    )
+}
+
+#[test]
+fn plain_and_login_go_as_they_are_written() {
+    for (mechanism, login) in [
+        ("PLAIN", "C: AUTH PLAIN AGFkYQBwZW5jaWw=\nS: 235 Welcome"),
+        // Nobody asks for what was said already, but it is said again if somebody does.
+        (
+            "login",
+            "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: YWRh\nS: 334 who knows\nC: cGVuY2ls\nS: 235 Welcome",
+        ),
+    ] {
+        for way in [Way::Local, Way::Secure(ChannelBindings::default())] {
+            let (events, refusals) = client(way).plays(&script(mechanism, login));
+            assert_eq!(
+                (events.as_slice(), refusals),
+                (&READY[..], vec![]),
+                "{mechanism}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_makes_the_command_too_long_waits() {
+    // 2 NULs, 3 octets of the name and 369 of the password make 500 in base64, and `AUTH PLAIN `, CRLF and that make 512.
+    for (octets, waits) in [(369, false), (370, true)] {
+        let password = "p".repeat(octets - 2);
+        let mut client = client(Way::Local);
+        client.login = Credentials::new("ada", &password);
+        let response = to_base64(format!("\0ada\0{password}").as_bytes());
+        let login = if waits {
+            format!("C: AUTH PLAIN\nS: 334 \nC: {response}\nS: 235 Welcome")
+        } else {
+            format!("C: AUTH PLAIN {response}\nS: 235 Welcome")
+        };
+        let (events, _) = client.plays(&script("PLAIN", &login));
+        assert_eq!(events, READY, "{octets}");
+    }
+}
+
+/// What the client says when the server offers `mechanisms`.
+fn attempt(mechanisms: &str, way: Way) -> Result<String, Fault> {
+    let client = client(way);
+    let (mut session, mut out) = (client.session(), Vec::new());
+    let replies = format!("220 Hi\r\n250-Hello\r\n250 {mechanisms}\r\n");
+    let mut input = replies.as_bytes();
+    session.next(&mut input, &mut out).unwrap();
+    out.clear();
+    match session.next(&mut input, &mut out).unwrap() {
+        Event::Replied => Ok(text(&out).split(' ').nth(1).unwrap().trim_end().to_owned()),
+        Event::Unacceptable(fault) => {
+            assert_eq!(text(&out), "", "nothing is said");
+            Err(fault)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_best_mechanism_that_may_be_used_is_used() {
+    const ALL: &str = "AUTH PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-256-PLUS XOAUTH2";
+    let secure = || Way::Secure(bindings());
+    let unbound = || Way::Secure(ChannelBindings::default());
+    for (offered, way, used) in [
+        (ALL, secure(), Ok("SCRAM-SHA-256-PLUS")),
+        (ALL, unbound(), Ok("SCRAM-SHA-256")),
+        (ALL, Way::Local, Ok("SCRAM-SHA-256")),
+        (ALL, Way::Open, Ok("SCRAM-SHA-256")),
+        ("AUTH LOGIN PLAIN", secure(), Ok("PLAIN")),
+        ("AUTH LOGIN", Way::Local, Ok("LOGIN")),
+        ("auth login plain", Way::Local, Ok("PLAIN")),
+        ("AUTH LOGIN PLAIN", Way::Open, Err(Fault::InTheClear)),
+        (
+            "AUTH PLAIN SCRAM-SHA-256-PLUS",
+            Way::Open,
+            Err(Fault::InTheClear),
+        ),
+        ("AUTH SCRAM-SHA-256-PLUS", Way::Local, Err(Fault::NoLogin)),
+        ("AUTH CRAM-MD5 PLAINER", secure(), Err(Fault::NoLogin)),
+        ("AUTH", secure(), Err(Fault::NoLogin)),
+        ("SIZE", secure(), Err(Fault::NoLogin)),
+    ] {
+        let attempted = attempt(offered, way.clone());
+        assert_eq!(attempted.as_deref(), used.as_deref(), "{offered} {way:?}");
+    }
+}
+
+#[test]
+fn a_server_that_knows_no_ehlo_logs_nobody_in() {
+    let (events, _) = client(Way::Local).plays(
+        "S: 220 Hi
+         C: EHLO client.example
+         S: 500 What?
+         C: HELO client.example
+         S: 250-Hello
+         S: 250 AUTH PLAIN
+         C: QUIT
+         S: 221 Bye",
+    );
+    assert_eq!(events, [Event::Unacceptable(Fault::NoLogin), Event::Closed]);
+}
+
+#[test]
+fn a_refused_login_is_the_end() {
+    for code in [454, 535, 538] {
+        let login = format!("C: AUTH PLAIN AGFkYQBwZW5jaWw=\nS: {code} No");
+        let (events, refusals) = client(Way::Local).plays(&script("PLAIN", &login));
+        assert_eq!(events, [Event::Unacceptable(Fault::Refused), Event::Closed]);
+        assert_eq!(refusals, [(Subject::Login, code)]);
+    }
+}
+
+#[test]
+fn only_what_is_offered_under_tls_counts() {
+    let mut client = client(Way::ToBeSecured);
+    client.messages = 1;
+    let (events, _) = client.plays(
+        "S: 220 Hi
+         C: EHLO client.example
+         S: 250-Hello
+         S: 250-AUTH LOGIN
+         S: 250 STARTTLS
+         C: STARTTLS
+         S: 220 Go
+         C: EHLO client.example
+         S: 250-Hello
+         S: 250 AUTH PLAIN
+         C: AUTH PLAIN AGFkYQBwZW5jaWw=
+         S: 235 Welcome
+         C: MAIL FROM:<a@x>
+         S: 550 No
+         C: QUIT
+         S: 221 Bye",
+    );
+    let expected = [Event::StartTls, Event::Ready, Event::Refused, Event::Closed];
+    assert_eq!(events, expected);
+}
+
+/// A session that has said its first word of SCRAM-SHA-256, its nonce, and what it says to `challenge`.
+struct Scram<'a> {
+    session: ClientSession<'a>,
+    out: Vec<u8>,
+    nonce: String,
+}
+
+impl<'a> Scram<'a> {
+    fn begin(client: &'a Client) -> Self {
+        let (mut session, mut out) = (client.session(), Vec::new());
+        let mut input = &b"220 Hi\r\n250-Hello\r\n250 AUTH SCRAM-SHA-256\r\n"[..];
+        session.next(&mut input, &mut out).unwrap();
+        out.clear();
+        assert_eq!(session.next(&mut input, &mut out), Ok(Event::Replied));
+        assert!(session.is_logging_in());
+        let line = text(&out);
+        let first = line.strip_prefix("AUTH SCRAM-SHA-256 ").unwrap().trim_end();
+        let first = String::from_utf8(from_base64(first.as_bytes()).unwrap()).unwrap();
+        let nonce = first.strip_prefix("n,,n=ada,r=").unwrap().to_owned();
+        out.clear();
+        Self {
+            session,
+            out,
+            nonce,
+        }
+    }
+
+    fn hear(&mut self, reply: &str) -> (Event, String) {
+        self.out.clear();
+        let reply = format!("{reply}\r\n");
+        let event = self.session.next(&mut reply.as_bytes(), &mut self.out);
+        (event.unwrap(), text(&self.out))
+    }
+
+    fn meet(&mut self, challenge: &str) -> String {
+        let challenge = challenge.replace("NONCE", &self.nonce);
+        let reply = format!("334 {}", to_base64(challenge.as_bytes()));
+        let (event, said) = self.hear(&reply);
+        assert_eq!(event, Event::Replied, "{challenge}");
+        said
+    }
+
+    /// What comes of a login that the client has given up.
+    fn given_up(&mut self, said: &str, fault: Fault) {
+        assert_eq!(said, "*\r\n");
+        let unacceptable = Event::Unacceptable(fault);
+        assert_eq!(self.hear("501 Given up"), (unacceptable, String::new()));
+        assert!(!self.session.is_logging_in());
+        self.session.quit(&mut self.out);
+    }
+}
+
+/// The salt `salt`.
+const SALT: &str = "c2FsdA==";
+
+#[test]
+fn a_challenge_that_is_none_ends_the_login() {
+    let client = client(Way::Open);
+    for challenge in [
+        "",
+        "NONCE",
+        &format!("r=NONCE,s={SALT},i=4096"),
+        &format!("r=another,s={SALT},i=4096"),
+        &format!("r=NONCEx,s={SALT},i=4095"),
+        &format!("r=NONCEx,s={SALT},i=10000001"),
+        &format!("r=NONCEx,s={SALT},i=99999999999"),
+        &format!("r=NONCEx,s={SALT},i="),
+        &format!("r=NONCEx,s={SALT}"),
+        &format!("m=new,r=NONCEx,s={SALT},i=4096"),
+        "r=NONCEx,s=,i=4096",
+        "r=NONCEx,s=?,i=4096",
+        "e=other-error",
+    ] {
+        let mut scram = Scram::begin(&client);
+        let said = scram.meet(challenge);
+        scram.given_up(&said, Fault::BadChallenge);
+    }
+    for reply in ["334 ?", "334", "334 /w=="] {
+        let mut scram = Scram::begin(&client);
+        let (_, said) = scram.hear(reply);
+        scram.given_up(&said, Fault::BadChallenge);
+    }
+    let login = "C: AUTH PLAIN AGFkYQBwZW5jaWw=\nS: 334 more\nC: *\nS: 501 Given up";
+    let (events, _) = self::client(Way::Local).plays(&script("PLAIN", login));
+    assert_eq!(
+        events,
+        [Event::Unacceptable(Fault::BadChallenge), Event::Closed]
+    );
+}
+
+#[test]
+fn who_does_not_know_the_password_is_no_server_of_ours() {
+    let client = client(Way::Open);
+    let impostor = (Event::Unacceptable(Fault::Impostor), String::new());
+    let good = format!("r=NONCEx,s={SALT},i=4096,x=y");
+
+    let mut scram = Scram::begin(&client);
+    assert_eq!(scram.hear("235 Welcome"), impostor);
+
+    let mut scram = Scram::begin(&client);
+    assert!(scram.meet(&good).starts_with("Yz1"));
+    assert_eq!(scram.hear("235 Welcome"), impostor);
+
+    for signature in [to_base64(&[0; 32]), String::new(), to_base64(&[0; 31])] {
+        let mut scram = Scram::begin(&client);
+        scram.meet(&good);
+        let said = scram.meet(&format!("v={signature}"));
+        scram.given_up(&said, Fault::Impostor);
+    }
+}
+
+/// How a login ends at a server that knows Ada, and offers `mechanism` where it has these bindings itself.
+fn log_in(
+    mechanism: Mechanism,
+    credentials: &Credentials,
+    way: Way,
+    bindings: ChannelBindings,
+) -> Event {
+    let good = users::Credentials::new("pencil", 4096).unwrap();
+    let users = Users::parse(&format!("{}\nada:{good}", new_header().unwrap())).unwrap();
+    let security = Security {
+        version: "TLSv1.3",
+        cipher: "TLS_AES_256_GCM_SHA384",
+        bits: 256,
+        bindings,
+    };
+    let mut exchange = Exchange::new(mechanism, Some(Rc::new(security)));
+    let mut client = client(way);
+    client.login = Some(credentials.clone());
+    let (mut session, mut out) = (client.session(), Vec::new());
+    let greeting = format!("220 Hi\r\n250-Hello\r\n250 AUTH {}\r\n", mechanism.name());
+    let mut replies = greeting;
+    let mut input = replies.as_bytes();
+    session.next(&mut input, &mut out).unwrap();
+    session.next(&mut input, &mut out).unwrap();
+    loop {
+        let said = text(&out);
+        let response = said.trim_end().rsplit(' ').next().unwrap().to_owned();
+        out.clear();
+        if response != "LOGIN" {
+            exchange.respond(response.as_bytes(), &users);
+        }
+        exchange.stretch(&mut u32::MAX.clone());
+        replies = match exchange.progress() {
+            Progress::Challenge(challenge) => format!("334 {challenge}\r\n"),
+            Progress::LoggedIn(user) => {
+                assert_eq!(&*user, "ada");
+                "235 Welcome\r\n".to_owned()
+            }
+            Progress::Failed(_) => "535 No\r\n".to_owned(),
+            other => panic!("{other:?}"),
+        };
+        let event = session.next(&mut replies.as_bytes(), &mut out).unwrap();
+        if event != Event::Replied {
+            return event;
+        }
+    }
+}
+
+#[test]
+fn the_server_lets_in_whom_it_knows() {
+    let only_end_point = ChannelBindings {
+        exporter: None,
+        ..bindings()
+    };
+    for bindings in [bindings(), only_end_point] {
+        for mechanism in Mechanism::ALL {
+            // A server that can be bound to offers that; one that cannot, and a client that can.
+            let theirs = match mechanism {
+                Mechanism::Scram => ChannelBindings::default(),
+                _ => bindings.clone(),
+            };
+            let way = Way::Secure(bindings.clone());
+            let log_in = |credentials: &Credentials| {
+                log_in(mechanism, credentials, way.clone(), theirs.clone())
+            };
+            assert_eq!(log_in(&ada()), Event::Ready, "{mechanism:?}");
+            for (user, password) in [("ada", "Pencil"), ("bob", "pencil"), ("a,b=c", "x")] {
+                let wrong = Credentials::new(user, password).unwrap();
+                let refused = Event::Unacceptable(Fault::Refused);
+                assert_eq!(log_in(&wrong), refused, "{mechanism:?} {user}");
+            }
+        }
+    }
+}
+
+#[test]
+fn somebody_in_between_is_found_out() {
+    let refused = Event::Unacceptable(Fault::Refused);
+    // Two sessions of TLS instead of one.
+    let other = ChannelBindings {
+        exporter: Some([3; 32]),
+        end_point: None,
+    };
+    let way = || Way::Secure(bindings());
+    assert_eq!(
+        log_in(Mechanism::ScramPlus, &ada(), way(), other.clone()),
+        refused
+    );
+    // PLUS was taken out of what the server offers.
+    assert_eq!(log_in(Mechanism::Scram, &ada(), way(), other), refused);
+}
+
+#[test]
+fn names_and_passwords_are_what_they_can_be() {
+    for (user, password) in [("", "x"), ("x", ""), ("a\0b", "x"), ("x", "a\0b")] {
+        assert_eq!(Credentials::new(user, password), None);
+    }
+    assert_eq!(Credentials::new("I\u{ad}X", "p").unwrap().user(), "IX");
+    assert_eq!(format!("{:?}", ada()), "Credentials(\"ada\")");
+}
+
+/// A message from Ada, and the dialogue on show.
+fn from_ada(server: &str) -> SendOptions {
+    SendOptions {
+        login: Some(ada()),
+        verbose: true,
+        ..options(server)
+    }
+}
+
+#[test]
+fn the_dialogue_is_shown_without_its_secrets() {
+    let (server, heard) = serve(|peer| {
+        peer.converse(&["220 Hi", "250-Hello\r\n250 AUTH LOGIN"]);
+        peer.converse(&["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6", "235 Welcome"]);
+        peer.converse(&FRIENDLY[2..]);
+        peer.say("221 Bye");
+    });
+    let (code, error, dialogue) = sent(&from_ada(&server));
+    assert_eq!((code, error.as_str()), (0, ""));
+    let login = "C: AUTH LOGIN\nS: 334 ***\nC: ***\nS: 334 ***\nC: ***\nS: 235 Welcome\nC: MAIL FROM:<a@x>\n";
+    assert!(dialogue.contains(login), "{dialogue}");
+    let heard = heard.join().unwrap();
+    assert_eq!(heard[1..4], ["AUTH LOGIN", "YWRh", "cGVuY2ls"]);
+
+    let (server, heard) = serve(|peer| {
+        peer.converse(&["220 Hi", "250-Hello\r\n250 AUTH PLAIN"]);
+        peer.converse(&["334 more", "501 Given up"]);
+        peer.say("221 Bye");
+    });
+    let (code, error, dialogue) = sent(&from_ada(&server));
+    assert!(
+        code == 69 && error.contains("does not log in"),
+        "{code} {error}"
+    );
+    let login = "C: AUTH PLAIN ***\nS: 334 ***\nC: *\nS: 501 Given up\nC: QUIT\n";
+    assert!(dialogue.contains(login), "{dialogue}");
+    heard.join().unwrap();
+}
+
+#[test]
+fn a_login_ends_with_what_the_server_said() {
+    for (offer, reply, code, words) in [
+        (
+            "AUTH PLAIN",
+            "535 No",
+            65,
+            "refused the login of ada: 535 No",
+        ),
+        (
+            "AUTH PLAIN",
+            "454 Later",
+            75,
+            "refused the login of ada: 454 Later",
+        ),
+        ("SIZE", "221 Bye", 69, "offers no login that we know"),
+        ("AUTH SCRAM-SHA-256", "235 Welcome", 69, "it may be anybody"),
+    ] {
+        let (server, heard) = serve(move |peer| {
+            peer.converse(&["220 Hi", &format!("250-Hello\r\n250 {offer}"), reply]);
+            peer.say("221 Bye");
+        });
+        let (exit, error, _) = sent(&from_ada(&server));
+        assert!(exit == code && error.contains(words), "{exit} {error}");
+        let heard = heard.join().unwrap();
+        assert!(
+            !heard.iter().any(|line| line.starts_with("MAIL")),
+            "{heard:?}"
+        );
+    }
+}
