@@ -33,7 +33,7 @@ impl Acceptor {
 }
 
 /// The certificates of a server, of which there are none.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Certificates(Infallible);
 
 /// The TLS of one connection, of which there is none.
