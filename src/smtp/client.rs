@@ -347,14 +347,15 @@ impl<'a> ClientSession<'a> {
 
     /// Writes MAIL with the parameters that were offered; in a pipeline also what follows it.
     fn write_mail(&self, mail: &Outgoing, out: &mut Vec<u8>) {
-        let mut parameters = String::new();
+        // Writing to memory cannot fail.
+        let _ = write!(out, "MAIL FROM:{}", mail.from);
         if self.offers.size {
-            parameters = format!(" SIZE={}", mail.size);
+            let _ = write!(out, " SIZE={}", mail.size);
         }
         if self.offers.eight_bit_mime && mail.eight_bit {
-            parameters += " BODY=8BITMIME";
+            out.extend_from_slice(b" BODY=8BITMIME");
         }
-        command(out, format_args!("MAIL FROM:{}{parameters}", mail.from));
+        out.extend_from_slice(b"\r\n");
         if self.pipelines() {
             for recipient in &mail.to {
                 command(out, format_args!("RCPT TO:<{recipient}>"));

@@ -27,21 +27,20 @@ impl Offers {
         let mut offers = Self::default();
         for text in reply.texts().skip(1) {
             let mut words = text.split(u8::is_ascii_whitespace);
-            let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
-            match keyword.as_slice() {
-                b"8BITMIME" => offers.eight_bit_mime = true,
-                b"PIPELINING" => offers.pipelining = true,
-                b"AUTH" => offers.mechanisms = auth::offered(words),
-                b"STARTTLS" => offers.starttls = true,
-                b"SIZE" => {
-                    let argument = words.next().and_then(|word| str::from_utf8(word).ok());
-                    offers.size = true;
-                    // RFC 1870 §4: zero, or no argument, sets no limit.
-                    offers.size_max = argument
-                        .and_then(|octets| octets.parse().ok())
-                        .filter(|&octets| octets > 0);
-                }
-                _ => {}
+            let keyword = words.next().unwrap_or_default();
+            let is = |name: &str| keyword.eq_ignore_ascii_case(name.as_bytes());
+            offers.eight_bit_mime |= is("8BITMIME");
+            offers.pipelining |= is("PIPELINING");
+            offers.starttls |= is("STARTTLS");
+            if is("AUTH") {
+                offers.mechanisms = auth::offered(words);
+            } else if is("SIZE") {
+                let argument = words.next().and_then(|word| str::from_utf8(word).ok());
+                offers.size = true;
+                // RFC 1870 §4: zero, or no argument, sets no limit.
+                offers.size_max = argument
+                    .and_then(|octets| octets.parse().ok())
+                    .filter(|&octets| octets > 0);
             }
         }
         offers
