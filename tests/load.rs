@@ -189,6 +189,57 @@ fn a_rate_is_kept() {
     assert!(before.elapsed() > Duration::from_millis(500));
 }
 
+#[test]
+#[cfg(feature = "tls")]
+fn it_goes_under_tls() {
+    for arguments in [
+        &["-s", "10", "-m", "50"][..],
+        &["-s", "10", "-m", "50", "-d", "--pipeline", "-l", "300k"],
+        &["-s", "50", "-m", "50", "--rate", "100"],
+        &["-s", "10", "-m", "50", "--connect-only"],
+    ] {
+        let mut server = TestServer::start(&[
+            "--discard",
+            "--listen-tls",
+            "127.0.0.1:0",
+            "--tls-self-signed",
+        ]);
+        let secure = [arguments, &["--tls", "--insecure"]].concat();
+        let told = told(server.address(), &secure);
+        assert_eq!(told.number("done"), 50.0, "{}", told.0);
+        let connections = told.number("connections");
+        let alone = arguments.contains(&"--connect-only");
+        let messages = if alone { 0.0 } else { 50.0 };
+        let counted = totals(&mut server, ["messages", "connections", "quit"]);
+        let counted = counted.map(|count| count as f64);
+        assert_eq!(counted, [messages, connections, connections]);
+    }
+}
+
+#[test]
+#[cfg(feature = "tls")]
+fn a_server_that_nobody_vouches_for_gets_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("authority.pem");
+    std::fs::write(&authority, common::tls::certificate_and_key("elsewhere")).unwrap();
+    let server = TestServer::start(&[
+        "--discard",
+        "--listen-tls",
+        "127.0.0.1:0",
+        "--tls-self-signed",
+    ]);
+    let secure = ["-s", "3", "-m", "5", "--tls", "--tls-ca"];
+    let arguments = [&secure[..], &[authority.to_str().unwrap()]].concat();
+    let told = fails(server.address(), &arguments, 69, "certificate");
+    assert_eq!(told.object("failures"), "\"tls\":5");
+
+    // The other way round, a server that knows no TLS.
+    let server = TestServer::start(&["--discard"]);
+    let arguments = ["-m", "5", "--tls", "--insecure"];
+    let told = fails(server.address(), &arguments, 69, "does not speak TLS");
+    assert_eq!(told.object("failures"), "\"tls\":5");
+}
+
 /// A server with one client at a time, which answers a message as late as `delay` of its number says.
 fn late_server(delay: impl Fn(u64) -> Duration + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

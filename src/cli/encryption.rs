@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::value;
 use crate::client::tls::{Encryption, Start, Trust};
@@ -12,13 +12,19 @@ const ENCRYPTION: &str = "encryption";
 
 /// Adds the options to a command that can say EHLO.
 pub(super) fn add_to(command: Command) -> Command {
-    command
-        .arg(flag("tls", "Begin TLS with the first octet, as on port 465"))
-        .arg(
+    add_tls_to(
+        command.arg(
             flag("starttls", "Begin TLS by STARTTLS, or send nothing")
-                .conflicts_with("helo"),
-        )
-        .group(ArgGroup::new(ENCRYPTION).args(["tls", "starttls"]))
+                .conflicts_with("helo")
+                .group(ENCRYPTION),
+        ),
+    )
+}
+
+/// Adds them to a command that knows no STARTTLS.
+pub(super) fn add_tls_to(command: Command) -> Command {
+    command
+        .arg(flag("tls", "Begin TLS with the first octet, as on port 465").group(ENCRYPTION))
         .arg(
             value(
                 "tls-ca",
@@ -34,7 +40,8 @@ pub(super) fn add_to(command: Command) -> Command {
 
 /// What was said.
 pub(super) fn read(matches: &ArgMatches) -> Option<Encryption> {
-    let start = match (matches.get_flag("tls"), matches.get_flag("starttls")) {
+    let starttls = matches.try_get_one("starttls").ok().flatten() == Some(&true);
+    let start = match (matches.get_flag("tls"), starttls) {
         (true, _) => Start::AtOnce,
         (false, true) => Start::ByCommand,
         (false, false) => return None,

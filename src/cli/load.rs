@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+#[cfg(feature = "tls")]
+use super::encryption;
 use super::{mailbox, reverse_path, server_address, value};
 use crate::client::load::hostile::Hostility;
 use crate::client::load::{Extent, LoadOptions};
@@ -18,10 +20,13 @@ const RATE_BESIDE_ATTACK: u32 = 10;
 const ATTACK_TIME: Duration = Duration::from_secs(10);
 
 pub(super) fn command() -> Command {
-    Command::new("load")
+    let command = Command::new("load")
         .about("Put load on a server and tell what it carries")
         .args(amounts())
-        .args(manners())
+        .args(manners());
+    #[cfg(feature = "tls")]
+    let command = encryption::add_tls_to(command);
+    command
 }
 
 /// How much.
@@ -159,6 +164,10 @@ pub(super) fn options(matches: &ArgMatches) -> Result<(LoadOptions, bool), Faile
         connect_only: matches.get_flag("connect-only"),
         rate,
         hostile,
+        #[cfg(feature = "tls")]
+        encryption: encryption::read(matches),
+        #[cfg(not(feature = "tls"))]
+        encryption: None,
         timeout: matches.get_one("timeout").copied().unwrap_or_default(),
     };
     Ok((options, matches.get_flag("json")))

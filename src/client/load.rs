@@ -9,6 +9,8 @@
 //! meanwhile. With a rate it is an open loop: a transaction counts since it was due, even if it could not begin then.
 //! What a stall costs everybody who comes during it is so in the latencies (there is no coordinated omission).
 
+#[cfg(feature = "tls")]
+mod carrier;
 mod connection;
 mod dial;
 mod generator;
@@ -27,13 +29,20 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use super::message;
+#[cfg(feature = "tls")]
+use super::send::SendError;
+#[cfg(feature = "tls")]
+use super::tls;
+use super::tls::Encryption;
 use crate::config;
 use crate::exit::{ExitCode, Failed};
 use crate::server;
-use crate::server::transport::Plain;
+use crate::server::transport::{Plain, Transport};
 use crate::smtp::client::{Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
+#[cfg(feature = "tls")]
+use carrier::Secured;
 use connection::Work;
 use dial::Dialer;
 use generator::{Generator, Manner};
@@ -77,6 +86,8 @@ pub struct LoadOptions {
     pub rate: Option<u32>,
     /// Who is there besides.
     pub hostile: Option<Hostility>,
+    /// Whether it goes under TLS, which begins with the first octet; the peers of an attack do not.
+    pub encryption: Option<Encryption>,
     /// How long a server may be silent.
     pub timeout: Duration,
 }
@@ -86,8 +97,28 @@ pub struct LoadOptions {
 /// # Errors
 /// The options contradict each other, this machine cannot do it, or the server cannot be reached at all.
 pub fn load(options: &LoadOptions) -> Result<Report, Failed> {
-    let here = |error: io::Error| Failed::new(ExitCode::Io, error);
     check_descriptors(options)?;
+    #[cfg(feature = "tls")]
+    if let Some(encryption) = &options.encryption {
+        let no_trust = |error| {
+            let error = SendError::from(error);
+            Failed::new(error.exit_code(), error)
+        };
+        let config = tls::client_config(&encryption.trust).map_err(no_trust)?;
+        let server = &options.server;
+        return run(options, |socket| {
+            Secured::new(socket, &config, server).map_err(io::Error::other)
+        });
+    }
+    run(options, Ok)
+}
+
+/// Does it over connections that are carried by what `carry` makes of their sockets.
+fn run<T: Transport>(
+    options: &LoadOptions,
+    carry: impl Fn(Plain) -> io::Result<T>,
+) -> Result<Report, Failed> {
+    let here = |error: io::Error| Failed::new(ExitCode::Io, error);
     let hello = Hello {
         name: config::client_name(),
         extended: true,
@@ -97,6 +128,7 @@ pub fn load(options: &LoadOptions) -> Result<Report, Failed> {
 
     let start = Instant::now();
     let work = Work {
+        server: &options.server,
         mail: &mail,
         message: &message,
         keep: options.keep,
@@ -116,7 +148,7 @@ pub fn load(options: &LoadOptions) -> Result<Report, Failed> {
             Pace::Lockstep
         },
         timeout: options.timeout,
-        carry: |socket: Plain| socket,
+        carry: Box::new(carry),
     };
     let attack = options
         .hostile

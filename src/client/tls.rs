@@ -151,6 +151,12 @@ impl Tls {
         Ok(())
     }
 
+    /// Whether there is something that a flush would hand to the socket.
+    #[cfg(feature = "load")]
+    pub(super) fn holds_back(&self) -> bool {
+        self.session.wants_write()
+    }
+
     pub(super) fn close(&mut self, socket: &mut (impl Read + Write)) {
         self.session.send_close_notify();
         // A server that does not take it knows that the session is over by its own good-bye.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::schedule::Schedule;
 use super::tally::{Failure, Tally};
+use crate::client::tls;
 use crate::server::channel::{Channel, Fill, Readiness};
 use crate::server::transport::Transport;
 use crate::smtp::client::{ClientSession, Event, Outgoing, ProtocolError, Subject};
@@ -14,6 +15,8 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What all connections work on.
 pub(super) struct Work<'a> {
+    /// Who the server is, as it was asked for.
+    pub(super) server: &'a str,
     pub(super) mail: &'a Outgoing,
     /// The message as it goes over the wire, the same one every time.
     pub(super) message: &'a [u8],
@@ -168,7 +171,10 @@ impl<'a, T: Transport> Connection<'a, T> {
                 return Status::Unreachable(error);
             }
             (Ok(false), _) => (Failure::Lost, "the server closed the connection".to_owned()),
-            (Err(Broken::Socket(error)), _) => (Failure::Lost, error.to_string()),
+            (Err(Broken::Socket(error)), _) => match tls::explain(&error, work.server) {
+                Some(why) => (Failure::Tls, why),
+                None => (Failure::Lost, error.to_string()),
+            },
             (Err(Broken::Protocol(error)), _) => (Failure::Protocol, error.to_string()),
         };
         work.tally.failed(failure, why, now);
@@ -211,6 +217,10 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     fn try_write(&mut self, message: &[u8]) -> io::Result<()> {
+        if self.channel.unsent() > 0 {
+            // TLS has something to say of its own, or what there was no room for.
+            self.channel.write(&[])?;
+        }
         if self.commands_written < self.commands.len() {
             self.commands_written += self
                 .channel
@@ -305,6 +315,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             Phase::Idle | Phase::Leaving => {}
         }
         self.phase = Phase::Leaving;
+        self.channel.take_leave();
     }
 
     /// Goes on to the next transaction, or leaves.
@@ -341,6 +352,9 @@ impl<'a, T: Transport> Connection<'a, T> {
 fn is_from_server(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+        io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::UnexpectedEof
     )
 }

@@ -51,7 +51,7 @@ pub(super) struct Manner<'a, T> {
     /// How long a server may be silent.
     pub(super) timeout: Duration,
     /// What carries the bytes over a socket.
-    pub(super) carry: fn(Plain) -> T,
+    pub(super) carry: Box<dyn Fn(Plain) -> io::Result<T> + 'a>,
 }
 
 /// All connections, and what they need.
@@ -235,13 +235,9 @@ impl<'a, T: Transport> Generator<'a, T> {
         };
         let entry = self.connections.vacant_entry();
         stream.register(self.poll.registry(), Token(entry.key()))?;
+        let transport = (self.manner.carry)(stream)?;
         let session = ClientSession::new(self.manner.hello, self.manner.pace);
-        entry.insert(Connection::new(
-            (self.manner.carry)(stream),
-            session,
-            since,
-            now,
-        ));
+        entry.insert(Connection::new(transport, session, since, now));
         Ok(())
     }
 

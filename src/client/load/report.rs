@@ -81,6 +81,8 @@ impl Report {
         }
         let code = if self.is_refused_for_good() {
             ExitCode::Data
+        } else if self.failures.contains_key(&Failure::Tls) {
+            ExitCode::Unavailable
         } else {
             ExitCode::TryAgain
         };

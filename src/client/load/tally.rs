@@ -28,6 +28,8 @@ pub enum Failure {
     Timeout,
     /// The server does not speak SMTP.
     Protocol,
+    /// The server is not who it should be, or does not speak TLS.
+    Tls,
     /// The server's SIZE is less than the message has.
     TooLarge,
     /// It was due, but did not begin before the end of the run: the rate was more than the sessions could carry.
@@ -42,6 +44,7 @@ impl fmt::Display for Failure {
             Self::Lost => f.write_str("lost"),
             Self::Timeout => f.write_str("timeout"),
             Self::Protocol => f.write_str("protocol"),
+            Self::Tls => f.write_str("tls"),
             Self::TooLarge => f.write_str("too-large"),
             Self::Overdue => f.write_str("overdue"),
         }
