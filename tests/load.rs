@@ -365,6 +365,17 @@ fn refusals_are_counted_by_their_codes_and_end_nothing() {
     assert_eq!(told.number("done"), 8.0);
 }
 
+#[test]
+fn a_good_bye_between_two_messages_is_no_failure() {
+    // Each message is due long after the connection of the one before has timed out.
+    let mut server = TestServer::start(&["--discard", "--idle-timeout", "0.2"]);
+    let told = told(server.address(), &["-d", "--rate", "1", "--seconds", "2.5"]);
+    assert_eq!(told.number("done"), 3.0, "{}", told.0);
+    let counted = totals(&mut server, ["messages", "connections", "timeout"]);
+    assert_eq!(counted[..2], [3, 3]);
+    assert!(counted[2] >= 2, "{counted:?}");
+}
+
 /// A server of which every connection is served by `serve`.
 fn broken_server(serve: impl Fn(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -104,6 +104,11 @@ impl<'a, T: Transport> Connection<'a, T> {
         (self.channel.bytes_in(), self.channel.bytes_out())
     }
 
+    /// Whether it waits for a transaction.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle)
+    }
+
     /// Goes on after an event of the socket. `buffer` is for what is read.
     pub(super) fn on_event(
         &mut self,
@@ -112,7 +117,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         buffer: &mut [u8],
         work: &mut Work<'a>,
     ) -> Status {
-        let was_idle = matches!(self.phase, Phase::Idle);
+        let was_idle = self.is_idle();
         self.channel.note(readiness);
         self.last_event = now;
         let open = self.converse(buffer, work);

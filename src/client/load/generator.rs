@@ -178,19 +178,13 @@ impl<'a, T: Transport> Generator<'a, T> {
         if self.work.schedule.is_over(now) {
             return self.dismiss_idle(now);
         }
-        while let Some(key) = self.idle.pop() {
-            let Some(since) = self.work.schedule.take(now) else {
-                self.idle.push(key);
-                break;
-            };
-            if let Some(connection) = self.connections.get_mut(key) {
-                let status = connection.take_up(since, now, &mut self.work);
-                self.heed(key, status, now)?;
-            }
+        while self.work.schedule.is_due(now)
+            && let Some(key) = self.idle.pop()
+        {
+            self.reuse(key, now)?;
         }
         for _ in 0..CONNECTS_MAX {
-            let is_due = self.work.schedule.next_due().is_some_and(|due| due <= now);
-            if !is_due || !self.may_connect(now) {
+            if !self.work.schedule.is_due(now) || !self.may_connect(now) {
                 break;
             }
             self.connect(now)?;
@@ -214,6 +208,18 @@ impl<'a, T: Transport> Generator<'a, T> {
             1
         };
         self.connections.len() < room && self.connect_after.is_none_or(|after| now >= after)
+    }
+
+    /// Begins the next transaction on a connection that waited for it, unless its server has said good-bye meanwhile.
+    fn reuse(&mut self, key: usize, now: Instant) -> io::Result<()> {
+        let idle = self.connections.get_mut(key).filter(|it| it.is_idle());
+        if let Some(connection) = idle
+            && let Some(since) = self.work.schedule.take(now)
+        {
+            let status = connection.take_up(since, now, &mut self.work);
+            self.heed(key, status, now)?;
+        }
+        Ok(())
     }
 
     /// Begins a connection for the next transaction.
@@ -290,7 +296,8 @@ impl<'a, T: Transport> Generator<'a, T> {
     /// Sends those away that wait for a transaction: there will be none.
     fn dismiss_idle(&mut self, now: Instant) -> io::Result<()> {
         for key in mem::take(&mut self.idle) {
-            if let Some(connection) = self.connections.get_mut(key) {
+            let idle = self.connections.get_mut(key).filter(|it| it.is_idle());
+            if let Some(connection) = idle {
                 let status = connection.leave(now, &mut self.work);
                 self.heed(key, status, now)?;
             }

@@ -56,13 +56,15 @@ impl Schedule {
         (self.begun < self.count && before_end).then_some(due)
     }
 
+    /// Whether a transaction is due.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        !self.is_over(now) && self.next_due().is_some_and(|due| due <= now)
+    }
+
     /// Hands out the next transaction, if it is due: since when it is, which is what its latency counts from. Whoever
     /// sends by the clock has waited since then, whether or not this program could have noticed.
     pub(super) fn take(&mut self, now: Instant) -> Option<Instant> {
-        if self.is_over(now) {
-            return None;
-        }
-        let due = self.next_due().filter(|due| *due <= now)?;
+        let due = self.next_due().filter(|_| self.is_due(now))?;
         self.begun += 1;
         Some(if self.is_by_clock() { due } else { now })
     }
