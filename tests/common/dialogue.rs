@@ -83,7 +83,11 @@ impl Dialogue {
             .collect();
         paths.sort();
         let mut dialogues: Vec<_> = paths.iter().map(|path| Self::read(path)).collect();
-        dialogues.retain(|dialogue| dialogue.users.is_empty() || cfg!(feature = "auth"));
+        let is_for_tls = |option: &String| option.starts_with("--tls");
+        dialogues.retain(|dialogue| {
+            (dialogue.users.is_empty() || cfg!(feature = "auth"))
+                && (cfg!(feature = "tls") || !dialogue.options.iter().any(is_for_tls))
+        });
         assert!(dialogues.len() > 20, "where are the dialogues?");
         dialogues
     }

@@ -101,6 +101,8 @@ pub struct MemoryServer {
     now: Instant,
     /// How many octets of what a client sends in TLS come at once.
     piece: usize,
+    /// Whether a short read has drained the transports of those who connect.
+    short_reads_drain: bool,
 }
 
 impl MemoryServer {
@@ -120,6 +122,7 @@ impl MemoryServer {
             shelf,
             now,
             piece: usize::MAX,
+            short_reads_drain: false,
         };
         server.advance(Duration::ZERO);
         server
@@ -158,14 +161,24 @@ impl MemoryServer {
         self.admit(wire, PeerAddress::Unix)
     }
 
-    fn admit(&mut self, wire: Wire, peer: PeerAddress) -> Client {
+    /// From now on a short read has drained the transport, as it has on Linux.
+    pub fn trust_short_reads(&mut self) {
+        self.short_reads_drain = true;
+    }
+
+    fn admit(&mut self, mut wire: Wire, peer: PeerAddress) -> Client {
+        wire.short_reads_drain = self.short_reads_drain;
         let wire = Rc::new(RefCell::new(wire));
         let key = self.connections.next_key();
         self.connections
             .add(MemoryTransport(Rc::clone(&wire)), self.service, peer);
         self.settle();
-        let tls = RefCell::new(None);
-        Client { key, wire, tls }
+        Client {
+            key,
+            wire,
+            tls: RefCell::default(),
+            opened: RefCell::default(),
+        }
     }
 
     pub fn connect(&mut self) -> Client {
@@ -174,8 +187,13 @@ impl MemoryServer {
 
     /// Sends `bytes`, in TLS if that has begun, and lets the server do all that it can.
     pub fn send(&mut self, client: &Client, bytes: &[u8]) {
-        for piece in client.sealed(bytes).chunks(self.piece) {
+        let sealed = client.sealed(bytes);
+        for piece in sealed.chunks(self.piece) {
             self.send_raw(client, piece);
+        }
+        if sealed.is_empty() {
+            // An event it is all the same.
+            self.send_raw(client, b"");
         }
     }
 
@@ -187,11 +205,19 @@ impl MemoryServer {
 
     /// Lets the client begin TLS; from here on what it sends comes in pieces of so many octets.
     pub fn begin_tls(&mut self, client: &Client, piece: usize) {
-        client.tls.replace(Some(tls::client()));
+        self.begin_tls_as(client, tls::client(), piece);
+    }
+
+    /// The same with this TLS.
+    pub fn begin_tls_as(&mut self, client: &Client, tls: ClientConnection, piece: usize) {
+        client.tls.replace(Some(tls));
         self.piece = piece;
+        let mut rounds = 0;
         while client.is_handshaking() && !client.is_closed() {
             self.send(client, b"");
             client.unseal();
+            rounds += 1;
+            assert!(rounds < 10, "the handshake comes to no end");
         }
         self.send(client, b"");
     }
@@ -255,6 +281,11 @@ impl MemoryServer {
             .reconfigure(Rc::new(config.policy), config.limits);
         self.connections.set_spokesmen(config.xclient_from);
         self.settle();
+    }
+
+    /// Goes on without any certificate.
+    pub fn lose_certificates(&mut self) {
+        self.connections.set_tls(None);
     }
 
     pub fn drain(&mut self) {
@@ -325,21 +356,18 @@ pub struct Client {
     key: usize,
     wire: Rc<RefCell<Wire>>,
     tls: RefCell<Option<ClientConnection>>,
+    /// What was said in TLS and not asked for yet.
+    opened: RefCell<Vec<u8>>,
 }
 
 impl Client {
     /// What the server has said since the last call.
     pub fn received(&self) -> Vec<u8> {
-        if self.tls.borrow().is_some() {
-            self.unseal();
-            let mut text = Vec::new();
-            if let Some(tls) = &mut *self.tls.borrow_mut() {
-                // It ends where there is no more, well or not.
-                let _ = tls.reader().read_to_end(&mut text);
-            }
-            return text;
+        if self.tls.borrow().is_none() {
+            return self.received_raw();
         }
-        self.received_raw()
+        self.unseal();
+        std::mem::take(&mut self.opened.borrow_mut())
     }
 
     /// The same as it came over the wire.
@@ -370,8 +398,23 @@ impl Client {
             while !rest.is_empty() {
                 tls.read_tls(&mut rest).unwrap();
                 tls.process_new_packets().unwrap();
+                // It ends where there is no more, well or not.
+                let _ = tls.reader().read_to_end(&mut self.opened.borrow_mut());
             }
         }
+    }
+
+    /// Does something to its TLS; what is to be sent of that.
+    pub fn with_tls(&self, act: impl FnOnce(&mut ClientConnection)) -> Vec<u8> {
+        if let Some(tls) = &mut *self.tls.borrow_mut() {
+            act(tls);
+        }
+        self.sealed(b"")
+    }
+
+    /// Takes its TLS away from it.
+    pub fn take_tls(&self) -> ClientConnection {
+        self.tls.take().expect("it has begun TLS")
     }
 
     fn is_handshaking(&self) -> bool {
@@ -381,10 +424,7 @@ impl Client {
 
     /// Has the client say in TLS that this was all; what is to be sent for that.
     pub fn sealed_farewell(&self) -> Vec<u8> {
-        if let Some(tls) = &mut *self.tls.borrow_mut() {
-            tls.send_close_notify();
-        }
-        self.sealed(b"")
+        self.with_tls(|tls| tls.send_close_notify())
     }
 
     /// Whether the server has said in TLS that this was all.
@@ -397,6 +437,11 @@ impl Client {
 
     pub fn text(&self) -> String {
         String::from_utf8(self.received()).expect("replies are ASCII")
+    }
+
+    /// How often the server has asked what there is to read.
+    pub fn reads(&self) -> usize {
+        self.wire.borrow().reads
     }
 
     /// In how many writes the server has said what it said since the last call.
@@ -417,7 +462,10 @@ impl Client {
 
 #[derive(Default)]
 struct Wire {
+    short_reads_drain: bool,
     to_server: VecDeque<u8>,
+    /// How often that was asked for.
+    reads: usize,
     /// Whether the client has closed its side.
     closed: bool,
     /// Whether the client has reset the connection.
@@ -449,11 +497,12 @@ pub struct MemoryTransport(Rc<RefCell<Wire>>);
 
 impl Transport for MemoryTransport {
     fn short_read_drains(&self) -> bool {
-        false
+        self.0.borrow().short_reads_drain
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
+        wire.reads += 1;
         if wire.reset {
             return Err(ErrorKind::ConnectionReset.into());
         }
@@ -473,7 +522,7 @@ impl Transport for MemoryTransport {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
-        if wire.broken {
+        if wire.broken || wire.shut {
             return Err(ErrorKind::BrokenPipe.into());
         }
         let count = bytes.len().min(wire.room);
