@@ -131,6 +131,7 @@ fn in_memory() {
     }
 }
 
+#[cfg(feature = "tls")]
 #[test]
 fn in_memory_in_tls() {
     for way in [Way::ByStartTls, Way::FromTheStart] {
@@ -280,6 +281,7 @@ fn over_real_sockets() {
     }
 }
 
+#[cfg(feature = "tls")]
 #[test]
 fn over_real_sockets_in_tls() {
     for way in [Way::ByStartTls, Way::FromTheStart] {
