@@ -210,6 +210,8 @@ impl<T: Transport> Channel<Link<T>> {
     /// The system refuses what TLS needs.
     pub(super) fn begin_tls(&mut self, acceptor: &Acceptor, early: BytesMut) -> io::Result<()> {
         let unsent = std::mem::take(&mut self.output);
+        // The socket may be drained; of what was taken out of it before no event tells.
+        self.ready.readable |= !early.is_empty();
         self.transport.begin_tls(acceptor, early, unsent)
     }
 

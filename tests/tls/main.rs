@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod handshake;
+mod proxied;
 mod starttls;
 
 use common::dialogue::Way;
