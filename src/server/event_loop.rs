@@ -262,10 +262,11 @@ impl Server {
     fn close_doors(&mut self) {
         let listeners = mem::take(&mut self.listeners).into_iter();
         for mut listener in listeners.filter(|listener| !listener.is_inherited()) {
+            let service = listener.service();
             for _ in 0..BACKLOG {
                 match listener.accept(&mut self.reserve) {
                     Accepted::Connection(stream, peer) | Accepted::Surplus(stream, peer) => {
-                        self.turn_away(stream, peer, reply::SHUTTING_DOWN, Reason::Drain);
+                        self.turn_away(stream, service, peer, reply::SHUTTING_DOWN, Reason::Drain);
                         self.reserve.restore();
                     }
                     Accepted::Aborted => {}
@@ -289,10 +290,12 @@ impl Server {
                 self.welcome(stream, service, peer);
             }
             Accepted::Connection(stream, peer) => {
-                self.turn_away(stream, peer, reply::TOO_MANY_CONNECTIONS, Reason::Limit);
+                let reply = reply::TOO_MANY_CONNECTIONS;
+                self.turn_away(stream, service, peer, reply, Reason::Limit);
             }
             Accepted::Surplus(stream, peer) => {
-                self.turn_away(stream, peer, reply::TOO_MANY_CONNECTIONS, Reason::Limit);
+                let reply = reply::TOO_MANY_CONNECTIONS;
+                self.turn_away(stream, service, peer, reply, Reason::Limit);
                 self.reserve.restore();
             }
             Accepted::Aborted => {}
@@ -315,10 +318,20 @@ impl Server {
         }
     }
 
-    /// Tells a client why it is not let in. It goes at once: to wait for it could need what is lacking.
-    fn turn_away(&mut self, mut stream: Plain, peer: PeerAddress, reply: Reply, reason: Reason) {
+    /// Tells a client why it is not let in, unless it could hear that only in TLS. It goes at once: to wait for it could
+    /// need what is lacking.
+    fn turn_away(
+        &mut self,
+        mut stream: Plain,
+        service: Service,
+        peer: PeerAddress,
+        reply: Reply,
+        reason: Reason,
+    ) {
         let mut farewell = BytesMut::new();
-        reply.write(&mut farewell, false);
+        if !service.begins_with_tls() {
+            reply.write(&mut farewell, false);
+        }
         let written = stream.write(&farewell).unwrap_or(0);
         self.connections.turned_away(peer, written, reason);
     }

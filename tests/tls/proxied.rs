@@ -1,8 +1,10 @@
 //! TLS behind a proxy, and limits on connections whose client is known only behind its header.
 
+use std::io::Read;
+
 use super::common::dialogue::Way;
 use super::common::memory::{MemoryServer, ip, origin};
-use super::common::tls;
+use super::common::{TestServer, tls, wait_until};
 use super::{GREETING, hello, server};
 
 const PROXY: &str = "10.1.2.3:40000";
@@ -68,4 +70,26 @@ fn one_too_many_of_an_address_hears_nothing_in_the_clear() {
     let third = server.connect_from(PROXY, &[V1, &hello(&mut tls)].concat());
     server.begin_tls_as(&third, tls, usize::MAX);
     assert_eq!(third.text(), GREETING);
+}
+
+/// What a connection hears before it is closed.
+fn heard(server: &TestServer) -> Vec<u8> {
+    let mut heard = Vec::new();
+    server.connect().read_to_end(&mut heard).unwrap();
+    heard
+}
+
+#[test]
+fn a_handshake_counts_as_a_connection() {
+    let smtps = ["--listen-tls", "127.0.0.1:0", "--tls-self-signed"];
+    for limit in ["--max-connections", "--max-connections-per-ip"] {
+        let server = TestServer::start(&[&smtps[..], &[limit, "1"]].concat());
+        let within = server.connect();
+        assert_eq!(heard(&server), b"", "nothing is said in the clear");
+        drop(within);
+        wait_until("its place", || {
+            server.log().contains("closed=peer") && server.is_resting()
+        });
+        tls::connect(server.address()).expect("220");
+    }
 }
