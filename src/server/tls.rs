@@ -108,8 +108,9 @@ impl Tls {
         Ok((!self.session.is_handshaking()).then(|| self.security()))
     }
 
-    /// Reads text; 0 if the peer has said that it will send no more. A cut without that is an error. After one read
-    /// of the socket that gave no text it was [`ErrorKind::Interrupted`]: records without text must not hold a turn.
+    /// Reads text; 0 if the peer will send no more. Whether it has said so makes no difference: what is not complete
+    /// by then counts for nothing, and what was is answered. After one read of the socket that gave no text it was
+    /// [`ErrorKind::Interrupted`]: records without text must not hold a turn.
     pub(super) fn read<T: Transport>(
         &mut self,
         socket: &mut T,
@@ -128,6 +129,7 @@ impl Tls {
         self.drained &= reader.fill_buf().is_err_and(|error| is_empty(&error));
         match read {
             Err(error) if is_empty(&error) => Err(ErrorKind::Interrupted.into()),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
             read => read,
         }
     }

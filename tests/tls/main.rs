@@ -6,6 +6,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod cuts;
 mod handshake;
 mod proxied;
 mod starttls;
