@@ -179,9 +179,14 @@ impl<T: Transport> Channel<T> {
         self.output = BytesMut::new();
     }
 
-    /// Tells the peer that this was all, if the transport has a word for it.
-    pub fn take_leave(&mut self) {
-        self.transport.take_leave();
+    /// Tells the peer that this was all, if the transport has a word for it, which may be [`unsent`](Self::unsent) at
+    /// first as everything else. To be called when nothing is.
+    ///
+    /// # Errors
+    /// What the socket said, unless it only was not the time.
+    pub fn take_leave(&mut self) -> io::Result<()> {
+        self.transport.take_leave()?;
+        self.write(&[]).map(drop)
     }
 
     /// Tells the peer that nothing more will be written.

@@ -331,7 +331,13 @@ impl<T: Transport> Connection<T> {
 
     /// Ends a turn: writes its replies, moves on to the next stage where that is due, and says what is needed.
     fn settle(&mut self, next: io::Result<Next>, turn: &mut Turn<'_>) -> Next {
-        let sent = next.and_then(|next| self.channel.send(turn.replies).map(|()| next));
+        let sent = next.and_then(|next| {
+            self.channel.send(turn.replies)?;
+            if matches!(self.stage, Stage::Leaving(..)) && self.channel.unsent() == 0 {
+                self.channel.take_leave()?;
+            }
+            Ok(next)
+        });
         let next = sent.unwrap_or_else(|error| {
             turn.replies.clear();
             self.vanish(Closed::BySocket(error), turn);
@@ -370,7 +376,6 @@ impl<T: Transport> Connection<T> {
             Closed::BySession(Farewell::Quit) => !self.channel.is_readable(),
             Closed::BySession(_) | Closed::ByDeadline(_) | Closed::ByProxy => false,
         };
-        self.channel.take_leave();
         if peer_is_done || self.channel.shutdown_write().is_err() {
             self.stage = Stage::Gone(closed);
             return Next::Reap;

@@ -197,10 +197,10 @@ impl Tls {
         Ok(())
     }
 
-    /// Tells the peer that this was all (RFC 8446 §6.1), as far as the socket has room.
-    pub(super) fn take_leave<T: Transport>(&mut self, socket: &mut T) {
+    /// Holds the word for that this was all (RFC 8446 §6.1). It is said once, however often this is called.
+    pub(super) fn take_leave(&mut self) -> io::Result<()> {
         self.session.send_close_notify();
-        let _ = self.seal().and_then(|()| self.flush(socket));
+        self.seal()
     }
 
     fn security(&self) -> Security {

@@ -64,7 +64,7 @@ impl Tls {
         match self.0 {}
     }
 
-    pub(super) fn take_leave<T: Transport>(&mut self, _: &mut T) {
+    pub(super) fn take_leave(&mut self) -> io::Result<()> {
         match self.0 {}
     }
 }

@@ -50,8 +50,13 @@ pub trait Transport {
         Ok(())
     }
 
-    /// Tells the peer that this was all, if the transport has a word for it.
-    fn take_leave(&mut self) {}
+    /// Takes it in that this was all. If it has a word for that, it is [`held`](Self::held).
+    ///
+    /// # Errors
+    /// It cannot be said.
+    fn take_leave(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A socket as it is, in the clear.
@@ -181,9 +186,7 @@ impl<T: Transport> Transport for Link<T> {
         }
     }
 
-    fn take_leave(&mut self) {
-        if let Some(tls) = &mut self.tls {
-            tls.take_leave(&mut self.socket);
-        }
+    fn take_leave(&mut self) -> io::Result<()> {
+        self.tls.as_mut().map_or(Ok(()), |tls| tls.take_leave())
     }
 }
