@@ -33,8 +33,8 @@ use crate::store::{Draft, Outcome, Store, Ticket};
 pub const READ_BYTES_MAX: usize = 32 * 1024;
 /// How many bytes a connection may read in one turn before others have theirs.
 const TURN_BYTES_MAX: usize = 4 * READ_BYTES_MAX;
-/// As how many bytes a read counts at least, for what it costs: one of TLS may give no text at all.
-const READ_COST_BYTES: usize = 1024;
+/// As how many bytes a read counts at least, for what it costs: one of TLS may decrypt so many and give no text at all.
+const READ_COST_BYTES: usize = 16 * 1024;
 /// How long a connection that was told good-bye stays open for the peer to read that.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 

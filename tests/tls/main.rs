@@ -8,6 +8,7 @@
 mod common;
 mod cuts;
 mod endings;
+mod floods;
 mod handshake;
 mod proxied;
 mod starttls;
