@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "tls")]
 
+mod certificates;
 #[path = "../common/mod.rs"]
 mod common;
 mod cuts;
 mod endings;
 mod floods;
 mod handshake;
+mod options;
 mod proxied;
 mod starttls;
 
