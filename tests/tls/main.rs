@@ -7,6 +7,7 @@
 mod certificates;
 #[path = "../common/mod.rs"]
 mod common;
+mod crowd;
 mod cuts;
 mod endings;
 mod floods;

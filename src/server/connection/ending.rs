@@ -51,7 +51,7 @@ impl Closed {
                 ErrorKind::ConnectionReset
                 | ErrorKind::BrokenPipe
                 | ErrorKind::ConnectionAborted
-                // TLS that ends without its good-bye.
+                // Within the handshake of TLS.
                 | ErrorKind::UnexpectedEof => Reason::Peer,
                 _ => Reason::Error,
             },
