@@ -65,7 +65,9 @@ fn sends_from_and_to_addresses_in_utf_8() {
 mod over_tls {
     use super::{bare, with_crlf};
     use crate::message::{RECIPIENT, SENDER};
-    use crate::secured::{Client, Way, distrusts_another_server, sends_over_tls};
+    use crate::secured::{
+        Client, PASSWORD, USER, Way, distrusts_another_server, logs_in_by, sends_over_tls,
+    };
 
     const CURL: Client = Client {
         programs: &["curl"],
@@ -84,12 +86,18 @@ mod over_tls {
                 .args(["--mail-from", SENDER, "--mail-rcpt", RECIPIENT])
                 .arg("--upload-file")
                 .arg(with_crlf(errand.server, &errand.message));
+            if let Some(login) = &errand.login {
+                curl.args(["--user", &format!("{USER}:{}", login.password)])
+                    .args(["--login-options", &format!("AUTH={}", login.mechanism)]);
+            }
             curl
         },
+        password: PASSWORD,
     };
 
     sends_over_tls!(CURL);
     distrusts_another_server!(CURL);
+    logs_in_by!(CURL, logs_in_by_plain: "PLAIN", logs_in_by_login: "LOGIN");
 }
 
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {

@@ -32,9 +32,13 @@ fn sends_what_mutt_composes_with_an_attachment() {
 
 #[cfg(feature = "tls")]
 mod over_tls {
+    use std::fs;
+
     use crate::common::program::program;
     use crate::message::RECIPIENT;
-    use crate::secured::{Client, Way, distrusts_another_server, sends_over_tls};
+    use crate::secured::{
+        Client, PASSWORD, USER, Way, distrusts_another_server, logs_in_by, sends_over_tls,
+    };
 
     const MSMTP: Client = Client {
         programs: &["msmtp"],
@@ -48,14 +52,29 @@ mod over_tls {
                 .args(super::options(errand.server))
                 .args(["--tls=on", &format!("--tls-starttls={starttls}")])
                 .arg(format!("--tls-trust-file={}", errand.authority.display()))
-                .arg(format!("--tls-host-override={}", errand.name))
-                .args(["--", RECIPIENT]);
+                .arg(format!("--tls-host-override={}", errand.name));
+            if let Some(login) = &errand.login {
+                let password = errand.server.folder().join("password");
+                fs::write(&password, login.password).unwrap();
+                msmtp
+                    .arg(format!("--auth={}", login.mechanism.to_lowercase()))
+                    .arg(format!("--user={USER}"))
+                    .arg(format!("--passwordeval=cat {}", password.display()));
+            }
+            msmtp.args(["--", RECIPIENT]);
             msmtp
         },
+        password: PASSWORD,
     };
 
     sends_over_tls!(MSMTP);
     distrusts_another_server!(MSMTP);
+    logs_in_by!(
+        MSMTP,
+        logs_in_by_scram: "SCRAM-SHA-256",
+        logs_in_by_plain: "PLAIN",
+        logs_in_by_login: "LOGIN"
+    );
 }
 
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {

@@ -51,7 +51,9 @@ fn sends_to_an_address_in_utf_8() {
 mod over_tls {
     use crate::common::program::node;
     use crate::message::RECIPIENT;
-    use crate::secured::{Client, Way, distrusts_another_server, sends_over_tls};
+    use crate::secured::{
+        Client, PASSWORD, USER, Way, distrusts_another_server, logs_in_by, sends_over_tls,
+    };
 
     const NODEMAILER: Client = Client {
         programs: super::NODEMAILER.programs,
@@ -64,12 +66,17 @@ mod over_tls {
             node.args([way, errand.server.port(), errand.name])
                 .args([&errand.authority, &errand.message])
                 .arg(RECIPIENT);
+            if let Some(login) = &errand.login {
+                node.args([login.mechanism, USER, login.password]);
+            }
             node
         },
+        password: PASSWORD,
     };
 
     sends_over_tls!(NODEMAILER);
     distrusts_another_server!(NODEMAILER);
+    logs_in_by!(NODEMAILER, logs_in_by_plain: "PLAIN", logs_in_by_login: "LOGIN");
 }
 
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {

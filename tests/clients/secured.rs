@@ -9,6 +9,8 @@ use tempfile::TempDir;
 pub(crate) use crate::common::dialogue::Way;
 use crate::common::program::{installed, run_in_vain, run_with_file};
 use crate::common::tls::Authority;
+#[cfg(feature = "auth")]
+use crate::common::users_file;
 use crate::common::{HOSTNAME, TestServer};
 use crate::message::{DOTS, MULTIPART, RECIPIENT, assert_same_text, file};
 
@@ -18,7 +20,14 @@ pub(crate) struct Client {
     pub(crate) programs: &'static [&'static str],
     /// The command that does an errand. The message is also its input.
     pub(crate) command: fn(&Errand<'_>) -> Command,
+    /// The password of its user. Not every client can send one beyond ASCII.
+    #[cfg_attr(not(feature = "auth"), allow(dead_code))]
+    pub(crate) password: &'static str,
 }
+
+/// The user of a client, who owns [`SENDER`](crate::message::SENDER).
+pub(crate) const USER: &str = "ada";
+pub(crate) const PASSWORD: &str = "Füller & Tinte";
 
 /// What a client is to do: to send a message byte for byte to [`RECIPIENT`].
 pub(crate) struct Errand<'a> {
@@ -30,6 +39,14 @@ pub(crate) struct Errand<'a> {
     pub(crate) name: &'a str,
     /// The file, whose lines end in LF.
     pub(crate) message: PathBuf,
+    /// How it logs in, if it does.
+    pub(crate) login: Option<Login>,
+}
+
+/// How [`USER`] logs in.
+pub(crate) struct Login {
+    pub(crate) mechanism: &'static str,
+    pub(crate) password: &'static str,
 }
 
 /// The tests that each client passes.
@@ -64,6 +81,20 @@ macro_rules! distrusts_another_server {
 }
 pub(crate) use distrusts_another_server;
 
+/// The tests of logging in, each by a mechanism.
+macro_rules! logs_in_by {
+    ($client:expr, $($test:ident: $mechanism:literal),+) => {
+        $(
+            #[cfg(feature = "auth")]
+            #[test]
+            fn $test() {
+                crate::secured::logs_in(&$client, $mechanism);
+            }
+        )+
+    };
+}
+pub(crate) use logs_in_by;
+
 /// A server, and what is to be known to trust it.
 pub(crate) struct Site {
     pub(crate) server: TestServer,
@@ -75,6 +106,27 @@ impl Site {
     /// A server into whose TLS there is this way. It has two certificates: by its address, for those who ask for no
     /// name, and by its name.
     pub(crate) fn start(way: Way) -> Self {
+        let listen = match way {
+            Way::ByStartTls => "--listen",
+            Way::FromTheStart => "--listen-tls",
+        };
+        Self::start_with(way, &[listen, "127.0.0.1:0"])
+    }
+
+    /// The same, in which a user with this password may log in; by STARTTLS it is for submission.
+    #[cfg(feature = "auth")]
+    pub(crate) fn start_for_user(way: Way, password: &str) -> Self {
+        let listen = match way {
+            Way::ByStartTls => "--listen-submission",
+            Way::FromTheStart => "--listen-tls",
+        };
+        let users = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&users, users_file(&[(USER, password)])).unwrap();
+        let path = users.path().to_str().unwrap();
+        Self::start_with(way, &[listen, "127.0.0.1:0", "--users", path])
+    }
+
+    fn start_with(way: Way, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| {
             let path = folder.path().join(name);
@@ -86,11 +138,7 @@ impl Site {
         write("stranger", Authority::new("A stranger").certificate());
         let by_address = write("address", authority.certificate_and_key("127.0.0.1"));
         let by_name = write("name", authority.certificate_and_key(HOSTNAME));
-        let listen = match way {
-            Way::ByStartTls => "--listen",
-            Way::FromTheStart => "--listen-tls",
-        };
-        let mut options = vec![listen, "127.0.0.1:0"];
+        let mut options = options.to_vec();
         for pair in [&by_address, &by_name] {
             options.extend(["--tls-cert", pair, "--tls-key", pair]);
         }
@@ -118,6 +166,7 @@ impl Site {
             authority: self.authority(),
             name: HOSTNAME,
             message: file(message),
+            login: None,
         }
     }
 }
@@ -143,6 +192,43 @@ pub(crate) fn sends(client: &Client, way: Way) {
         site.server.stop();
         let log = site.server.log();
         assert!(!log.contains(" closed=error "), "{log}");
+    }
+}
+
+/// By both ways the client logs in and sends, and does not with a wrong password.
+#[cfg(feature = "auth")]
+pub(crate) fn logs_in(client: &Client, mechanism: &'static str) {
+    if !installed(client.programs) {
+        return;
+    }
+    let password = client.password;
+    for way in [Way::ByStartTls, Way::FromTheStart] {
+        let mut site = Site::start_for_user(way, password);
+        let errand = |password| Errand {
+            login: Some(Login {
+                mechanism,
+                password,
+            }),
+            ..site.errand(MULTIPART)
+        };
+        let wrong = errand("Pencil");
+        run_in_vain(&mut (client.command)(&wrong), &wrong.message);
+        assert!(site.server.new_mail(RECIPIENT).is_empty());
+
+        let right = errand(password);
+        run_with_file(&mut (client.command)(&right), &right.message);
+        assert_same_text(
+            &site.server.message(RECIPIENT),
+            &fs::read(file(MULTIPART)).unwrap(),
+        );
+        let tls = "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)";
+        assert_trace(&site.server.new_mail(RECIPIENT)[0], tls, "ESMTPSA");
+        site.server.stop();
+        let log = site.server.log();
+        for verdict in ["failed", "ok"] {
+            let line = format!(" auth={mechanism} user={USER} {verdict}\n");
+            assert!(log.contains(&line), "{line} is not in {log}");
+        }
     }
 }
 

@@ -72,7 +72,7 @@ fn sends_from_and_to_addresses_in_utf_8() {
 mod over_tls {
     use crate::common::program::python;
     use crate::message::RECIPIENT;
-    use crate::secured::{Client, Way, distrusts_another_server, sends_over_tls};
+    use crate::secured::{Client, USER, Way, distrusts_another_server, logs_in_by, sends_over_tls};
 
     const SMTPLIB: Client = Client {
         programs: super::SMTPLIB.programs,
@@ -86,12 +86,17 @@ mod over_tls {
                 .args([way, errand.server.port(), errand.name])
                 .args([&errand.authority, &errand.message])
                 .arg(RECIPIENT);
+            if let Some(login) = &errand.login {
+                python.args([login.mechanism, USER, login.password]);
+            }
             python
         },
+        password: "pencil",
     };
 
     sends_over_tls!(SMTPLIB);
     distrusts_another_server!(SMTPLIB);
+    logs_in_by!(SMTPLIB, logs_in_by_plain: "PLAIN", logs_in_by_login: "LOGIN");
 }
 
 fn send(server: &TestServer, message: &Path, recipients: &[&str]) -> String {

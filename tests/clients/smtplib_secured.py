@@ -1,4 +1,5 @@
-"""Sends a message over TLS: smtplib_secured.py (starttls | tls) PORT NAME AUTHORITY MESSAGE RECIPIENT
+"""Sends a message over TLS:
+smtplib_secured.py (starttls | tls) PORT NAME AUTHORITY MESSAGE RECIPIENT [MECHANISM USER PASSWORD]
 
 NAME is what the server's certificate must say, AUTHORITY the file of whom is to be trusted.
 """
@@ -7,7 +8,7 @@ import smtplib
 import ssl
 import sys
 
-way, port, name, authority, path, recipient = sys.argv[1:]
+way, port, name, authority, path, recipient, *login = sys.argv[1:]
 with open(path, "rb") as file:
     message = file.read().replace(b"\n", b"\r\n")
 
@@ -21,4 +22,8 @@ with client:
     client.connect("127.0.0.1", int(port))
     if way == "starttls":
         client.starttls(context=context)
+    if login:
+        mechanism, client.user, client.password = login
+        client.ehlo()
+        client.auth(mechanism, getattr(client, "auth_" + mechanism.lower()))
     client.sendmail("ada@example.org", recipient, message)

@@ -32,7 +32,7 @@ fn composes_a_message_with_an_attachment() {
 mod over_tls {
     use super::{at, swaks, with_dot};
     use crate::message::RECIPIENT;
-    use crate::secured::{Client, Way, sends_over_tls};
+    use crate::secured::{Client, PASSWORD, USER, Way, logs_in_by, sends_over_tls};
 
     /// It does not compare names.
     const SWAKS: Client = Client {
@@ -49,11 +49,18 @@ mod over_tls {
                 .arg(&errand.authority)
                 .arg("--data")
                 .arg(at(&with_dot(errand.server, &errand.message)));
+            if let Some(login) = &errand.login {
+                swaks
+                    .args(["--auth", login.mechanism, "--auth-user", USER])
+                    .args(["--auth-password", login.password]);
+            }
             swaks
         },
+        password: PASSWORD,
     };
 
     sends_over_tls!(SWAKS);
+    logs_in_by!(SWAKS, logs_in_by_plain: "PLAIN", logs_in_by_login: "LOGIN");
 }
 
 /// swaks says for which client it speaks: it looks for what EHLO offers, and awaits another greeting.
