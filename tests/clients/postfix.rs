@@ -244,10 +244,17 @@ mod over_tls {
     use crate::common::HOSTNAME;
     use crate::common::program::installed;
     use crate::message::{MULTIPART, RECIPIENT, assert_same_text, file};
+    #[cfg(feature = "auth")]
+    use crate::secured::USER;
     use crate::secured::{Site, Way, assert_trace};
 
     /// A Postfix that relays to the server if it has this name, and to no other.
     fn start(site: &Site, name: &str) -> Option<Postfix> {
+        start_with(site, name, "")
+    }
+
+    /// The same with more lines of `main.cf`.
+    fn start_with(site: &Site, name: &str, settings: &str) -> Option<Postfix> {
         let wrapped = match site.way {
             Way::ByStartTls => "no",
             Way::FromTheStart => "yes",
@@ -258,7 +265,8 @@ mod over_tls {
              smtp_tls_CAfile = {}\n\
              smtp_tls_servername = {name}\n\
              smtp_tls_secure_cert_match = {name}\n\
-             smtp_tls_loglevel = 1\n",
+             smtp_tls_loglevel = 1\n\
+             {settings}",
             site.authority().display()
         );
         let transport = format!("smtp:[127.0.0.1]:{}", site.server.port());
@@ -269,18 +277,21 @@ mod over_tls {
         if !installed(&["postfix", "sendmail"]) {
             return;
         }
-        let mut site = Site::start(way);
-        let Some(postfix) = start(&site, HOSTNAME) else {
-            return;
-        };
+        let site = Site::start(way);
+        if let Some(postfix) = start(&site, HOSTNAME) {
+            delivers(&postfix, site, "ESMTPS");
+        }
+    }
+
+    /// Relays a message, which comes by this protocol.
+    fn delivers(postfix: &Postfix, mut site: Site, protocol: &str) {
         postfix.submit(&file(MULTIPART), &[RECIPIENT]);
         postfix.await_log(&[&format!("to=<{RECIPIENT}>"), "status=sent (250 2.0.0 Ok: "]);
         let tls = "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)";
         postfix.await_log(&["Verified TLS connection established to 127.0.0.1", tls]);
         let stored = site.server.message(RECIPIENT);
         assert_same_text(without_relay(&stored), &fs::read(file(MULTIPART)).unwrap());
-        assert_trace(&site.server.new_mail(RECIPIENT)[0], tls, "ESMTPS");
-        drop(postfix);
+        assert_trace(&site.server.new_mail(RECIPIENT)[0], tls, protocol);
         site.server.stop();
     }
 
@@ -292,6 +303,36 @@ mod over_tls {
     #[test]
     fn relays_in_tls_from_the_first_octet() {
         relays(Way::FromTheStart);
+    }
+
+    /// By the SASL library of Cyrus.
+    #[cfg(feature = "auth")]
+    fn logs_in(mechanism: &str) {
+        if !installed(&["postfix", "sendmail", "libscram.so"]) {
+            return;
+        }
+        let site = Site::start_for_user(Way::ByStartTls, "pencil");
+        let settings = format!(
+            "smtp_sasl_auth_enable = yes\n\
+             smtp_sasl_password_maps = static:{USER}:pencil\n\
+             smtp_sasl_tls_security_options = noanonymous\n\
+             smtp_sasl_mechanism_filter = {mechanism}\n"
+        );
+        if let Some(postfix) = start_with(&site, HOSTNAME, &settings) {
+            delivers(&postfix, site, "ESMTPSA");
+        }
+    }
+
+    #[cfg(feature = "auth")]
+    #[test]
+    fn logs_in_by_scram() {
+        logs_in("SCRAM-SHA-256");
+    }
+
+    #[cfg(feature = "auth")]
+    #[test]
+    fn logs_in_by_plain() {
+        logs_in("PLAIN");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(crate) fn installed(programs: &[&str]) -> bool {
     let there = |program: &str| match program {
         "nodemailer" => nodemailer_path().is_some(),
         "Net::SSLeay" => has_perl_module(program),
+        "libscram.so" => has_sasl_module(program),
         program => on_path(program),
     };
     let Some(missing) = programs.iter().find(|program| !there(program)) else {
@@ -36,6 +37,14 @@ fn has_perl_module(name: &str) -> bool {
     perl.args([&format!("-M{name}"), "-e1"])
         .stderr(Stdio::null());
     perl.status().is_ok_and(|status| status.success())
+}
+
+/// Whether a module of Cyrus SASL is there, wherever the system keeps them.
+fn has_sasl_module(name: &str) -> bool {
+    let within = |folder: &Path| folder.join("sasl2").join(name).is_file();
+    let libraries = Path::new("/usr/lib");
+    let mut folders = libraries.read_dir().into_iter().flatten().flatten();
+    within(libraries) || folders.any(|folder| within(&folder.path()))
 }
 
 /// The `NODE_PATH` by which node finds nodemailer: the one that is set, or where `npm install -g` puts modules.
