@@ -9,6 +9,8 @@ mod common;
 mod message;
 
 mod curl;
+#[cfg(all(feature = "auth", feature = "tls"))]
+mod gsasl;
 mod hand;
 mod lmtp;
 mod msmtp;
