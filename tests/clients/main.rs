@@ -12,6 +12,8 @@ mod curl;
 #[cfg(all(feature = "auth", feature = "tls"))]
 mod gsasl;
 mod hand;
+#[cfg(feature = "tls")]
+mod injection;
 mod lmtp;
 mod msmtp;
 mod nodemailer;
