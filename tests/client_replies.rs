@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use mailoop::smtp::client::{
-    ClientSession, Event, Pace, ProtocolError, REPLY_LINE_BYTES_MAX, REPLY_LINES_MAX,
+    ClientSession, Event, Fault, Pace, ProtocolError, REPLY_LINE_BYTES_MAX, REPLY_LINES_MAX,
 };
 
 /// What a fresh session makes of `input`, cut into two at `cut`.
@@ -49,7 +49,7 @@ fn a_reply_keeps_its_lines() {
     let mut input = &b"554-5.7.1 No\x1b[2J\r\n554-\r\n554 service\r\n221 Bye\r\n"[..];
     assert_eq!(
         session.next(&mut input, &mut Vec::new()),
-        Ok(Event::Refused)
+        Ok(Event::Unacceptable(Fault::Refused))
     );
     let lines: Vec<&[u8]> = session.reply().lines().collect();
     assert_eq!(

@@ -16,8 +16,15 @@ use mailoop::config::sources::Sources;
 use mailoop::exit::{ExitCode, Failed};
 use mailoop::options::{Kind, OPTIONS, Scope, ServeOption};
 
-/// What these flags, variables and configuration file amount to.
+/// What these flags, variables and configuration file say, of what a server can be made.
 fn settle(flags: &[&str], variables: &[(&str, &str)], text: &str) -> Result<Settings, Failed> {
+    let settings = heard(flags, variables, text)?;
+    Config::new(&settings)?;
+    Ok(settings)
+}
+
+/// What these flags, variables and configuration file say, whether a server can be made of it or not.
+fn heard(flags: &[&str], variables: &[(&str, &str)], text: &str) -> Result<Settings, Failed> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailoop.toml");
     fs::write(&path, text).unwrap();
@@ -29,9 +36,7 @@ fn settle(flags: &[&str], variables: &[(&str, &str)], text: &str) -> Result<Sett
     let variables = variables
         .iter()
         .map(|(name, value)| (name.into(), value.into()));
-    let settings = Sources::new(flags, variables)?.settings()?;
-    Config::new(&settings)?;
-    Ok(settings)
+    Sources::new(flags, variables)?.settings()
 }
 
 fn texts(settings: &Settings, name: &str) -> Vec<String> {
@@ -55,7 +60,7 @@ fn refused(result: Result<Settings, Failed>, code: ExitCode, message: &str) {
 /// A value for an option that is not its default.
 fn sample(option: &ServeOption) -> &'static str {
     match option.name {
-        "listen" => "[::1]:25",
+        "listen" | "listen-tls" => "[::1]:25",
         "listen-lmtp" => "[::1]:24",
         "hostname" | "domain" => "a.example",
         "end-of-data" => "bye",
@@ -92,7 +97,7 @@ fn every_option_is_heard_from_each_place_and_the_nearest_place_counts() {
             (&[], &variables, &line, &variable),
             (&[], &[], &line, "mailoop.toml:1"),
         ] {
-            let settings = settle(flags, variables, file).unwrap();
+            let settings = heard(flags, variables, file).unwrap();
             assert_eq!(texts(&settings, name), [value], "{name}");
             let shown = settings.to_string();
             let line = shown.lines().find(|shown| shown.starts_with(&line));
@@ -270,7 +275,10 @@ fn a_mistake_in_a_file_is_told_with_its_line_its_key_and_what_would_be_right() {
             "[aliass]\nx = 'y'",
             ":1: aliass: there is no such option in a file; did you mean aliases?",
         ),
-        ("tls-cert = ['x']", ":1: tls-cert: there is no such option"),
+        (
+            "tls-certs = ['x']",
+            ":1: tls-certs: there is no such option",
+        ),
         (
             "'a\\nb' = 1\n\"c\\nd\" = 1",
             ":1: a\\nb: there is no such option",
@@ -341,9 +349,9 @@ fn a_mistake_in_the_environment_or_in_a_flag_is_told_by_its_name() {
             "MAILOOP_MAX_ERROR: there is no such option; did you mean MAILOOP_MAX_ERRORS?",
         ),
         (
-            "MAILOOP_TLS_CERT",
+            "MAILOOP_TLS_SECRET",
             "x",
-            "MAILOOP_TLS_CERT: there is no such option",
+            "MAILOOP_TLS_SECRET: there is no such option",
         ),
         ("MAILOOP_", "x", "MAILOOP_: there is no such option"),
     ] {

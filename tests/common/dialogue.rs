@@ -204,6 +204,12 @@ impl Dialogue {
             let (_, rest) = greeting.split_once('\n').unwrap();
             *greeting = rest.to_owned();
         }
+        // There a login may also be bound to it.
+        for step in &mut self.steps {
+            if let Step::Server(replies) = step {
+                *replies = replies.replace("AUTH SCRAM", "AUTH SCRAM-SHA-256-PLUS SCRAM");
+            }
+        }
         self.name = format!("{} in TLS, {way:?}", self.name);
         Some(self)
     }

@@ -59,8 +59,9 @@ impl Transport for Secured {
         self.0.flush()
     }
 
-    fn take_leave(&mut self) {
+    fn take_leave(&mut self) -> io::Result<()> {
         self.0.close();
+        Ok(())
     }
 }
 

@@ -320,7 +320,8 @@ impl<'a, T: Transport> Connection<'a, T> {
             Phase::Idle | Phase::Leaving => {}
         }
         self.phase = Phase::Leaving;
-        self.channel.take_leave();
+        // A good-bye that cannot be said changes nothing any more.
+        let _ = self.channel.take_leave();
     }
 
     /// Goes on to the next transaction, or leaves.
