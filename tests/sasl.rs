@@ -40,6 +40,13 @@ fn tls() -> Rc<Security> {
     })
 }
 
+/// TLS as it was, which clients bind to by `tls-unique`, or not at all.
+fn tls_1_2() -> Rc<Security> {
+    let mut security = (*tls()).clone();
+    security.bindings.exporter = None;
+    Rc::new(security)
+}
+
 /// A login, and those it goes by.
 struct Login {
     exchange: Exchange,
@@ -138,6 +145,7 @@ fn scram_lets_in_who_knows_the_password_and_shows_that_the_server_does() {
         (plain, None, "y,,", &[]),
         (plain, None, "n,a=ada,", &[]),
         (plain, Some(tls()), "n,,", &[]),
+        (plain, Some(tls_1_2()), "y,,", &[]),
         (
             Mechanism::ScramPlus,
             Some(tls()),
@@ -226,13 +234,7 @@ fn scram_refuses_whoever_changes_a_message() {
 #[test]
 fn a_binding_goes_with_its_mechanism() {
     let plus = Mechanism::ScramPlus;
-    let bare = Rc::new(Security {
-        bindings: ChannelBindings {
-            exporter: None,
-            ..tls().bindings.clone()
-        },
-        ..(*tls()).clone()
-    });
+    let bare = tls_1_2();
     for (mechanism, security, header) in [
         // RFC 5802 §6: the client thinks that PLUS was not offered, so somebody has taken it out.
         (Mechanism::Scram, Some(tls()), "y,,"),
@@ -242,7 +244,7 @@ fn a_binding_goes_with_its_mechanism() {
         (plus, Some(tls()), "y,,"),
         (plus, Some(tls()), "p=tls-unique,,"),
         (plus, Some(tls()), "p=TLS-EXPORTER,,"),
-        (plus, Some(bare), "p=tls-exporter,,"),
+        (plus, Some(Rc::clone(&bare)), "p=tls-exporter,,"),
         (plus, None, "p=tls-exporter,,"),
     ] {
         let client = Client::new(header, b"");
@@ -251,6 +253,7 @@ fn a_binding_goes_with_its_mechanism() {
     }
     let offered = |security: Option<&Security>| Mechanism::offered(security).next();
     assert_eq!(offered(Some(&tls())), Some(plus));
+    assert_eq!(offered(Some(&bare)), Some(Mechanism::Scram));
     assert_eq!(offered(None), Some(Mechanism::Scram));
 }
 

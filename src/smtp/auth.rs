@@ -33,7 +33,7 @@ impl Mechanism {
 
     /// Those that are offered to a client that is protected by `security`.
     pub fn offered(security: Option<&Security>) -> impl Iterator<Item = Self> + use<> {
-        let bindable = security.is_some_and(|security| security.bindings.are_there());
+        let bindable = security.is_some_and(|security| security.bindings.are_usable());
         let all = Self::ALL.into_iter();
         all.filter(move |mechanism| bindable || *mechanism != Self::ScramPlus)
     }

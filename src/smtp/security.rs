@@ -31,9 +31,10 @@ pub struct ChannelBindings {
 }
 
 impl ChannelBindings {
-    /// Whether there are any.
+    /// Whether a client can be expected to bind to them. Before TLS 1.3 clients have `tls-unique` (RFC 9266 §3), which
+    /// rustls does not tell: offered PLUS there, they would choose it and fail.
     #[must_use]
-    pub fn are_there(&self) -> bool {
-        self.exporter.is_some() || self.end_point.is_some()
+    pub fn are_usable(&self) -> bool {
+        self.exporter.is_some()
     }
 }

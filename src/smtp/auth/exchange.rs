@@ -228,7 +228,7 @@ impl Exchange {
             (Mechanism::Scram, Binding::Unknown) => Some(&[]),
             // If PLUS was offered, somebody in between has taken it out.
             (Mechanism::Scram, Binding::NotOffered)
-                if !bindings.is_some_and(ChannelBindings::are_there) =>
+                if !bindings.is_some_and(ChannelBindings::are_usable) =>
             {
                 Some(&[])
             }
