@@ -32,6 +32,16 @@ HEADERS = {
     "v2-local": b"\x0d" + V2 + b"\x20\0\0\0",
     "network": b"\0fd00::/8",
 }
+# Nor are messages of SCRAM. The octet in front says by which mechanism they are sent.
+LOGINS = {
+    "plus-exporter": b"\0p=tls-exporter,,n=ada,r=x\nc=cD10bHMtZXhwb3J0ZXIsLA==,r=x,p=" + b"A" * 43 + b"=\n",
+    "plus-end-point": b"\0p=tls-server-end-point,a=ada,n=a=2Cb=3D,r=x,x=y\n",
+    "scram": b"\1n,,n=ada,r=x\nc=biws,r=x,x=y,p=" + b"A" * 43 + b"=\n\n",
+    "scram-extended": b"\1n,,m=x,n=ada,r=x\n",
+    "plain": b"\2\0ada\0pencil\n",
+    "plain-authzid": b"\2ada\0ada\0pencil\n",
+    "login": b"\3ada\npencil\n",
+}
 
 
 def said(dialogue):
@@ -61,6 +71,7 @@ def said(dialogue):
 def main():
     shutil.rmtree(HERE / "seeds", ignore_errors=True)
     seeds = {("proxy", name): header for name, header in HEADERS.items()}
+    seeds |= {("login", name): login for name, login in LOGINS.items()}
     for dialogue in sorted((HERE / "../dialogues").glob("*.txt")):
         octets, policy = said(dialogue)
         name, mode = dialogue.stem, min(policy % 4, 2)
