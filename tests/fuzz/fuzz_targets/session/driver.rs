@@ -7,7 +7,7 @@ use mailoop::smtp::data::EndText;
 use mailoop::smtp::directory::{Directory, EXPANSION_MAX, Tables};
 use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
 use mailoop::smtp::event::{Event, Farewell, Phase};
-use mailoop::smtp::line::{BareNewline, COMMAND_LINE_BYTES_MAX, MAIL_PARAMETERS_BYTES_MAX};
+use mailoop::smtp::line::{AUTH_LINE_BYTES_MAX, BareNewline};
 use mailoop::smtp::policy::Policy;
 use mailoop::smtp::reply;
 use mailoop::smtp::senders::Senders;
@@ -251,7 +251,8 @@ impl<'a> Driver<'a> {
         match self.session.phase() {
             // Within a message this may be the command for its next chunk.
             Phase::Idle | Phase::Command | Phase::Message => {
-                assert!(left.len() <= COMMAND_LINE_BYTES_MAX + MAIL_PARAMETERS_BYTES_MAX);
+                // Behind a login by XCLIENT the lines of AUTH may be as long as they are.
+                assert!(left.len() <= AUTH_LINE_BYTES_MAX);
             }
             Phase::Login | Phase::Commit | Phase::Closing => panic!("no input helps here"),
         }
