@@ -32,8 +32,8 @@ use crate::store::maildir;
 pub enum Request {
     /// Receive mail, by these flags.
     Serve(Settings),
-    /// Send one message, read from the file or from standard input.
-    Send(Box<SendOptions>, Option<PathBuf>),
+    /// Send one message, read from the file or from standard input, as the user of this name, if any is to log in.
+    Send(Box<SendOptions>, Option<PathBuf>, Option<String>),
     /// Put load on a server; whether the result is to be JSON.
     #[cfg(feature = "load")]
     Load(Box<LoadOptions>, bool),
@@ -60,7 +60,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
         Some(("serve", matches)) => Ok(Request::Serve(serve(matches))),
         Some(("send", matches)) => {
             let message = matches.get_one::<PathBuf>("FILE").cloned();
-            Ok(Request::Send(Box::new(send(matches)), message))
+            Ok(Request::Send(
+                Box::new(send(matches)),
+                message,
+                user(matches),
+            ))
         }
         #[cfg(feature = "load")]
         Some(("load", matches)) => {
@@ -218,6 +222,15 @@ fn send_command() -> Command {
         );
     #[cfg(feature = "tls")]
     let command = encryption::add_to(command);
+    #[cfg(feature = "auth")]
+    let command = command.arg(
+        value(
+            "auth",
+            "USER",
+            "Log in; the password is MAILOOP_PASSWORD of the environment, or asked for",
+        )
+        .conflicts_with("helo"),
+    );
     command
 }
 
@@ -279,6 +292,15 @@ fn send(matches: &ArgMatches) -> SendOptions {
         timeout: matches.get_one("timeout").copied().unwrap_or_default(),
         verbose: matches.get_flag("verbose"),
     }
+}
+
+/// As whom to log in.
+fn user(matches: &ArgMatches) -> Option<String> {
+    matches
+        .try_get_one::<String>("auth")
+        .ok()
+        .flatten()
+        .cloned()
 }
 
 fn mailbox(text: &str) -> Result<Mailbox, String> {

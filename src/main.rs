@@ -10,6 +10,7 @@ use std::{env, fs};
 use mailoop::cli::{self, Request};
 #[cfg(feature = "load")]
 use mailoop::client::load::{LoadOptions, load};
+use mailoop::client::login::credentials;
 use mailoop::client::send::{SendOptions, send};
 use mailoop::client::tls::Encryption;
 use mailoop::confine::{Needs, confine};
@@ -20,7 +21,9 @@ use mailoop::store::maildir;
 fn main() -> ProcessExitCode {
     let done = cli::parse(env::args_os()).and_then(|request| match request {
         Request::Serve(flags) => serve(flags),
-        Request::Send(options, file) => send_message(*options, file.as_deref()),
+        Request::Send(options, file, user) => {
+            send_message(*options, file.as_deref(), user.as_deref())
+        }
         #[cfg(feature = "load")]
         Request::Load(options, json) => put_load(&options, json),
         #[cfg(feature = "auth")]
@@ -51,7 +54,21 @@ fn store_process(mailboxes_max: usize, group_max: usize) -> Result<(), Failed> {
 }
 
 /// `mailoop send`.
-fn send_message(mut options: SendOptions, file: Option<&Path>) -> Result<(), Failed> {
+fn send_message(
+    mut options: SendOptions,
+    file: Option<&Path>,
+    user: Option<&str>,
+) -> Result<(), Failed> {
+    if options
+        .encryption
+        .as_ref()
+        .is_some_and(Encryption::trusts_anybody)
+    {
+        let warning =
+            "nobody checks who the server is (--insecure): it may be anybody who reads along";
+        let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
+    }
+    options.login = user.map(credentials).transpose()?;
     options.message = match file {
         Some(path) => fs::read(path).map_err(|error| {
             Failed::new(
@@ -70,15 +87,6 @@ fn send_message(mut options: SendOptions, file: Option<&Path>) -> Result<(), Fai
             message
         }
     };
-    if options
-        .encryption
-        .as_ref()
-        .is_some_and(Encryption::trusts_anybody)
-    {
-        let warning =
-            "nobody checks who the server is (--insecure): it may be anybody who reads along";
-        let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
-    }
     send(&options, &mut io::stdout().lock()).map_err(|error| Failed::new(error.exit_code(), error))
 }
 

@@ -478,3 +478,58 @@ fn a_refusal_amid_a_large_message_is_heard() {
     );
     heard.join().unwrap();
 }
+
+/// What a client binds its login to: its name of that, and the octets.
+#[cfg(feature = "auth")]
+fn bound(peer: &mut Secured) -> (String, Vec<u8>) {
+    use mailoop::smtp::auth::text::{from_base64, to_base64};
+    let decoded = |line: &String| from_base64(line.rsplit(' ').next().unwrap().as_bytes()).unwrap();
+
+    peer.converse(&["220 Hi", "250-Hello\r\n250 AUTH SCRAM-SHA-256-PLUS"]);
+    let first = String::from_utf8(decoded(peer.heard.last().unwrap())).unwrap();
+    let (flag, bare) = first.split_once(",,").unwrap();
+    let (_, nonce) = bare.split_once(",r=").unwrap();
+    let challenge = to_base64(format!("r={nonce}x,s=c2FsdA==,i=4096").as_bytes());
+    peer.converse(&[&format!("334 {challenge}")]);
+    let last = String::from_utf8(decoded(peer.heard.last().unwrap())).unwrap();
+    let binding = last.strip_prefix("c=").unwrap().split(',').next().unwrap();
+    let binding = from_base64(binding.as_bytes()).unwrap();
+    peer.converse(&["535 No", "221 Bye"]);
+    let octets = binding.strip_prefix(format!("{flag},,").as_bytes());
+    (flag.to_owned(), octets.unwrap().to_owned())
+}
+
+#[cfg(feature = "auth")]
+#[test]
+fn a_login_is_bound_to_the_session_or_to_the_certificate() {
+    use mailoop::smtp::auth::scram::sha256;
+    use mailoop::smtp::client::Credentials;
+
+    let identity = Identity::new(|_| {});
+    for version in rustls::ALL_VERSIONS {
+        let certificate = identity.certificate.clone();
+        let check = move |peer: &mut Secured| {
+            let bound = bound(peer);
+            let session = &peer.stream.get_ref().conn;
+            let expected = if session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
+                let label = b"EXPORTER-Channel-Binding";
+                let exported = session.export_keying_material([0; 32], label, Some(b""));
+                ("p=tls-exporter", exported.unwrap())
+            } else {
+                ("p=tls-server-end-point", sha256(&certificate))
+            };
+            assert_eq!(
+                (bound.0.as_str(), bound.1),
+                (expected.0, expected.1.to_vec())
+            );
+        };
+        let (server, heard) = identity.serves_by(version, |_| {}, check);
+        let options = SendOptions {
+            login: Credentials::new("ada", "pencil"),
+            ..at_once(&server, Trust::Authorities(identity.file()))
+        };
+        let (code, error, _) = sent(&options);
+        assert!(code == 65 && error.contains("535 No"), "{code} {error}");
+        heard.join().unwrap();
+    }
+}

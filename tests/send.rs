@@ -11,20 +11,22 @@ use common::TestServer;
 use common::dialogue::matches;
 
 fn send(server: &TestServer, arguments: &[&str], message: &str) -> Output {
+    send_as("", server.address(), arguments, message)
+}
+
+/// Sends with this password to the server at `address`.
+fn send_as(password: &str, address: &str, arguments: &[&str], message: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mailoop"))
-        .args(["send", "--server", server.address()])
+        .args(["send", "--server", address])
         .args(arguments)
+        .env("MAILOOP_PASSWORD", password)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(message.as_bytes())
-        .unwrap();
+    // It may have found something wrong before it reads this.
+    let _ = child.stdin.take().unwrap().write_all(message.as_bytes());
     child.wait_with_output().unwrap()
 }
 
@@ -208,4 +210,130 @@ fn it_ends_with_what_the_server_said() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(69));
+}
+
+/// A server at `localhost` with a certificate that its file vouches for, and with Ada, whose password is `pencil`.
+#[cfg(all(feature = "tls", feature = "auth"))]
+struct Secured {
+    server: TestServer,
+    certificate: String,
+    _folder: tempfile::TempDir,
+}
+
+#[cfg(all(feature = "tls", feature = "auth"))]
+impl Secured {
+    fn start(listen: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let certificate = write("pem", common::tls::certificate_and_key("localhost"));
+        let users = write("users", common::users_file(&[("ada", "pencil")]));
+        let shown = ["--tls-cert", &certificate, "--tls-key", &certificate];
+        let known = ["--users", &users, listen, "127.0.0.1:0"];
+        Self {
+            server: TestServer::start(&[shown, known].concat()),
+            certificate,
+            _folder: folder,
+        }
+    }
+
+    fn send(&self, password: &str, arguments: &[&str]) -> Output {
+        let envelope = ["--from", "ada@example.com", "--to", "b@example.org"];
+        let address = format!("localhost:{}", self.server.port());
+        let arguments = [&envelope, arguments].concat();
+        send_as(password, &address, &arguments, "Subject: x\n\nbody\n")
+    }
+}
+
+#[cfg(all(feature = "tls", feature = "auth"))]
+#[test]
+fn it_logs_in_under_tls() {
+    for (listen, begin, login) in [
+        (
+            "--listen",
+            "--starttls",
+            "\nS: 220 2.0.0 Ready to start TLS\nC: EHLO ",
+        ),
+        ("--listen-tls", "--tls", "S: 220 "),
+    ] {
+        let secured = Secured::start(listen);
+        let trust = ["--tls-ca", &secured.certificate];
+        let output = secured.send(
+            "pencil",
+            &[&[begin, "-v", "--auth", "ada"], &trust[..]].concat(),
+        );
+        let dialogue = stdout(&output);
+        let shown =
+            "\nC: AUTH SCRAM-SHA-256-PLUS ***\nS: 334 ***\nC: ***\nS: 334 ***\nC:\nS: 235 2.7.0 ";
+        assert!(
+            dialogue.contains(login) && dialogue.contains(shown),
+            "{dialogue}"
+        );
+        let mail = std::fs::read_to_string(&secured.server.new_mail("b@example.org")[0]).unwrap();
+        assert!(mail.contains(" with ESMTPSA "), "{mail}");
+
+        let output = secured.send("Pencil", &[&[begin, "--auth", "ada"], &trust[..]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(65), "{said}");
+        assert!(
+            said.contains("refused the login of ada: 535 5.7.8 "),
+            "{said}"
+        );
+
+        // Nobody on this machine vouches for it, and who does not ask gets a warning.
+        let output = secured.send("pencil", &[begin, "--auth", "ada"]);
+        assert_eq!(output.status.code(), Some(69), "{output:?}");
+        let output = secured.send("pencil", &[begin, "--auth", "ada", "--insecure"]);
+        stdout(&output);
+        let warning = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            warning.starts_with("mailoop: warning: ") && warning.lines().count() == 1,
+            "{warning}"
+        );
+        assert_eq!(secured.server.new_mail("b@example.org").len(), 2);
+    }
+}
+
+#[test]
+fn options_that_do_not_go_together_are_a_usage_error() {
+    for (arguments, feature, word) in [
+        (
+            &["--tls", "--starttls"][..],
+            cfg!(feature = "tls"),
+            "--starttls",
+        ),
+        (
+            &["--starttls", "--helo", "x"],
+            cfg!(feature = "tls"),
+            "--helo",
+        ),
+        (&["--insecure"], cfg!(feature = "tls"), "--tls"),
+        (&["--tls-ca", "x"], cfg!(feature = "tls"), "--tls"),
+        (
+            &["--tls", "--tls-ca", "x", "--insecure"],
+            cfg!(feature = "tls"),
+            "--insecure",
+        ),
+        (
+            &["--auth", "ada", "--helo", "x"],
+            cfg!(feature = "auth"),
+            "--helo",
+        ),
+        (
+            &["--auth", "ada"],
+            cfg!(feature = "auth"),
+            "neither of them empty",
+        ),
+    ] {
+        let envelope = ["--from", "a@b", "--to", "c@d"];
+        let arguments = [&envelope, arguments].concat();
+        let output = send_as("", "127.0.0.1:1", &arguments, "");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{said}");
+        let word = if feature { word } else { "unexpected argument" };
+        assert!(said.lines().count() == 1 && said.contains(word), "{said}");
+    }
 }
