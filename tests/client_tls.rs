@@ -292,7 +292,7 @@ fn a_server_may_be_listed_itself() {
         let server = server.replace("localhost", "127.0.0.1");
         let (code, error, _) = sent(&at_once(&server, trust));
         assert!(
-            code == 69 && error.contains("is not for 127.0.0.1"),
+            code == 69 && error.contains("is not for 127.0.0.1, but for localhost"),
             "{code} {error}"
         );
         heard.join().unwrap();

@@ -222,6 +222,11 @@ impl Exchange<'_> {
             Fault::NoStartTls => format!(
                 "{server} offers no STARTTLS, and in the clear nothing is sent; has it a port for --tls?"
             ),
+            Fault::NoLogin if self.options.encryption.is_none() => {
+                format!(
+                    "{server} offers no login that we know in the clear; try --starttls or --tls"
+                )
+            }
             Fault::NoLogin => {
                 format!("{server} offers no login that we know; is this where mail is submitted?")
             }

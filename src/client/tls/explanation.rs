@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustls::{CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error};
 
 use super::host;
 
@@ -39,23 +39,44 @@ pub fn explain(error: &io::Error, server: &str) -> Option<String> {
         Error::InvalidMessage(_) => {
             "it does not speak TLS here; does it want --starttls, or another port?".to_owned()
         }
-        Error::PeerIncompatible(why) => {
-            format!("it has no TLS 1.2 or 1.3 in common with us: {why:?}")
+        Error::PeerIncompatible(_) | Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            "it speaks no TLS of our versions, 1.2 and 1.3, or not as we do".to_owned()
         }
         Error::AlertReceived(alert) => format!("it refused the TLS session: {alert:?}"),
         other => format!("the TLS session failed: {other}"),
     })
 }
 
-/// The names in a certificate, which rustls gives as `DnsName("mail.example.org")`.
+/// The names in a certificate, which rustls gives as `DnsName("mail.example.org")` or `IpAddress(127.0.0.1)`.
 fn for_whom(presented: &[String]) -> String {
     let names: Vec<&str> = presented
         .iter()
-        .filter_map(|name| name.split('"').nth(1))
+        .filter_map(|name| name.split_once('(')?.1.strip_suffix(')'))
+        .map(|name| name.trim_matches('"'))
         .collect();
     if names.is_empty() {
         "and names no host".to_owned()
     } else {
         format!("but for {}; use that name in --server", names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_for_names_and_addresses() {
+        let presented = [
+            "DnsName(\"a.example\")",
+            "IpAddress(127.0.0.1)",
+            "OtherName",
+        ];
+        let told = for_whom(&presented.map(str::to_owned));
+        assert_eq!(
+            told,
+            "but for a.example, 127.0.0.1; use that name in --server"
+        );
+        assert_eq!(for_whom(&[]), "and names no host");
     }
 }
