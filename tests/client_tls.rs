@@ -8,9 +8,10 @@ mod common;
 use std::fs;
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::peer::{FRIENDLY, Peer, options, sent, serve};
@@ -441,7 +442,7 @@ fn a_large_message_reaches_a_slow_server_whole() {
         |peer| {
             peer.converse(&FRIENDLY[..4]);
             peer.say("354 Go");
-            std::thread::sleep(Duration::from_millis(200));
+            thread::sleep(Duration::from_millis(200));
             peer.hear_message(".");
             peer.say("250 Ok");
             assert!(peer.hear());
@@ -453,6 +454,39 @@ fn a_large_message_reaches_a_slow_server_whole() {
     let heard = heard.join().unwrap();
     let lines = heard.iter().filter(|line| *line == "0123456789abcdef");
     assert_eq!(lines.count(), 500_000);
+}
+
+#[test]
+fn what_waits_for_room_is_not_forgotten() {
+    let identity = Identity::new(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    // Somewhere among these sizes the socket is full while only rustls still holds the end of the message.
+    for kib in (64..=512).step_by(32) {
+        let path = folder.path().join(kib.to_string());
+        let listener = UnixListener::bind(&path).unwrap();
+        let session = ServerConnection::new(identity.config(&rustls::version::TLS13)).unwrap();
+        let server = thread::spawn(move || {
+            let stream = StreamOwned::new(session, listener.accept().unwrap().0);
+            let mut peer = Peer {
+                stream: BufReader::new(stream),
+                heard: Vec::new(),
+            };
+            peer.converse(&FRIENDLY[..4]);
+            peer.say("354 Go");
+            thread::sleep(Duration::from_millis(50));
+            peer.hear_message(".");
+            peer.say("250 Ok");
+            peer.heard.len()
+        });
+        let mut options = at_once(
+            &format!("unix:{}", path.display()),
+            Trust::Authorities(identity.file()),
+        );
+        options.message = b"0123456789abcde\n".repeat(kib * 64);
+        options.timeout = Duration::from_secs(5);
+        assert_eq!(sent(&options).1, "", "{kib} KiB");
+        assert!(server.join().unwrap() > kib * 64);
+    }
 }
 
 #[test]
