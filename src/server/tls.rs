@@ -43,6 +43,9 @@ impl Acceptor {
         let mut config = builder
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&certificates) as _);
+        // Every suite is a good one. We choose, as the best that both know is the same for all clients then; scanners blame
+        // a server that leaves it to them.
+        config.ignore_client_order = true;
         // Clients keep what it takes to come back (RFC 8446 §2.2, RFC 5077): here nothing is remembered of them.
         config.ticketer = ring::Ticketer::new()?;
         config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -115,6 +115,37 @@ fn resumes_a_session() {
     }
 }
 
+/// Whatever a client likes best.
+#[test]
+fn is_given_the_cipher_that_the_server_likes_best() {
+    if !installed(&["openssl"]) {
+        return;
+    }
+    let site = Site::start(Way::FromTheStart);
+    for (args, best) in [
+        (
+            [
+                "-tls1_3",
+                "-ciphersuites",
+                "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
+            ],
+            "TLS_AES_256_GCM_SHA384",
+        ),
+        (
+            [
+                "-tls1_2",
+                "-cipher",
+                "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384",
+            ],
+            "ECDHE-ECDSA-AES256-GCM-SHA384",
+        ),
+    ] {
+        let printed = run(&mut s_client(&site, &args));
+        let cipher = format!(", Cipher is {best}\n");
+        assert!(printed.contains(&cipher), "{printed}");
+    }
+}
+
 /// What RFC 8996 has put to rest. This client would still agree to it.
 #[test]
 fn finds_no_older_version() {
