@@ -176,25 +176,51 @@ impl Config {
     }
 
     /// What is allowed but hardly meant.
-    pub fn warnings(&self) -> impl Iterator<Item = String> {
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let mut warn = |warning: String| warnings.push(warning);
         let recipients = self.policy.recipients_max;
-        let few = (recipients < RECIPIENTS_STANDARD).then(|| {
-            format!("--max-recipients {recipients} is less than the {RECIPIENTS_STANDARD} that RFC 5321 §4.5.3.1.8 asks for")
-        });
-        let idle = self.policy.directory.has_idle_list();
-        let idle = idle.then(|| {
-            "the names in [mailboxes] make no difference: closed = true refuses all others"
-                .to_owned()
-        });
-        let exposed = self.exposed_users.as_ref().map(|path| {
+        if recipients < RECIPIENTS_STANDARD {
+            warn(format!(
+                "--max-recipients {recipients} is less than the {RECIPIENTS_STANDARD} that RFC 5321 §4.5.3.1.8 asks for"
+            ));
+        }
+        if self.policy.directory.has_idle_list() {
+            warn(
+                "the names in [mailboxes] make no difference: closed = true refuses all others"
+                    .to_owned(),
+            );
+        }
+        if let Some(path) = &self.exposed_users {
             let path = path.display();
-            format!("{path} can be read by others, who can then try out passwords: chmod o= {path}")
-        });
-        let insecure = self.policy.auth_insecure && self.policy.users.is_none();
-        let insecure = insecure.then(|| {
-            "--auth-insecure makes no difference: without --users nobody can log in".to_owned()
-        });
-        few.into_iter().chain(idle).chain(exposed).chain(insecure)
+            warn(format!(
+                "{path} can be read by others, who can then try out passwords: chmod o= {path}"
+            ));
+        }
+        let (has_users, insecure) = (self.policy.users.is_some(), self.policy.auth_insecure);
+        if insecure && !has_users {
+            warn(
+                "--auth-insecure makes no difference: without --users nobody can log in".to_owned(),
+            );
+        }
+        if has_users && !insecure && !self.policy.tls {
+            warn(
+                "nobody can log in: passwords come in TLS only, which takes a --tls-cert"
+                    .to_owned(),
+            );
+        }
+        let mut listeners = self.listen.iter();
+        let submission = listeners.find(|(service, _)| *service == Service::Submission);
+        if let Some((_, address)) = submission
+            && !has_users
+            && self.xclient_from.is_empty()
+        {
+            warn(format!(
+                "nobody can submit mail on {address}: without --users nobody can log in"
+            ));
+        }
+        warnings
     }
 }
 

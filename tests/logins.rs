@@ -261,14 +261,23 @@ fn nobody_is_offered_a_login_who_could_be_overheard() {
         "{said}"
     );
     users.permit(0o644);
-    let warnings: Vec<_> = config(&public).warnings().collect();
+    let warnings: Vec<_> = config(&public).warnings();
     assert!(
         warnings
             .iter()
             .any(|warning| warning.contains("can be read by others"))
     );
     users.permit(0o640);
-    assert_eq!(config(&public).warnings().count(), 0);
+    let warnings = config(&public).warnings();
+    assert!(
+        warnings.len() == 1 && warnings[0].starts_with("nobody can log in: passwords come in TLS"),
+        "{warnings:?}"
+    );
+    let warnings = config(&["--listen-submission", "127.0.0.1:0"]).warnings();
+    assert!(
+        warnings.len() == 1 && warnings[0].starts_with("nobody can submit mail on 127.0.0.1:0"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
