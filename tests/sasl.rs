@@ -113,6 +113,12 @@ impl Client {
 
     /// Its last message, and the signature that is to come for it.
     fn last(&self, challenge: &str) -> (String, String) {
+        let nonce = challenge.split(',').next().unwrap();
+        self.last_with(nonce, challenge)
+    }
+
+    /// The same, with this for the nonces.
+    fn last_with(&self, said: &str, challenge: &str) -> (String, String) {
         let mut attributes = challenge.split(',');
         let mut attribute = |start| attributes.next().unwrap().strip_prefix(start).unwrap();
         let (nonce, salt, rounds) = (attribute("r="), attribute("s="), attribute("i="));
@@ -120,7 +126,7 @@ impl Client {
         let salt = from_base64(salt.as_bytes()).unwrap();
         let salted = Stretch::new(self.password, &salt, rounds.parse().unwrap()).finish();
         let binding = to_base64(&[self.header.as_bytes(), &self.binding].concat());
-        let without_proof = format!("c={binding},r={nonce}");
+        let without_proof = format!("c={binding},{said}");
         let messages = format!("{},{challenge},{without_proof}", self.first_bare());
         let proof = to_base64(&salted.client_key().proof(messages.as_bytes()));
         let signature = to_base64(&salted.keys().signature(messages.as_bytes()));
@@ -224,6 +230,11 @@ fn scram_refuses_whoever_changes_a_message() {
         let challenge = login.ask(wrong.first());
         assert_eq!(login.say(wrong.last(&challenge).0), REFUSED, "{name}");
     }
+    // One who knows the password, but did not hear the server's nonce.
+    let mut login = Login::new(Mechanism::Scram, None);
+    let challenge = login.ask(client.first());
+    let last = client.last_with("r=rOprNGfwEbeRWgbNEkqO", &challenge).0;
+    assert_eq!(login.say(last), REFUSED);
     // Somebody in between has TLS sessions of its own with either.
     let mut login = Login::new(Mechanism::ScramPlus, Some(tls()));
     let challenge = login.ask(bound.first());
