@@ -24,4 +24,6 @@ mod readers;
 #[cfg(feature = "tls")]
 mod secured;
 mod smtplib;
+#[cfg(all(feature = "auth", feature = "tls"))]
+mod submitters;
 mod swaks;

@@ -136,8 +136,11 @@ impl Site {
         let authority = Authority::new("An authority");
         write("authority", authority.certificate());
         write("stranger", Authority::new("A stranger").certificate());
-        let by_address = write("address", authority.certificate_and_key("127.0.0.1"));
-        let by_name = write("name", authority.certificate_and_key(HOSTNAME));
+        let by_address = write(
+            "address",
+            authority.certificate_and_key(&["127.0.0.1", "localhost"]),
+        );
+        let by_name = write("name", authority.certificate_and_key(&[HOSTNAME]));
         let mut options = options.to_vec();
         for pair in [&by_address, &by_name] {
             options.extend(["--tls-cert", pair, "--tls-key", pair]);

@@ -43,10 +43,11 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A certificate for the server of this name or address, and its key, both in PEM.
-    pub fn certificate_and_key(&self, name: &str) -> String {
+    /// A certificate for the server of these names and addresses, and its key, both in PEM.
+    pub fn certificate_and_key(&self, names: &[&str]) -> String {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new([name.to_owned()])
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let certificate = CertificateParams::new(names)
             .and_then(|parameters| parameters.signed_by(&key, &self.0))
             .unwrap();
         certificate.pem() + &key.serialize_pem()
