@@ -1,6 +1,11 @@
 //! `mailoop serve --check`, and the example of a configuration.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Some of it is for a server with all features only.
+#![cfg_attr(
+    not(all(feature = "tls", feature = "auth")),
+    allow(dead_code, unused_imports)
+)]
 
 mod common;
 

@@ -1,6 +1,8 @@
 //! Every dialogue in `tests/dialogues`, in memory and over real sockets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Some of it is for TLS only.
+#![cfg_attr(not(feature = "tls"), allow(dead_code, unused_imports))]
 
 mod common;
 

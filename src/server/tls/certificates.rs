@@ -10,8 +10,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use time::{Duration, OffsetDateTime};
 
 use crate::smtp::security::end_point;
+
+/// How long a certificate is good that we make ourselves, from each start.
+const SELF_SIGNED_LIFETIME: Duration = Duration::days(365);
 
 /// One certificate with its chain and key.
 #[derive(Debug)]
@@ -72,6 +76,10 @@ impl Certificate {
             parameters.distinguished_name = DistinguishedName::new();
             let name = &mut parameters.distinguished_name;
             name.push(DnType::CommonName, hostname);
+            // Clocks differ, and some clients refuse what is good for longer (CA/Browser Forum, §6.3.2).
+            let now = OffsetDateTime::now_utc();
+            parameters.not_before = now - Duration::DAY;
+            parameters.not_after = now + SELF_SIGNED_LIFETIME;
             let certificate = parameters.self_signed(&key)?;
             Ok((certificate, key))
         };
