@@ -171,7 +171,7 @@ fn where_none_can_be_started_the_work_is_done_here() {
         reverse_path: ReversePath::Null,
         recipients: vec![Recipient {
             address: "a@d".parse().unwrap(),
-            mailboxes: vec!["a@d".parse().unwrap()],
+            mailboxes: smallvec::smallvec!["a@d".parse().unwrap()],
         }],
         body: Body::SevenBit,
         smtputf8: false,

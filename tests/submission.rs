@@ -62,7 +62,7 @@ fn the_fields_that_are_put_in_say_what_the_trace_field_says() {
 /// A session of a user whose message is being received.
 fn session_in_data(out: &mut BytesMut) -> Session {
     let policy = Rc::new(config(&OPTIONS).policy);
-    let mut session = Session::new(policy, Service::Submission, Peer::Local);
+    let mut session = Session::new(policy, Rc::default(), Service::Submission, Peer::Local);
     session.meet(Peer::Local, Trust::Others);
     session.next(&mut LOGIN.as_bytes(), out);
     let mut input = ENVELOPE.as_bytes();
@@ -126,7 +126,12 @@ fn who_is_in_the_clear_is_told_of_tls_where_there_is_such() {
     ] {
         let mut policy = config(&OPTIONS).policy;
         policy.tls = tls;
-        let mut session = Session::new(Rc::new(policy), Service::Submission, Peer::Local);
+        let mut session = Session::new(
+            Rc::new(policy),
+            Rc::default(),
+            Service::Submission,
+            Peer::Local,
+        );
         let mut out = BytesMut::new();
         session.next(&mut &b"EHLO c\r\n"[..], &mut out);
         out.clear();

@@ -28,7 +28,7 @@ fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
             .iter()
             .map(|address| Recipient {
                 address: address.parse().unwrap(),
-                mailboxes: vec!["elsewhere@example.org".parse().unwrap()],
+                mailboxes: smallvec::smallvec!["elsewhere@example.org".parse().unwrap()],
             })
             .collect(),
         body: Body::default(),

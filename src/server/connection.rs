@@ -25,7 +25,7 @@ use super::transport::{Link, Transport};
 use crate::smtp::event::{Farewell, Phase};
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
-use crate::smtp::session::Session;
+use crate::smtp::session::{Session, Spare};
 use crate::smtp::tally::Tally;
 use crate::store::{Draft, Outcome, Store, Ticket};
 
@@ -66,6 +66,8 @@ pub struct Turn<'a> {
     pub replies: &'a mut BytesMut,
     /// How many rounds of its password may be done; they are taken off.
     pub rounds: &'a mut u32,
+    /// Where trace headers are written, one at a time.
+    pub trace: &'a mut BytesMut,
     /// What to read into.
     pub buffer: &'a mut [u8],
     /// Whether the server is about to end.
@@ -174,13 +176,14 @@ impl<T: Transport> Connection<T> {
         service: Service,
         peer: PeerAddress,
         policy: Rc<Policy>,
+        spare: Rc<Spare>,
         now: Instant,
     ) -> Self {
         Self {
             id,
             peer,
             channel: Channel::new(Link::new(transport)),
-            session: Session::new(policy, service, peer.peer()),
+            session: Session::new(policy, spare, service, peer.peer()),
             stage: Stage::first(service),
             message: Message::None,
             input: BytesMut::new(),

@@ -23,6 +23,7 @@ use super::totals::{Reason, Totals};
 use super::transport::Transport;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
+use crate::smtp::session::Spare;
 use crate::smtp::tally::Tally;
 use crate::store::{Finished, Store, Ticket};
 
@@ -34,6 +35,7 @@ pub const TICK_ROUNDS_MAX: u32 = 1000;
 pub struct Connections<T> {
     slots: Slab<Slot<T>>,
     policy: Rc<Policy>,
+    spare: Rc<Spare>,
     limits: Limits,
     /// Who speaks for others, and says so first.
     proxies: Vec<Cidr>,
@@ -90,6 +92,7 @@ struct Scratch {
     clock: Clock,
     buffer: Box<[u8]>,
     replies: BytesMut,
+    trace: BytesMut,
     finished: Vec<Finished>,
     /// How many rounds of a password may be done now.
     rounds: u32,
@@ -101,6 +104,7 @@ impl<T: Transport> Connections<T> {
         Self {
             slots: Slab::new(),
             policy,
+            spare: Rc::default(),
             limits,
             proxies: Vec::new(),
             spokesmen: Vec::new(),
@@ -122,6 +126,7 @@ impl<T: Transport> Connections<T> {
                 clock: Clock::default(),
                 buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
                 replies: BytesMut::new(),
+                trace: BytesMut::new(),
                 finished: Vec::new(),
                 rounds: 0,
             },
@@ -185,6 +190,11 @@ impl<T: Transport> Connections<T> {
         log::info!("ended {}", self.totals);
     }
 
+    /// Messages stored so far.
+    pub fn messages_stored(&self) -> u64 {
+        self.messages_stored
+    }
+
     /// Whether the last one was removed.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
@@ -200,9 +210,9 @@ impl<T: Transport> Connections<T> {
     /// Takes in a connection that was just accepted, on which `service` is spoken, and gives it its first turn.
     pub fn add(&mut self, transport: T, service: Service, peer: PeerAddress) {
         let id = self.next_id();
-        let policy = Rc::clone(&self.policy);
-        let mut connection =
-            Connection::new(id, transport, service, peer, policy, self.scratch.now);
+        let (policy, spare) = (Rc::clone(&self.policy), Rc::clone(&self.spare));
+        let now = self.scratch.now;
+        let mut connection = Connection::new(id, transport, service, peer, policy, spare, now);
         if self.is_proxy(peer) {
             connection.await_proxy_header();
         }
@@ -426,6 +436,7 @@ impl<T: Transport> Connections<T> {
             store: &mut *self.store,
             replies: &mut self.scratch.replies,
             rounds: &mut self.scratch.rounds,
+            trace: &mut self.scratch.trace,
             buffer: &mut self.scratch.buffer[..],
             drain: self.drain,
         };

@@ -116,6 +116,11 @@ impl Server {
         &self.listeners
     }
 
+    /// Messages stored so far.
+    pub fn messages_stored(&self) -> u64 {
+        self.connections.messages_stored()
+    }
+
     /// Tells the service manager that clients are served.
     pub fn tell_ready(&self) {
         self.service_manager.tell(State::Ready);

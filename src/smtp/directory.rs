@@ -16,6 +16,9 @@ use core::str::FromStr;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use smallvec::smallvec;
+
+use super::envelope::Mailboxes;
 use super::path::{Mailbox, PathError, quoted_if_needed};
 
 /// The most addresses that one alias may lead to, aliases on the way counted in.
@@ -202,7 +205,10 @@ impl Directory {
     ///
     /// # Errors
     /// It is nobody's.
-    pub fn resolve(&self, recipient: &Mailbox) -> Result<Vec<Mailbox>, NoSuchMailbox> {
+    pub fn resolve(&self, recipient: &Mailbox) -> Result<Mailboxes, NoSuchMailbox> {
+        if self.is_empty() && recipient.is_plain() && !recipient.local_part().contains(TAG_MARK) {
+            return Ok(smallvec![recipient.clone()]);
+        }
         let (name, entry) = self.look_up(Name::Mailbox(recipient.plain()));
         match (entry, &self.catch_all) {
             (Entry::Alias(_) | Entry::Mailbox, _) => Ok(self.expand(name)),
@@ -221,6 +227,14 @@ impl Directory {
             (Name::Mailbox(untagged), _) => untagged,
             (Name::LocalPart(_), _) => mailbox.plain(),
         }
+    }
+
+    /// Whether nothing is known of any address.
+    fn is_empty(&self) -> bool {
+        self.aliases.is_empty()
+            && self.mailboxes.is_empty()
+            && !self.closed
+            && self.catch_all.is_none()
     }
 
     /// Whether there is a list of mailboxes that makes no difference, since it is not closed.
@@ -257,9 +271,9 @@ impl Directory {
     }
 
     /// All mailboxes that `name` leads to.
-    fn expand(&self, name: Name) -> Vec<Mailbox> {
+    fn expand(&self, name: Name) -> Mailboxes {
         let mut seen = BTreeSet::new();
-        let mut mailboxes = Vec::with_capacity(1);
+        let mut mailboxes = Mailboxes::new();
         let mut ahead = vec![name];
         while let Some(name) = ahead.pop() {
             let (name, entry) = self.look_up(name);

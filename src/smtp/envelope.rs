@@ -4,6 +4,8 @@ use core::fmt;
 use core::net::IpAddr;
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use super::path::{Mailbox, ReversePath};
 use super::security::Security;
 use super::service::Service;
@@ -138,11 +140,14 @@ impl Envelope {
     }
 }
 
+/// The mailboxes of one recipient, of whom nearly everybody has one: that needs no memory of its own.
+pub type Mailboxes = SmallVec<[Mailbox; 1]>;
+
 /// One recipient of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     /// The address, as the client named it.
     pub address: Mailbox,
     /// The mailboxes it leads to.
-    pub mailboxes: Vec<Mailbox>,
+    pub mailboxes: Mailboxes,
 }

@@ -3,6 +3,7 @@
 
 mod domain;
 mod mailbox;
+mod text;
 
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};

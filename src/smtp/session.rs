@@ -18,6 +18,7 @@ mod chunks;
 mod hello;
 mod login;
 mod message;
+mod spare;
 mod starttls;
 mod transaction;
 mod xclient;
@@ -27,6 +28,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
+pub use spare::Spare;
 pub use transaction::Transaction;
 
 use super::auth::Exchange;
@@ -49,6 +51,7 @@ use super::xclient::{Hearsay, Trust};
 #[derive(Debug)]
 pub struct Session {
     policy: Rc<Policy>,
+    spare: Rc<Spare>,
     service: Service,
     peer: Peer,
     /// For whom that peer may speak.
@@ -129,9 +132,10 @@ impl State {
 impl Session {
     /// A session with a client that has just connected.
     #[must_use]
-    pub fn new(policy: Rc<Policy>, service: Service, peer: Peer) -> Self {
+    pub fn new(policy: Rc<Policy>, spare: Rc<Spare>, service: Service, peer: Peer) -> Self {
         Self {
             policy,
+            spare,
             service,
             peer,
             trust: Trust::default(),
@@ -365,6 +369,11 @@ impl Session {
     #[must_use]
     pub fn service(&self) -> Service {
         self.service
+    }
+
+    /// Takes back a transaction that is over.
+    pub fn reuse(&self, transaction: Box<Transaction>) {
+        self.spare.keep(transaction);
     }
 
     /// What the session has done so far.

@@ -6,6 +6,7 @@ use std::slice;
 use std::time::Instant;
 
 use bytes::BytesMut;
+use smallvec::{SmallVec, smallvec};
 
 use super::{Closed, Connection, Message, Next, READ_COST_BYTES, TURN_BYTES_MAX, Turn};
 use crate::server::channel::Fill;
@@ -167,7 +168,10 @@ impl<T: Transport> Connection<T> {
                 Event::Stretch => self.session.stretch(turn.rounds),
                 Event::Login(attempt) => self.note_login(&attempt, turn.now),
                 Event::AbortMessage => self.abort_message(turn.store),
-                Event::Refused(transaction, reply) => self.log_message(&transaction, &[Err(reply)]),
+                Event::Refused(transaction, reply) => {
+                    self.log_message(&transaction, &[Err(reply)]);
+                    self.session.reuse(transaction);
+                }
                 Event::NewClient(client) => {
                     self.begin_anew(&client);
                     self.patience.progress(turn.now);
@@ -215,9 +219,9 @@ impl<T: Transport> Connection<T> {
             return;
         };
         let opened = turn.store.begin(envelope).and_then(|mut draft| {
-            let mut trace = BytesMut::new();
-            self.session.write_trace(draft.id, turn.date, &mut trace);
-            match turn.store.write(&mut draft, &trace) {
+            turn.trace.clear();
+            self.session.write_trace(draft.id, turn.date, turn.trace);
+            match turn.store.write(&mut draft, turn.trace) {
                 Ok(()) => Ok(draft),
                 Err(failure) => {
                     turn.store.abort(draft);
@@ -249,9 +253,10 @@ impl<T: Transport> Connection<T> {
 
     /// Answers for a message of which it is known what became of it.
     pub(super) fn answer_for_message(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
-        let outcomes: Vec<_> = match outcome {
-            Outcome::Stored => vec![Ok(())],
-            Outcome::Failed(failure) => vec![Err(self.refusal(&failure))],
+        // One for all recipients needs no memory of its own.
+        let outcomes: SmallVec<[_; 1]> = match outcome {
+            Outcome::Stored => smallvec![Ok(())],
+            Outcome::Failed(failure) => smallvec![Err(self.refusal(&failure))],
             Outcome::PerRecipient(results) => {
                 let recipients = self
                     .session
@@ -270,6 +275,7 @@ impl<T: Transport> Connection<T> {
         };
         if let Some(transaction) = settled {
             self.log_message(&transaction, &outcomes);
+            self.session.reuse(transaction);
         }
     }
 

@@ -3,13 +3,14 @@
 use core::fmt;
 use std::borrow::Cow;
 
+use super::text::Text;
 use super::{domain, is_atext};
 
 /// One address, `local-part@domain`, as its client wrote it. It is syntactically valid by construction, and may be in
 /// UTF-8 (RFC 6531 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mailbox {
-    pub(super) text: Box<str>,
+    pub(super) text: Text,
     /// Where the `@` between local-part and domain is; a quoted local-part may hold others.
     pub(super) at: usize,
 }
@@ -81,6 +82,12 @@ impl Mailbox {
         self.with_local_part(&self.local_part_unquoted())
     }
 
+    /// Whether it is spelled [plainly](Self::plain), as far as a glance tells.
+    pub(in crate::smtp) fn is_plain(&self) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase() && byte != b'"';
+        self.text.bytes().all(is_plain)
+    }
+
     /// The mailbox `unquoted` of the same domain, spelled [plainly](Self::plain). Quotes may make its local-part
     /// longer than an address on the wire may have it.
     pub(in crate::smtp) fn with_local_part(&self, unquoted: &str) -> Self {
@@ -90,7 +97,7 @@ impl Mailbox {
         text.push_str(&self.ascii_domain());
         text.make_ascii_lowercase();
         Self {
-            text: text.into(),
+            text: Text::from(&*text),
             at,
         }
     }

@@ -116,14 +116,15 @@ impl Session {
             body: parameters.body.unwrap_or_default(),
             smtputf8: parameters.smtputf8,
         };
-        Event::CheckRoom(Box::new(Transaction {
+        let transaction = Transaction {
             envelope,
             declared_size: parameters.size.unwrap_or_default(),
             id: None,
             size: 0,
             hops: Hops::new(),
             missing: None,
-        }))
+        };
+        Event::CheckRoom(self.spare.place(transaction))
     }
 
     /// Whether who has logged in may submit a message from there.
@@ -197,6 +198,10 @@ impl Session {
     pub(super) fn reset(&mut self) -> Event<'static> {
         match mem::replace(&mut self.state, State::AwaitingMail) {
             State::BetweenChunks(..) => Event::AbortMessage,
+            State::AwaitingRcpt(transaction) => {
+                self.reuse(transaction);
+                Event::Answered
+            }
             _ => Event::Answered,
         }
     }

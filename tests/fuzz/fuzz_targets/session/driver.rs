@@ -147,7 +147,7 @@ impl<'a> Driver<'a> {
         let peer = Peer::Local;
         let mut driver = Self {
             setting,
-            session: Session::new(Rc::clone(&setting.policy), setting.service, peer),
+            session: Session::new(Rc::clone(&setting.policy), Rc::default(), setting.service, peer),
             begun: 0,
             open: None,
             outcome: Outcome {
