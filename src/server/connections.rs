@@ -2,13 +2,18 @@
 //!
 //! Nothing here knows where readiness comes from, or what time it is.
 
-use std::collections::{HashMap, VecDeque};
+mod waiting;
+
+use std::collections::HashMap;
 use std::mem;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use bytes::BytesMut;
 use slab::Slab;
+
+pub use waiting::TICK_ROUNDS_MAX;
+use waiting::{List, Waiting};
 
 use super::Limits;
 use super::census::{Census, Presence};
@@ -27,10 +32,6 @@ use crate::smtp::session::Spare;
 use crate::smtp::tally::Tally;
 use crate::store::{Finished, Store, Ticket};
 
-/// How many rounds of passwords are done in one tick, for all connections together. So many take 0.15 ms where the processor
-/// knows SHA-256, and less than 1 ms where not, which is what everybody else waits.
-pub const TICK_ROUNDS_MAX: u32 = 1000;
-
 /// The slab of connections.
 pub struct Connections<T> {
     slots: Slab<Slot<T>>,
@@ -44,12 +45,8 @@ pub struct Connections<T> {
     /// What it takes to begin TLS, if there is a certificate.
     tls: Option<Acceptor>,
     store: Box<dyn Store>,
-    /// Those that used up their turn and have more to do.
-    runnable: VecDeque<Name>,
-    /// Those that have more message text than the store takes now.
-    congested: VecDeque<Name>,
-    /// Those whose password takes more rounds.
-    stretching: VecDeque<Name>,
+    /// Those that have something to do and wait for more than an event.
+    waiting: Waiting,
     /// Whose message a ticket is.
     awaiting_commit: HashMap<Ticket, Name>,
     deadlines: Deadlines,
@@ -67,15 +64,6 @@ struct Slot<T> {
     connection: Connection<T>,
     alarm: Alarm,
     list: List,
-}
-
-/// Which list a connection is on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum List {
-    None,
-    Runnable,
-    Congested,
-    Stretching,
 }
 
 /// A connection by its place, which is used again, and its id, which is not: what is remembered of a
@@ -110,9 +98,7 @@ impl<T: Transport> Connections<T> {
             spokesmen: Vec::new(),
             tls: None,
             store,
-            runnable: VecDeque::new(),
-            congested: VecDeque::new(),
-            stretching: VecDeque::new(),
+            waiting: Waiting::default(),
             awaiting_commit: HashMap::new(),
             deadlines: Deadlines::default(),
             gone: Vec::new(),
@@ -242,47 +228,6 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Gives those another turn that had more to do than the last one allowed.
-    pub fn serve_runnable(&mut self) {
-        // Who gets on the list meanwhile is served in the next tick.
-        for _ in 0..self.runnable.len() {
-            let Some(name) = self.runnable.pop_front() else {
-                return;
-            };
-            if let Some(slot) = self.slot_of(name) {
-                slot.list = List::None;
-                self.turn(name.key, Connection::on_ready);
-            }
-        }
-        self.serve_stretching();
-    }
-
-    /// Shares out the rounds of this tick among those whose password takes some, in the order in which they asked. There
-    /// are none in other turns: who logs in anew must not come before who waits.
-    fn serve_stretching(&mut self) {
-        self.scratch.rounds = TICK_ROUNDS_MAX;
-        for _ in 0..self.stretching.len() {
-            if self.scratch.rounds == 0 {
-                break;
-            }
-            let Some(name) = self.stretching.pop_front() else {
-                break;
-            };
-            if let Some(slot) = self.slot_of(name)
-                && slot.list == List::Stretching
-            {
-                slot.list = List::None;
-                self.turn(name.key, Connection::on_ready);
-            }
-            // Who is at it goes on first.
-            let last = self.stretching.back();
-            if self.scratch.rounds == 0 && last.is_some_and(|last| last.id == name.id) {
-                self.stretching.rotate_right(1);
-            }
-        }
-        self.scratch.rounds = 0;
-    }
-
     /// Makes the messages of this tick durable, together, and answers for those that are settled.
     pub fn commit(&mut self) {
         let mut finished = mem::take(&mut self.scratch.finished);
@@ -306,18 +251,6 @@ impl<T: Transport> Connections<T> {
         }
         if drain {
             self.drain_all();
-        }
-    }
-
-    /// The store takes text again: gives those a turn that wait for it.
-    fn end_congestion(&mut self) {
-        for name in mem::take(&mut self.congested) {
-            if let Some(slot) = self.slot_of(name)
-                && slot.list == List::Congested
-            {
-                slot.list = List::Runnable;
-                self.runnable.push_back(name);
-            }
         }
     }
 
@@ -403,9 +336,7 @@ impl<T: Transport> Connections<T> {
     /// When something is to be done without an event: now if a connection has work left, otherwise at the first
     /// deadline.
     pub fn next_wake(&self) -> Option<Instant> {
-        let lists = [&self.runnable, &self.stretching];
-        let has_work = lists.iter().any(|list| !list.is_empty());
-        if self.store.is_pending() || has_work || !self.gone.is_empty() {
+        if self.store.is_pending() || self.waiting.has_work() || !self.gone.is_empty() {
             return Some(self.scratch.now);
         }
         let drain = match self.drain {
@@ -457,23 +388,14 @@ impl<T: Transport> Connections<T> {
             id: slot.connection.id(),
         };
         match next {
-            Next::Again if slot.list != List::Runnable => {
-                slot.list = List::Runnable;
-                self.runnable.push_back(name);
-            }
-            Next::Rounds if slot.list == List::None => {
-                slot.list = List::Stretching;
-                self.stretching.push_back(name);
-            }
-            Next::StoreRoom if slot.list == List::None => {
-                slot.list = List::Congested;
-                self.congested.push_back(name);
-            }
+            Next::Again => self.waiting.for_a_turn(&mut slot.list, name),
+            Next::Rounds => self.waiting.for_rounds(&mut slot.list, name),
+            Next::StoreRoom => self.waiting.for_the_store(&mut slot.list, name),
             Next::Commit(ticket) => {
                 self.awaiting_commit.insert(ticket, name);
             }
             Next::Reap => self.gone.push(key),
-            Next::Wait | Next::Again | Next::Rounds | Next::StoreRoom => {}
+            Next::Wait => {}
         }
         let deadline = slot.connection.deadline(&self.limits);
         self.deadlines.set(key, &mut slot.alarm, deadline);

@@ -8,6 +8,7 @@
 mod auth;
 mod event;
 mod offers;
+mod opening;
 mod reply;
 mod transaction;
 mod way;
@@ -20,6 +21,7 @@ use super::envelope::Hello;
 use super::security::ChannelBindings;
 use auth::Login;
 use offers::Offers;
+use opening::say_hello;
 use reply::ReplyReader;
 use transaction::Transaction;
 
@@ -218,33 +220,7 @@ impl<'a> ClientSession<'a> {
             (State::AwaitingQuit | State::Closed, _) => (State::Closed, Event::Closed),
             (_, Closing) => self.refused(Subject::Session, State::Closed, Event::Closed),
 
-            (State::AwaitingGreeting, Completed) => match self.hello {
-                Some(hello) => say_hello(&hello.name, hello.extended, out),
-                None => self.after_hello(out),
-            },
-            (State::AwaitingHello { extended: true }, Completed) => {
-                self.offers = Offers::read(self.reply());
-                self.after_hello(out)
-            }
-            (State::AwaitingHello { extended: false }, Completed) => self.after_hello(out),
-            // RFC 5321 §3.2: a server that knows no EHLO is greeted again, with HELO.
-            (State::AwaitingHello { extended: true }, Refused) => {
-                say_hello(self.hello.map_or("", |hello| &hello.name), false, out)
-            }
-            (State::AwaitingGreeting | State::AwaitingHello { .. }, NotNow | Refused) => {
-                self.turned_away(Subject::Session)
-            }
-
-            (State::AwaitingStartTls, Completed) => (State::AwaitingTls, Event::StartTls),
-            (State::AwaitingStartTls, NotNow | Refused) => self.turned_away(Subject::StartTls),
-
-            (State::LoggingIn(login), GoAhead) => self.respond(login, out),
-            (State::LoggingIn(login), Completed) if login.may_succeed() => {
-                (State::Ready, Event::Ready)
-            }
-            (State::LoggingIn(_), Completed) => unacceptable(Fault::Impostor),
-            (State::LoggingIn(_), NotNow | Refused) => self.turned_away(Subject::Login),
-            (State::AwaitingLoginEnd(fault), Completed | NotNow | Refused) => unacceptable(fault),
+            (state, kind) if state.is_opening() => self.open(state, kind, out)?,
 
             (State::AwaitingReset(mail), Completed) => {
                 if !self.pipelines() {
@@ -289,42 +265,6 @@ impl<'a> ClientSession<'a> {
             }
             _ => return Err(ProtocolError::OutOfPlace(self.reply().clone())),
         })
-    }
-
-    /// Goes on when everybody was greeted: to TLS if that is yet to come, to a login, else to messages.
-    fn after_hello(&self, out: &mut Vec<u8>) -> (State<'a>, Event) {
-        if self.way == Way::ToBeSecured {
-            if !self.offers.starttls {
-                return unacceptable(Fault::NoStartTls);
-            }
-            command(out, format_args!("STARTTLS"));
-            return (State::AwaitingStartTls, Event::Replied);
-        }
-        let Some(credentials) = self.credentials else {
-            return (State::Ready, Event::Ready);
-        };
-        match Login::begin(credentials, &self.offers.mechanisms, &self.way) {
-            Ok((login, line)) => {
-                command(out, format_args!("{line}"));
-                (State::LoggingIn(Box::new(login)), Event::Replied)
-            }
-            Err(fault) => unacceptable(fault),
-        }
-    }
-
-    /// Responds to a challenge, or gives the login up (RFC 4954 §4).
-    fn respond(&self, mut login: Box<Login>, out: &mut Vec<u8>) -> (State<'a>, Event) {
-        let challenge = self.reply().texts().next().unwrap_or_default();
-        match login.respond(challenge) {
-            Ok(response) => {
-                command(out, format_args!("{response}"));
-                (State::LoggingIn(login), Event::Replied)
-            }
-            Err(fault) => {
-                command(out, format_args!("*"));
-                (State::AwaitingLoginEnd(fault), Event::Replied)
-            }
-        }
     }
 
     /// Goes on after the reply to MAIL or RCPT: to the next recipient, to DATA, or nowhere.
@@ -373,27 +313,11 @@ impl<'a> ClientSession<'a> {
         self.refusals.push(Refusal { subject, reply });
     }
 
-    /// Remembers a refusal that leaves nothing to be done.
-    fn turned_away(&mut self, subject: Subject) -> (State<'a>, Event) {
-        self.refuse(subject);
-        unacceptable(Fault::Refused)
-    }
-
     /// Remembers a refusal and goes where it leads.
     fn refused(&mut self, subject: Subject, state: State<'a>, event: Event) -> (State<'a>, Event) {
         self.refuse(subject);
         (state, event)
     }
-}
-
-fn unacceptable<'a>(fault: Fault) -> (State<'a>, Event) {
-    (State::AtItsEnd, Event::Unacceptable(fault))
-}
-
-fn say_hello<'a>(name: &str, extended: bool, out: &mut Vec<u8>) -> (State<'a>, Event) {
-    let verb = if extended { "EHLO" } else { "HELO" };
-    command(out, format_args!("{verb} {name}"));
-    (State::AwaitingHello { extended }, Event::Replied)
 }
 
 fn command(out: &mut Vec<u8>, line: fmt::Arguments<'_>) {

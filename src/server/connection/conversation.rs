@@ -16,6 +16,7 @@ use crate::smtp::envelope::Recipient;
 use crate::smtp::event::{Event, Farewell, Phase};
 use crate::smtp::login::{Attempt, Verdict};
 use crate::smtp::reply::{self, Reply};
+use crate::smtp::session::Transaction;
 use crate::store::{Failure, Outcome, Store};
 
 /// With so many octets of replies unsent a session is not driven on. It bounds the write buffer, together with
@@ -138,23 +139,8 @@ impl<T: Transport> Connection<T> {
                     return Pause::Starved;
                 }
                 Event::Answered | Event::BeginChunk | Event::Withheld | Event::Discarded => {}
-                Event::CheckRoom(transaction) => {
-                    let min_free = turn.limits.min_free;
-                    match turn.store.admit(transaction.declared_size, min_free) {
-                        Ok(()) => self.session.accept_sender(transaction, turn.replies),
-                        Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
-                    }
-                }
-                Event::CheckRecipient(recipient) => {
-                    let accepted = self
-                        .session
-                        .envelope()
-                        .map_or(&[][..], |envelope| &envelope.recipients);
-                    match turn.store.check(&recipient, accepted) {
-                        Ok(()) => self.session.accept_recipient(recipient, turn.replies),
-                        Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
-                    }
-                }
+                Event::CheckRoom(transaction) => self.check_room(transaction, turn),
+                Event::CheckRecipient(recipient) => self.check_recipient(recipient, turn),
                 Event::BeginMessage => self.begin_message(turn),
                 Event::Text(text) => {
                     if let Message::Open(draft) = &mut self.message
@@ -210,6 +196,25 @@ impl<T: Transport> Connection<T> {
                 log::info!("conn={id} auth={mechanism} user={user} failed");
                 self.held_until = Some(now + *delay);
             }
+        }
+    }
+
+    /// Begins a transaction if there is room for its message.
+    fn check_room(&mut self, transaction: Box<Transaction>, turn: &mut Turn<'_>) {
+        let min_free = turn.limits.min_free;
+        match turn.store.admit(transaction.declared_size, min_free) {
+            Ok(()) => self.session.accept_sender(transaction, turn.replies),
+            Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
+        }
+    }
+
+    /// Adds a recipient if it can be delivered to.
+    fn check_recipient(&mut self, recipient: Recipient, turn: &mut Turn<'_>) {
+        let envelope = self.session.envelope();
+        let accepted = envelope.map_or(&[][..], |envelope| &envelope.recipients);
+        match turn.store.check(&recipient, accepted) {
+            Ok(()) => self.session.accept_recipient(recipient, turn.replies),
+            Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
         }
     }
 

@@ -12,6 +12,7 @@ const RECIPIENTS_MAX: usize = 8;
 /// Transactions that are over; all sessions of a server share them. A transaction begins without any memory being
 /// allocated as long as others end.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "the boxes are what is used again")]
 pub struct Spare(RefCell<Vec<Box<Transaction>>>);
 
 impl Spare {

@@ -1,0 +1,114 @@
+//! What comes before the first message: greeting, hello, TLS, login.
+
+use super::auth::Login;
+use super::offers::Offers;
+use super::way::Way;
+use super::{ClientSession, Event, Fault, Kind, ProtocolError, State, Subject, command};
+
+impl State<'_> {
+    /// Whether no message could begin yet.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(
+            self,
+            Self::AwaitingGreeting
+                | Self::AwaitingHello { .. }
+                | Self::AwaitingStartTls
+                | Self::LoggingIn(_)
+                | Self::AwaitingLoginEnd(_)
+        )
+    }
+}
+
+impl<'a> ClientSession<'a> {
+    /// What a reply means in a state before the first message.
+    pub(super) fn open(
+        &mut self,
+        state: State<'a>,
+        kind: Kind,
+        out: &mut Vec<u8>,
+    ) -> Result<(State<'a>, Event), ProtocolError> {
+        use Kind::{Completed, GoAhead, NotNow, Refused};
+        Ok(match (state, kind) {
+            (State::AwaitingGreeting, Completed) => match self.hello {
+                Some(hello) => say_hello(&hello.name, hello.extended, out),
+                None => self.after_hello(out),
+            },
+            (State::AwaitingHello { extended: true }, Completed) => {
+                self.offers = Offers::read(self.reply());
+                self.after_hello(out)
+            }
+            (State::AwaitingHello { extended: false }, Completed) => self.after_hello(out),
+            // RFC 5321 §3.2: a server that knows no EHLO is greeted again, with HELO.
+            (State::AwaitingHello { extended: true }, Refused) => {
+                say_hello(self.hello.map_or("", |hello| &hello.name), false, out)
+            }
+            (State::AwaitingGreeting | State::AwaitingHello { .. }, NotNow | Refused) => {
+                self.turned_away(Subject::Session)
+            }
+
+            (State::AwaitingStartTls, Completed) => (State::AwaitingTls, Event::StartTls),
+            (State::AwaitingStartTls, NotNow | Refused) => self.turned_away(Subject::StartTls),
+
+            (State::LoggingIn(login), GoAhead) => self.respond(login, out),
+            (State::LoggingIn(login), Completed) if login.may_succeed() => {
+                (State::Ready, Event::Ready)
+            }
+            (State::LoggingIn(_), Completed) => unacceptable(Fault::Impostor),
+            (State::LoggingIn(_), NotNow | Refused) => self.turned_away(Subject::Login),
+            (State::AwaitingLoginEnd(fault), Completed | NotNow | Refused) => unacceptable(fault),
+            _ => return Err(ProtocolError::OutOfPlace(self.reply().clone())),
+        })
+    }
+
+    /// Goes on when everybody was greeted: to TLS if that is yet to come, to a login, else to messages.
+    pub(super) fn after_hello(&self, out: &mut Vec<u8>) -> (State<'a>, Event) {
+        if self.way == Way::ToBeSecured {
+            if !self.offers.starttls {
+                return unacceptable(Fault::NoStartTls);
+            }
+            command(out, format_args!("STARTTLS"));
+            return (State::AwaitingStartTls, Event::Replied);
+        }
+        let Some(credentials) = self.credentials else {
+            return (State::Ready, Event::Ready);
+        };
+        match Login::begin(credentials, &self.offers.mechanisms, &self.way) {
+            Ok((login, line)) => {
+                command(out, format_args!("{line}"));
+                (State::LoggingIn(Box::new(login)), Event::Replied)
+            }
+            Err(fault) => unacceptable(fault),
+        }
+    }
+
+    /// Responds to a challenge, or gives the login up (RFC 4954 §4).
+    fn respond(&self, mut login: Box<Login>, out: &mut Vec<u8>) -> (State<'a>, Event) {
+        let challenge = self.reply().texts().next().unwrap_or_default();
+        match login.respond(challenge) {
+            Ok(response) => {
+                command(out, format_args!("{response}"));
+                (State::LoggingIn(login), Event::Replied)
+            }
+            Err(fault) => {
+                command(out, format_args!("*"));
+                (State::AwaitingLoginEnd(fault), Event::Replied)
+            }
+        }
+    }
+
+    /// Remembers a refusal that leaves nothing to be done.
+    fn turned_away(&mut self, subject: Subject) -> (State<'a>, Event) {
+        self.refuse(subject);
+        unacceptable(Fault::Refused)
+    }
+}
+
+fn unacceptable<'a>(fault: Fault) -> (State<'a>, Event) {
+    (State::AtItsEnd, Event::Unacceptable(fault))
+}
+
+pub(super) fn say_hello<'a>(name: &str, extended: bool, out: &mut Vec<u8>) -> (State<'a>, Event) {
+    let verb = if extended { "EHLO" } else { "HELO" };
+    command(out, format_args!("{verb} {name}"));
+    (State::AwaitingHello { extended }, Event::Replied)
+}
