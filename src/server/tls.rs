@@ -120,20 +120,24 @@ impl Tls {
         buffer: &mut [u8],
     ) -> io::Result<usize> {
         self.drained = false;
-        match self.session.reader().read(buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            read => return read,
+        if let Some(count) = self.open(buffer)? {
+            return Ok(count);
         }
         self.receive(socket)?;
+        let read = self.open(buffer)?;
+        // Text that is left, or the end of it, is heard of from nobody else.
         let mut reader = self.session.reader();
-        let read = reader.read(buffer);
-        let is_empty = |error: &io::Error| error.kind() == ErrorKind::WouldBlock;
-        // Text that is left, or a good-bye, is heard of from nobody else.
-        self.drained &= reader.fill_buf().is_err_and(|error| is_empty(&error));
-        match read {
-            Err(error) if is_empty(&error) => Err(ErrorKind::Interrupted.into()),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
-            read => read,
+        let is_empty = |error: io::Error| error.kind() == ErrorKind::WouldBlock;
+        self.drained &= reader.fill_buf().is_err_and(is_empty);
+        read.ok_or_else(|| ErrorKind::Interrupted.into())
+    }
+
+    /// Takes text that was decrypted; 0 if no more will come, `None` if none has come yet.
+    fn open(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.session.reader().read(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Some(0)),
+            read => read.map(Some),
         }
     }
 

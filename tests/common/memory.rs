@@ -203,6 +203,12 @@ impl MemoryServer {
         self.wake(client, false);
     }
 
+    /// The same, and closes the client's side with it.
+    pub fn send_raw_and_close(&mut self, client: &Client, bytes: &[u8]) {
+        client.wire.borrow_mut().to_server.extend(bytes);
+        self.close(client);
+    }
+
     /// Lets the client begin TLS; from here on what it sends comes in pieces of so many octets.
     pub fn begin_tls(&mut self, client: &Client, piece: usize) {
         self.begin_tls_as(client, tls::client(), piece);
@@ -410,6 +416,11 @@ impl Client {
             act(tls);
         }
         self.sealed(b"")
+    }
+
+    /// Goes on with this TLS.
+    pub fn begin_with(&self, tls: ClientConnection) {
+        self.tls.replace(Some(tls));
     }
 
     /// Takes its TLS away from it.

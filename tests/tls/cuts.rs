@@ -5,7 +5,7 @@ use super::common::client::Client as Speaker;
 use super::common::dialogue::Way;
 use super::common::memory::{Client, MemoryServer};
 use super::common::{files, tls, wait_until};
-use super::{WAYS, ends, in_tls, server};
+use super::{GREETING, WAYS, ends, hello, in_tls, server};
 
 const ENVELOPE: &[u8] = b"MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\n";
 
@@ -123,6 +123,29 @@ fn a_message_that_was_whole_before_the_cut_is_answered() {
         assert_eq!(client.text(), "250 2.0.0 Ok: queued as TEST0001\r\n");
         assert!(client.is_gone());
         assert_eq!(server.shelf().stored, [b"text\r\n"]);
+    }
+}
+
+#[test]
+fn a_peer_that_closes_behind_its_part_of_the_handshake_is_greeted() {
+    for says_so in [true, false] {
+        let mut server = server(Way::FromTheStart, &[]);
+        let client = server.connect();
+        let mut tls = tls::client();
+        server.send_raw(&client, &hello(&mut tls));
+        tls.read_tls(&mut &client.received_raw()[..]).unwrap();
+        tls.process_new_packets().unwrap();
+        if says_so {
+            tls.send_close_notify();
+        }
+        let mut last = hello(&mut tls);
+        while tls.wants_write() {
+            last.extend(hello(&mut tls));
+        }
+        server.send_raw_and_close(&client, &last);
+        client.begin_with(tls);
+        assert_eq!(client.text(), GREETING);
+        assert!(client.has_farewell() && client.is_gone());
     }
 }
 
