@@ -133,7 +133,7 @@ fn in_memory() {
     }
 }
 
-#[cfg(feature = "tls")]
+#[cfg_attr(not(feature = "tls"), ignore = "TLS is left out")]
 #[test]
 fn in_memory_in_tls() {
     for way in [Way::ByStartTls, Way::FromTheStart] {
@@ -283,7 +283,7 @@ fn over_real_sockets() {
     }
 }
 
-#[cfg(feature = "tls")]
+#[cfg_attr(not(feature = "tls"), ignore = "TLS is left out")]
 #[test]
 fn over_real_sockets_in_tls() {
     for way in [Way::ByStartTls, Way::FromTheStart] {

@@ -8,17 +8,12 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-
-#[cfg(feature = "tls")]
 use std::sync::Arc;
 
-#[cfg(feature = "tls")]
 use rustls::StreamOwned;
 use socket2::SockRef;
 
-#[cfg(feature = "tls")]
-use common::tls;
-use common::{TestServer, raise_descriptor_limit, wait_until};
+use common::{TestServer, raise_descriptor_limit, tls, wait_until};
 
 /// What the document promises: bytes of an idle connection, and of the worst one.
 const IDLE_BYTES_MAX: u64 = 1024;
@@ -123,7 +118,7 @@ fn the_worst_connection_costs_no_more_than_is_promised() {
     drop(hostile);
 }
 
-#[cfg(feature = "tls")]
+#[cfg_attr(not(feature = "tls"), ignore = "TLS is left out")]
 #[test]
 fn the_worst_session_in_tls_costs_no_more_than_is_promised() {
     const COUNT: usize = 40;
@@ -182,7 +177,6 @@ fn an_endless_line_needs_no_memory() {
 }
 
 /// A server whose clients may begin TLS in both ways; where it listens for TLS.
-#[cfg(feature = "tls")]
 fn start_with_tls() -> (TestServer, String) {
     let server = TestServer::start(&[
         "--discard",
@@ -202,7 +196,7 @@ fn start_with_tls() -> (TestServer, String) {
     (server, smtps)
 }
 
-#[cfg(feature = "tls")]
+#[cfg_attr(not(feature = "tls"), ignore = "TLS is left out")]
 #[test]
 fn an_idle_session_in_tls_costs_what_is_promised() {
     const COUNT: u64 = 1000;
@@ -235,7 +229,7 @@ fn an_idle_session_in_tls_costs_what_is_promised() {
 }
 
 /// The most a handshake may keep: a hello that is nearly as long as any may be, and does not end.
-#[cfg(feature = "tls")]
+#[cfg_attr(not(feature = "tls"), ignore = "TLS is left out")]
 #[test]
 fn a_handshake_without_an_end_costs_no_more_than_is_promised() {
     const COUNT: u64 = 200;
