@@ -4,6 +4,7 @@ use mailoop::smtp::reply;
 
 use super::dialogue::{Dialogue, Step};
 use super::store::Fate;
+use super::tls::Opening;
 
 /// A kind of client: its name, how often it occurs among the others, and who writes its script.
 pub type Behaviour = (&'static str, usize, fn(&mut Dialogue));
@@ -28,6 +29,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     ("browser", 1, browser),
     ("flooding behind its end", 4, flooding),
     ("talking behind DATA", 2, behind_data),
+    ("never done with its handshake", 2, never_secured),
 ];
 
 /// Those that send much.
@@ -87,6 +89,9 @@ fn half_closing(dialogue: &mut Dialogue) {
 
 /// Closes its side from the start.
 fn probe(dialogue: &mut Dialogue) {
+    // It hears the greeting, and says nothing.
+    dialogue.script.steps.truncate(1);
+    dialogue.script.replies.truncate(1);
     dialogue.script.steps.push_front(Step::Close);
     dialogue.then(Step::AwaitClose);
 }
@@ -171,7 +176,7 @@ fn trickling_chunk(dialogue: &mut Dialogue) {
 
 /// Floods the server with commands and reads no reply.
 fn never_reading(dialogue: &mut Dialogue) {
-    dialogue.script.reads = 1;
+    dialogue.script.reads = dialogue.opening().1;
     dialogue.script.bulky = true;
     dialogue.script.pace = 1 << 20;
     dialogue.script.exact = false;
@@ -186,8 +191,9 @@ fn never_reading(dialogue: &mut Dialogue) {
 
 /// Takes leave without having read its replies.
 fn not_reading_goodbye(dialogue: &mut Dialogue) {
+    let (opening, _) = dialogue.opening();
     never_reading(dialogue);
-    dialogue.script.steps.truncate(1);
+    dialogue.script.steps.truncate(opening);
     let commands = dialogue.rng.size(1500);
     dialogue.send(&b"NOOP\r\n".repeat(commands));
     dialogue.send(b"QUIT\r\n");
@@ -286,4 +292,23 @@ fn behind_data(dialogue: &mut Dialogue) {
     dialogue.script.pace = dialogue.rng.pick(&[1, 10, 1 << 20]);
     dialogue.hello();
     dialogue.send_at_once();
+}
+
+/// Is to begin TLS, and sends not all of what that takes, or something else.
+fn never_secured(dialogue: &mut Dialogue) {
+    if dialogue.script.opening != Opening::FromTheStart {
+        return lockstep(dialogue);
+    }
+    dialogue.script.exact = false;
+    dialogue.script.steps.clear();
+    if dialogue.rng.one_in(2) {
+        dialogue.script.opening = Opening::Unfinished;
+    } else {
+        dialogue.script.opening = Opening::Garbage;
+        dialogue.send(b"EHLO c\r\nNOOP\r\n");
+    }
+    dialogue.flush();
+    if dialogue.rng.one_in(2) {
+        dialogue.then(Step::Abandon);
+    }
 }

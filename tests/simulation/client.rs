@@ -9,6 +9,7 @@ use bytes::BytesMut;
 
 use super::dialogue::{Expected, Script, Step};
 use super::journal::Journal;
+use super::tls::Opening;
 use super::wire::Wire;
 
 pub struct Client {
@@ -70,7 +71,8 @@ impl Client {
 
     /// Does what is next in its script, `eager`ly all that can be done now; whether anything was done.
     pub fn act(&mut self, eager: bool, drain: DrainUntil) -> bool {
-        let mut moved = self.replies < self.script.reads && !self.over && self.listen(eager, drain);
+        let reads = self.replies < self.script.reads || self.wire.borrow().is_handshaking();
+        let mut moved = self.begin() | (reads && !self.over && self.listen(eager, drain));
         while !self.over {
             match self.script.steps.front_mut() {
                 Some(Step::Send(bytes)) if !bytes.is_empty() => {
@@ -85,9 +87,12 @@ impl Client {
                     }
                 }
                 Some(Step::Await(replies)) if self.replies < *replies => break,
+                // All that it wants to say comes before.
+                Some(Step::Close) if self.wire.borrow().is_handshaking() => break,
                 Some(Step::AwaitClose) | None => break,
                 Some(step) => {
                     match step {
+                        Step::BeginTls => self.wire.borrow_mut().begin_tls(true),
                         Step::Close => self.wire.borrow_mut().close(),
                         Step::Abandon => self.wire.borrow_mut().abandon(),
                         Step::Reset => self.wire.borrow_mut().reset(),
@@ -102,6 +107,19 @@ impl Client {
             moved = true;
         }
         moved
+    }
+
+    /// Begins with TLS, or what it has in place of that, if it is to and has not; whether it did.
+    fn begin(&mut self) -> bool {
+        let opening = std::mem::replace(&mut self.script.opening, Opening::InTheClear);
+        let mut wire = self.wire.borrow_mut();
+        match opening {
+            Opening::InTheClear | Opening::ByStartTls => return false,
+            Opening::FromTheStart => wire.begin_tls(true),
+            Opening::Unfinished => wire.begin_tls(false),
+            Opening::Garbage => wire.garbage = true,
+        }
+        true
     }
 
     fn listen(&mut self, eager: bool, drain: DrainUntil) -> bool {

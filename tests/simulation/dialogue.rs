@@ -15,11 +15,13 @@ use super::prng::Prng;
 use super::profile::Profile;
 use super::store::{Fate, Fault, LOST, Ledger, UNFIT_SIZE};
 use super::text;
+use super::tls::Opening;
 
 /// One thing that a client does.
 #[derive(Debug)]
 pub enum Step {
     Send(BytesMut),
+    BeginTls,
     /// Waits until it has had so many replies in all.
     Await(usize),
     /// Waits until the server has closed its side.
@@ -52,6 +54,8 @@ pub struct Script {
     pub strict: bool,
     /// Whether some of its messages may come in chunks.
     pub chunks: bool,
+    /// How it comes to TLS.
+    pub opening: Opening,
     /// How many replies it reads at all.
     pub reads: usize,
     /// Whether it closes its side when the server has.
@@ -75,6 +79,8 @@ pub struct Dialogue {
     unsent: Vec<u8>,
     extended: bool,
     greeted: bool,
+    /// Whether it is in TLS.
+    secured: bool,
     /// The recipients of the present transaction.
     recipients: Option<usize>,
     /// Which of them are lost.
@@ -95,6 +101,11 @@ impl Dialogue {
     ) -> Self {
         let pace = rng.pick(&[1, 10, 200, 1 << 20, 1 << 20]);
         let chunks = rng.one_in(3);
+        let opening = match profile.service {
+            Service::Smtps => Opening::FromTheStart,
+            _ if profile.tls && rng.one_in(2) => Opening::ByStartTls,
+            _ => Opening::InTheClear,
+        };
         let mut dialogue = Self {
             rng,
             profile,
@@ -104,6 +115,7 @@ impl Dialogue {
                 exact: true,
                 strict: !chunks,
                 chunks,
+                opening,
                 reads: usize::MAX,
                 closes: true,
                 bulky: false,
@@ -116,6 +128,7 @@ impl Dialogue {
             unsent: Vec::new(),
             extended: false,
             greeted: false,
+            secured: opening == Opening::FromTheStart,
             recipients: None,
             lost: Vec::new(),
             smtputf8: false,
@@ -125,7 +138,27 @@ impl Dialogue {
         let greeting = dialogue.greeting();
         dialogue.expect(greeting, false);
         dialogue.script.steps.push_back(Step::Await(1));
+        if opening == Opening::ByStartTls {
+            dialogue.start_tls();
+        }
         dialogue
+    }
+
+    /// Goes on in TLS as if nothing had been said.
+    fn start_tls(&mut self) {
+        self.hello();
+        self.send(b"STARTTLS\r\n");
+        self.hear(reply::READY_FOR_TLS);
+        self.listen();
+        self.then(Step::BeginTls);
+        self.secured = true;
+        self.extended = false;
+        self.greeted = false;
+    }
+
+    /// How many steps and replies there are before the client says what is its own.
+    pub fn opening(&self) -> (usize, usize) {
+        (self.script.steps.len(), self.script.replies.len())
     }
 
     fn greeting(&self) -> String {
@@ -226,6 +259,9 @@ impl Dialogue {
             text += "250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n";
             let recipients = self.profile.recipients_max;
             text += &format!("250-LIMITS RCPTMAX={recipients}\r\n");
+            if self.profile.tls && !self.secured {
+                text += "250-STARTTLS\r\n";
+            }
             text += "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n250 HELP\r\n";
         }
         self.send(format!("{verb} c\r\n").as_bytes());
@@ -274,9 +310,14 @@ impl Dialogue {
             Service::Smtp | Service::Smtps | Service::Submission => "HELO EHLO",
             Service::Lmtp => "LHLO",
         };
+        let starttls = if self.profile.tls && !self.secured {
+            " STARTTLS"
+        } else {
+            ""
+        };
         let commands = "XCLIENT MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
         if !self.over {
-            let reply = format!("214 {status}Commands: {hello} {commands}\r\n");
+            let reply = format!("214 {status}Commands: {hello}{starttls} {commands}\r\n");
             self.expect(reply, false);
         }
         self.pause();

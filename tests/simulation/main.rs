@@ -24,6 +24,7 @@ mod seeds;
 mod server;
 mod store;
 mod text;
+mod tls;
 mod wire;
 mod witness;
 mod world;
@@ -50,12 +51,18 @@ fn every_seed_ends_well() {
     println!("{sums:?}");
     let messages = sums.messages.load(Ordering::Relaxed);
     assert!(messages >= seeds, "a simulation of so little shows nothing");
+    let secured = sums.secured.load(Ordering::Relaxed);
+    assert!(
+        secured > seeds / 4 || cfg!(not(feature = "tls")),
+        "{secured} in TLS are too few"
+    );
 }
 
 /// What all seeds did together.
 #[derive(Debug, Default)]
 struct Sums {
     connections: AtomicU64,
+    secured: AtomicU64,
     replies: AtomicU64,
     messages: AtomicU64,
 }
@@ -64,6 +71,7 @@ impl Sums {
     fn add(&self, sum: world::Sum) {
         self.connections
             .fetch_add(sum.connections, Ordering::Relaxed);
+        self.secured.fetch_add(sum.secured, Ordering::Relaxed);
         self.replies.fetch_add(sum.replies, Ordering::Relaxed);
         self.messages.fetch_add(sum.messages, Ordering::Relaxed);
     }

@@ -12,6 +12,8 @@ use super::prng::Prng;
 
 /// How long the server lets a connection linger that was told good-bye; interface.md promises one second.
 pub const LINGER: Duration = Duration::from_secs(1);
+/// How long a handshake of TLS may take; `docs/limits.md` promises half a minute.
+const HANDSHAKE: Duration = Duration::from_secs(30);
 
 /// The network of one connection. Chances are one in so many calls; 0 is never.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +68,8 @@ pub struct Profile {
     pub rush: bool,
     /// What all clients speak.
     pub service: Service,
+    /// Whether the server has a certificate.
+    pub tls: bool,
     /// Whether bare LFs are line ends and nobody has to wait for his turn, as for sessions typed by hand.
     pub by_hand: bool,
     weather: Weather,
@@ -76,6 +80,7 @@ impl Profile {
         let seconds = |seconds: usize| Duration::from_secs(seconds as u64);
         let rough = |rng: &mut Prng| rng.pick(&[0, 0, 2, 4, 10]);
         let rush = rng.one_in(6);
+        let tls = cfg!(feature = "tls") && rng.one_in(3);
         Self {
             idle: seconds(rng.pick(&[2, 5, 10, 300])),
             session: seconds(rng.pick(&[20, 60, 3600, 3600])),
@@ -114,9 +119,12 @@ impl Profile {
             by_hand: rng.one_in(6),
             service: if rng.one_in(4) {
                 Service::Lmtp
+            } else if tls && rng.one_in(2) {
+                Service::Smtps
             } else {
                 Service::Smtp
             },
+            tls,
             weather: Weather {
                 would_block: rough(rng),
                 short: rough(rng),
@@ -153,6 +161,7 @@ impl Profile {
         limits.exit_after = self.exit_after;
         limits.connections_per_ip_max = self.per_ip_max;
         policy.errors_max = self.errors_max;
+        policy.tls = self.tls;
         policy.bare_newline = if self.by_hand {
             BareNewline::Accept
         } else {
@@ -160,6 +169,11 @@ impl Profile {
         };
         policy.recipients_max = self.recipients_max;
         policy.message_bytes_max = self.message_bytes_max;
+    }
+
+    /// How long a handshake may take.
+    pub fn handshake(&self) -> Duration {
+        HANDSHAKE.min(self.idle)
     }
 
     /// How many bytes of a message have to come within an idle timeout.

@@ -310,6 +310,11 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
             wire.witness.paused = wire.is_runnable() && !waits;
             let blocked = wire.is_blocked();
             wire.witness.check_deadlines(client.script.strict, blocked);
+            if wire.witness.cut_short && !wire.garbage && !self.connections.is_draining() {
+                let number = client.number;
+                self.journal
+                    .violation(|| format!("the handshake of client {number} is cut short"));
+            }
             if let Some((sent, answered)) = client.script.flood {
                 wire.witness.check_backlog(sent, answered);
             }

@@ -16,6 +16,7 @@ use mailoop::server::transport::Transport;
 use super::journal::Journal;
 use super::prng::Prng;
 use super::profile::Weather;
+use super::tls::{Part, Tls};
 use super::witness::Witness;
 
 /// How far a client is with closing its side.
@@ -51,6 +52,9 @@ pub struct Wire {
     blocked: bool,
     /// A call has met `WouldBlock` for no reason to be seen, and no edge came since.
     owed: bool,
+    tls: Option<Tls>,
+    /// What the client sends is no TLS though it should be.
+    pub garbage: bool,
 }
 
 impl Wire {
@@ -71,21 +75,57 @@ impl Wire {
             edge: true,
             blocked: false,
             owed: false,
+            tls: None,
+            garbage: false,
         }
     }
 
     // The client's side.
 
+    /// Begins TLS, perhaps without saying all of what that begins with.
+    pub fn begin_tls(&mut self, whole: bool) {
+        let record_max = self.rng.pick(&[100, 1500, 1 << 14]);
+        let (tls, mut hello) = Tls::begin(self.rng.one_in(3), record_max);
+        if !whole {
+            hello.truncate(self.rng.below(hello.len()));
+        }
+        self.tls = Some(tls);
+        self.send_raw(&hello);
+    }
+
+    /// Whether what the client says waits for the end of a handshake.
+    pub fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(Tls::is_handshaking)
+    }
+
     pub fn send(&mut self, bytes: &[u8]) {
+        match &mut self.tls {
+            Some(tls) => {
+                let sealed = tls.say(bytes);
+                self.send_raw(&sealed);
+            }
+            None => self.send_raw(bytes),
+        }
+    }
+
+    fn send_raw(&mut self, bytes: &[u8]) {
         if !self.refused {
             self.flight.extend_from_slice(bytes);
         }
     }
 
-    /// The client will send no more.
+    /// The client will send no more. In TLS it may say so, or not.
     pub fn close(&mut self) {
-        if self.end == End::None {
-            self.end = End::Sent;
+        if self.end != End::None {
+            return;
+        }
+        self.end = End::Sent;
+        if !self.is_handshaking()
+            && let Some(tls) = &mut self.tls
+            && self.rng.one_in(2)
+        {
+            let farewell = tls.farewell();
+            self.send_raw(&farewell);
         }
     }
 
@@ -102,7 +142,12 @@ impl Wire {
     /// What the client reads, at most so many bytes.
     pub fn receive(&mut self, most: usize) -> BytesMut {
         let count = most.min(self.outbox.len());
-        let bytes = self.outbox.split_to(count);
+        let mut bytes = self.outbox.split_to(count);
+        if let Some(tls) = &mut self.tls {
+            let (text, answer) = tls.received(count);
+            bytes = text;
+            self.send_raw(&answer);
+        }
         // As Linux does: a third of the room has to be free before it is worth an event.
         if self.blocked && self.outbox.len() * 3 <= self.weather.outbox_max * 2 {
             self.edge = true;
@@ -248,7 +293,21 @@ impl Wire {
             count = self.rng.size(count);
         }
         self.inbox.copy_to_slice(&mut buffer[..count]);
-        self.witness.read(&buffer[..count]);
+        self.witness.read(count);
+        match &mut self.tls {
+            Some(tls) => {
+                for part in tls.taken(count) {
+                    match part {
+                        Part::Handshake => {}
+                        Part::EndOfHandshake => self.witness.secure(),
+                        Part::Text(text) => self.witness.read_text(&text),
+                        Part::Farewell => self.witness.read_end(),
+                    }
+                }
+            }
+            None if self.garbage => {}
+            None => self.witness.read_text(&buffer[..count]),
+        }
         Ok(count)
     }
 
@@ -272,20 +331,44 @@ impl Wire {
         }
         self.blocked = false;
         self.outbox.extend_from_slice(&bytes[..count]);
-        self.witness.written(&bytes[..count]);
+        self.written(&bytes[..count]);
         Ok(count)
+    }
+
+    fn written(&mut self, bytes: &[u8]) {
+        self.witness.wrote();
+        match &mut self.tls {
+            Some(tls) => match tls.written(bytes) {
+                Ok(texts) => texts.iter().for_each(|text| self.witness.wrote_text(text)),
+                Err(error) => {
+                    let client = self.witness.client;
+                    self.journal
+                        .violation(|| format!("client {client}: in TLS it heard: {error}"));
+                }
+            },
+            None if self.garbage => {}
+            None => self.witness.wrote_text(bytes),
+        }
+    }
+
+    fn shut_down(&mut self) {
+        let said_so = self.tls.as_mut().is_none_or(Tls::has_farewell);
+        self.witness.shut_down(said_so);
     }
 
     fn drop_server_side(&mut self) {
         let reset = self.reset == End::Arrived;
-        self.witness.drop_connection(reset, self.blocked);
+        let within_record = self.tls.as_ref().is_some_and(Tls::is_within_record);
+        self.witness
+            .drop_connection(reset, self.blocked, within_record);
         if self.inbox.is_empty() {
             return;
         }
         // To close a socket with unread input resets the connection, and what the client has not read is lost.
         // The server is to blame if it could have known of that input.
         let told = !self.edge && !self.owed;
-        if told && !reset && !self.blocked && !self.witness.has_lingered() {
+        let expected = self.blocked || self.garbage || self.witness.securing.is_some();
+        if told && !reset && !expected && !self.witness.has_lingered() {
             let client = self.witness.client;
             self.journal
                 .violation(|| format!("client {client}: closed on unread input"));
@@ -316,7 +399,7 @@ impl<const DRAINS: bool> Transport for SimTransport<DRAINS> {
         if wire.reset == End::Arrived {
             return Err(ErrorKind::NotConnected.into());
         }
-        wire.witness.shut_down();
+        wire.shut_down();
         Ok(())
     }
 }

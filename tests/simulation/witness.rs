@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
+use mailoop::smtp::reply;
 use memchr::memchr;
 
 use super::journal::Journal;
@@ -15,6 +16,13 @@ use super::store::Ledger;
 const TURN_BYTES_MAX: usize = 4 * READ_BYTES_MAX + READ_BYTES_MAX;
 /// What the server reads at once.
 pub const READ_BYTES_MAX: usize = 32 * 1024;
+
+/// Since when a handshake goes on.
+pub struct Securing {
+    pub since: Instant,
+    /// It may have begun a little earlier than that is seen.
+    pub at_least_since: Instant,
+}
 
 pub struct Witness {
     pub client: usize,
@@ -50,6 +58,12 @@ pub struct Witness {
     excused: Option<Instant>,
     /// Since when its deadline has passed.
     overdue: Option<Instant>,
+    /// It is in the handshake of TLS, at least since then, or to begin with it.
+    pub securing: Option<Securing>,
+    /// It is in TLS.
+    pub secured: bool,
+    /// It was dropped in a handshake that could have gone on.
+    pub cut_short: bool,
     pub shut: Option<Instant>,
     pub dropped: Option<Instant>,
     /// The server gave up on a client that does not read.
@@ -85,6 +99,9 @@ impl Witness {
             paused: false,
             excused: None,
             overdue: None,
+            securing: None,
+            secured: false,
+            cut_short: false,
             shut: None,
             dropped: None,
             gave_up: false,
@@ -97,7 +114,22 @@ impl Witness {
     }
 
     pub fn accept(&mut self) {
-        self.accepted = Some(self.journal.now());
+        let now = self.journal.now();
+        self.accepted = Some(now);
+        if self.profile.service.begins_with_tls() {
+            self.securing = Some(Securing {
+                since: now,
+                at_least_since: now,
+            });
+        }
+    }
+
+    /// All of a handshake was read.
+    pub fn secure(&mut self) {
+        self.securing = None;
+        self.secured = true;
+        // It may say its first command from here on.
+        self.line_read = Some(self.journal.now());
     }
 
     /// Whether the server has it.
@@ -128,11 +160,20 @@ impl Witness {
         }
     }
 
-    pub fn read(&mut self, bytes: &[u8]) {
-        let now = self.journal.now();
-        let count = bytes.len();
+    /// So many octets were read, of whatever kind.
+    pub fn read(&mut self, count: usize) {
         self.journal
             .trace(|| format!("client {} read {count}", self.client));
+        self.read_in_turn += count;
+        if self.read_in_turn > TURN_BYTES_MAX {
+            self.wrong(|| format!("{} bytes were read in one turn", self.read_in_turn));
+        }
+    }
+
+    /// With them this text was.
+    pub fn read_text(&mut self, bytes: &[u8]) {
+        let now = self.journal.now();
+        let count = bytes.len();
         self.read_total += count as u64;
         match self.reads.last_mut() {
             Some((at, sum)) if *at == now => *sum += count as u64,
@@ -141,10 +182,6 @@ impl Witness {
         if memchr(b'\n', bytes).is_some() {
             self.line_read = Some(now);
         }
-        self.read_in_turn += count;
-        if self.read_in_turn > TURN_BYTES_MAX {
-            self.wrong(|| format!("{} bytes were read in one turn", self.read_in_turn));
-        }
     }
 
     pub fn read_end(&mut self) {
@@ -152,12 +189,17 @@ impl Witness {
         self.line_read = Some(self.journal.now());
     }
 
-    pub fn written(&mut self, bytes: &[u8]) {
+    /// Octets were written, of whatever kind.
+    pub fn wrote(&mut self) {
         self.last_write = Some(self.journal.now());
-        self.written_total += bytes.len() as u64;
         if self.shut.is_some() {
             self.wrong(|| "written behind its end".to_owned());
         }
+    }
+
+    /// With them this text was, to its end.
+    pub fn wrote_text(&mut self, bytes: &[u8]) {
+        self.written_total += bytes.len() as u64;
         for byte in bytes {
             self.line.push(*byte);
             if *byte == b'\n' {
@@ -179,6 +221,12 @@ impl Witness {
         }
         if line.starts_with("421") && line.contains("timeout") {
             self.check_timeout(now);
+        }
+        if line.starts_with("220") && line.ends_with(reply::READY_FOR_TLS.text) {
+            self.securing = Some(Securing {
+                since: now,
+                at_least_since: self.line_read.unwrap_or(now),
+            });
         }
         if line.starts_with("421") || line.starts_with("221") {
             self.farewell = Some(line.to_owned());
@@ -224,7 +272,10 @@ impl Witness {
         late.map(|(_, count)| count).sum()
     }
 
-    pub fn shut_down(&mut self) {
+    pub fn shut_down(&mut self, said_so: bool) {
+        if self.securing.is_none() && !said_so {
+            self.wrong(|| "TLS is closed without its good-bye".to_owned());
+        }
         self.journal
             .trace(|| format!("client {} shut down", self.client));
         self.shut = Some(self.journal.now());
@@ -236,11 +287,18 @@ impl Witness {
             .is_some_and(|at| at + LINGER <= self.journal.now())
     }
 
-    pub fn drop_connection(&mut self, reset: bool, blocked: bool) {
+    pub fn drop_connection(&mut self, reset: bool, blocked: bool, within_record: bool) {
+        let now = self.journal.now();
         self.journal
             .trace(|| format!("client {} dropped", self.client));
-        self.dropped = Some(self.journal.now());
+        self.dropped = Some(now);
         self.gave_up = blocked && !reset;
+        if let Some(securing) = &self.securing {
+            let too_slow = securing.at_least_since + self.profile.handshake() <= now;
+            self.cut_short = !(reset || blocked || self.end_read || too_slow);
+            self.gave_up = !reset;
+            return;
+        }
         let quit = self
             .farewell
             .as_ref()
@@ -248,7 +306,7 @@ impl Witness {
         if !(reset || blocked || quit || self.end_read || self.has_lingered()) {
             self.wrong(|| "closed for no reason".to_owned());
         }
-        if !self.line.is_empty() && !reset && !blocked {
+        if (!self.line.is_empty() || within_record) && !reset && !blocked {
             self.wrong(|| "closed within a reply".to_owned());
         }
     }
@@ -265,6 +323,12 @@ impl Witness {
         }
         if self.has_lingered() {
             self.wrong(|| "lingers for more than its time".to_owned());
+        }
+        if let Some(securing) = &self.securing {
+            if securing.since + self.profile.handshake() <= now {
+                self.wrong(|| "is still in its handshake".to_owned());
+            }
+            return;
         }
         let settled = self.ledger.borrow().last_settled(self.client);
         let last_read = self.reads.last().map(|(at, _)| *at);
@@ -305,7 +369,8 @@ impl Witness {
     /// Of a connection whose commands of `sent` bytes get replies of `answered`: how much the server has taken
     /// in without having answered it.
     pub fn check_backlog(&self, sent: u64, answered: u64) {
-        const OUTPUT_BYTES_MAX: u64 = 16 * 1024 + 100;
+        // In TLS a record that is not written to its end hides its text.
+        const OUTPUT_BYTES_MAX: u64 = 2 * 16 * 1024 + 100;
         const INPUT_BYTES_MAX: u64 = READ_BYTES_MAX as u64 + 600;
         let most = (self.written_total + OUTPUT_BYTES_MAX) * sent / answered + INPUT_BYTES_MAX;
         if self.read_total > most && self.shut.is_none() && self.farewell.is_none() {

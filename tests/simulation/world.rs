@@ -17,6 +17,7 @@ use super::prng::Prng;
 use super::profile::{LINGER, Pace, Profile};
 use super::server::SimServer;
 use super::store::{Ledger, SlowStore};
+use super::tls;
 use super::wire::{SimTransport, Wire};
 use super::witness::Witness;
 
@@ -39,6 +40,8 @@ pub struct World<const DRAINS: bool> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum {
     pub connections: u64,
+    /// Those that came into TLS.
+    pub secured: u64,
     pub replies: u64,
     pub messages: u64,
 }
@@ -70,6 +73,7 @@ impl<const DRAINS: bool> World<DRAINS> {
             Connections::new(Rc::new(policy), limits, store, journal.now());
         // Everybody may speak for others.
         connections.set_spokesmen(["192.0.2.0/24".parse().unwrap()].to_vec());
+        connections.set_tls(tls::acceptor().filter(|_| profile.tls));
         let mut world = Self {
             server: SimServer::new(
                 connections,
@@ -150,6 +154,11 @@ impl<const DRAINS: bool> World<DRAINS> {
                 .clients
                 .iter()
                 .filter(|client| client.key.is_some())
+                .count() as u64,
+            secured: self
+                .clients
+                .iter()
+                .filter(|client| client.wire.borrow().witness.secured)
                 .count() as u64,
             replies: self
                 .clients
