@@ -19,7 +19,7 @@ use common::{TestServer, raise_descriptor_limit, tls, wait_until};
 const IDLE_BYTES_MAX: u64 = 1024;
 const HOSTILE_BYTES_MAX: u64 = 128 * 1024;
 /// The same in TLS.
-const HOSTILE_TLS_BYTES_MAX: u64 = 144 * 1024;
+const HOSTILE_TLS_BYTES_MAX: u64 = 168 * 1024;
 const IDLE_TLS_BYTES_MAX: u64 = 12 * 1024;
 const HANDSHAKE_BYTES_MAX: u64 = 80 * 1024;
 
