@@ -52,6 +52,8 @@ fn what_may_pass_is_no_permanent_refusal() {
             "MAILBOX_LIMIT",
             "STORE_FULL",
             "TOO_MANY_RECIPIENTS",
+            "TLS_UNAVAILABLE",
+            "CANNOT_LOG_IN",
         ];
         assert_eq!(code.starts_with('4'), temporary.contains(&name), "{name}");
     }

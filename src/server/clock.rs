@@ -9,7 +9,8 @@ use time::format_description::well_known::Rfc2822;
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     second: Option<u64>,
-    date: String,
+    /// In ASCII. It is written over, so that a second does not allocate either.
+    date: Vec<u8>,
 }
 
 impl Clock {
@@ -20,16 +21,20 @@ impl Clock {
             .map_or(0, |since| since.as_secs());
         if self.second != Some(second) {
             self.second = Some(second);
+            self.date.clear();
             // RFC 2822 has no years before 1900: such a clock leaves the date empty rather than stop the mail.
-            self.date = OffsetDateTime::from(now)
-                .format(&Rfc2822)
-                .unwrap_or_default();
+            if OffsetDateTime::from(now)
+                .format_into(&mut self.date, &Rfc2822)
+                .is_err()
+            {
+                self.date.clear();
+            }
         }
     }
 
     /// That time as RFC 5322 §3.3 writes it, in UTC.
     pub(super) fn date(&self) -> &str {
-        &self.date
+        str::from_utf8(&self.date).unwrap_or_default()
     }
 }
 
