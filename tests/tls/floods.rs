@@ -1,13 +1,17 @@
 //! Peers that send much or read nothing, once they are in TLS.
 
-use ring::aead;
-use rustls::{ClientConfig, ConnectionTrafficSecrets};
+use std::io::Write;
+use std::process::Stdio;
 use std::sync::Arc;
 
+use ring::aead;
+use rustls::{ClientConfig, ConnectionTrafficSecrets};
+
+use super::common::dialogue::Way;
 use super::common::memory::{Client, MemoryServer, seconds};
-use super::common::tls;
-use super::{WAYS, before_tls, in_tls, server};
-use crate::Way;
+use super::common::program::{installed, program};
+use super::common::{TestServer, tls, wait_until};
+use super::{WAYS, before_tls, ends, in_tls, server};
 
 #[test]
 fn who_does_not_read_is_not_read_either() {
@@ -98,6 +102,29 @@ fn new_keys_now_and_then_are_answered_by_new_keys() {
         server.send(&client, b"NOOP\r\n");
         assert_eq!(client.text(), "250 2.0.0 Ok\r\n");
     }
+}
+
+#[test]
+fn a_new_handshake_within_tls_is_refused() {
+    if !installed(&["openssl"]) {
+        return;
+    }
+    let server = TestServer::start(&["--listen-tls", "127.0.0.1:0", "--tls-self-signed"]);
+    let mut client = program("openssl", &server)
+        .args(["s_client", "-tls1_2", "-connect", server.address()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // A line that begins with this is a command to begin anew (openssl-s_client(1)).
+    client.stdin.as_mut().unwrap().write_all(b"R\n").unwrap();
+    wait_until("the client to have had enough", || {
+        client.try_wait().unwrap().is_some()
+    });
+    wait_until("the end", || ends(&server.log()).count() == 1);
+    assert!(server.is_resting());
+    tls::connect(server.address()).expect("220");
 }
 
 /// Goes on from the handshake of a client with the keys it has agreed on.

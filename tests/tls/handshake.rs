@@ -167,6 +167,14 @@ fn who_does_not_wait_for_the_greeting_is_sent_away_in_tls_too() {
 }
 
 #[test]
+fn by_hand_nobody_has_to_wait_in_tls_either() {
+    let mut server = server(Way::FromTheStart, &["--bare-newline", "accept"]);
+    let client = in_a_hurry(&mut server, Way::FromTheStart);
+    let said = client.text();
+    assert!(said.starts_with(GREETING) && said.ends_with("250 HELP\r\n"));
+}
+
+#[test]
 fn behind_starttls_there_is_no_greeting_to_wait_for() {
     let mut server = server(Way::ByStartTls, &[]);
     let client = in_a_hurry(&mut server, Way::ByStartTls);
