@@ -1,0 +1,157 @@
+"""What is measured of a server."""
+
+import json
+import resource
+import ssl
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from running import LOAD_PROCESSOR, Running, free_port
+
+# Case: sessions, and what else the load generator is told.
+CASES = {
+    "connection": (100, []),
+    "kept": (100, ["--keep"]),
+    "kept1000": (1000, ["--keep"]),
+    "pipelined": (100, ["--keep", "--pipeline"]),
+    "large": (10, ["--keep", "--length", "10M"]),
+}
+HALF_LOAD_SESSIONS = 1000
+TRACED_MESSAGES = 2000
+IDLE_COUNTS = (0, 1000, 10000)
+TLS_COUNT = 1000
+# So long a server has to put its memory in order, with nothing to do.
+SETTLE_SECONDS = 0.5
+# A session has a descriptor on either side, and each side some more.
+DESCRIPTORS_SPARE = 100
+
+
+class Meter:
+    """Measures with the load generator `generator`, for `seconds` at a time."""
+
+    def __init__(self, generator, seconds):
+        self.generator = generator
+        self.seconds = seconds
+
+    def load(self, running, *options):
+        """Puts load on a server and returns what the generator tells, as a dictionary."""
+        command = [
+            "taskset", "-c", LOAD_PROCESSOR, self.generator, "load", "--json", "--server", f"127.0.0.1:{running.port}",
+            *options,
+        ]
+        process = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        if not process.stdout.startswith("{"):
+            raise RuntimeError(process.stderr.strip() or f"the load generator ended with {process.returncode}")
+        return json.loads(process.stdout)
+
+    def case(self, server, name):
+        """One run of a case on a fresh server."""
+        sessions, options = CASES[name]
+        with Running(server, sessions) as running:
+            before = running.cpu_seconds()
+            told = self.load(running, "--sessions", sessions, "--seconds", self.seconds, *options)
+            cpu = running.cpu_seconds() - before
+            done = max(told["done"], 1)
+            return {
+                "cpu_us": cpu / done * 1e6,
+                "busy": cpu / told["seconds"],
+                "per_second": told["done_per_second"],
+                "megabytes_per_second": told["message_bytes_per_second"] / 1e6,
+                "p50_ms": told["latency_ms"]["p50"],
+                "p99_ms": told["latency_ms"]["p99"],
+                "failed": told["failed"],
+                "start_ms": running.start_seconds * 1e3,
+            }
+
+    def half_load(self, server, capacity):
+        """Messages come by the clock, half as many as the server takes, over connections that are kept."""
+        rate = max(int(capacity / 2), 1)
+        with Running(server, HALF_LOAD_SESSIONS) as running:
+            told = self.load(running, "--keep", "--rate", rate, "--seconds", self.seconds)
+            return {
+                "rate": rate,
+                "p50_ms": told["latency_ms"]["p50"],
+                "p99_ms": told["latency_ms"]["p99"],
+                "failed": told["failed"],
+            }
+
+    def system_calls(self, server):
+        """System calls a message, by name: one session, kept, one command at a time."""
+        with tempfile.TemporaryDirectory() as folder, Running(server, 1) as running:
+            file = Path(folder) / "calls"
+            with running.counting_system_calls(file):
+                self.load(running, "--keep", "--messages", TRACED_MESSAGES)
+            return {name: calls / TRACED_MESSAGES for name, calls in strace_counts(file.read_text()).items()}
+
+
+def strace_counts(table):
+    """The columns `calls` and `syscall` of what `strace -c` wrote."""
+    counts = {}
+    for line in table.splitlines():
+        columns = line.split()
+        if len(columns) >= 5 and columns[3].isdigit() and columns[-1] != "total":
+            counts[columns[-1]] = int(columns[3])
+    return counts
+
+
+def idle(server, count):
+    """Memory with `count` sessions that said EHLO and nothing since; `None` where there may not be as many descriptors."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if count + DESCRIPTORS_SPARE > allowed:
+        return None
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+    kernel_before = kernel_bytes()
+    with Running(server, count) as running:
+        sessions = [hello(running.connect()) for _ in range(count)]
+        time.sleep(SETTLE_SECONDS)
+        resident, proportional = running.memory()
+        kernel = kernel_bytes() - kernel_before
+        for session in sessions:
+            session.close()
+    return {"rss": resident, "pss": proportional, "kernel": kernel}
+
+
+def idle_tls(server_for, count):
+    """Bytes resident an idle session under TLS; `server_for(options)` is our server with these options."""
+    port = free_port()
+    server = server_for("--tls-self-signed", "--listen-tls", f"127.0.0.1:{port}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with Running(server, count) as running:
+        time.sleep(SETTLE_SECONDS)
+        before, _ = running.memory()
+        running.port = port
+        sessions = [hello(context.wrap_socket(running.connect())) for _ in range(count)]
+        time.sleep(SETTLE_SECONDS)
+        after, _ = running.memory()
+        for session in sessions:
+            session.close()
+    return (after - before) / count
+
+
+def hello(connection):
+    """Greets a server on `connection`, which is returned, and reads its whole answer."""
+    reply(connection)
+    connection.sendall(b"EHLO idle.example.org\r\n")
+    reply(connection)
+    return connection
+
+
+def reply(connection):
+    lines = b""
+    while not (lines.endswith(b"\n") and lines.splitlines()[-1][3:4] == b" "):
+        octets = connection.recv(4096)
+        if not octets:
+            raise RuntimeError("the server hung up on an idle session")
+        lines += octets
+
+
+def kernel_bytes():
+    """What the kernel has in its slabs, where sockets, files and the like are, of both ends; and of all others on this machine."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("Slab:"):
+            return int(line.split()[1]) * 1024
+    return 0
