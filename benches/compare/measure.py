@@ -24,8 +24,9 @@ IDLE_COUNTS = (0, 1000, 10000)
 TLS_COUNT = 1000
 # So long a server has to put its memory in order, with nothing to do.
 SETTLE_SECONDS = 0.5
-# A session has a descriptor on either side, and each side some more.
-DESCRIPTORS_SPARE = 100
+# mailoop reckons with two for a session, since one may be writing a file, and each end needs some more.
+DESCRIPTORS_A_SESSION = 2
+DESCRIPTORS_SPARE = 200
 
 
 class Meter:
@@ -58,6 +59,7 @@ class Meter:
                 "cpu_us": cpu / done * 1e6,
                 "busy": cpu / told["seconds"],
                 "per_second": told["done_per_second"],
+                "megabytes_per_cpu_second": told["message_bytes"] / 1e6 / cpu,
                 "megabytes_per_second": told["message_bytes_per_second"] / 1e6,
                 "p50_ms": told["latency_ms"]["p50"],
                 "p99_ms": told["latency_ms"]["p99"],
@@ -97,11 +99,8 @@ def strace_counts(table):
 
 
 def idle(server, count):
-    """Memory with `count` sessions that said EHLO and nothing since; `None` where there may not be as many descriptors."""
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if count + DESCRIPTORS_SPARE > allowed:
-        return None
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+    """Memory with `count` sessions that said EHLO and nothing since, or as many as descriptors allow."""
+    count = min(count, sessions_allowed())
     kernel_before = kernel_bytes()
     with Running(server, count) as running:
         sessions = [hello(running.connect()) for _ in range(count)]
@@ -110,7 +109,14 @@ def idle(server, count):
         kernel = kernel_bytes() - kernel_before
         for session in sessions:
             session.close()
-    return {"rss": resident, "pss": proportional, "kernel": kernel}
+    return {"sessions": count, "rss": resident, "pss": proportional, "kernel": kernel}
+
+
+def sessions_allowed():
+    """Takes all descriptors this process and those it starts may have, and returns for how many sessions they do."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+    return max((allowed - DESCRIPTORS_SPARE) // DESCRIPTORS_A_SESSION, 0)
 
 
 def idle_tls(server_for, count):
@@ -150,7 +156,7 @@ def reply(connection):
 
 
 def kernel_bytes():
-    """What the kernel has in its slabs, where sockets, files and the like are, of both ends; and of all others on this machine."""
+    """What the kernel has in its slabs: sockets, files and the like, of both ends, and of whatever else runs."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("Slab:"):
             return int(line.split()[1]) * 1024

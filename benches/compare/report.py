@@ -53,7 +53,10 @@ def targets(results):
     """What mailoop has to reach; `results` are medians by server and measure."""
     ours, peer, info = (results.get(name, {}) for name in (OURS, PEER, OURS_INFO))
     found = [
-        Target(f"CPU a message, {TITLES[case]}", "µs", ours.get(f"{case}.cpu_us"), (PEER, peer.get(f"{case}.cpu_us")), limit)
+        Target(
+            f"CPU a message, {TITLES[case]}", "µs",
+            ours.get(f"{case}.cpu_us"), (PEER, peer.get(f"{case}.cpu_us")), limit,
+        )
         for case, limit in (("connection", 0.65), ("kept", 0.55), ("kept1000", 0.45), ("pipelined", 0.50))
     ]
     large = "large.megabytes_per_second"
@@ -83,7 +86,8 @@ def in_mib(octets):
 def per_idle(measured, count, kind="rss"):
     """Bytes an idle session, of so many."""
     start, end = measured.get(f"idle0.{kind}"), measured.get(f"idle{count}.{kind}")
-    return None if start is None or end is None else (end - start) / count
+    sessions = measured.get(f"idle{count}.sessions")
+    return (end - start) / sessions if start is not None and sessions else None
 
 
 def shown(number, suffix=""):
@@ -113,7 +117,7 @@ def all_measures(results):
         cells = []
         for name in names:
             value, base = number(results[name]), number(peer)
-            ratio = f" ({value / base:.2f})" if value is not None and base and name != PEER else ""
+            ratio = f" ({value / base:.2g})" if value and base and value / base > 0 and name != PEER else ""
             cells.append(shown(value) + ratio)
         return [what, *cells]
 
@@ -121,6 +125,7 @@ def all_measures(results):
     for case, title in TITLES.items():
         if case == "large":
             rows.append(row(f"{title}: MB/s", lambda of: of.get("large.megabytes_per_second")))
+            rows.append(row("MB for a second of CPU", lambda of: of.get("large.megabytes_per_cpu_second")))
             continue
         rows.append(row(f"{title}: CPU, µs", lambda of: of.get(f"{case}.cpu_us")))
         rows.append(row("messages/s", lambda of: of.get(f"{case}.per_second")))
@@ -133,7 +138,8 @@ def all_measures(results):
     rows.append(row("resident at start, MiB", lambda of: in_mib(of.get("idle0.rss"))))
     rows.append(row("proportional at start, MiB", lambda of: in_mib(of.get("idle0.pss"))))
     for count in (1000, 10000):
-        rows.append(row(f"resident with {count:,} idle, MiB", lambda of: in_mib(of.get(f"idle{count}.rss"))))
+        sessions = int(peer.get(f"idle{count}.sessions", count))
+        rows.append(row(f"resident with {sessions:,} idle, MiB", lambda of: in_mib(of.get(f"idle{count}.rss"))))
         rows.append(row("an idle session, bytes", lambda of: per_idle(of, count)))
     rows.append(row("the kernel's share, both ends, bytes", lambda of: of.get("kernel_per_idle")))
     rows.append(row("start to first greeting, ms", lambda of: of.get("start_ms")))

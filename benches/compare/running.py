@@ -58,8 +58,8 @@ class Running:
         return found
 
     def cpu_seconds(self):
-        """Of all its threads. In nanoseconds, where utime and stime of /proc/PID/stat have ticks of 10 ms; of threads that
-        are gone it knows nothing, but none of these servers ends one while it serves."""
+        """Of all its threads: to the nanosecond, unlike utime and stime of /proc/PID/stat, but without threads that are
+        gone. None of these servers ends one while it serves."""
         tasks = (task for pid in self.processes() for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 

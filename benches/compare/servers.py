@@ -33,7 +33,7 @@ def mailoop(name, binary, *options):
 
 
 def smtp_sink():
-    """Debian's postfix package has it. It drops root's rights if it is told whom to become, and refuses them otherwise."""
+    """Debian's postfix package has it. Root must tell it whom to become."""
     program = shutil.which("smtp-sink", path=os.environ["PATH"] + ":/usr/sbin")
     if program is None:
         raise Missing("smtp-sink", "apt-get install postfix (the program is enough, its service need not run)")
@@ -41,16 +41,21 @@ def smtp_sink():
 
     def command(port, sessions):
         # Without -m it serves 256 sessions at a time and lets the others wait.
-        return [program, *user, "-h", "smtp-sink", "-m", sessions + SESSIONS_SPARE, f"127.0.0.1:{port}", 1024]
+        limit = ["-m", sessions + SESSIONS_SPARE]
+        return [program, *user, "-h", "smtp-sink", *limit, f"127.0.0.1:{port}", 1024]
     return Server("smtp-sink", command, Path(program))
 
 
 def aiosmtpd(target):
     """Installs it in an environment of its own, once."""
     python = target / "venv" / "bin" / "python"
-    if subprocess.run([python, "-c", "import aiosmtpd"], stderr=subprocess.DEVNULL).returncode if python.exists() else True:
-        said(subprocess.run([sys.executable, "-m", "venv", target / "venv"]), "aiosmtpd", "apt-get install python3-venv")
-        said(subprocess.run([python, "-m", "pip", "install", "--quiet", AIOSMTPD]), "aiosmtpd", "pip needs a network")
+    asked = [python, "-c", "import aiosmtpd"]
+    if not python.exists() or subprocess.run(asked, stderr=subprocess.DEVNULL).returncode:
+        print("installing aiosmtpd", file=sys.stderr, flush=True)
+        made = subprocess.run([sys.executable, "-m", "venv", target / "venv"])
+        check(made, "aiosmtpd", "apt-get install python3-venv")
+        installed = subprocess.run([python, "-m", "pip", "install", "--quiet", AIOSMTPD])
+        check(installed, "aiosmtpd", "pip could not install it")
     return Server("aiosmtpd", lambda port, sessions: [python, HERE / "aiosmtpd_sink.py", port])
 
 
@@ -66,7 +71,7 @@ def mailin(target):
 
 def floor(target):
     program = cargo_build(HERE / "floor", target) / "floor"
-    return Server("floor", lambda port, sessions: [program, f"127.0.0.1:{port}"])
+    return Server("floor", lambda port, sessions: [program, f"127.0.0.1:{port}"], program)
 
 
 class Missing(Exception):
@@ -76,7 +81,7 @@ class Missing(Exception):
         super().__init__(f"{name} is missing: {advice}")
 
 
-def said(process, name, advice):
+def check(process, name, advice):
     if process.returncode:
         raise Missing(name, advice)
 
@@ -85,7 +90,7 @@ def cargo_build(folder, target, *options):
     """Builds a release, says so, and returns the folder it is in."""
     command = ["cargo", "build", "--release", "--quiet", "--target-dir", target, *options]
     print("building", folder.name, *options, file=sys.stderr, flush=True)
-    said(subprocess.run(command, cwd=folder), folder.name, "cargo could not build it")
+    check(subprocess.run(command, cwd=folder), folder.name, "cargo could not build it")
     return target / "release"
 
 
