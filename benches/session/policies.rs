@@ -1,0 +1,84 @@
+//! What operators decide.
+
+use mailoop::smtp::data::EndText;
+use mailoop::smtp::directory::{Directory, Tables};
+use mailoop::smtp::line::BareNewline;
+use mailoop::smtp::policy::Policy;
+use mailoop::smtp::senders::Senders;
+
+use super::common::MIB;
+
+/// Mail for anybody, and nothing more.
+pub(crate) fn plain() -> Policy {
+    Policy {
+        hostname: "mail.example.org".to_owned(),
+        domains: Vec::new(),
+        directory: Directory::default(),
+        senders: Senders::default(),
+        tls: false,
+        users: None,
+        auth_insecure: false,
+        bare_newline: BareNewline::Normalize,
+        end_text: None,
+        message_bytes_max: 25 * MIB as u64,
+        recipients_max: 100,
+        messages_max: 0,
+        errors_max: 20,
+    }
+}
+
+/// What else an operator may decide, a rule each.
+pub(crate) fn policies() -> [(&'static str, Policy); 6] {
+    let name = |text: String| text.parse().unwrap();
+    let aliases = (0..1000).map(|n| {
+        (
+            name(format!("alias{n}")),
+            vec![name("recipient".to_owned())],
+        )
+    });
+    let directory = Directory::new(Tables {
+        aliases: aliases.collect(),
+        ..Tables::default()
+    });
+    [
+        ("plain", plain()),
+        (
+            "tls_offered",
+            Policy {
+                tls: true,
+                ..plain()
+            },
+        ),
+        (
+            "domains",
+            Policy {
+                domains: ["one.example", "two.example", "example.org"]
+                    .map(str::to_owned)
+                    .into(),
+                ..plain()
+            },
+        ),
+        (
+            "aliases",
+            Policy {
+                directory: directory.unwrap(),
+                ..plain()
+            },
+        ),
+        (
+            "reject_bare",
+            Policy {
+                bare_newline: BareNewline::Reject,
+                ..plain()
+            },
+        ),
+        (
+            "classroom",
+            Policy {
+                bare_newline: BareNewline::Accept,
+                end_text: EndText::new("end of email"),
+                ..plain()
+            },
+        ),
+    ]
+}
