@@ -72,7 +72,7 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, store: &mut dyn Store) {
         group.bench_function(size.to_string(), |bencher| {
             bencher.iter(|| {
                 for _ in 0..size {
-                    let mut draft = store.begin(&envelope).unwrap();
+                    let (_, mut draft) = store.begin(&envelope).unwrap();
                     store.write(&mut draft, &text).unwrap();
                     store.submit(draft);
                 }
@@ -115,7 +115,7 @@ fn envelope() -> Envelope {
         security: None,
         user: None,
         hello: Rc::new(Hello {
-            name: "client.example.org".to_owned(),
+            name: "client.example.org".into(),
             extended: true,
         }),
         reverse_path: ReversePath::Mailbox(mailbox("sender@example.org")),

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Barrier;
 use std::thread;
 
-use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, Recipient};
+use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, QueueId, Recipient};
 use mailoop::smtp::path::{Mailbox, ReversePath};
 use mailoop::smtp::service::Service;
 use mailoop::store::{Discard, Draft, Failure, Finished, Maildir, MaildirOptions, Outcome, Store};
@@ -76,9 +76,14 @@ fn envelope(addresses: &[&str]) -> Envelope {
 }
 
 fn draft(store: &mut Maildir, recipients: &[&str], text: &str) -> Draft {
-    let mut draft = store.begin(&envelope(recipients)).unwrap();
+    named_draft(store, recipients, text).1
+}
+
+/// The same with its name.
+fn named_draft(store: &mut Maildir, recipients: &[&str], text: &str) -> (QueueId, Draft) {
+    let (id, mut draft) = store.begin(&envelope(recipients)).unwrap();
     store.write(&mut draft, text.as_bytes()).unwrap();
-    draft
+    (id, draft)
 }
 
 fn commit(store: &mut Maildir) -> Vec<Finished> {
@@ -145,11 +150,10 @@ fn a_stored_message_is_one_file_with_a_link_in_each_mailbox() {
     let (root, mut store) = store();
     let root = root.path();
     let recipients = ["a@d", "b@e", "\"A\"@D", "c@d", "b@e"];
-    let mut draft = store.begin(&envelope(&recipients)).unwrap();
+    let (id, mut draft) = store.begin(&envelope(&recipients)).unwrap();
     store
         .write(&mut draft, b"Subject: x\r\n\r\nbody\r\n")
         .unwrap();
-    let id = draft.id;
     let ticket = store.submit(draft);
     assert_eq!(tree(root).len(), 6, "nothing is in new/ before commit");
 
@@ -195,7 +199,7 @@ fn a_mailbox_gets_one_copy_by_however_many_aliases() {
         assert_eq!(envelope.recipients[known].address.as_str(), name);
         store.check(&envelope.recipients[known], accepted).unwrap();
     }
-    let mut draft = store.begin(&envelope).unwrap();
+    let (_, mut draft) = store.begin(&envelope).unwrap();
     store.write(&mut draft, b"x\r\n").unwrap();
     let _ = store.submit(draft);
     outcome(&mut store).unwrap();
@@ -359,7 +363,7 @@ fn planted_links_lead_nowhere() {
 
         let failure = match store.begin(&envelope(&["a@d"])) {
             Err(failure) => failure,
-            Ok(draft) => {
+            Ok((_, draft)) => {
                 assert_eq!(planted, "d/a/new");
                 let _ = store.submit(draft);
                 outcome(&mut store).unwrap_err()
@@ -446,9 +450,8 @@ fn the_sweep_takes_from_the_dead_only() {
     let root = tempdir().unwrap();
     let path = root.path();
     let (mut living, mut dead) = (open(path), open(path));
-    let spared = draft(&mut living, &["a@d"], "living\r\n");
-    let left = draft(&mut dead, &["a@d"], "dead\r\n");
-    let (living_id, dead_id) = (spared.id, left.id);
+    let (living_id, spared) = named_draft(&mut living, &["a@d"], "living\r\n");
+    let (dead_id, _left) = named_draft(&mut dead, &["a@d"], "dead\r\n");
     assert_ne!(living_id, dead_id);
     fs::write(path.join("d/a/tmp/1700000000.foreign.host"), "").unwrap();
     fs::write(path.join(format!("d/a/tmp/draft.{dead_id}.host")), "").unwrap();
@@ -469,8 +472,8 @@ fn the_sweep_takes_from_the_dead_only() {
     assert_eq!(instances(path).len(), 2);
     assert!(!instances(path).contains(&dead_id.as_str()[..8].to_owned()));
 
-    let new = draft(&mut next, &["a@d"], "x\r\n");
-    assert!(new.id != living_id && new.id != dead_id);
+    let (new_id, new) = named_draft(&mut next, &["a@d"], "x\r\n");
+    assert!(new_id != living_id && new_id != dead_id);
     next.abort(new);
     let _ = living.submit(spared);
     outcome(&mut living).unwrap();
@@ -481,8 +484,8 @@ fn instance_numbers_only_grow() {
     let root = tempdir().unwrap();
     let path = root.path();
     let id = |store: &mut Maildir| {
-        let draft = draft(store, &["a@d"], "x\r\n");
-        let id = draft.id.as_str().to_owned();
+        let (id, draft) = named_draft(store, &["a@d"], "x\r\n");
+        let id = id.as_str().to_owned();
         store.abort(draft);
         id
     };
@@ -510,8 +513,8 @@ fn siblings_that_start_together_do_not_take_each_other_for_dead() {
     let sibling = || {
         start.wait();
         let mut store = open(root.path());
-        let draft = draft(&mut store, &["a@d"], "x\r\n");
-        let id = draft.id.as_str().to_owned();
+        let (id, draft) = named_draft(&mut store, &["a@d"], "x\r\n");
+        let id = id.as_str().to_owned();
         (store, draft, id)
     };
     let siblings: Vec<_> = thread::scope(|scope| {
@@ -604,7 +607,7 @@ fn line_ends_are_converted_and_nothing_else() {
         .iter()
         .enumerate()
     {
-        let mut draft = store.begin(&envelope(&[&format!("{mailbox}@d")])).unwrap();
+        let (_, mut draft) = store.begin(&envelope(&[&format!("{mailbox}@d")])).unwrap();
         let mut rest = &text[..];
         while !rest.is_empty() {
             let mut end = rest.len().min(*size);
@@ -671,9 +674,9 @@ fn an_envelope_without_recipient_is_refused() {
 fn discard_finishes_what_was_submitted() {
     let mut store = Discard::new();
     let mut begin = || store.begin(&envelope(&["a@d"])).unwrap();
-    let (first, second, third) = (begin(), begin(), begin());
-    assert_ne!(first.id, second.id);
-    assert_eq!(first.id.as_str().len(), 18);
+    let ((id, first), (other_id, second), (_, third)) = (begin(), begin(), begin());
+    assert_ne!(id, other_id);
+    assert_eq!(id.as_str().len(), 18);
     store.abort(second);
     let tickets = [store.submit(third), store.submit(first)];
     let mut finished = Vec::new();

@@ -183,7 +183,7 @@ fn where_none_can_be_started_the_work_is_done_here() {
         let options = MaildirOptions::new(&root, "mx", 10);
         let mut store = Maildir::open_apart(options, Path::new(program)).unwrap();
         assert!(store.descriptors().is_empty());
-        let draft = store.begin(&envelope).unwrap();
+        let (_, draft) = store.begin(&envelope).unwrap();
         let ticket = store.submit(draft);
         let mut finished = Vec::new();
         store.commit(&mut finished);

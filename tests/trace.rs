@@ -20,7 +20,7 @@ fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
         security: None,
         user: None,
         hello: Rc::new(Hello {
-            name: hello.to_owned(),
+            name: hello.into(),
             extended,
         }),
         reverse_path: ReversePath::Mailbox("a@example.com".parse().unwrap()),

@@ -120,7 +120,7 @@ fn run<T: Transport>(
 ) -> Result<Report, Failed> {
     let here = |error: io::Error| Failed::new(ExitCode::Io, error);
     let hello = Hello {
-        name: config::client_name(),
+        name: config::client_name().into(),
         extended: true,
     };
     let (mail, message) = compose(options)?;

@@ -99,7 +99,11 @@ impl From<io::Error> for SendError {
 /// [`SendError`] if the server did not accept the message for every recipient.
 pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendError> {
     let hello = Hello {
-        name: options.helo.clone().unwrap_or_else(config::client_name),
+        name: options
+            .helo
+            .clone()
+            .unwrap_or_else(config::client_name)
+            .into(),
         extended: options.helo.is_none(),
     };
     let prepared = prepare(options, &hello.name)?;

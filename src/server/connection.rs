@@ -106,10 +106,8 @@ pub struct Connection<T> {
     message: Message,
     /// Input that was read but not used: less than a command, or what waits for the store or for replies to be
     /// read.
-    input: BytesMut,
+    input: Vec<u8>,
     patience: Patience,
-    /// Before then the session is not driven on, unless the server drains.
-    held_until: Option<Instant>,
 }
 
 /// How far the life of a connection has come.
@@ -186,9 +184,8 @@ impl<T: Transport> Connection<T> {
             session: Session::new(policy, spare, service, peer.peer()),
             stage: Stage::first(service),
             message: Message::None,
-            input: BytesMut::new(),
+            input: Vec::new(),
             patience: Patience::new(now),
-            held_until: None,
         }
     }
 
@@ -244,7 +241,8 @@ impl<T: Transport> Connection<T> {
         match &self.stage {
             Stage::AwaitingProxyHeader => Some(self.proxy_header_deadline(limits)),
             Stage::ToSecure | Stage::New | Stage::Open => self
-                .held_until
+                .patience
+                .held_until()
                 .or_else(|| self.patience.deadline(self.session.phase(), limits)),
             Stage::Securing(until) | Stage::Leaving(_, until) | Stage::Lingering(_, until) => {
                 Some(*until)
@@ -260,7 +258,7 @@ impl<T: Transport> Connection<T> {
             Stage::AwaitingProxyHeader => self.vanish(Closed::ByProxy, turn),
             // Whoever does not speak TLS would not understand a reply in it.
             Stage::ToSecure | Stage::Securing(_) => self.vanish(Closed::ByDeadline(phase), turn),
-            Stage::Open if self.held_until.is_some() => {
+            Stage::Open if self.patience.held_until().is_some() => {
                 let next = self.converse(turn);
                 return self.settle(next, turn);
             }
@@ -362,7 +360,7 @@ impl<T: Transport> Connection<T> {
     /// Stops the session; what it has said will still be written.
     fn leave(&mut self, closed: Closed, turn: &mut Turn<'_>) {
         self.abort_message(turn.store);
-        self.input = BytesMut::new();
+        self.input = Vec::new();
         if self.is_open() && !matches!(self.stage, Stage::Leaving(..)) {
             let until = turn.now + closed.patience(turn);
             self.stage = Stage::Leaving(closed, until);

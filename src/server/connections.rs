@@ -100,7 +100,7 @@ impl<T: Transport> Connections<T> {
             store,
             waiting: Waiting::default(),
             awaiting_commit: HashMap::new(),
-            deadlines: Deadlines::default(),
+            deadlines: Deadlines::new(now),
             gone: Vec::new(),
             next_id: 1,
             messages_stored: 0,

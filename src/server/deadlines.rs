@@ -1,49 +1,65 @@
 //! When the next connection times out.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// At most one alarm for each connection, in order.
 ///
 /// Deadlines mostly move back, with every command a client gives. So an alarm is left where it is until it
 /// goes off, and only then set to where the deadline has moved to: serving a command touches nothing here.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Deadlines {
-    alarms: BTreeSet<(Instant, usize)>,
+    /// What times are counted from, in nanoseconds: so they take half the room.
+    start: Instant,
+    alarms: BTreeSet<(u64, usize)>,
 }
 
-/// The alarm of one connection, kept beside it.
+/// The alarm of one connection, kept beside it; 0 for none.
 #[derive(Debug, Default)]
-pub(super) struct Alarm(Option<Instant>);
+pub(super) struct Alarm(u64);
 
 impl Deadlines {
+    /// None yet; none will be before `start`.
+    pub(super) fn new(start: Instant) -> Self {
+        let alarms = BTreeSet::new();
+        Self { start, alarms }
+    }
+
+    fn count(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.start);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Sees to it that an alarm for connection `key` goes off no later than `deadline`.
     pub(super) fn set(&mut self, key: usize, alarm: &mut Alarm, deadline: Option<Instant>) {
         let Some(deadline) = deadline else { return };
-        if alarm.0.is_none_or(|set| deadline < set) {
+        let deadline = self.count(deadline).max(1);
+        if alarm.0 == 0 || deadline < alarm.0 {
             self.clear(key, alarm);
             self.alarms.insert((deadline, key));
-            alarm.0 = Some(deadline);
+            alarm.0 = deadline;
         }
     }
 
     /// Forgets the alarm of a connection that is gone, or whose alarm went off.
     pub(super) fn clear(&mut self, key: usize, alarm: &mut Alarm) {
-        if let Some(set) = alarm.0.take() {
-            self.alarms.remove(&(set, key));
+        if alarm.0 != 0 {
+            self.alarms.remove(&(alarm.0, key));
+            alarm.0 = 0;
         }
     }
 
     /// The first alarm.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.alarms.first().map(|(instant, _)| *instant)
+        let (nanoseconds, _) = self.alarms.first()?;
+        Some(self.start + Duration::from_nanos(*nanoseconds))
     }
 
     /// A connection whose alarm has gone off by `now`; the caller clears it.
     pub(super) fn due(&self, now: Instant) -> Option<usize> {
         self.alarms
             .first()
-            .filter(|(instant, _)| *instant <= now)
+            .filter(|(nanoseconds, _)| *nanoseconds <= self.count(now))
             .map(|(_, key)| *key)
     }
 }
@@ -51,13 +67,12 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn an_alarm_moves_forward_at_once_and_back_when_it_goes_off() {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        let mut deadlines = Deadlines::default();
+        let mut deadlines = Deadlines::new(now);
         let mut alarm = Alarm::default();
         deadlines.set(7, &mut alarm, Some(at(10)));
         deadlines.set(7, &mut alarm, Some(at(20)));

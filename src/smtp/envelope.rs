@@ -89,7 +89,7 @@ pub enum Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The name it gave; printable ASCII without spaces, otherwise unchecked.
-    pub name: String,
+    pub name: Box<str>,
     /// Whether it said EHLO and so may use the extensions that were offered.
     pub extended: bool,
 }

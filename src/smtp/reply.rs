@@ -1,15 +1,20 @@
 //! Replies: a code, an enhanced status code for those who asked for such, and a text (RFC 5321 §4.2, RFC 2034).
 
 use core::fmt::{self, Write};
+use core::ops::Deref;
 
 use bytes::BytesMut;
 
 use super::data::Bare;
 use super::path::PathError;
 
-/// One reply whose text is always the same.
+/// One reply whose text is always the same. It is as small as a pointer, since sessions hold on to some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct Reply(&'static Parts);
+
+/// What a reply consists of.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Parts {
     /// The three digits.
     pub code: u16,
     /// The enhanced status code (RFC 3463).
@@ -22,7 +27,7 @@ macro_rules! replies {
     ($($name:ident = $code:literal $status:literal $text:literal;)*) => {
         $(
             #[doc = concat!("`", $code, " ", $status, " ", $text, "`")]
-            pub const $name: Reply = Reply { code: $code, status: $status, text: $text };
+            pub const $name: Reply = Reply(&Parts { code: $code, status: $status, text: $text });
         )*
     };
 }
@@ -83,6 +88,14 @@ replies! {
     MAIL_LOOP             = 554 "5.4.6" "Error: too many hops, this message goes round in a loop";
     EARLY_TALKER          = 554 "5.5.1" "Error: you talk before it is your turn";
     UNKNOWN_PARAMETER     = 555 "5.5.4" "Error: unsupported parameter";
+}
+
+impl Deref for Reply {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        self.0
+    }
 }
 
 impl Reply {

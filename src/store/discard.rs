@@ -44,10 +44,10 @@ impl Store for Discard {
         Ok(())
     }
 
-    fn begin(&mut self, _envelope: &Envelope) -> Result<Draft, Failure> {
+    fn begin(&mut self, _envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
         self.begun += 1;
         let id = QueueId::new(&self.instance, self.begun);
-        Ok(Draft::new(id, 0))
+        Ok((id, Draft::new(0)))
     }
 
     fn write(&mut self, _draft: &mut Draft, _text: &[u8]) -> Result<(), Failure> {

@@ -193,7 +193,7 @@ impl Store for Maildir {
         Ok(())
     }
 
-    fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure> {
+    fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
         let groups = groups(envelope)?;
         let instance = self.worker.instance()?;
         self.count += 1;
@@ -203,7 +203,7 @@ impl Store for Maildir {
         self.worker.open(ticket, file_name, groups)?;
         let text = Text::new(envelope.body);
         let key = self.drafts.insert(OpenMessage { ticket, text });
-        Ok(Draft::new(id, key))
+        Ok((id, Draft::new(key)))
     }
 
     // A `Draft` of ours cannot be copied, so its key is good in `write`, and once in `abort` or `submit`.

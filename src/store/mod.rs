@@ -47,11 +47,12 @@ pub trait Store {
     fn check(&mut self, recipient: &Recipient, accepted: &[Recipient]) -> Result<(), Failure>;
 
     /// Opens a message for the mailboxes of `envelope`; each gets it once. Where its service answers each recipient,
-    /// one that fails does not keep it from the others; otherwise all get it or none.
+    /// one that fails does not keep it from the others; otherwise all get it or none. The name that it gets stands also in
+    /// the reply, the trace header and the log.
     ///
     /// # Errors
     /// Why it could not be opened; nothing is left behind.
-    fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure>;
+    fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure>;
 
     /// Appends to an open message: Internet message text (RFC 5322 §2.1), whose lines end in CRLF. No CRLF
     /// is ever split over two calls. If the envelope says [`Body::BinaryMime`], it is any octets, split anywhere, which
@@ -94,16 +95,14 @@ pub trait Store {
 #[derive(Debug)]
 #[must_use]
 pub struct Draft {
-    /// Its name, also in the reply, the trace header and the log.
-    pub id: QueueId,
     /// Its place in the store that made it.
     key: usize,
 }
 
 impl Draft {
     /// A message that a store has opened, for that store to find again by `key`.
-    pub fn new(id: QueueId, key: usize) -> Self {
-        Self { id, key }
+    pub fn new(key: usize) -> Self {
+        Self { key }
     }
 
     /// Its place in the store that made it.

@@ -640,7 +640,7 @@ impl Store for MemoryStore {
         self.0.borrow_mut().fails(Call::Check)
     }
 
-    fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure> {
+    fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
         let mut shelf = self.0.borrow_mut();
         shelf.fails(Call::Begin)?;
         shelf.unfinished += 1;
@@ -648,10 +648,8 @@ impl Store for MemoryStore {
         shelf.peers.push(envelope.peer);
         shelf.bodies.push(envelope.body);
         shelf.drafts.push((envelope.clone(), Vec::new()));
-        Ok(Draft::new(
-            QueueId::new("TEST", shelf.begun),
-            shelf.drafts.len() - 1,
-        ))
+        let draft = Draft::new(shelf.drafts.len() - 1);
+        Ok((QueueId::new("TEST", shelf.begun), draft))
     }
 
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {

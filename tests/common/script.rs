@@ -22,7 +22,7 @@ impl Client {
     pub fn new(verb: &str, to: &[&str]) -> Self {
         Self {
             hello: Some(Hello {
-                name: "client.example".to_owned(),
+                name: "client.example".into(),
                 extended: verb == "EHLO",
             }),
             pace: Pace::Lockstep,

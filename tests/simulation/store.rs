@@ -215,7 +215,7 @@ impl Ledger {
         moved
     }
 
-    fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure> {
+    fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
         let path = envelope.reverse_path.to_string();
         let number = path
             .strip_prefix("<m")
@@ -238,7 +238,7 @@ impl Ledger {
             lost: lost_recipients(envelope),
             stage: Stage::Open,
         });
-        Ok(Draft::new(id, self.records.len() - 1))
+        Ok((id, Draft::new(self.records.len() - 1)))
     }
 
     fn write(&mut self, key: usize, text: &[u8]) -> Result<(), Failure> {
@@ -351,7 +351,7 @@ impl Store for SlowStore {
         }
     }
 
-    fn begin(&mut self, envelope: &Envelope) -> Result<Draft, Failure> {
+    fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
         self.1.count_call();
         self.0.borrow_mut().begin(envelope)
     }

@@ -5,7 +5,6 @@ use std::mem;
 use std::slice;
 use std::time::Instant;
 
-use bytes::BytesMut;
 use smallvec::{SmallVec, smallvec};
 
 use super::{Closed, Connection, Message, Next, READ_COST_BYTES, TURN_BYTES_MAX, Turn};
@@ -98,7 +97,7 @@ impl<T: Transport> Connection<T> {
         let buffer = mem::take(&mut turn.buffer);
         let mut input = &buffer[..received];
         let pause = self.drive(&mut input, turn);
-        self.input = BytesMut::from(input);
+        self.input = input.to_vec();
         turn.buffer = buffer;
         pause
     }
@@ -109,7 +108,7 @@ impl<T: Transport> Connection<T> {
         let mut input = &kept[..];
         let pause = self.drive(&mut input, turn);
         // A small rest must not hold on to the memory of what it was a part of.
-        self.input = BytesMut::from(input);
+        self.input = input.to_vec();
         pause
     }
 
@@ -121,10 +120,14 @@ impl<T: Transport> Connection<T> {
                 self.session.shut_down(turn.replies);
             } else if phase == Phase::Commit {
                 return Pause::Commit;
-            } else if self.held_until.is_some_and(|until| turn.now < until) {
+            } else if self
+                .patience
+                .held_until()
+                .is_some_and(|until| turn.now < until)
+            {
                 return Pause::Held;
             }
-            self.held_until = None;
+            self.patience.let_go();
             let unsent = self.channel.unsent() + turn.replies.len();
             if unsent >= OUTPUT_HIGH_WATER_BYTES && self.session.phase() != Phase::Closing {
                 return Pause::OutputFull;
@@ -194,7 +197,7 @@ impl<T: Transport> Connection<T> {
             Verdict::LoggedIn => log::info!("conn={id} auth={mechanism} user={user} ok"),
             Verdict::Refused(delay) => {
                 log::info!("conn={id} auth={mechanism} user={user} failed");
-                self.held_until = Some(now + *delay);
+                self.patience.hold(now + *delay);
             }
         }
     }
@@ -223,11 +226,11 @@ impl<T: Transport> Connection<T> {
         let Some(envelope) = self.session.envelope() else {
             return;
         };
-        let opened = turn.store.begin(envelope).and_then(|mut draft| {
+        let opened = turn.store.begin(envelope).and_then(|(id, mut draft)| {
             turn.trace.clear();
-            self.session.write_trace(draft.id, turn.date, turn.trace);
+            self.session.write_trace(id, turn.date, turn.trace);
             match turn.store.write(&mut draft, turn.trace) {
-                Ok(()) => Ok(draft),
+                Ok(()) => Ok((id, draft)),
                 Err(failure) => {
                     turn.store.abort(draft);
                     Err(failure)
@@ -235,9 +238,8 @@ impl<T: Transport> Connection<T> {
             }
         });
         match opened {
-            Ok(draft) => {
-                self.session
-                    .receive_message(draft.id, turn.date, turn.replies);
+            Ok((id, draft)) => {
+                self.session.receive_message(id, turn.date, turn.replies);
                 self.message = Message::Open(draft);
             }
             Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),

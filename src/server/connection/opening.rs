@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::mem;
 use std::time::{Duration, Instant};
 
-use bytes::Buf;
+use bytes::BytesMut;
 
 use super::{Closed, Connection, Next, READ_COST_BYTES, Stage, TURN_BYTES_MAX, Turn};
 use crate::server::Limits;
@@ -46,7 +46,7 @@ impl<T: Transport> Connection<T> {
                     return Ok(Next::Wait);
                 }
                 Header::Complete { length, source } => {
-                    self.input.advance(length);
+                    self.input.drain(..length);
                     self.believe(source);
                     self.patience.progress(turn.now);
                     self.stage = Stage::first(self.session.service());
@@ -82,7 +82,7 @@ impl<T: Transport> Connection<T> {
             ));
         };
         self.channel.send(turn.replies)?;
-        let early = mem::take(&mut self.input);
+        let early = BytesMut::from(&*mem::take(&mut self.input));
         self.channel.begin_tls(acceptor, early)?;
         let patience = HANDSHAKE_TIMEOUT.min(turn.limits.idle_timeout);
         self.stage = Stage::Securing(turn.now + patience);

@@ -1,30 +1,61 @@
 //! How long a client may take.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::server::Limits;
 use crate::smtp::event::Phase;
 
-/// The times that the deadline of one connection follows from.
+/// The times that the deadline of one connection follows from. All but the first are counted from there, which takes half
+/// the room.
 pub(super) struct Patience {
     opened: Instant,
     /// Since when the present command, or the next bytes of the message, are awaited.
-    awaited_since: Instant,
+    awaited_since: Nanoseconds,
     /// Since when the present transaction or message goes on; for a message, since its rate was last found good.
-    window_since: Instant,
+    window_since: Nanoseconds,
     /// What had been read by then.
     window_bytes: u64,
+    /// Until when the session is held up; 0 if it is not.
+    held_until: Nanoseconds,
 }
+
+/// A time since the connection was opened: enough for 584 years.
+type Nanoseconds = u64;
 
 impl Patience {
     /// With a client that has just connected.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             opened: now,
-            awaited_since: now,
-            window_since: now,
+            awaited_since: 0,
+            window_since: 0,
             window_bytes: 0,
+            held_until: 0,
         }
+    }
+
+    fn count(&self, now: Instant) -> Nanoseconds {
+        let since = now.saturating_duration_since(self.opened);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn instant(&self, since: Nanoseconds) -> Instant {
+        self.opened + Duration::from_nanos(since)
+    }
+
+    /// Holds the session up until then, unless the server drains.
+    pub(super) fn hold(&mut self, until: Instant) {
+        self.held_until = self.count(until);
+    }
+
+    /// Until when it is held up, if it is.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        (self.held_until > 0).then(|| self.instant(self.held_until))
+    }
+
+    /// Holds the session up no longer.
+    pub(super) fn let_go(&mut self) {
+        self.held_until = 0;
     }
 
     /// When the connection was opened.
@@ -34,20 +65,20 @@ impl Patience {
 
     /// The client has given a whole command, or more of its message.
     pub(super) fn progress(&mut self, now: Instant) {
-        self.awaited_since = now;
+        self.awaited_since = self.count(now);
     }
 
     /// With that the session has entered another phase.
     pub(super) fn enter_phase(&mut self, now: Instant, bytes_in: u64) {
-        self.window_since = now;
+        self.window_since = self.count(now);
         self.window_bytes = bytes_in;
     }
 
     /// When patience with a session in this `phase` ends, or is to be thought over; never while it is we who work.
     pub(super) fn deadline(&self, phase: Phase, limits: &Limits) -> Option<Instant> {
-        let idle = self.awaited_since + limits.idle_timeout;
+        let idle = self.instant(self.awaited_since) + limits.idle_timeout;
         let session = self.opened + limits.session_timeout;
-        let window = self.window_since + limits.idle_timeout;
+        let window = self.instant(self.window_since) + limits.idle_timeout;
         match phase {
             Phase::Idle => Some(idle.min(session)),
             // A transaction that begins late is given the time for its commands; with its message it has begun.
@@ -70,7 +101,10 @@ impl Patience {
         let due = self
             .deadline(phase, limits)
             .is_some_and(|deadline| deadline <= now);
-        if !due || phase != Phase::Message || self.awaited_since + limits.idle_timeout <= now {
+        if !due
+            || phase != Phase::Message
+            || self.instant(self.awaited_since) + limits.idle_timeout <= now
+        {
             return due;
         }
         let least = limits.idle_timeout.as_secs_f64() * limits.min_rate as f64;

@@ -37,7 +37,7 @@ impl Session {
             write_reply(out, 250, None, text);
         }
         self.hello = Some(Rc::new(Hello {
-            name: name.to_owned(),
+            name: name.into(),
             extended,
         }));
         self.reset()

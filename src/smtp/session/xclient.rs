@@ -44,7 +44,7 @@ impl Session {
         let extended = attributes.extended == Attribute::Known(true);
         self.hello = attributes.hello.clone().known().map(|name| {
             Rc::new(Hello {
-                name,
+                name: name.into(),
                 extended: extended || self.service == Service::Lmtp,
             })
         });
