@@ -20,6 +20,7 @@
 mod common;
 
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use common::client::{Client, Step, hello, in_step, quit, transaction};
 use common::server::Server;
@@ -37,7 +38,9 @@ const SAMPLES: usize = 20;
 
 criterion_group! {
     name = benches;
-    config = common::criterion().sample_size(SAMPLES);
+    config = common::criterion()
+        .sample_size(SAMPLES)
+        .measurement_time(Duration::from_secs(1));
     targets = kept, new, greeted, durable, size
 }
 criterion_main!(benches);
