@@ -27,9 +27,15 @@ fn write_fields(
         envelope.reverse_path
     )?;
     // The client chose this name: only what a name may consist of gets into a header.
-    for character in envelope.hello.name.chars() {
-        let harmless = character.is_ascii_alphanumeric() || "._-[]:".contains(character);
-        out.write_char(if harmless { character } else { '?' })?;
+    let is_harmful = |character: char| {
+        !character.is_ascii_alphanumeric()
+            && !matches!(character, '.' | '_' | '-' | '[' | ']' | ':')
+    };
+    for (number, harmless) in envelope.hello.name.split(is_harmful).enumerate() {
+        if number > 0 {
+            out.write_char('?')?;
+        }
+        out.write_str(harmless)?;
     }
     out.write_str(" (")?;
     let hearsay = envelope.hearsay.as_deref();
