@@ -62,7 +62,7 @@ impl Mailbox {
     /// Whether it needs no SMTPUTF8.
     #[must_use]
     pub fn is_ascii(&self) -> bool {
-        self.text.is_ascii()
+        self.text.as_bytes().is_ascii()
     }
 
     /// The domain with its U-labels as A-labels (RFC 5890), in lower case then; one in ASCII as it was written.
@@ -84,8 +84,8 @@ impl Mailbox {
 
     /// Whether it is spelled [plainly](Self::plain), as far as a glance tells.
     pub(in crate::smtp) fn is_plain(&self) -> bool {
-        let is_plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase() && byte != b'"';
-        self.text.bytes().all(is_plain)
+        let is_plain = |byte: &u8| byte.is_ascii() && !byte.is_ascii_uppercase() && *byte != b'"';
+        self.text.as_bytes().iter().all(is_plain)
     }
 
     /// The mailbox `unquoted` of the same domain, spelled [plainly](Self::plain). Quotes may make its local-part

@@ -18,15 +18,23 @@ enum Place {
     Heap(Box<str>),
 }
 
+impl Text {
+    /// Its octets: unlike as a string, these need no check that they are one.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Place::Inline(length, bytes) => &bytes[..usize::from(*length)],
+            Place::Heap(text) => text.as_bytes(),
+        }
+    }
+}
+
 impl Deref for Text {
     type Target = str;
 
     fn deref(&self) -> &str {
         match &self.0 {
             // Only whole strings were written, so this never falls back.
-            Place::Inline(length, bytes) => {
-                str::from_utf8(&bytes[..usize::from(*length)]).unwrap_or_default()
-            }
+            Place::Inline(..) => str::from_utf8(self.as_bytes()).unwrap_or_default(),
             Place::Heap(text) => text,
         }
     }
@@ -55,7 +63,7 @@ impl fmt::Debug for Text {
 
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other
+        self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -69,7 +77,7 @@ impl PartialOrd for Text {
 
 impl Ord for Text {
     fn cmp(&self, other: &Self) -> Ordering {
-        (**self).cmp(other)
+        self.as_bytes().cmp(other.as_bytes())
     }
 }
 
