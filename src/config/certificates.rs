@@ -43,7 +43,7 @@ fn make(settings: &Settings, flag: &Value) -> Result<Certificates, Failed> {
 fn pair(certificate: &Value, key: &Value) -> Result<Certificate, Failed> {
     let chain = contents(certificate)?;
     Certificate::from_pem(&chain, &contents(key)?).map_err(|error| match error {
-        CertificateError::NoKey => key.unfit(error),
+        CertificateError::NoKey | CertificateError::UnfitKey => key.unfit(error),
         _ => certificate.unfit(error),
     })
 }

@@ -13,7 +13,7 @@ type Mistake = (
     &'static str,
 );
 
-const MISTAKES: [Mistake; 12] = [
+const MISTAKES: [Mistake; 14] = [
     (
         &["missing"],
         &["good"],
@@ -44,12 +44,29 @@ const MISTAKES: [Mistake; 12] = [
         &[],
         "tls-cert = .*text.*there is no PEM certificate in it",
     ),
-    (&["broken"], &["good"], &[], "tls-cert = .*broken.*"),
+    (
+        &["broken"],
+        &["good"],
+        &[],
+        "tls-cert = .*broken.*the certificate cannot be used: ",
+    ),
     (
         &["good"],
         &["text"],
         &[],
         "tls-key = .*text.*there is no PEM private key in it",
+    ),
+    (
+        &["good"],
+        &["locked"],
+        &[],
+        "tls-key = .*locked.*there is no PEM private key in it, or it is encrypted",
+    ),
+    (
+        &["good"],
+        &["odd"],
+        &[],
+        "tls-key = .*odd.*the private key has to be RSA of",
     ),
     (
         &["good"],
@@ -109,7 +126,10 @@ fn every_mistake_about_certificates_is_told_with_its_place() {
     let good = certificate_and_key("a.example");
     let (certificate, _) = good.split_once("-----BEGIN PRIVATE").unwrap();
     let broken = certificate.replacen("MII", "AAA", 1);
+    let key = |kind| format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n");
     for (name, text) in [
+        ("locked", &*key("ENCRYPTED PRIVATE KEY")),
+        ("odd", &key("PRIVATE KEY")),
         ("good", &*good),
         ("other", &certificate_and_key("a.example")),
         ("empty", ""),

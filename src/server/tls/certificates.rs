@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::client::verify_server_name;
-use rustls::crypto::ring;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
@@ -31,7 +31,9 @@ pub enum CertificateError {
     NoCertificate,
     /// There is no private key in them.
     NoKey,
-    /// The certificate is none, the key is of a kind that is not known, or it is not that of the certificate.
+    /// The private key is of a kind that is not known.
+    UnfitKey,
+    /// The certificate is none, or the key is not that of the certificate.
     Unfit(rustls::Error),
     /// None could be made.
     NotMade(rcgen::Error),
@@ -41,9 +43,16 @@ impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCertificate => f.write_str("there is no PEM certificate in it"),
-            Self::NoKey => f.write_str("there is no PEM private key in it"),
+            Self::NoKey => f.write_str("there is no PEM private key in it, or it is encrypted"),
+            Self::UnfitKey => f.write_str(
+                "the private key has to be RSA of 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519",
+            ),
             Self::Unfit(rustls::Error::InconsistentKeys(_)) => {
                 f.write_str("the key is not that of the certificate")
+            }
+            // As a whole it would speak of the certificate of a peer.
+            Self::Unfit(rustls::Error::InvalidCertificate(reason)) => {
+                write!(f, "the certificate cannot be used: {reason}")
             }
             Self::Unfit(error) => write!(f, "{error}"),
             Self::NotMade(error) => write!(f, "cannot make a certificate: {error}"),
@@ -62,7 +71,7 @@ impl Certificate {
         let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
         let chain = chain.map_err(|_| CertificateError::NoCertificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey)?;
-        Self::new(chain, key)
+        Self::new(chain, &key)
     }
 
     /// Makes one that nobody vouches for, for the server that is called `hostname`.
@@ -86,19 +95,20 @@ impl Certificate {
         let (certificate, key) = made().map_err(CertificateError::NotMade)?;
         let key = PrivateKeyDer::try_from(key.serialize_der());
         let key = key.map_err(|_| CertificateError::NoKey)?;
-        Self::new(vec![certificate.der().clone()], key)
+        Self::new(vec![certificate.der().clone()], &key)
     }
 
     fn new(
         chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
+        key: &PrivateKeyDer<'static>,
     ) -> Result<Self, CertificateError> {
         let Some(first) = chain.first() else {
             return Err(CertificateError::NoCertificate);
         };
         let end_point = end_point(first);
-        let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
-            .map_err(CertificateError::Unfit)?;
+        let key = any_supported_type(key).map_err(|_| CertificateError::UnfitKey)?;
+        let key = CertifiedKey::new(chain, key);
+        key.keys_match().map_err(CertificateError::Unfit)?;
         Ok(Self {
             key: Arc::new(key),
             end_point,
