@@ -99,6 +99,31 @@ fn what_was_said_in_the_clear_is_forgotten() {
 }
 
 #[test]
+fn a_login_that_was_told_of_in_the_clear_is_forgotten() {
+    let options = [
+        "--listen-submission",
+        "127.0.0.1:0",
+        "--xclient-from",
+        "10.1.2.3",
+    ];
+    let mut server = server(Way::ByStartTls, &options);
+    let client = server.connect_from("10.1.2.3:40000", b"");
+    let login = b"XCLIENT NAME=c.example LOGIN=ada\r\n";
+    server.send(&client, login);
+    server.send(&client, b"EHLO client\r\nSTARTTLS\r\n");
+    assert!(client.text().ends_with(READY));
+    server.begin_tls(&client, usize::MAX);
+    for (before, code) in [(&b""[..], "530 "), (login, "250 ")] {
+        server.send(&client, before);
+        server.send(&client, b"EHLO client\r\n");
+        client.text();
+        server.send(&client, b"MAIL FROM:<ada@example.org>\r\n");
+        let said = client.text();
+        assert!(said.starts_with(code), "{said}");
+    }
+}
+
+#[test]
 fn a_certificate_that_was_taken_away_is_not_there_for_now() {
     let mut server = server(Way::ByStartTls, &[]);
     let secured = in_tls(&mut server, Way::ByStartTls);

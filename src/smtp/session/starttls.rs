@@ -40,6 +40,10 @@ impl Session {
     pub fn secure(&mut self, security: Security) -> bool {
         self.security = Some(Rc::new(security));
         self.user = None;
+        // Of a login at its spokesman the same is true: whoever is in between may have said so.
+        if let Some(hearsay) = &mut self.hearsay {
+            Rc::make_mut(hearsay).login = None;
+        }
         self.hello = None;
         self.lines = LineReader::default();
         self.state = State::AwaitingHello;
