@@ -1,6 +1,7 @@
 //! `mailoop serve`: from the configuration to the running server, and through its reloads.
 
 use std::env;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,9 @@ use crate::store::{Discard, Maildir, MaildirOptions, Store};
 /// How many messages are made durable together. It is there to measure what that is worth.
 const GROUP_MAX_VARIABLE: &str = "MAILOOP_BENCH_GROUP_MAX";
 
+/// The options that name files which a reload reads again.
+const READ_AGAIN: [&str; 4] = ["config", "tls-cert", "tls-key", "users"];
+
 /// Serves until a signal ends it.
 ///
 /// # Errors
@@ -42,6 +46,7 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
         let sockets = config.named_addresses().filter_map(ListenAddress::path);
         let files: Vec<_> = sockets.chain(config.log_file.as_deref()).collect();
         privileges::become_user(name, &files).map_err(|error| cannot_become(&settings, &error))?;
+        warn_of_unreadable_files(&settings, name);
     }
     privileges::gain_no_more();
     // The store process has a file for each message that arrives.
@@ -91,6 +96,19 @@ fn cannot_become(settings: &Settings, error: &UserError) -> Failed {
     match settings.value("user") {
         Some(value) => value.unfit(format_args!("cannot become this user: {error}")),
         None => Failed::new(ExitCode::Configuration, error),
+    }
+}
+
+/// What was read with more rights than there are from now on cannot be read again: a renewed certificate would never be
+/// shown, and its owner should hear of that before the old one ends.
+fn warn_of_unreadable_files(settings: &Settings, user: &str) {
+    for value in READ_AGAIN.iter().flat_map(|name| settings.values(name)) {
+        if let Err(error) = File::open(&value.text) {
+            let file = Path::new(&value.text).display();
+            let warning =
+                format!("{user} cannot read {file}, so SIGHUP will not renew it: {error}");
+            log::warn!("warning={warning:?}");
+        }
     }
 }
 

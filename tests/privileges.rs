@@ -176,3 +176,30 @@ fn who_we_are_already_we_may_become() {
     kill_process(Pid::from_child(&server), Signal::TERM).unwrap();
     assert_eq!(server.wait().unwrap().code(), Some(0));
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_key_that_cannot_be_read_again_is_warned_of() {
+    if !is_root() {
+        return;
+    }
+    let folder = open_folder();
+    let key = folder.path().join("key.pem");
+    let certificate = folder.path().join("certificate.pem");
+    let pem = common::tls::certificate_and_key("mail.example.org");
+    for (path, mode) in [(&key, 0o600), (&certificate, 0o644)] {
+        fs::write(path, &pem).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+    let (key, certificate) = (key.to_str().unwrap(), certificate.to_str().unwrap());
+    let tls = ["--tls-cert", certificate, "--tls-key", key];
+    let options = ["--user", SOMEBODY, "--discard"];
+    let server = TestServer::start(&[&options[..], &tls].concat());
+    let log = server.log();
+    let warning = format!("{SOMEBODY} cannot read {key}, so SIGHUP will not renew it");
+    assert!(log.contains(&warning), "{log}");
+    assert!(
+        !log.contains(&format!("cannot read {certificate}")),
+        "{log}"
+    );
+}
