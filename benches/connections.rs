@@ -33,6 +33,9 @@ use criterion::{
 use mailoop::server::raise_limit;
 
 const SESSIONS: [usize; 4] = [1, 10, 100, 1000];
+/// A disk takes its time.
+const DURABLE_SESSIONS: [usize; 2] = [1, 100];
+const DURABLE_SAMPLES: usize = 10;
 /// A thousand connections take a tenth of a second.
 const SAMPLES: usize = 20;
 
@@ -82,7 +85,8 @@ fn greeted(criterion: &mut Criterion) {
 
 fn durable(criterion: &mut Criterion) {
     let mut group = group(criterion, "durable");
-    for sessions in SESSIONS {
+    group.sample_size(DURABLE_SAMPLES);
+    for sessions in DURABLE_SESSIONS {
         let server = Server::maildir();
         bench_kept(
             &mut group,
