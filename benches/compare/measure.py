@@ -4,6 +4,7 @@ import json
 import resource
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ CASES = {
     "large": (10, ["--keep", "--length", "10M"]),
 }
 HALF_LOAD_SESSIONS = 1000
+SILENCE_SECONDS_MAX = 10
 TRACED_MESSAGES = 2000
 IDLE_COUNTS = (0, 1000, 10000)
 TLS_COUNT = 1000
@@ -39,13 +41,17 @@ class Meter:
     def load(self, running, *options):
         """Puts load on a server and returns what the generator tells, as a dictionary."""
         command = [
-            "taskset", "-c", LOAD_PROCESSOR, self.generator, "load", "--json", "--server", f"127.0.0.1:{running.port}",
-            *options,
+            "taskset", "-c", LOAD_PROCESSOR, self.generator, "load", "--json", "--timeout", SILENCE_SECONDS_MAX,
+            "--server", f"127.0.0.1:{running.port}", *options,
         ]
         process = subprocess.run([str(part) for part in command], capture_output=True, text=True)
         if not process.stdout.startswith("{"):
             raise RuntimeError(process.stderr.strip() or f"the load generator ended with {process.returncode}")
-        return json.loads(process.stdout)
+        told = json.loads(process.stdout)
+        if told["failed"]:
+            failures = ", ".join(f"{count} {kind}" for kind, count in told["failures"].items())
+            print(f"{running.command[0]}: done {told['done']}, failed {failures}", file=sys.stderr)
+        return told
 
     def case(self, server, name):
         """One run of a case on a fresh server."""

@@ -117,7 +117,7 @@ def all_measures(results):
         cells = []
         for name in names:
             value, base = number(results[name]), number(peer)
-            ratio = f" ({value / base:.2g})" if value and base and value / base > 0 and name != PEER else ""
+            ratio = f" ({value / base:.3g})" if value and base and value / base > 0 and name != PEER else ""
             cells.append(shown(value) + ratio)
         return [what, *cells]
 
@@ -143,5 +143,5 @@ def all_measures(results):
         rows.append(row("an idle session, bytes", lambda of: per_idle(of, count)))
     rows.append(row("the kernel's share, both ends, bytes", lambda of: of.get("kernel_per_idle")))
     rows.append(row("start to first greeting, ms", lambda of: of.get("start_ms")))
-    rows.append(row("program, MiB", lambda of: in_mib(of.get("program"))))
+    rows.append(row("program, KiB", lambda of: of["program"] / KIB if "program" in of else None))
     return table(["", *names], rows)

@@ -12,6 +12,7 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
+use socket2::{Domain, Socket, Type};
 
 const GREETING: &[u8] = b"220 floor ESMTP\r\n";
 const HELLO: &[u8] = b"250-floor\r\n250 PIPELINING\r\n";
@@ -22,6 +23,7 @@ const END_OF_MESSAGE: [u8; 5] = *b"\r\n.\r\n";
 /// MAIL, RCPT, DATA.
 const COMMANDS: u8 = 3;
 const LISTENER: Token = Token(usize::MAX);
+const BACKLOG: i32 = 1024;
 const READ_BYTES: usize = 64 * 1024;
 
 enum Awaited {
@@ -43,7 +45,7 @@ fn main() -> io::Result<()> {
         .and_then(|argument| argument.parse().ok())
         .ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "usage: floor ADDRESS"))?;
     let mut poll = Poll::new()?;
-    let mut listener = TcpListener::bind(address)?;
+    let mut listener = listen(address)?;
     poll.registry()
         .register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);
@@ -69,6 +71,15 @@ fn main() -> io::Result<()> {
             }
         }
     }
+}
+
+/// The queue is as long as the others' are: whoever finds it full would wait for a greeting in vain.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
 }
 
 fn accept(
