@@ -5,7 +5,7 @@
 
 use std::io::{self, ErrorKind};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 
 use super::tls::Acceptor;
 use super::transport::{Link, Transport};
@@ -39,7 +39,7 @@ pub enum Fill {
 pub struct Channel<T> {
     transport: T,
     ready: Readiness,
-    output: BytesMut,
+    output: Vec<u8>,
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -55,7 +55,7 @@ impl<T: Transport> Channel<T> {
         Self {
             transport,
             ready,
-            output: BytesMut::new(),
+            output: Vec::new(),
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -136,7 +136,7 @@ impl<T: Transport> Channel<T> {
         let mut output = std::mem::take(&mut self.output);
         let written = self.write(&output)?;
         if written < output.len() {
-            output.advance(written);
+            output.drain(..written);
             self.output = output;
         }
         Ok(())
@@ -176,7 +176,7 @@ impl<T: Transport> Channel<T> {
 
     /// Drops output that will not be sent.
     pub fn discard_output(&mut self) {
-        self.output = BytesMut::new();
+        self.output = Vec::new();
     }
 
     /// Tells the peer that this was all, if the transport has a word for it, which may be [`unsent`](Self::unsent) at
@@ -214,7 +214,7 @@ impl<T: Transport> Channel<Link<T>> {
     /// # Errors
     /// The system refuses what TLS needs.
     pub(super) fn begin_tls(&mut self, acceptor: &Acceptor, early: BytesMut) -> io::Result<()> {
-        let unsent = std::mem::take(&mut self.output);
+        let unsent = BytesMut::from(&*std::mem::take(&mut self.output));
         // The socket may be drained; of what was taken out of it before no event tells.
         self.ready.readable |= !early.is_empty();
         self.transport.begin_tls(acceptor, early, unsent)

@@ -116,17 +116,17 @@ enum Stage {
     AwaitingProxyHeader,
     /// To begin with TLS, which it has not yet.
     ToSecure,
-    /// In the handshake of TLS, until this instant at most.
-    Securing(Instant),
+    /// In the handshake of TLS, for a bounded time.
+    Securing,
     /// Accepted, or to go on with another client, and that one has neither said nor heard anything yet.
     New,
     /// The session runs.
     Open,
-    /// The last reply is being written, until this instant at most.
-    Leaving(Closed, Instant),
-    /// Everything is written, and the peer told that there is no more. Until this instant its input is thrown
+    /// The last reply is being written, for a bounded time.
+    Leaving(Closed),
+    /// Everything is written, and the peer told that there is no more. For a bounded time its input is thrown
     /// away: closing a socket with unread input resets the connection, which could cost the peer our last reply.
-    Lingering(Closed, Instant),
+    Lingering(Closed),
     /// Over.
     Gone(Closed),
 }
@@ -209,13 +209,16 @@ impl<T: Transport> Connection<T> {
         let next = match &mut self.stage {
             Stage::AwaitingProxyHeader => self.read_proxy_header(turn),
             Stage::ToSecure => self.begin_tls(turn),
-            Stage::Securing(_) => self.handshake(turn),
+            Stage::Securing => self.handshake(turn),
             Stage::New => self.greet(turn),
             Stage::Open => self.converse(turn),
-            Stage::Lingering(..) => self.discard_input(turn),
-            Stage::Leaving(closed, until) => {
+            Stage::Lingering(_) => self.discard_input(turn),
+            Stage::Leaving(closed) => {
                 // A drain may have shortened it.
-                *until = (*until).min(turn.now + closed.patience(turn));
+                let until = turn.now + closed.patience(turn);
+                if self.patience.until().is_some_and(|set| until < set) {
+                    self.patience.hold(until);
+                }
                 Ok(Next::Wait)
             }
             Stage::Gone(_) => Ok(Next::Wait),
@@ -240,14 +243,11 @@ impl<T: Transport> Connection<T> {
     pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
         match &self.stage {
             Stage::AwaitingProxyHeader => Some(self.proxy_header_deadline(limits)),
-            Stage::ToSecure | Stage::New | Stage::Open => self
-                .patience
-                .held_until()
-                .or_else(|| self.patience.deadline(self.session.phase(), limits)),
-            Stage::Securing(until) | Stage::Leaving(_, until) | Stage::Lingering(_, until) => {
-                Some(*until)
-            }
             Stage::Gone(_) => None,
+            _ => self
+                .patience
+                .until()
+                .or_else(|| self.patience.deadline(self.session.phase(), limits)),
         }
     }
 
@@ -257,8 +257,8 @@ impl<T: Transport> Connection<T> {
         match self.stage {
             Stage::AwaitingProxyHeader => self.vanish(Closed::ByProxy, turn),
             // Whoever does not speak TLS would not understand a reply in it.
-            Stage::ToSecure | Stage::Securing(_) => self.vanish(Closed::ByDeadline(phase), turn),
-            Stage::Open if self.patience.held_until().is_some() => {
+            Stage::ToSecure | Stage::Securing => self.vanish(Closed::ByDeadline(phase), turn),
+            Stage::Open if self.patience.until().is_some() => {
                 let next = self.converse(turn);
                 return self.settle(next, turn);
             }
@@ -281,7 +281,7 @@ impl<T: Transport> Connection<T> {
                     self.vanish(Closed::ByDeadline(phase), turn);
                 }
             }
-            Stage::Leaving(..) | Stage::Lingering(..) | Stage::Gone(_) => self.give_up(),
+            Stage::Leaving(_) | Stage::Lingering(_) | Stage::Gone(_) => self.give_up(),
         }
         self.settle(Ok(Next::Wait), turn)
     }
@@ -293,7 +293,7 @@ impl<T: Transport> Connection<T> {
 
     /// Whether it was not told good-bye yet.
     fn is_open(&self) -> bool {
-        !matches!(self.stage, Stage::Lingering(..) | Stage::Gone(_))
+        !matches!(self.stage, Stage::Lingering(_) | Stage::Gone(_))
     }
 
     /// What it counts as. Until a proxy has said whom it speaks for, it is nobody's.
@@ -334,7 +334,7 @@ impl<T: Transport> Connection<T> {
     fn settle(&mut self, next: io::Result<Next>, turn: &mut Turn<'_>) -> Next {
         let sent = next.and_then(|next| {
             self.channel.send(turn.replies)?;
-            if matches!(self.stage, Stage::Leaving(..)) && self.channel.unsent() == 0 {
+            if matches!(self.stage, Stage::Leaving(_)) && self.channel.unsent() == 0 {
                 self.channel.take_leave()?;
             }
             Ok(next)
@@ -344,7 +344,7 @@ impl<T: Transport> Connection<T> {
             self.vanish(Closed::BySocket(error), turn);
             Next::Wait
         });
-        if matches!(self.stage, Stage::Leaving(..)) && self.channel.unsent() == 0 {
+        if matches!(self.stage, Stage::Leaving(_)) && self.channel.unsent() == 0 {
             return self.part(turn.now);
         }
         // A message that was submitted keeps even a connection that is gone, until it is known what became of it, or
@@ -361,15 +361,16 @@ impl<T: Transport> Connection<T> {
     fn leave(&mut self, closed: Closed, turn: &mut Turn<'_>) {
         self.abort_message(turn.store);
         self.input = Vec::new();
-        if self.is_open() && !matches!(self.stage, Stage::Leaving(..)) {
+        if self.is_open() && !matches!(self.stage, Stage::Leaving(_)) {
             let until = turn.now + closed.patience(turn);
-            self.stage = Stage::Leaving(closed, until);
+            self.stage = Stage::Leaving(closed);
+            self.patience.hold(until);
         }
     }
 
     /// Goes on from the last reply: to the end, if the peer is done as well, otherwise to lingering.
     fn part(&mut self, now: Instant) -> Next {
-        let Stage::Leaving(closed, _) = mem::replace(&mut self.stage, Stage::Open) else {
+        let Stage::Leaving(closed) = mem::replace(&mut self.stage, Stage::Open) else {
             return Next::Wait;
         };
         let peer_is_done = match closed {
@@ -381,7 +382,8 @@ impl<T: Transport> Connection<T> {
             self.stage = Stage::Gone(closed);
             return Next::Reap;
         }
-        self.stage = Stage::Lingering(closed, now + LINGER_TIMEOUT);
+        self.stage = Stage::Lingering(closed);
+        self.patience.hold(now + LINGER_TIMEOUT);
         if self.channel.is_readable() {
             Next::Again
         } else {
@@ -399,7 +401,7 @@ impl<T: Transport> Connection<T> {
     fn give_up(&mut self) {
         self.channel.discard_output();
         self.stage = match mem::replace(&mut self.stage, Stage::Open) {
-            Stage::Leaving(closed, _) | Stage::Lingering(closed, _) | Stage::Gone(closed) => {
+            Stage::Leaving(closed) | Stage::Lingering(closed) | Stage::Gone(closed) => {
                 Stage::Gone(closed)
             }
             _ => Stage::Gone(Closed::ByPeer),

@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 pub(super) struct Deadlines {
     /// What times are counted from, in nanoseconds: so they take half the room.
     start: Instant,
-    alarms: BTreeSet<(u64, usize)>,
+    alarms: BTreeSet<(u64, Key)>,
 }
+
+/// The key of a connection, of which there are never so many.
+type Key = u32;
 
 /// The alarm of one connection, kept beside it; 0 for none.
 #[derive(Debug, Default)]
@@ -23,6 +26,10 @@ impl Deadlines {
     pub(super) fn new(start: Instant) -> Self {
         let alarms = BTreeSet::new();
         Self { start, alarms }
+    }
+
+    fn key(key: usize) -> Key {
+        Key::try_from(key).unwrap_or(Key::MAX)
     }
 
     fn count(&self, instant: Instant) -> u64 {
@@ -36,7 +43,7 @@ impl Deadlines {
         let deadline = self.count(deadline).max(1);
         if alarm.0 == 0 || deadline < alarm.0 {
             self.clear(key, alarm);
-            self.alarms.insert((deadline, key));
+            self.alarms.insert((deadline, Self::key(key)));
             alarm.0 = deadline;
         }
     }
@@ -44,7 +51,7 @@ impl Deadlines {
     /// Forgets the alarm of a connection that is gone, or whose alarm went off.
     pub(super) fn clear(&mut self, key: usize, alarm: &mut Alarm) {
         if alarm.0 != 0 {
-            self.alarms.remove(&(alarm.0, key));
+            self.alarms.remove(&(alarm.0, Self::key(key)));
             alarm.0 = 0;
         }
     }
@@ -60,7 +67,7 @@ impl Deadlines {
         self.alarms
             .first()
             .filter(|(nanoseconds, _)| *nanoseconds <= self.count(now))
-            .map(|(_, key)| *key)
+            .map(|(_, key)| *key as usize)
     }
 }
 

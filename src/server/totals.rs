@@ -68,7 +68,7 @@ impl Totals {
     /// Counts a connection that has ended.
     pub(super) fn add(&mut self, reason: Reason, tally: Tally) {
         self.closed[reason as usize] += 1;
-        self.messages += tally.messages;
+        self.messages += u64::from(tally.messages);
         self.errors += u64::from(tally.errors);
         self.over_recipients += u64::from(tally.over_recipients);
         self.over_size += u64::from(tally.over_size);

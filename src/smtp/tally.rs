@@ -6,7 +6,7 @@ use super::reply::{self, Reply};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     /// Messages stored.
-    pub messages: u64,
+    pub messages: u32,
     /// Replies 5yz given.
     pub errors: u32,
     /// Those since the start or the last stored message.
@@ -20,7 +20,7 @@ pub struct Tally {
     /// Logins refused.
     pub(super) failed_logins: u32,
     /// Transactions begun.
-    pub(super) transactions: u64,
+    pub(super) transactions: u32,
 }
 
 impl Tally {

@@ -120,11 +120,7 @@ impl<T: Transport> Connection<T> {
                 self.session.shut_down(turn.replies);
             } else if phase == Phase::Commit {
                 return Pause::Commit;
-            } else if self
-                .patience
-                .held_until()
-                .is_some_and(|until| turn.now < until)
-            {
+            } else if self.patience.until().is_some_and(|until| turn.now < until) {
                 return Pause::Held;
             }
             self.patience.let_go();

@@ -85,7 +85,8 @@ impl<T: Transport> Connection<T> {
         let early = BytesMut::from(&*mem::take(&mut self.input));
         self.channel.begin_tls(acceptor, early)?;
         let patience = HANDSHAKE_TIMEOUT.min(turn.limits.idle_timeout);
-        self.stage = Stage::Securing(turn.now + patience);
+        self.stage = Stage::Securing;
+        self.patience.hold(turn.now + patience);
         self.handshake(turn)
     }
 
@@ -101,6 +102,7 @@ impl<T: Transport> Connection<T> {
                 let (id, version, cipher) = (self.id, security.version, security.cipher);
                 log::debug!("conn={id} tls={version} cipher={cipher}");
                 self.patience.progress(turn.now);
+                self.patience.let_go();
                 if self.session.secure(security) {
                     return self.greet(turn);
                 }

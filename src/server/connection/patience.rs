@@ -15,8 +15,8 @@ pub(super) struct Patience {
     window_since: Nanoseconds,
     /// What had been read by then.
     window_bytes: u64,
-    /// Until when the session is held up; 0 if it is not.
-    held_until: Nanoseconds,
+    /// Until when the present stage lasts at most, or the session is held up; 0 where neither is so.
+    until: Nanoseconds,
 }
 
 /// A time since the connection was opened: enough for 584 years.
@@ -30,7 +30,7 @@ impl Patience {
             awaited_since: 0,
             window_since: 0,
             window_bytes: 0,
-            held_until: 0,
+            until: 0,
         }
     }
 
@@ -43,19 +43,19 @@ impl Patience {
         self.opened + Duration::from_nanos(since)
     }
 
-    /// Holds the session up until then, unless the server drains.
+    /// Lets the present stage last until then, or holds the session up that long.
     pub(super) fn hold(&mut self, until: Instant) {
-        self.held_until = self.count(until);
+        self.until = self.count(until);
     }
 
-    /// Until when it is held up, if it is.
-    pub(super) fn held_until(&self) -> Option<Instant> {
-        (self.held_until > 0).then(|| self.instant(self.held_until))
+    /// Until when that is, if it has an end.
+    pub(super) fn until(&self) -> Option<Instant> {
+        (self.until > 0).then(|| self.instant(self.until))
     }
 
-    /// Holds the session up no longer.
+    /// That is over.
     pub(super) fn let_go(&mut self) {
-        self.held_until = 0;
+        self.until = 0;
     }
 
     /// When the connection was opened.

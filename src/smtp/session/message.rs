@@ -233,7 +233,7 @@ impl Session {
             }
         }
         if stored {
-            self.tally.messages += 1;
+            self.tally.messages = self.tally.messages.saturating_add(1);
             self.tally.errors_in_a_row = 0;
         } else if let Some(reply) = refused {
             self.account_for(reply, out);

@@ -101,7 +101,8 @@ impl Session {
         {
             return self.answer(reply::TOO_LARGE, out);
         }
-        if self.policy.messages_max != 0 && self.tally.transactions >= self.policy.messages_max {
+        let transactions = u64::from(self.tally.transactions);
+        if self.policy.messages_max != 0 && transactions >= self.policy.messages_max {
             return self.dismiss(reply::TOO_MANY_MESSAGES, Farewell::Limit, out);
         }
         let envelope = Envelope {
@@ -150,7 +151,7 @@ impl Session {
     /// Begins a transaction, in answer to [`Event::CheckRoom`].
     pub fn accept_sender(&mut self, transaction: Box<Transaction>, out: &mut BytesMut) {
         if matches!(self.state, State::AwaitingMail) {
-            self.tally.transactions += 1;
+            self.tally.transactions = self.tally.transactions.saturating_add(1);
             self.state = State::AwaitingRcpt(transaction);
             self.answer(reply::SENDER_OK, out);
         }
