@@ -165,15 +165,12 @@ impl Tls {
         self.drained
     }
 
-    /// Encrypts and writes. It is called only while nothing is held; what it takes it may hold.
-    pub(super) fn write<T: Transport>(&mut self, socket: &mut T, text: &[u8]) -> io::Result<usize> {
+    /// Encrypts, and holds what comes of it. It is called only while nothing is held.
+    pub(super) fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         let record = &text[..text.len().min(RECORD_TEXT_BYTES_MAX)];
         let taken = self.session.writer().write(record)?;
         self.seal()?;
-        match self.flush(socket) {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-            _ => Ok(taken),
-        }
+        Ok(taken)
     }
 
     /// Takes out of rustls what it has to say.

@@ -52,7 +52,7 @@ impl Tls {
         match self.0 {}
     }
 
-    pub(super) fn write<T: Transport>(&mut self, _: &mut T, _: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, _: &[u8]) -> io::Result<usize> {
         match self.0 {}
     }
 

@@ -166,7 +166,7 @@ impl<T: Transport> Transport for Link<T> {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.tls {
-            Some(tls) => tls.write(&mut self.socket, bytes),
+            Some(tls) => tls.write(bytes),
             None => self.socket.write(bytes),
         }
     }
