@@ -114,24 +114,31 @@ impl Wire {
         }
     }
 
-    /// The client will send no more. In TLS it may say so, or not.
+    /// The client will send no more. In TLS it may say so there, and to the network, or to one of the two.
     pub fn close(&mut self) {
         if self.end != End::None {
             return;
         }
-        self.end = End::Sent;
+        let mut both = true;
         if !self.is_handshaking()
             && let Some(tls) = &mut self.tls
             && self.rng.one_in(2)
         {
             let farewell = tls.farewell();
             self.send_raw(&farewell);
+            both = self.rng.one_in(2);
+        }
+        if both {
+            self.end = End::Sent;
         }
     }
 
     /// The client closes both sides.
     pub fn abandon(&mut self) {
         self.close();
+        if self.end == End::None {
+            self.end = End::Sent;
+        }
         self.abandoned = true;
     }
 

@@ -55,6 +55,23 @@ fn who_reads_an_octet_at_a_time_hears_all() {
 }
 
 #[test]
+fn a_read_that_drains_is_the_only_one() {
+    let mut server = server(Way::FromTheStart, &[]);
+    server.trust_short_reads();
+    let client = in_tls(&mut server, Way::FromTheStart);
+    let before = client.reads();
+    server.send(&client, b"NOOP\r\n");
+    assert_eq!(
+        (client.reads() - before, &*client.text()),
+        (1, "250 2.0.0 Ok\r\n")
+    );
+    // And a reply is one write, good-bye and all else aside.
+    client.writes();
+    server.send(&client, b"NOOP\r\nNOOP\r\n");
+    assert_eq!(client.writes(), 1);
+}
+
+#[test]
 fn others_have_their_turn_beside_much_input() {
     let mut server = server(Way::FromTheStart, &[]);
     let busy = in_tls(&mut server, Way::FromTheStart);
