@@ -129,6 +129,29 @@ fn new_clients_see_the_new_certificate_and_running_sessions_go_on() {
 }
 
 #[test]
+fn what_the_file_no_longer_names_is_there_no_more() {
+    let files = Files::new();
+    let config = files.path("mailoop.toml");
+    let listen = "listen = ['127.0.0.1:0']\n";
+    fs::write(&config, format!("{listen}tls-self-signed = true\n")).unwrap();
+    let server = TestServer::start(&["--config", config.to_str().unwrap()]);
+    let mut client = Client::connect(server.address());
+    client.hello();
+    fs::write(&config, listen).unwrap();
+    reload(&server, RELOADED);
+    client.ask("STARTTLS", "454 4.7.0");
+    let mut client = Client::connect(server.address());
+    client.hello();
+    client.ask("STARTTLS", "502 5.5.1");
+    fs::write(&config, format!("{listen}tls-self-signed = true\n")).unwrap();
+    reload(&server, RELOADED);
+    let mut client = Client::connect(server.address());
+    client.hello();
+    client.ask("STARTTLS", "220");
+    tls::secured(client).ask("NOOP", "250");
+}
+
+#[test]
 fn a_reload_within_a_handshake_disturbs_nobody() {
     let files = Files::new();
     files.write("pem", "a.example");
