@@ -172,7 +172,7 @@ impl<'a> Driver<'a> {
         driver.outcome.phase = driver.session.phase();
         assert_eq!(
             driver.outcome.stored.len() as u64,
-            driver.session.tally().messages
+            u64::from(driver.session.tally().messages)
         );
         driver.outcome
     }
