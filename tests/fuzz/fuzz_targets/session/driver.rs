@@ -147,7 +147,12 @@ impl<'a> Driver<'a> {
         let peer = Peer::Local;
         let mut driver = Self {
             setting,
-            session: Session::new(Rc::clone(&setting.policy), Rc::default(), setting.service, peer),
+            session: Session::new(
+                Rc::clone(&setting.policy),
+                Rc::default(),
+                setting.service,
+                peer,
+            ),
             begun: 0,
             open: None,
             outcome: Outcome {
@@ -204,7 +209,10 @@ impl<'a> Driver<'a> {
                 Event::Text(text) => {
                     let (envelope, open) = self.open.as_mut().expect("text of no message");
                     let is_binary = envelope.body == Body::BinaryMime;
-                    assert!(!text.is_empty() && (is_binary || text[0] != b'\n'), "a CRLF was split");
+                    assert!(
+                        !text.is_empty() && (is_binary || text[0] != b'\n'),
+                        "a CRLF was split"
+                    );
                     open.extend_from_slice(text);
                     if self.setting.fate(self.begun - 1) == Fate::NotWritten {
                         self.open = None;
