@@ -34,6 +34,9 @@ pub enum Fill {
     Eof,
 }
 
+/// One of the ways in which a transport writes.
+type Write<T> = fn(&mut T, &[u8]) -> io::Result<usize>;
+
 /// A transport, and the output that it had no room for.
 #[derive(Debug)]
 pub struct Channel<T> {
@@ -125,8 +128,21 @@ impl<T: Transport> Channel<T> {
     /// # Errors
     /// What the socket said, unless it only was not the time.
     pub fn send(&mut self, replies: &mut BytesMut) -> io::Result<()> {
+        self.send_by(T::write, replies)
+    }
+
+    /// The same for replies behind which there are no others: only [`shutdown_write`](Self::shutdown_write), once
+    /// nothing is [`unsent`](Self::unsent), makes sure that the peer gets them all.
+    ///
+    /// # Errors
+    /// What the socket said, unless it only was not the time.
+    pub fn send_last(&mut self, replies: &mut BytesMut) -> io::Result<()> {
+        self.send_by(T::write_last, replies)
+    }
+
+    fn send_by(&mut self, write: Write<T>, replies: &mut BytesMut) -> io::Result<()> {
         if self.output.is_empty() {
-            let written = self.write(replies)?;
+            let written = self.write_by(write, replies)?;
             self.output.extend_from_slice(&replies[written..]);
             replies.clear();
             return Ok(());
@@ -134,7 +150,7 @@ impl<T: Transport> Channel<T> {
         self.output.extend_from_slice(replies);
         replies.clear();
         let mut output = std::mem::take(&mut self.output);
-        let written = self.write(&output)?;
+        let written = self.write_by(write, &output)?;
         if written < output.len() {
             output.drain(..written);
             self.output = output;
@@ -148,12 +164,16 @@ impl<T: Transport> Channel<T> {
     /// # Errors
     /// What the socket said, unless it only was not the time.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_by(T::write, bytes)
+    }
+
+    fn write_by(&mut self, write: Write<T>, bytes: &[u8]) -> io::Result<usize> {
         let mut written = 0;
         while self.ready.writable && (self.transport.held() > 0 || written < bytes.len()) {
             let taken = if self.transport.held() > 0 {
                 self.transport.flush().map(|()| None)
             } else {
-                self.transport.write(&bytes[written..]).map(Some)
+                write(&mut self.transport, &bytes[written..]).map(Some)
             };
             match taken {
                 Ok(Some(0)) => return Err(ErrorKind::WriteZero.into()),

@@ -333,8 +333,12 @@ impl<T: Transport> Connection<T> {
     /// Ends a turn: writes its replies, moves on to the next stage where that is due, and says what is needed.
     fn settle(&mut self, next: io::Result<Next>, turn: &mut Turn<'_>) -> Next {
         let sent = next.and_then(|next| {
-            self.channel.send(turn.replies)?;
-            if matches!(self.stage, Stage::Leaving(_)) && self.channel.unsent() == 0 {
+            if !matches!(self.stage, Stage::Leaving(_)) {
+                self.channel.send(turn.replies)?;
+                return Ok(next);
+            }
+            self.channel.send_last(turn.replies)?;
+            if self.channel.unsent() == 0 {
                 self.channel.take_leave()?;
             }
             Ok(next)
@@ -378,7 +382,7 @@ impl<T: Transport> Connection<T> {
             Closed::BySession(Farewell::Quit) => !self.channel.is_readable(),
             Closed::BySession(_) | Closed::ByDeadline(_) | Closed::ByProxy => false,
         };
-        if peer_is_done || self.channel.shutdown_write().is_err() {
+        if self.channel.shutdown_write().is_err() || peer_is_done {
             self.stage = Stage::Gone(closed);
             return Next::Reap;
         }

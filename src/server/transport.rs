@@ -7,6 +7,8 @@ use bytes::BytesMut;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+#[cfg(target_os = "linux")]
+use rustix::net::SendFlags;
 
 use super::tls::{Acceptor, Tls};
 use crate::smtp::security::Security;
@@ -30,6 +32,15 @@ pub trait Transport {
     /// # Errors
     /// As [`Write::write`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Writes as [`write`](Self::write) does, and will not be asked to write again before
+    /// [`shutdown_write`](Self::shutdown_write): the end may travel with the last octets.
+    ///
+    /// # Errors
+    /// As [`Write::write`].
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
+    }
 
     /// Tells the peer that nothing more will be written; reading goes on.
     ///
@@ -83,6 +94,16 @@ impl Transport for Plain {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    /// The kernel keeps what does not fill a packet back until the end is there as well, and sends both in one.
+    #[cfg(target_os = "linux")]
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        match self {
+            Self::Tcp(stream) => Ok(rustix::net::send(stream, bytes, flags)?),
             Self::Unix(stream) => stream.write(bytes),
         }
     }
@@ -168,6 +189,13 @@ impl<T: Transport> Transport for Link<T> {
         match &mut self.tls {
             Some(tls) => tls.write(bytes),
             None => self.socket.write(bytes),
+        }
+    }
+
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => tls.write(bytes),
+            None => self.socket.write_last(bytes),
         }
     }
 
