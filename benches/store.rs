@@ -15,7 +15,6 @@ mod common;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::rc::Rc;
 
 use common::KIB;
 use criterion::measurement::WallTime;
@@ -114,10 +113,10 @@ fn envelope() -> Envelope {
         hearsay: None,
         security: None,
         user: None,
-        hello: Rc::new(Hello {
+        hello: Hello {
             name: "client.example.org".into(),
             extended: true,
-        }),
+        },
         reverse_path: ReversePath::Mailbox(mailbox("sender@example.org")),
         recipients: vec![Recipient {
             address: recipient.clone(),

@@ -7,7 +7,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Barrier;
 use std::thread;
 
@@ -64,10 +63,10 @@ fn envelope(addresses: &[&str]) -> Envelope {
         hearsay: None,
         security: None,
         user: None,
-        hello: Rc::new(Hello {
+        hello: Hello {
             name: "client".into(),
             extended: true,
-        }),
+        },
         reverse_path: ReversePath::Null,
         recipients: recipients(addresses),
         body: Body::SevenBit,

@@ -166,8 +166,7 @@ fn where_none_can_be_started_the_work_is_done_here() {
         hello: Hello {
             name: "client".into(),
             extended: true,
-        }
-        .into(),
+        },
         reverse_path: ReversePath::Null,
         recipients: vec![Recipient {
             address: "a@d".parse().unwrap(),

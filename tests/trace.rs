@@ -19,10 +19,10 @@ fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
         hearsay: None,
         security: None,
         user: None,
-        hello: Rc::new(Hello {
+        hello: Hello {
             name: hello.into(),
             extended,
-        }),
+        },
         reverse_path: ReversePath::Mailbox("a@example.com".parse().unwrap()),
         recipients: recipients
             .iter()
@@ -99,7 +99,7 @@ fn tls_and_a_login_are_named() {
     ] {
         envelope.security = secure.then(|| Rc::clone(&security));
         envelope.user = user.map(Rc::from);
-        let hello = Rc::make_mut(&mut envelope.hello);
+        let hello = &mut envelope.hello;
         hello.extended = extended;
         let tls = if secure {
             "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))\r\n"

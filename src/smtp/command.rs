@@ -194,10 +194,11 @@ fn mail_parameters(bytes: &[u8]) -> Result<MailParameters, Reply> {
             parameters.size.replace(size(value)?).is_some()
         } else if keyword.eq_ignore_ascii_case(b"BODY") {
             parameters.body.replace(body(value)?).is_some()
-        } else if keyword.eq_ignore_ascii_case(b"SMTPUTF8") && value.is_empty() {
+        } else if cfg!(feature = "smtputf8") && keyword.eq_ignore_ascii_case(b"SMTPUTF8") {
+            if !value.is_empty() {
+                return Err(reply::BAD_ARGUMENT);
+            }
             mem::replace(&mut parameters.smtputf8, true)
-        } else if keyword.eq_ignore_ascii_case(b"SMTPUTF8") {
-            return Err(reply::BAD_ARGUMENT);
         } else if keyword.eq_ignore_ascii_case(b"AUTH") {
             on_behalf_of(value)?;
             mem::replace(&mut parameters.auth, true)

@@ -89,7 +89,7 @@ pub enum Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The name it gave; printable ASCII without spaces, otherwise unchecked.
-    pub name: Box<str>,
+    pub name: Rc<str>,
     /// Whether it said EHLO and so may use the extensions that were offered.
     pub extended: bool,
 }
@@ -120,7 +120,7 @@ pub struct Envelope {
     /// Who had logged in, there or at the spokesman.
     pub user: Option<Rc<str>>,
     /// The hello it came under.
-    pub hello: Rc<Hello>,
+    pub hello: Hello,
     /// Where failures are to be reported.
     pub reverse_path: ReversePath,
     /// The recipients accepted so far, in the client's order; one may occur twice.

@@ -63,7 +63,7 @@ pub struct Session {
     /// Who has logged in.
     user: Option<Rc<str>>,
     /// How the client introduced itself last.
-    hello: Option<Rc<Hello>>,
+    hello: Option<Hello>,
     state: State,
     lines: LineReader,
     tally: Tally,

@@ -88,8 +88,24 @@ impl Dialogue {
             (dialogue.users.is_empty() || cfg!(feature = "auth"))
                 && (cfg!(feature = "tls") || !dialogue.options.iter().any(is_for_tls))
         });
+        if !cfg!(feature = "smtputf8") {
+            dialogues.retain(|dialogue| !dialogue.asks_for_smtputf8());
+            for dialogue in &mut dialogues {
+                let offer =
+                    |step: &Step| matches!(step, Step::Server(line) if line == "250-SMTPUTF8");
+                dialogue.steps.retain(|step| !offer(step));
+            }
+        }
         assert!(dialogues.len() > 20, "where are the dialogues?");
         dialogues
+    }
+
+    fn asks_for_smtputf8(&self) -> bool {
+        let keyword = b"SMTPUTF8";
+        self.steps.iter().any(|step| match step {
+            Step::Client(bytes) => bytes.windows(keyword.len()).any(|window| window == keyword),
+            _ => false,
+        })
     }
 
     fn read(path: &Path) -> Self {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "smtputf8")]
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::{DOMAIN_BYTES_MAX, PathError};
@@ -44,6 +45,11 @@ pub(super) fn to_ascii(domain: &str) -> Option<Cow<'_, str>> {
     if domain.is_ascii() {
         return Some(Cow::Borrowed(domain));
     }
+    beyond_ascii(domain)
+}
+
+#[cfg(feature = "smtputf8")]
+fn beyond_ascii(domain: &str) -> Option<Cow<'_, str>> {
     Uts46::new()
         .to_ascii(
             domain.as_bytes(),
@@ -52,4 +58,10 @@ pub(super) fn to_ascii(domain: &str) -> Option<Cow<'_, str>> {
             DnsLength::Ignore,
         )
         .ok()
+}
+
+/// Without tables of Unicode there are no labels but those in ASCII.
+#[cfg(not(feature = "smtputf8"))]
+fn beyond_ascii(_: &str) -> Option<Cow<'_, str>> {
+    None
 }

@@ -1,7 +1,6 @@
 //! The start of a session: who is there, and what is offered: by EHLO and by HELP.
 
 use core::fmt::Write;
-use std::rc::Rc;
 
 use bytes::BytesMut;
 
@@ -36,10 +35,10 @@ impl Session {
             let text = format_args!("Hello {name}, pleased to meet you.");
             write_reply(out, 250, None, text);
         }
-        self.hello = Some(Rc::new(Hello {
+        self.hello = Some(Hello {
             name: name.into(),
             extended,
-        }));
+        });
         self.reset()
     }
 
@@ -48,7 +47,9 @@ impl Session {
         let size = self.policy.message_bytes_max;
         let _ = write!(out, "250-SIZE {size}\r\n");
         out.extend_from_slice(b"250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n");
-        out.extend_from_slice(b"250-SMTPUTF8\r\n");
+        if cfg!(feature = "smtputf8") {
+            out.extend_from_slice(b"250-SMTPUTF8\r\n");
+        }
         self.write_limits(out);
         if self.offers_tls() {
             out.extend_from_slice(b"250-STARTTLS\r\n");

@@ -42,11 +42,9 @@ impl Session {
         self.user = None;
         // A hello that was passed on need not be said again. Postfix likewise keeps what the last XCLIENT said.
         let extended = attributes.extended == Attribute::Known(true);
-        self.hello = attributes.hello.clone().known().map(|name| {
-            Rc::new(Hello {
-                name: name.into(),
-                extended: extended || self.service == Service::Lmtp,
-            })
+        self.hello = attributes.hello.clone().known().map(|name| Hello {
+            name: name.into(),
+            extended: extended || self.service == Service::Lmtp,
         });
         self.state = match self.hello {
             Some(_) => State::AwaitingMail,
