@@ -1,6 +1,6 @@
 //! Message text, decoded: `cargo bench --bench data`, a minute.
 //!
-//! A mebibyte, in pieces of 32 KiB as the loop reads them.
+//! A mebibyte, in pieces of 64 KiB as the loop reads them.
 //!
 //! - `dots`: what DATA brings, up to the dot that ends it. `plain` is text as people write it; of `dotty` every line
 //!   begins with a dot; the others are the worst there can be: nothing but line ends, nothing but dots between them,
@@ -24,7 +24,7 @@ use mailoop::smtp::envelope::Body;
 use mailoop::smtp::line::BareNewline;
 
 /// As much as the loop reads at once.
-const READ_BYTES: usize = 32 * KIB;
+const READ_BYTES: usize = 64 * KIB;
 
 criterion_group! {
     name = benches;

@@ -24,7 +24,7 @@ use policies::{plain, policies};
 use server::Server;
 
 /// As much as the loop reads at once.
-const READ_BYTES: usize = 32 * KIB;
+const READ_BYTES: usize = 64 * KIB;
 
 const HELO: &str = "HELO client.example.org\r\n";
 const EHLO: &str = "EHLO client.example.org\r\n";

@@ -29,10 +29,11 @@ use crate::smtp::session::{Session, Spare};
 use crate::smtp::tally::Tally;
 use crate::store::{Draft, Outcome, Store, Ticket};
 
-/// The most bytes read at once, into a buffer that all connections share.
-pub const READ_BYTES_MAX: usize = 32 * 1024;
+/// The most bytes read at once, into a buffer that all connections share: as many as a packet of the loopback interface
+/// has. Half of it makes large messages cost twice as much, since each read acknowledges what it took.
+pub const READ_BYTES_MAX: usize = 64 * 1024;
 /// How many bytes a connection may read in one turn before others have theirs.
-const TURN_BYTES_MAX: usize = 4 * READ_BYTES_MAX;
+const TURN_BYTES_MAX: usize = 2 * READ_BYTES_MAX;
 /// As how many bytes a read counts at least, for what it costs: one of TLS may decrypt so many and give no text at all.
 const READ_COST_BYTES: usize = 16 * 1024;
 /// How long a connection that was told good-bye stays open for the peer to read that.

@@ -13,9 +13,9 @@ use super::store::Ledger;
 
 /// What a connection may read in one turn: `TURN_BYTES_MAX` of src/server/connection.rs, and the one read that
 /// goes past it.
-const TURN_BYTES_MAX: usize = 4 * READ_BYTES_MAX + READ_BYTES_MAX;
+const TURN_BYTES_MAX: usize = 2 * READ_BYTES_MAX + READ_BYTES_MAX;
 /// What the server reads at once.
-pub const READ_BYTES_MAX: usize = 32 * 1024;
+pub const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// Since when a handshake goes on.
 pub struct Securing {
