@@ -125,3 +125,37 @@ proptest! {
         }
     }
 }
+
+/// Long text is looked at in blocks, octet by octet it cannot be.
+#[test]
+fn what_is_odd_is_found_wherever_in_long_text_it_is() {
+    let odd: [&[u8]; 10] = [
+        b"\n",
+        b"\r",
+        b"\r\n.",
+        b"\r\n..",
+        b"\n.",
+        b"\r.",
+        b"\r\r\n",
+        b"\r\n\n",
+        b"\r\n.\r\n",
+        b"\n.\r\n",
+    ];
+    for line in [
+        "text\r\n",
+        "a line that is no part of another\r\n",
+        "\r\n",
+        "x",
+    ] {
+        let text: Vec<u8> = line.bytes().cycle().take(400).collect();
+        for at in 0..text.len() {
+            for odd in odd {
+                let input = [&text[..at], odd, &text[at..]].concat();
+                let rules = rules(MODES[at % MODES.len()]);
+                let octets: Vec<_> = input.chunks(1).collect();
+                let whole = decode(&[&input], rules);
+                assert_eq!(whole, decode(&octets, rules), "{odd:?} at {at} in {line:?}");
+            }
+        }
+    }
+}

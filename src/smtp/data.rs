@@ -180,7 +180,10 @@ impl DataDecoder {
                 match bytes.get(from) {
                     Some(b'.') | None => break (from, Place::LineStart),
                     Some(_) if rules.end_text.is_some() => break (from, Place::LineStart),
-                    Some(_) => continue,
+                    Some(_) => {
+                        from += plain_run(&bytes[from..]);
+                        continue;
+                    }
                 }
             }
             if at > 0 {
@@ -244,6 +247,33 @@ impl DataDecoder {
         *input = &input[1..];
         None
     }
+}
+
+/// How many octets [`plain_run`] looks at together.
+const BLOCK_BYTES: usize = 128;
+
+/// How many octets at the start of `bytes`, where a line begins without a dot, are plain text. It may be fewer than there
+/// are, in whole blocks: most messages are little else, and a block takes no branch, however many lines it has.
+fn plain_run(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    while let Some(block) = bytes[length..].first_chunk()
+        && is_plain(block)
+    {
+        // No CRLF is split.
+        length += BLOCK_BYTES - usize::from(block[BLOCK_BYTES] == b'\n');
+    }
+    length
+}
+
+/// Whether every CR of a block is followed by an LF, and every LF comes behind a CR and has no dot behind it. The last
+/// octet is only looked at for what is before it.
+fn is_plain(block: &[u8; BLOCK_BYTES + 1]) -> bool {
+    let mut odd = block[0] == b'\n';
+    for (byte, behind) in block[..BLOCK_BYTES].iter().zip(&block[1..]) {
+        odd |= (*byte == b'\r') != (*behind == b'\n');
+        odd |= (*byte == b'\n') & (*behind == b'.');
+    }
+    !odd
 }
 
 impl Default for DataDecoder {
