@@ -21,13 +21,23 @@ pub struct Parts {
     pub status: &'static str,
     /// What a person reads.
     pub text: &'static str,
+    /// The reply as it goes over the wire, without the enhanced status code and with it: most of what is ever said is
+    /// only copied.
+    basic: &'static str,
+    enhanced: &'static str,
 }
 
 macro_rules! replies {
     ($($name:ident = $code:literal $status:literal $text:literal;)*) => {
         $(
             #[doc = concat!("`", $code, " ", $status, " ", $text, "`")]
-            pub const $name: Reply = Reply(&Parts { code: $code, status: $status, text: $text });
+            pub const $name: Reply = Reply(&Parts {
+                code: $code,
+                status: $status,
+                text: $text,
+                basic: concat!($code, " ", $text, "\r\n"),
+                enhanced: concat!($code, " ", $status, " ", $text, "\r\n"),
+            });
         )*
     };
 }
@@ -107,12 +117,8 @@ impl Reply {
 
     /// Appends the reply to `out`, with its enhanced status code where that was `offered`.
     pub fn write(&self, out: &mut BytesMut, offered: bool) {
-        write_reply(
-            out,
-            self.code,
-            offered.then_some(self.status),
-            format_args!("{}", self.text),
-        );
+        let line = if offered { self.enhanced } else { self.basic };
+        out.extend_from_slice(line.as_bytes());
     }
 }
 
