@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::file::Source;
 use super::tables::{Item, label};
+use super::values::remedy;
 use crate::exit::Failed;
 use crate::options::Quoted;
 use crate::smtp::senders::{self, Sender, Senders};
@@ -93,6 +94,8 @@ fn sender(source: &Source<'_>, label: &str, value: &Item<'_>) -> Result<Sender, 
     let DeValue::String(text) = value.get_ref() else {
         return Err(source.wrong(at, format_args!("{written}: write it as {EXAMPLE}")));
     };
-    text.parse()
-        .map_err(|_| source.wrong(at, format_args!("{written}: {SENDER_WANTED}")))
+    text.parse().map_err(|error| {
+        let remedy = remedy(error, SENDER_WANTED);
+        source.wrong(at, format_args!("{written}: {remedy}"))
+    })
 }

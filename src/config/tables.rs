@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::file::Source;
 use super::senders::{self, SENDERS, SenderTable};
 use super::settings::one_line;
+use super::values::remedy;
 use crate::exit::{ExitCode, Failed};
 use crate::options::Quoted;
 use crate::smtp::directory::{Directory, Name, Tables};
@@ -91,9 +92,7 @@ impl AddressTables {
                 let remedy = "move it above all tables, or to [mailboxes]";
                 return Err(source.wrong(at, format_args!("{label}: {remedy}")));
             }
-            let name = key.get_ref().parse();
-            let name =
-                name.map_err(|_| source.wrong(at, format_args!("{label}: {NAME_WANTED}")))?;
+            let name = name(source, at, &label, key.get_ref())?;
             let targets = match value.get_ref() {
                 DeValue::Array(items) => {
                     let entry = |item| entry(source, &label, item, ALIAS_EXAMPLE);
@@ -267,10 +266,17 @@ fn entry(
     let DeValue::String(text) = value.get_ref() else {
         return Err(source.wrong(at, format_args!("{written}: write it as {example}")));
     };
-    let name = text.parse();
-    let name = name.map_err(|_| source.wrong(at, format_args!("{written}: {NAME_WANTED}")))?;
+    let name = name(source, at, &written, text)?;
     let line = source.line(at);
     Ok(Entry { line, name })
+}
+
+/// The name that is this text at `at`, which messages call `label`.
+fn name(source: &Source<'_>, at: usize, label: &str, text: &str) -> Result<Name, Failed> {
+    text.parse().map_err(|error| {
+        let remedy = remedy(error, NAME_WANTED);
+        source.wrong(at, format_args!("{label}: {remedy}"))
+    })
 }
 
 /// Written as the end of a configuration file that says the same.

@@ -8,7 +8,7 @@ use crate::server::ListenAddress;
 use crate::server::cidr::{Cidr, CidrError};
 use crate::smtp::data::EndText;
 use crate::smtp::line::BareNewline;
-use crate::smtp::path::Mailbox;
+use crate::smtp::path::{Mailbox, PathError};
 
 /// Reads `IP:PORT`, `[v6]:PORT` or `unix:PATH`.
 ///
@@ -194,7 +194,17 @@ pub fn domain(text: &str) -> Result<String, String> {
     let mailbox = format!("postmaster@{text}").parse::<Mailbox>();
     mailbox
         .map(|mailbox| mailbox.ascii_domain().into_owned())
-        .map_err(|_| "write a domain name, as mail.example.org".to_owned())
+        .map_err(|error| remedy(error, "write a domain name, as mail.example.org").to_owned())
+}
+
+/// What to write instead of an address or a domain that was not taken: what is `wanted`, or what is left to a build that
+/// has no tables of Unicode.
+pub(super) fn remedy(error: PathError, wanted: &'static str) -> &'static str {
+    if error == PathError::NonAscii && !cfg!(feature = "smtputf8") {
+        "this build takes no domain beyond ASCII: write its A-labels, as xn--bcher-kva.example"
+    } else {
+        wanted
+    }
 }
 
 /// Reads the line that ends a message; the lone dot always does.
