@@ -240,6 +240,7 @@ fn times_names_and_places_are_bounded() {
     );
 }
 
+#[cfg(feature = "smtputf8")]
 #[test]
 fn names_beyond_ascii_are_read_as_a_labels() {
     let policy = config(&[
@@ -253,6 +254,16 @@ fn names_beyond_ascii_are_read_as_a_labels() {
     .policy;
     assert_eq!(policy.hostname, "xn--bcher-kva.example");
     assert_eq!(policy.domains, ["xn--r8jz45g.jp", "xn--fa-hia.de"]);
+}
+
+#[cfg(not(feature = "smtputf8"))]
+#[test]
+fn without_smtputf8_a_name_is_to_be_written_as_a_labels() {
+    for option in ["--hostname", "--domain"] {
+        let failed = parse(&[option, "bücher.example"]).map(|_| ()).unwrap_err();
+        assert_eq!(failed.code, ExitCode::Usage);
+        assert!(failed.message.contains("xn--"), "{}", failed.message);
+    }
 }
 
 #[test]

@@ -436,6 +436,7 @@ fn a_socket_file_that_is_somebody_elses_by_now_is_left() {
     assert!(!socket.exists());
 }
 
+#[cfg(feature = "smtputf8")]
 #[test]
 fn the_log_shows_addresses_in_utf_8_and_nothing_unseen() {
     let mut server = TestServer::start(&[]);
@@ -451,6 +452,30 @@ fn the_log_shows_addresses_in_utf_8_and_nothing_unseen() {
     let written =
         r#" from=<用户@例え.jp> to="<b\u{202e}\u{200b}oof@bücher.example>" size=6 stored"#;
     assert!(log.contains(written), "{log}");
+}
+
+#[cfg(not(feature = "smtputf8"))]
+#[test]
+fn what_takes_smtputf8_is_neither_offered_nor_taken() {
+    let mut server = TestServer::start(&[]);
+    let mut client = Client::connect(server.address());
+    client.expect("220 ");
+    client.say("EHLO client\r\n");
+    loop {
+        let line = client.hear();
+        assert!(!line.contains("SMTPUTF8"), "{line}");
+        if line.starts_with("250 ") {
+            break;
+        }
+    }
+    client.ask("MAIL FROM:<a@b> SMTPUTF8", "555 5.5.4 ");
+    client.ask("MAIL FROM:<a@bücher.example>", "553 5.6.7 ");
+    client.ask("MAIL FROM:<a@b>", "250 ");
+    client.ask("RCPT TO:<a@bücher.example>", "553 5.6.7 ");
+    client.ask("RCPT TO:<bücher@b>", "553 5.6.7 ");
+    client.ask("RCPT TO:<a@xn--bcher-kva.example>", "250 ");
+    client.ask("QUIT", "221 ");
+    server.stop();
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn one_recipient_is_named() {
     );
 }
 
+#[cfg(feature = "smtputf8")]
 #[test]
 fn what_asked_for_smtputf8_says_so_and_is_in_utf_8() {
     let mut envelope = envelope("client", true, &["büro@bücher.example"]);

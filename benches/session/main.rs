@@ -29,7 +29,11 @@ const READ_BYTES: usize = 64 * KIB;
 const HELO: &str = "HELO client.example.org\r\n";
 const EHLO: &str = "EHLO client.example.org\r\n";
 const MAIL: &str = "MAIL FROM:<sender@example.org>\r\n";
-const MAIL_PARAMETERS: &str = "MAIL FROM:<sender@example.org> SIZE=1024 BODY=8BITMIME SMTPUTF8\r\n";
+const MAIL_PARAMETERS: &str = if cfg!(feature = "smtputf8") {
+    "MAIL FROM:<sender@example.org> SIZE=1024 BODY=8BITMIME SMTPUTF8\r\n"
+} else {
+    "MAIL FROM:<sender@example.org> SIZE=1024 BODY=8BITMIME\r\n"
+};
 const RCPT: &str = "RCPT TO:<recipient@example.org>\r\n";
 const DATA: &str = "DATA\r\n";
 const QUIT: &str = "QUIT\r\n";

@@ -323,13 +323,18 @@ mod tests {
         }
     }
 
-    #[test]
-    fn mail_reads_its_parameters() {
-        let parsed = |line: &str| match Command::parse(line.as_bytes()) {
+    /// The parameters of MAIL.
+    fn parsed(line: &str) -> Result<MailParameters, Reply> {
+        match Command::parse(line.as_bytes()) {
             Ok(Command::Mail(_, parameters)) => Ok(parameters),
             Ok(_) => Ok(MailParameters::default()),
             Err(reply) => Err(reply),
-        };
+        }
+    }
+
+    #[cfg(feature = "smtputf8")]
+    #[test]
+    fn mail_asks_for_smtputf8() {
         let full = MailParameters {
             size: Some(12),
             body: Some(Body::EightBitMime),
@@ -342,6 +347,25 @@ mod tests {
             "MAIL FROM:<\u{fc}@\u{fc}.b> SMTPUTF8 SIZE=12 BODY=8BITMIME",
         ] {
             assert_eq!(parsed(line), Ok(full), "{line}");
+        }
+        for wrong in ["SMTPUTF8=", "SMTPUTF8=1", "SMTPUTF8 SMTPUTF8"] {
+            let line = format!("MAIL FROM:<a@b> {wrong}");
+            assert_eq!(parsed(&line), Err(reply::BAD_ARGUMENT), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn mail_reads_its_parameters() {
+        let both = MailParameters {
+            size: Some(12),
+            body: Some(Body::EightBitMime),
+            ..MailParameters::default()
+        };
+        for line in [
+            "MAIL FROM:<a@b> SIZE=12 BODY=8BITMIME",
+            "mail from: <a@b>  body=8bitmime  size=12",
+        ] {
+            assert_eq!(parsed(line), Ok(both), "{line}");
         }
         assert_eq!(
             parsed("MAIL FROM:<\u{fc}@b> SIZE=12"),
@@ -363,9 +387,6 @@ mod tests {
             "-X=1",
             "X=\u{e4}",
             "X=1=2",
-            "SMTPUTF8=",
-            "SMTPUTF8=1",
-            "SMTPUTF8 SMTPUTF8",
         ] {
             assert_eq!(
                 parsed(&format!("MAIL FROM:<a@b> {wrong}")),

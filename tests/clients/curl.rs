@@ -35,6 +35,7 @@ fn composes_a_message_with_an_attachment() {
     });
 }
 
+#[cfg_attr(not(feature = "smtputf8"), ignore = "SMTPUTF8 is left out")]
 #[test]
 fn sends_from_and_to_addresses_in_utf_8() {
     if !installed(CURL.programs) {

@@ -33,6 +33,7 @@ fn composes_a_message_with_an_attachment() {
     });
 }
 
+#[cfg_attr(not(feature = "smtputf8"), ignore = "SMTPUTF8 is left out")]
 #[test]
 fn sends_to_an_address_in_utf_8() {
     if !installed(NODEMAILER.programs) {

@@ -90,10 +90,13 @@ impl Dialogue {
         });
         if !cfg!(feature = "smtputf8") {
             dialogues.retain(|dialogue| !dialogue.asks_for_smtputf8());
-            for dialogue in &mut dialogues {
-                let offer =
-                    |step: &Step| matches!(step, Step::Server(line) if line == "250-SMTPUTF8");
-                dialogue.steps.retain(|step| !offer(step));
+            for step in dialogues
+                .iter_mut()
+                .flat_map(|dialogue| &mut dialogue.steps)
+            {
+                if let Step::Server(replies) = step {
+                    *replies = replies.replace("250-SMTPUTF8\r\n", "");
+                }
             }
         }
         assert!(dialogues.len() > 20, "where are the dialogues?");

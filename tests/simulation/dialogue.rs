@@ -256,7 +256,10 @@ impl Dialogue {
         if self.extended {
             text += &format!("250-SIZE {}\r\n", self.profile.message_bytes_max);
             text += "250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n";
-            text += "250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n";
+            text += "250-ENHANCEDSTATUSCODES\r\n";
+            if cfg!(feature = "smtputf8") {
+                text += "250-SMTPUTF8\r\n";
+            }
             let recipients = self.profile.recipients_max;
             text += &format!("250-LIMITS RCPTMAX={recipients}\r\n");
             if self.profile.tls && !self.secured {
@@ -353,7 +356,7 @@ impl Dialogue {
         self.lost.clear();
         let parameter = match self.rng.below(4) {
             0 if self.extended => " SIZE=1 BODY=8BITMIME",
-            1 if self.extended => " SMTPUTF8",
+            1 if self.extended && cfg!(feature = "smtputf8") => " SMTPUTF8",
             _ => "",
         };
         self.smtputf8 = parameter == " SMTPUTF8";
