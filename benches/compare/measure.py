@@ -1,6 +1,7 @@
 """What is measured of a server."""
 
 import json
+import os
 import resource
 import ssl
 import subprocess
@@ -19,13 +20,17 @@ CASES = {
     "pipelined": (100, ["--keep", "--pipeline"]),
     "large": (10, ["--keep", "--length", "10M"]),
 }
-HALF_LOAD_SESSIONS = 1000
+# As many as carried what this is half of.
+HALF_LOAD_SESSIONS = CASES["kept"][0]
 SILENCE_SECONDS_MAX = 10
 TRACED_MESSAGES = 2000
 IDLE_COUNTS = (0, 1000, 10000)
 TLS_COUNT = 1000
 # So long a server has to put its memory in order, with nothing to do.
 SETTLE_SECONDS = 0.5
+# For how long pauses of the machine are looked for, and what is one.
+PAUSES_SECONDS = 3
+PAUSE_SECONDS_MIN = 0.0003
 # mailoop reckons with two for a session, since one may be writing a file, and each end needs some more.
 DESCRIPTORS_A_SESSION = 2
 DESCRIPTORS_SPARE = 200
@@ -58,11 +63,15 @@ class Meter:
         sessions, options = CASES[name]
         with Running(server, sessions) as running:
             before = running.cpu_seconds()
+            user_before, kernel_before = running.ticks()
             told = self.load(running, "--sessions", sessions, "--seconds", self.seconds, *options)
             cpu = running.cpu_seconds() - before
+            user, kernel = running.ticks()
+            user, kernel = user - user_before, kernel - kernel_before
             done = max(told["done"], 1)
             return {
                 "cpu_us": cpu / done * 1e6,
+                "kernel_us": cpu / done * 1e6 * kernel / max(user + kernel, 1),
                 "busy": cpu / told["seconds"],
                 "per_second": told["done_per_second"],
                 "megabytes_per_cpu_second": told["message_bytes"] / 1e6 / cpu,
@@ -77,7 +86,9 @@ class Meter:
         """Messages come by the clock, half as many as the server takes, over connections that are kept."""
         rate = max(int(capacity / 2), 1)
         with Running(server, HALF_LOAD_SESSIONS) as running:
-            told = self.load(running, "--keep", "--rate", rate, "--seconds", self.seconds)
+            told = self.load(
+                running, "--keep", "--sessions", HALF_LOAD_SESSIONS, "--rate", rate, "--seconds", self.seconds,
+            )
             return {
                 "rate": rate,
                 "p50_ms": told["latency_ms"]["p50"],
@@ -142,6 +153,23 @@ def idle_tls(server_for, count):
         for session in sessions:
             session.close()
     return (after - before) / count
+
+
+def pauses(processor):
+    """What this machine takes from a program on `processor` that only reads the clock: the share of its time that is
+    lost in pauses, and the longest one in milliseconds. No server can answer in one."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {processor})
+    begin = last = time.perf_counter()
+    lost = longest = 0.0
+    while last < begin + PAUSES_SECONDS:
+        now = time.perf_counter()
+        if now - last > PAUSE_SECONDS_MIN:
+            lost += now - last
+            longest = max(longest, now - last)
+        last = now
+    os.sched_setaffinity(0, allowed)
+    return lost / PAUSES_SECONDS, longest * 1e3
 
 
 def hello(connection):

@@ -128,6 +128,7 @@ def all_measures(results):
             rows.append(row("MB for a second of CPU", lambda of: of.get("large.megabytes_per_cpu_second")))
             continue
         rows.append(row(f"{title}: CPU, µs", lambda of: of.get(f"{case}.cpu_us")))
+        rows.append(row("of it in the kernel", lambda of: of.get(f"{case}.kernel_us")))
         rows.append(row("messages/s", lambda of: of.get(f"{case}.per_second")))
         rows.append(row("p50, ms", lambda of: of.get(f"{case}.p50_ms")))
         rows.append(row("p99, ms", lambda of: of.get(f"{case}.p99_ms")))
