@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
+use std::net::{TcpListener, TcpStream};
 
 use bytes::BytesMut;
 use mailoop::server::channel::{Channel, Fill, Readiness};
-use mailoop::server::transport::Transport;
+use mailoop::server::transport::{Plain, Transport};
 
 /// What a socket says, call by call.
 #[derive(Default)]
@@ -207,4 +208,30 @@ fn a_fault_of_the_socket_is_told() {
             ErrorKind::BrokenPipe
         ]
     );
+}
+
+/// The kernel keeps it back for 200 ms at most, in which this thread may not be running: it is tried again then.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_last_reply_waits_for_the_end_and_goes_with_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let kept_back = (0..10).any(|_| {
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        server.set_nonblocking(true).unwrap();
+        let server = mio::net::TcpStream::from_std(server);
+        let mut channel = Channel::new(Plain::Tcp(server));
+        let mut replies = BytesMut::from("221 Bye\r\n");
+        channel.send_last(&mut replies).unwrap();
+        assert_eq!((replies.len(), channel.unsent()), (0, 0));
+        client.set_nonblocking(true).unwrap();
+        let kept_back = client.peek(&mut [0]).is_err();
+        channel.shutdown_write().unwrap();
+        client.set_nonblocking(false).unwrap();
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "221 Bye\r\n");
+        kept_back
+    });
+    assert!(kept_back, "it went without the end");
 }

@@ -30,7 +30,7 @@ use crate::smtp::tally::Tally;
 use crate::store::{Draft, Outcome, Store, Ticket};
 
 /// The most bytes read at once, into a buffer that all connections share: as many as a packet of the loopback interface
-/// has. Half of it makes large messages cost twice as much, since each read acknowledges what it took.
+/// has. With half of it large messages cost a tenth more, at bad moments twice as much: each read acknowledges what it took.
 pub const READ_BYTES_MAX: usize = 64 * 1024;
 /// How many bytes a connection may read in one turn before others have theirs.
 const TURN_BYTES_MAX: usize = 2 * READ_BYTES_MAX;
