@@ -1,0 +1,185 @@
+//! Command lines, read.
+
+use super::*;
+
+#[test]
+fn verbs_are_read_in_any_case() {
+    for line in ["NOOP", "noop", "NoOp anything at all", "NOOP  "] {
+        assert_eq!(Command::parse(line.as_bytes()), Ok(Command::Noop), "{line}");
+    }
+    for line in ["", " NOOP", "NOOPS", "\u{fc}", "VERYLONGVERB"] {
+        assert_eq!(
+            Command::parse(line.as_bytes()),
+            Err(reply::UNKNOWN_COMMAND),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_hello_needs_one_printable_word() {
+    for name in [
+        "a",
+        "under_score",
+        "[127.0.0.1]",
+        "[IPv6:::1]",
+        "-odd-.",
+        &"n".repeat(255),
+    ] {
+        let line = format!("HELO {name}");
+        assert_eq!(
+            Command::parse(line.as_bytes()),
+            Ok(Command::Hello {
+                greeting: Greeting::Helo,
+                name,
+            })
+        );
+    }
+    for line in [
+        "HELO",
+        "EHLO ",
+        "HELO a b",
+        "HELO \u{e4}",
+        "HELO a\x1bb",
+        &format!("HELO {}", "n".repeat(256)),
+    ] {
+        assert_eq!(
+            Command::parse(line.as_bytes()),
+            Err(reply::BAD_HELLO),
+            "{line}"
+        );
+    }
+}
+
+/// The parameters of MAIL.
+fn parsed(line: &str) -> Result<MailParameters, Reply> {
+    match Command::parse(line.as_bytes()) {
+        Ok(Command::Mail(_, parameters)) => Ok(parameters),
+        Ok(_) => Ok(MailParameters::default()),
+        Err(reply) => Err(reply),
+    }
+}
+
+#[cfg(feature = "smtputf8")]
+#[test]
+fn mail_asks_for_smtputf8() {
+    let full = MailParameters {
+        size: Some(12),
+        body: Some(Body::EightBitMime),
+        smtputf8: true,
+        auth: false,
+    };
+    for line in [
+        "MAIL FROM:<a@b> SIZE=12 BODY=8BITMIME SMTPUTF8",
+        "mail from: <a@b>  smtputf8  body=8bitmime  size=12",
+        "MAIL FROM:<\u{fc}@\u{fc}.b> SMTPUTF8 SIZE=12 BODY=8BITMIME",
+    ] {
+        assert_eq!(parsed(line), Ok(full), "{line}");
+    }
+    for wrong in ["SMTPUTF8=", "SMTPUTF8=1", "SMTPUTF8 SMTPUTF8"] {
+        let line = format!("MAIL FROM:<a@b> {wrong}");
+        assert_eq!(parsed(&line), Err(reply::BAD_ARGUMENT), "{wrong}");
+    }
+}
+
+#[test]
+fn mail_reads_its_parameters() {
+    let both = MailParameters {
+        size: Some(12),
+        body: Some(Body::EightBitMime),
+        ..MailParameters::default()
+    };
+    for line in [
+        "MAIL FROM:<a@b> SIZE=12 BODY=8BITMIME",
+        "mail from: <a@b>  body=8bitmime  size=12",
+    ] {
+        assert_eq!(parsed(line), Ok(both), "{line}");
+    }
+    assert_eq!(
+        parsed("MAIL FROM:<\u{fc}@b> SIZE=12"),
+        Err(reply::ADDRESS_NOT_ASCII)
+    );
+    let huge = MailParameters {
+        size: Some(u64::MAX),
+        ..MailParameters::default()
+    };
+    assert_eq!(parsed("MAIL FROM:<> SIZE=99999999999999999999"), Ok(huge));
+    for wrong in [
+        "SIZE",
+        "SIZE=",
+        "SIZE=-1",
+        "SIZE=1a",
+        "SIZE=000000000000000000001",
+        "SIZE=1 SIZE=1",
+        "=",
+        "-X=1",
+        "X=\u{e4}",
+        "X=1=2",
+    ] {
+        assert_eq!(
+            parsed(&format!("MAIL FROM:<a@b> {wrong}")),
+            Err(reply::BAD_ARGUMENT),
+            "{wrong}"
+        );
+    }
+    for unknown in ["BODY=9BIT", "RET=FULL", "X-ANY=thing"] {
+        assert_eq!(
+            parsed(&format!("MAIL FROM:<a@b> {unknown}")),
+            Err(reply::UNKNOWN_PARAMETER),
+            "{unknown}"
+        );
+    }
+    for wrong in [
+        "MAIL",
+        "MAIL FROM",
+        "MAIL TO:<a@b>",
+        "MAIL FROM <a@b>",
+        "MAIL FROM:",
+        "MAIL FROM:<a@b>SIZE=1",
+        "DATA x",
+        "QUIT now",
+    ] {
+        assert_eq!(parsed(wrong), Err(reply::BAD_ARGUMENT), "{wrong}");
+    }
+}
+
+#[test]
+fn bdat_reads_any_size_that_can_be_counted() {
+    for (line, size, is_last) in [
+        ("BDAT 0", 0, false),
+        ("BDAT 0 LAST", 0, true),
+        ("bdat  00012  last ", 12, true),
+        ("BDAT 18446744073709551615", u64::MAX, false),
+    ] {
+        let chunk = Chunk::new(size, is_last);
+        assert_eq!(
+            Command::parse(line.as_bytes()),
+            Ok(Command::Bdat(chunk)),
+            "{line}"
+        );
+    }
+    let uncountable = " x LAST -1 +1 1x 0x1 1.0 18446744073709551616";
+    let uncountable = uncountable.split(' ').map(|size| (size, None));
+    let misplaced = ["5 FIRST", "5 LAST LAST", "5 6", "5 LASTS"];
+    for (wrong, size) in uncountable.chain(misplaced.map(|size| (size, Some(5)))) {
+        let line = format!("BDAT {wrong}");
+        assert_eq!(
+            Command::parse(line.as_bytes()),
+            Ok(Command::BadBdat(size)),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn rcpt_knows_no_parameter() {
+    assert_eq!(
+        Command::parse(b"RCPT TO:<a@b> NOTIFY=NEVER"),
+        Err(reply::UNKNOWN_PARAMETER)
+    );
+    assert_eq!(Command::parse(b"RCPT TO:<a@b> ="), Err(reply::BAD_ARGUMENT));
+    assert_eq!(
+        Command::parse(b"RCPT TO:<postmaster>"),
+        Ok(Command::Rcpt(ForwardPath::Postmaster))
+    );
+}
