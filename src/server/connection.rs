@@ -383,6 +383,8 @@ impl<T: Transport> Connection<T> {
             Closed::BySession(Farewell::Quit) => !self.channel.is_readable(),
             Closed::BySession(_) | Closed::ByDeadline(_) | Closed::ByProxy => false,
         };
+        // Also where the socket is closed at once: if input has come meanwhile that would reset the connection, and the
+        // last reply may not be on its way yet.
         if self.channel.shutdown_write().is_err() || peer_is_done {
             self.stage = Stage::Gone(closed);
             return Next::Reap;

@@ -1,7 +1,9 @@
 //! When the next connection times out.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use super::epoch::{Epoch, Nanoseconds};
 
 /// At most one alarm for each connection, in order.
 ///
@@ -9,9 +11,8 @@ use std::time::{Duration, Instant};
 /// goes off, and only then set to where the deadline has moved to: serving a command touches nothing here.
 #[derive(Debug)]
 pub(super) struct Deadlines {
-    /// What times are counted from, in nanoseconds: so they take half the room.
-    start: Instant,
-    alarms: BTreeSet<(u64, Key)>,
+    start: Epoch,
+    alarms: BTreeSet<(Nanoseconds, Key)>,
 }
 
 /// The key of a connection, of which there are never so many.
@@ -19,28 +20,25 @@ type Key = u32;
 
 /// The alarm of one connection, kept beside it; 0 for none.
 #[derive(Debug, Default)]
-pub(super) struct Alarm(u64);
+pub(super) struct Alarm(Nanoseconds);
 
 impl Deadlines {
     /// None yet; none will be before `start`.
     pub(super) fn new(start: Instant) -> Self {
-        let alarms = BTreeSet::new();
-        Self { start, alarms }
+        Self {
+            start: Epoch(start),
+            alarms: BTreeSet::new(),
+        }
     }
 
     fn key(key: usize) -> Key {
         Key::try_from(key).unwrap_or(Key::MAX)
     }
 
-    fn count(&self, instant: Instant) -> u64 {
-        let since = instant.saturating_duration_since(self.start);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }
-
     /// Sees to it that an alarm for connection `key` goes off no later than `deadline`.
     pub(super) fn set(&mut self, key: usize, alarm: &mut Alarm, deadline: Option<Instant>) {
         let Some(deadline) = deadline else { return };
-        let deadline = self.count(deadline).max(1);
+        let deadline = self.start.count(deadline).max(1);
         if alarm.0 == 0 || deadline < alarm.0 {
             self.clear(key, alarm);
             self.alarms.insert((deadline, Self::key(key)));
@@ -59,14 +57,14 @@ impl Deadlines {
     /// The first alarm.
     pub(super) fn next(&self) -> Option<Instant> {
         let (nanoseconds, _) = self.alarms.first()?;
-        Some(self.start + Duration::from_nanos(*nanoseconds))
+        Some(self.start.instant(*nanoseconds))
     }
 
     /// A connection whose alarm has gone off by `now`; the caller clears it.
     pub(super) fn due(&self, now: Instant) -> Option<usize> {
         self.alarms
             .first()
-            .filter(|(nanoseconds, _)| *nanoseconds <= self.count(now))
+            .filter(|(nanoseconds, _)| *nanoseconds <= self.start.count(now))
             .map(|(_, key)| *key as usize)
     }
 }
@@ -74,6 +72,7 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn an_alarm_moves_forward_at_once_and_back_when_it_goes_off() {

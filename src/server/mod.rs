@@ -20,6 +20,7 @@ pub mod connection;
 pub mod connections;
 mod deadlines;
 mod descriptors;
+mod epoch;
 mod event_loop;
 pub mod listener;
 mod log_line;

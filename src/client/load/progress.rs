@@ -1,7 +1,7 @@
 //! How far a run is, for whoever watches it on a terminal.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::termios::tcgetwinsize;
 
@@ -35,7 +35,7 @@ impl Progress {
         let percent = match self.extent {
             Extent::Count(count) => percent(tally.ended().into(), count.into()),
             Extent::Time(time) => {
-                let elapsed: Duration = now.saturating_duration_since(self.start);
+                let elapsed = now.saturating_duration_since(self.start);
                 percent(elapsed.as_nanos(), time.as_nanos())
             }
         };

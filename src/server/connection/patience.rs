@@ -1,14 +1,14 @@
 //! How long a client may take.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::server::Limits;
+use crate::server::epoch::{Epoch, Nanoseconds};
 use crate::smtp::event::Phase;
 
-/// The times that the deadline of one connection follows from. All but the first are counted from there, which takes half
-/// the room.
+/// The times that the deadline of one connection follows from. All but the first are counted from there.
 pub(super) struct Patience {
-    opened: Instant,
+    opened: Epoch,
     /// Since when the present command, or the next bytes of the message, are awaited.
     awaited_since: Nanoseconds,
     /// Since when the present transaction or message goes on; for a message, since its rate was last found good.
@@ -19,14 +19,11 @@ pub(super) struct Patience {
     until: Nanoseconds,
 }
 
-/// A time since the connection was opened: enough for 584 years.
-type Nanoseconds = u64;
-
 impl Patience {
     /// With a client that has just connected.
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            opened: now,
+            opened: Epoch(now),
             awaited_since: 0,
             window_since: 0,
             window_bytes: 0,
@@ -34,23 +31,14 @@ impl Patience {
         }
     }
 
-    fn count(&self, now: Instant) -> Nanoseconds {
-        let since = now.saturating_duration_since(self.opened);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    fn instant(&self, since: Nanoseconds) -> Instant {
-        self.opened + Duration::from_nanos(since)
-    }
-
     /// Lets the present stage last until then, or holds the session up that long.
     pub(super) fn hold(&mut self, until: Instant) {
-        self.until = self.count(until);
+        self.until = self.opened.count(until);
     }
 
     /// Until when that is, if it has an end.
     pub(super) fn until(&self) -> Option<Instant> {
-        (self.until > 0).then(|| self.instant(self.until))
+        (self.until > 0).then(|| self.opened.instant(self.until))
     }
 
     /// That is over.
@@ -60,25 +48,25 @@ impl Patience {
 
     /// When the connection was opened.
     pub(super) fn opened(&self) -> Instant {
-        self.opened
+        self.opened.0
     }
 
     /// The client has given a whole command, or more of its message.
     pub(super) fn progress(&mut self, now: Instant) {
-        self.awaited_since = self.count(now);
+        self.awaited_since = self.opened.count(now);
     }
 
     /// With that the session has entered another phase.
     pub(super) fn enter_phase(&mut self, now: Instant, bytes_in: u64) {
-        self.window_since = self.count(now);
+        self.window_since = self.opened.count(now);
         self.window_bytes = bytes_in;
     }
 
     /// When patience with a session in this `phase` ends, or is to be thought over; never while it is we who work.
     pub(super) fn deadline(&self, phase: Phase, limits: &Limits) -> Option<Instant> {
-        let idle = self.instant(self.awaited_since) + limits.idle_timeout;
-        let session = self.opened + limits.session_timeout;
-        let window = self.instant(self.window_since) + limits.idle_timeout;
+        let idle = self.opened.instant(self.awaited_since) + limits.idle_timeout;
+        let session = self.opened.0 + limits.session_timeout;
+        let window = self.opened.instant(self.window_since) + limits.idle_timeout;
         match phase {
             Phase::Idle => Some(idle.min(session)),
             // A transaction that begins late is given the time for its commands; with its message it has begun.
@@ -103,7 +91,7 @@ impl Patience {
             .is_some_and(|deadline| deadline <= now);
         if !due
             || phase != Phase::Message
-            || self.instant(self.awaited_since) + limits.idle_timeout <= now
+            || self.opened.instant(self.awaited_since) + limits.idle_timeout <= now
         {
             return due;
         }
