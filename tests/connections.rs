@@ -5,7 +5,8 @@
 mod common;
 
 use common::memory::{
-    Call, ENVELOPE, ENVELOPE_REPLIES, GREETING, MemoryServer, START_DATA, greeted, in_data, seconds,
+    Call, ENVELOPE, ENVELOPE_REPLIES, GREETING, MemoryServer, START_DATA, greeted, in_data,
+    in_transaction, seconds,
 };
 
 #[test]
@@ -251,6 +252,25 @@ fn a_session_ends_between_transactions_when_its_time_is_up() {
         format!("{stored}{timeout}"),
         "no transaction is cut short"
     );
+}
+
+#[test]
+fn no_transaction_begins_once_the_session_timeout_has_passed() {
+    let mut server = MemoryServer::start(&["--idle-timeout", "10", "--session-timeout", "20"]);
+    let client = in_transaction(&mut server);
+    let again = b"RSET\r\nMAIL FROM:<a@example.com>\r\n";
+    for _ in 0..2 {
+        server.advance(seconds(9));
+        server.send(&client, again);
+        assert_eq!(client.text(), "250 Ok\r\n250 Ok\r\n");
+    }
+    server.advance(seconds(9));
+    server.send(&client, again);
+    assert_eq!(
+        client.text(),
+        "250 Ok\r\n421 mail.example.org Error: timeout exceeded\r\n"
+    );
+    assert!(client.is_closed());
 }
 
 #[test]

@@ -118,6 +118,9 @@ impl<T: Transport> Connection<T> {
             let phase = self.session.phase();
             if turn.drain.ends(phase) {
                 self.session.shut_down(turn.replies);
+            } else if phase == Phase::Idle && self.patience.session_is_over(turn.now, turn.limits) {
+                // A client that always has another transaction in its pipeline is idle at no deadline.
+                self.session.time_out(turn.replies);
             } else if phase == Phase::Commit {
                 return Pause::Commit;
             } else if self.patience.until().is_some_and(|until| turn.now < until) {

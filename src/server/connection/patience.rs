@@ -62,10 +62,19 @@ impl Patience {
         self.window_bytes = bytes_in;
     }
 
+    /// Whether the session timeout has passed, after which no transaction begins.
+    pub(super) fn session_is_over(&self, now: Instant, limits: &Limits) -> bool {
+        self.session_deadline(limits) <= now
+    }
+
+    fn session_deadline(&self, limits: &Limits) -> Instant {
+        self.opened.0 + limits.session_timeout
+    }
+
     /// When patience with a session in this `phase` ends, or is to be thought over; never while it is we who work.
     pub(super) fn deadline(&self, phase: Phase, limits: &Limits) -> Option<Instant> {
         let idle = self.opened.instant(self.awaited_since) + limits.idle_timeout;
-        let session = self.opened.0 + limits.session_timeout;
+        let session = self.session_deadline(limits);
         let window = self.opened.instant(self.window_since) + limits.idle_timeout;
         match phase {
             Phase::Idle => Some(idle.min(session)),
