@@ -4,16 +4,19 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use common::client::Client;
 use common::{TestServer, files, wait_until};
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, Recipient};
 use mailoop::smtp::path::ReversePath;
 use mailoop::smtp::service::Service;
+use mailoop::store::maildir::{Engine, System};
 use mailoop::store::{Maildir, MaildirOptions, Store};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
@@ -111,14 +114,102 @@ fn without_its_store_process_the_server_goes_on() {
 #[test]
 fn the_first_mailbox_of_all_is_made_without_it_too() {
     let mut server = TestServer::start(&[]);
-    kill_process(store_process(&server), Signal::KILL).unwrap();
-    wait_until("the server to notice", || {
-        server.log().contains("store=in-process")
-    });
+    lose_store_process(&server);
     let mut client = nearly_done(&server, "b@example.org");
     client.say(".\r\n");
     client.expect("250 Ok: queued as");
     server.stop();
+}
+
+/// Kills the store process, and waits until the server knows.
+fn lose_store_process(server: &TestServer) {
+    kill_process(store_process(server), Signal::KILL).unwrap();
+    wait_until("the server to notice", || {
+        server.log().contains("store=in-process")
+    });
+}
+
+#[test]
+fn a_file_size_limit_costs_the_message_that_is_too_large_and_nothing_else() {
+    for in_process in [false, true] {
+        let mut server = TestServer::start_with_file_size(256, &[]);
+        if in_process {
+            lose_store_process(&server);
+        }
+        let before = server.family();
+        let mut client = nearly_done(&server, "b@example.org");
+        client.say(&"A line of text.\r\n".repeat(120_000));
+        client.say(".\r\n");
+        client.expect("452 ");
+        for (text, address) in [("small", "b@example.org"), ("again", "c@example.org")] {
+            client.ask("MAIL FROM:<a@example.com>", "250");
+            client.ask(&format!("RCPT TO:<{address}>"), "250");
+            client.ask("DATA", "354");
+            client.say(&format!("{text}\r\n.\r\n"));
+            client.expect("250 Ok: queued as");
+        }
+        assert_eq!(server.new_mail("b@example.org").len(), 1);
+        assert_eq!(server.tmp_mail("b@example.org").len(), 0);
+        assert_eq!(server.family(), before);
+        server.stop();
+    }
+}
+
+#[test]
+fn the_loop_waits_for_no_sibling_that_starts() {
+    let mut server = TestServer::start(&[]);
+    let lock = File::open(server.maildir().join(".mailoop/lock")).unwrap();
+    lock.lock().unwrap();
+    lose_store_process(&server);
+    let mut client = Client::connect(server.address());
+    client.hello();
+    client.ask("MAIL FROM:<a@example.com>", "250");
+    client.ask("RCPT TO:<b@example.org>", "250");
+    for _ in 0..3 {
+        client.ask("DATA", "451 ");
+        Client::connect(server.address()).hello();
+        client.ask("RSET", "250");
+        client.ask("MAIL FROM:<a@example.com>", "250");
+        client.ask("RCPT TO:<b@example.org>", "250");
+    }
+    lock.unlock().unwrap();
+    client.ask("DATA", "354");
+    client.say("text\r\n.\r\n");
+    client.expect("250 2.0.0 Ok: queued as");
+    server.stop();
+}
+
+#[test]
+fn two_signals_end_a_server_that_finds_its_store_locked() {
+    let mut server = TestServer::start(&[]);
+    let lock = File::open(server.maildir().join(".mailoop/lock")).unwrap();
+    lock.lock().unwrap();
+    // A transaction in flight, for which the first signal waits.
+    let mut client = nearly_done(&server, "b@example.org");
+    lose_store_process(&server);
+    client.say(".\r\n");
+    client.expect("451 ");
+    client.ask("MAIL FROM:<a@example.com>", "250");
+    wait_until("the server to end", || {
+        server.signal(Signal::TERM);
+        server.has_ended()
+    });
+}
+
+#[test]
+fn a_start_waits_for_a_sibling_that_starts() {
+    let first = TestServer::start(&[]);
+    let root = first.maildir();
+    let lock = File::open(root.join(".mailoop/lock")).unwrap();
+    lock.lock().unwrap();
+    let busy = Engine::start(System::open(&root).unwrap(), 10, 10).unwrap_err();
+    assert_eq!(busy.kind(), ErrorKind::WouldBlock, "{busy}");
+    let released = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        lock.unlock().unwrap();
+    });
+    Maildir::open(MaildirOptions::new(&root, "mx", 10)).unwrap();
+    released.join().unwrap();
 }
 
 #[test]

@@ -162,7 +162,7 @@ impl Outcome {
 /// Why the store could not do what it was asked.
 #[derive(Debug)]
 pub enum Failure {
-    /// A resource that the message needs is used up: disk, quota, descriptors.
+    /// A resource that the message needs is used up: disk, quota, file size limit, descriptors.
     Full,
     /// So many bytes are left, which is less than is to be kept free.
     LittleLeft(u64),
@@ -211,7 +211,9 @@ impl From<io::Error> for Failure {
             Some(Errno::MFILE | Errno::NFILE)
         );
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::Full,
             _ if no_descriptor => Self::Full,
             _ => Self::Io(error),
         }

@@ -56,6 +56,15 @@ impl TestServer {
         Self::start_command(shell, args)
     }
 
+    /// The same, where no file may be larger than so many KiB.
+    pub fn start_with_file_size(kib: u32, args: &[&str]) -> Self {
+        // POSIX counts in blocks of 512 octets, some shells in others.
+        let script = format!("ulimit -f {}; exec \"$0\" \"$@\"", 2 * kib);
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_mailoop")]);
+        Self::start_command(shell, args)
+    }
+
     /// The same, under another program: `wrapper` is its name and what it takes before those of the server.
     pub fn start_under(wrapper: &[&str], args: &[&str]) -> Self {
         Self::try_start_under(wrapper, args).unwrap_or_else(|ended| ended.not_started())

@@ -288,7 +288,7 @@ impl Disk for Model {
                 Ok(file) => file,
                 Err(_) => machine.tree.make(folder, name, Some(Data::default()))?,
             };
-            assert!(machine.locks.insert(file), "it waits for ever for {path}");
+            assert!(machine.locks.insert(file), "somebody holds {path}");
             Ok(Lock(shared, file))
         })
     }

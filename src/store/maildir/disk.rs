@@ -106,13 +106,13 @@ pub trait Disk {
     /// Any of it may be lost, whoever wrote it.
     fn sync_all(&mut self, lock: &Self::Lock) -> io::Result<()>;
 
-    /// Locks a file, which is created if it is missing, and waits for that.
+    /// Locks a file, which is created if it is missing. It never waits: the loop may be what asks.
     ///
     /// # Errors
-    /// What the system says.
+    /// `WouldBlock` if somebody else holds the lock; otherwise what the system says.
     fn lock(&mut self, path: &str) -> io::Result<Self::Lock>;
 
-    /// Locks a file, unless somebody else does.
+    /// Locks a file that is there, unless somebody else does.
     ///
     /// # Errors
     /// What the system says.
@@ -297,7 +297,7 @@ impl Disk for System {
 
     fn lock(&mut self, path: &str) -> io::Result<File> {
         let file = self.open_file(path, OFlags::WRONLY | OFlags::CREATE)?;
-        file.lock()?;
+        file.try_lock()?;
         Ok(file)
     }
 

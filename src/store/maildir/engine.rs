@@ -50,8 +50,10 @@ impl<D: Disk> Engine<D> {
     /// which it makes new ones while there are fewer than `mailboxes_max`. Mailboxes that others make or remove
     /// later are not seen. Of `group_max` messages at a time the data, or the names, are made durable together.
     ///
+    /// It waits for nobody.
+    ///
     /// # Errors
-    /// What the disk says.
+    /// `WouldBlock` while a sibling starts; otherwise what the disk says.
     pub fn start(mut disk: D, mailboxes_max: usize, group_max: usize) -> io::Result<Self> {
         let instance = Instance::claim(&mut disk)?;
         let folders = Folders::count(&mut disk, mailboxes_max)?;

@@ -29,10 +29,13 @@ pub(super) struct Instance<L> {
 
 impl<L> Instance<L> {
     /// Claims a new instance of the store, and sweeps up after dead ones.
+    ///
+    /// # Errors
+    /// `WouldBlock` while a sibling claims one; otherwise what the disk says.
     pub(super) fn claim(disk: &mut impl Disk<Lock = L>) -> io::Result<Self> {
         disk.make_folder(HOME)?;
         disk.sync_folder(ROOT)?;
-        let _start_lock = disk.lock(START_LOCK)?;
+        let start_lock = disk.lock(START_LOCK).map_err(locked)?;
 
         let others = instances(disk)?;
         let name = next_name(others.iter().max())?;
@@ -47,7 +50,9 @@ impl<L> Instance<L> {
                 _ => alive.push(other),
             }
         }
-        if let Err(error) = sweep(disk, &alive, &dead) {
+        // Whoever starts from now on finds our instance file locked, and takes a higher number, which is not swept.
+        drop(start_lock);
+        if let Err(error) = sweep(disk, &name, &alive, &dead) {
             // What is left over harms nobody, and its instance files make the next start try again.
             log::warn!("sweep=incomplete error=\"{error}\"");
         }
@@ -95,10 +100,20 @@ fn next_name(highest: Option<&String>) -> io::Result<String> {
     Ok(format!("{:08X}", now.max(after)))
 }
 
-/// Removes what others than the instances that are `alive` left in any `tmp/`, then the files of the `dead` ones.
+/// Says who holds the start lock, if that is why an instance could not be claimed.
+fn locked(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        let why = format!("another process that starts in this folder holds {START_LOCK}");
+        return io::Error::new(io::ErrorKind::WouldBlock, why);
+    }
+    error
+}
+
+/// Removes what instances before `own` that are not `alive` left in any `tmp/`, then the files of the `dead` ones.
 /// Whose file is gone is dead as well: a power cut may keep the removal of that, and not what was removed before it.
 /// What is not named by an instance is left alone: Maildir leaves such files to the mail reader, after 36 hours.
-fn sweep(disk: &mut impl Disk, alive: &[String], dead: &[String]) -> io::Result<()> {
+/// A sibling may sweep at the same time.
+fn sweep(disk: &mut impl Disk, own: &str, alive: &[String], dead: &[String]) -> io::Result<()> {
     if dead.is_empty() {
         return Ok(());
     }
@@ -106,21 +121,30 @@ fn sweep(disk: &mut impl Disk, alive: &[String], dead: &[String]) -> io::Result<
     each_mailbox(disk, |disk, mailbox| {
         let tmp = format!("{mailbox}/tmp");
         for file in list_if_folder(disk, &tmp)? {
-            let instance = instance_of(&file);
-            if instance.is_some_and(|instance| alive.iter().all(|name| name != instance)) {
-                disk.remove_file(&format!("{tmp}/{file}"))?;
+            let is_dead = |instance| instance < own && alive.iter().all(|name| name != instance);
+            if instance_of(&file).is_some_and(is_dead)
+                && remove_if_there(disk, &format!("{tmp}/{file}"))?
+            {
                 swept += 1;
             }
         }
         Ok(())
     })?;
     for name in dead {
-        disk.remove_file(&file_of(name))?;
+        remove_if_there(disk, &file_of(name))?;
     }
     if swept > 0 {
         log::info!("swept={swept} instances={}", dead.len());
     }
     Ok(())
+}
+
+/// Removes a file, and says whether it was there.
+fn remove_if_there(disk: &mut impl Disk, path: &str) -> io::Result<bool> {
+    match disk.remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        removed => removed.map(|()| true),
+    }
 }
 
 /// The instance that named a message file, `<seconds>.<queue id>.<host name>`.

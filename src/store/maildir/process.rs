@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -19,6 +20,9 @@ use super::wire::{Report, Request, next_frame};
 
 /// The most bytes of requests that are read before the disk gets its turn.
 const REQUESTS_BYTES_MAX: usize = 256 * 1024;
+/// How long a start rests while a sibling starts, and how often: ten seconds in all.
+pub(super) const START_REST: Duration = Duration::from_millis(20);
+const START_TRIES_MAX: usize = 500;
 
 /// Works for the store in the current folder until the server is gone. Then it drops what is not complete and
 /// delivers what is.
@@ -33,9 +37,7 @@ pub fn run(mailboxes_max: usize, group_max: usize) -> io::Result<()> {
     log::set_logger(&LINES).map_err(io::Error::other)?;
     log::set_max_level(LevelFilter::Info);
 
-    let started =
-        System::open(Path::new(".")).and_then(|disk| Engine::start(disk, mailboxes_max, group_max));
-    let engine = match started {
+    let engine = match start(Path::new("."), mailboxes_max, group_max, rest) {
         Ok(engine) => engine,
         Err(error) => return tell([Report::Unable(error)]),
     };
@@ -48,6 +50,38 @@ pub fn run(mailboxes_max: usize, group_max: usize) -> io::Result<()> {
         room_told: room,
     };
     worker.work()
+}
+
+/// Takes up the work on the store in `root`. While a sibling starts there it tries again after each `rest`, for some
+/// seconds: a process that serves nobody yet may wait.
+///
+/// # Errors
+/// What the disk says, or what ends the `rest`.
+pub(super) fn start(
+    root: &Path,
+    mailboxes_max: usize,
+    group_max: usize,
+    rest: impl Fn() -> io::Result<()>,
+) -> io::Result<Engine<System>> {
+    for _ in 0..START_TRIES_MAX {
+        let disk = System::open(root)?;
+        match Engine::start(disk, mailboxes_max, group_max) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => rest()?,
+            started => return started,
+        }
+    }
+    Engine::start(System::open(root)?, mailboxes_max, group_max)
+}
+
+/// Rests between two tries, unless the server is gone.
+fn rest() -> io::Result<()> {
+    let mut server = [PollFd::from_borrowed_fd(stdin(), PollFlags::empty())];
+    let timeout = Timespec::try_from(START_REST).map_err(io::Error::other)?;
+    match poll(&mut server, Some(&timeout)) {
+        Ok(0) | Err(Errno::INTR) => Ok(()),
+        Ok(_) => Err(ErrorKind::BrokenPipe.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 struct Worker {

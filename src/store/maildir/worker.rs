@@ -2,12 +2,13 @@
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::{io, mem};
+use std::{io, mem, thread};
 
 use super::apart::{Apart, StartError};
 use super::disk::{Disk, System};
 use super::engine::Engine;
 use super::folders::MailboxPath;
+use super::process::{START_REST, start};
 use super::wire::Request;
 use super::{MaildirOptions, Ticket};
 use crate::store::{Failure, Finished, Outcome};
@@ -32,7 +33,17 @@ enum Who {
 impl Worker {
     /// Works in this process.
     pub(super) fn here(options: MaildirOptions) -> io::Result<Self> {
-        let who = Who::here(&options)?;
+        let rest = || {
+            thread::sleep(START_REST);
+            Ok(())
+        };
+        let engine = start(
+            &options.root,
+            options.mailboxes_max,
+            options.group_max,
+            rest,
+        )?;
+        let who = Who::Here(Box::new(engine));
         Ok(Self { options, who })
     }
 
@@ -210,6 +221,7 @@ impl Drop for Worker {
 }
 
 impl Who {
+    /// Takes up the work in a server that runs, and so waits for no sibling.
     fn here(options: &MaildirOptions) -> io::Result<Self> {
         let disk = System::open(&options.root)?;
         let engine = Engine::start(disk, options.mailboxes_max, options.group_max)?;
