@@ -4,7 +4,8 @@
 
 mod common;
 
-use common::memory::{MemoryServer, greeted, in_data, seconds};
+use common::memory::{Client, MemoryServer, greeted, in_data, seconds};
+use mailoop::server::budget::{TICK_WORK_MAX, TURN_WORK_MAX};
 
 #[test]
 fn who_does_not_read_is_not_read_either() {
@@ -51,6 +52,7 @@ fn an_event_gives_no_second_turn_to_who_waits_for_one() {
     let busy = in_data(&mut server);
     let text = b"a line of a very long message\r\n".repeat(100_000);
     server.queue(&busy, &text);
+    server.tick();
     let left = server.unread(&busy);
     let turn = text.len() - left;
     assert!(0 < turn && turn < text.len());
@@ -101,4 +103,99 @@ fn a_message_is_not_read_while_the_store_takes_no_more() {
     assert!(client.text().starts_with("250 Ok: queued as"));
     assert_eq!(server.shelf().stored[0].len(), 160_000);
     assert!(!server.has_unread(&client));
+}
+
+/// How many replies a client has got since this was last asked.
+fn replies(client: &Client) -> usize {
+    client.text().matches("\r\n").count()
+}
+
+#[test]
+fn a_turn_is_bounded_by_the_commands_it_runs() {
+    let mut server = MemoryServer::start(&[]);
+    for command in [
+        "NOOP\r\n",
+        "EHLO c\r\n",
+        "BDAT 0\r\n",
+        "RSET\r\n",
+        "VRFY a\r\n",
+    ] {
+        let busy = greeted(&mut server);
+        let commands = command.repeat((64 << 10) / command.len());
+        server.queue(&busy, commands.as_bytes());
+        server.tick();
+        // An EHLO has some ten lines.
+        let said = replies(&busy);
+        let most = TURN_WORK_MAX as usize / 16 * if command == "EHLO c\r\n" { 16 } else { 1 };
+        assert!(
+            0 < said && said <= most,
+            "{command:?}: {said} replies in one turn"
+        );
+        server.close(&busy);
+    }
+}
+
+#[test]
+fn a_turn_is_bounded_by_the_mailboxes_of_its_recipients() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("mailoop.toml");
+    let names: Vec<_> = (0..100)
+        .map(|n| format!("\"user{n}@example.org\""))
+        .collect();
+    let aliases = format!("[aliases]\n\"all\" = [{}]\n", names.join(", "));
+    std::fs::write(&file, aliases).unwrap();
+    let mut server = MemoryServer::start(&["--config", file.to_str().unwrap()]);
+    let busy = greeted(&mut server);
+    server.send(&busy, b"HELO c\r\n");
+    assert_eq!(replies(&busy), 1);
+    // RSET frees what MAIL has begun, so that it goes on for as long as the client likes.
+    let group = "MAIL FROM:<a@example.com>\r\nRCPT TO:<all@example.org>\r\nRSET\r\n";
+    server.queue(&busy, group.repeat(500).as_bytes());
+    server.tick();
+    let said = replies(&busy);
+    assert!(0 < said && said <= 3 * 3, "{said} replies in one turn");
+}
+
+#[test]
+fn a_tick_is_bounded_by_the_work_of_all_and_everybody_has_a_turn_in_order() {
+    let mut server = MemoryServer::start(&[]);
+    let clients: Vec<_> = (0..300).map(|_| greeted(&mut server)).collect();
+    let patient = greeted(&mut server);
+    let group = "MAIL FROM:<a@example.com>\r\nRSET\r\n";
+    for client in &clients {
+        server.send(client, b"HELO c\r\n");
+        replies(client);
+    }
+    for client in &clients {
+        server.queue(client, group.repeat(1000).as_bytes());
+    }
+    let whole_turns = (TICK_WORK_MAX / TURN_WORK_MAX) as usize;
+    let mut served = vec![0; clients.len()];
+    server.queue(&patient, b"NOOP\r\n");
+    for tick in 0.. {
+        server.tick();
+        let in_tick = clients
+            .iter()
+            .zip(&mut served)
+            .filter_map(|(client, served)| {
+                let said = replies(client);
+                *served += usize::from(said > 0);
+                (said > 0).then_some(said)
+            });
+        let in_tick: Vec<_> = in_tick.collect();
+        assert!(
+            in_tick.len() <= whole_turns + 1,
+            "{} turns in a tick",
+            in_tick.len()
+        );
+        let (least, most) = (served.iter().min().unwrap(), served.iter().max().unwrap());
+        assert!(most - least <= 1, "turns go round");
+        if replies(&patient) > 0 {
+            assert!(
+                tick <= clients.len() / whole_turns + 1,
+                "a NOOP waits {tick} ticks"
+            );
+            break;
+        }
+    }
 }

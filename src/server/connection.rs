@@ -16,6 +16,7 @@ use bytes::BytesMut;
 use self::ending::Closed;
 use self::patience::Patience;
 use super::Limits;
+use super::budget::Budget;
 use super::census::Presence;
 use super::channel::{Channel, Fill, Readiness};
 use super::cidr::Cidr;
@@ -32,10 +33,6 @@ use crate::store::{Draft, Outcome, Store, Ticket};
 /// The most bytes read at once, into a buffer that all connections share: as many as a packet of the loopback interface
 /// has. With half of it large messages cost a tenth more, at bad moments twice as much: each read acknowledges what it took.
 pub const READ_BYTES_MAX: usize = 64 * 1024;
-/// How many bytes a connection may read in one turn before others have theirs.
-const TURN_BYTES_MAX: usize = 2 * READ_BYTES_MAX;
-/// As how many bytes a read counts at least, for what it costs: one of TLS may decrypt so many and give no text at all.
-const READ_COST_BYTES: usize = 16 * 1024;
 /// How long a connection that was told good-bye stays open for the peer to read that.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -65,6 +62,8 @@ pub struct Turn<'a> {
     pub store: &'a mut dyn Store,
     /// Where replies are gathered, so that one write takes all of a turn; empty before and after.
     pub replies: &'a mut BytesMut,
+    /// The work that it may do, and has done.
+    pub work: Budget,
     /// How many rounds of its password may be done; they are taken off.
     pub rounds: &'a mut u32,
     /// Where trace headers are written, one at a time.
@@ -315,10 +314,9 @@ impl<T: Transport> Connection<T> {
 
     /// Throws away what a peer still sends, until it closes its side.
     fn discard_input(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
-        let mut budget = TURN_BYTES_MAX;
-        while self.channel.is_readable() && budget > 0 {
+        while self.channel.is_readable() && !turn.work.is_spent() {
             let (received, fill) = self.channel.fill(turn.buffer)?;
-            budget = budget.saturating_sub(received.max(READ_COST_BYTES));
+            turn.work.charge_read(received);
             if fill == Fill::Eof {
                 self.give_up();
                 return Ok(Next::Wait);

@@ -16,6 +16,7 @@ pub use waiting::TICK_ROUNDS_MAX;
 use waiting::{List, Waiting};
 
 use super::Limits;
+use super::budget::{Budget, TICK_WORK_MAX, TURN_WORK_MAX};
 use super::census::{Census, Presence};
 use super::channel::Readiness;
 use super::cidr::Cidr;
@@ -82,6 +83,8 @@ struct Scratch {
     replies: BytesMut,
     trace: BytesMut,
     finished: Vec<Finished>,
+    /// The work of the present tick.
+    work: Budget,
     /// How many rounds of a password may be done now.
     rounds: u32,
 }
@@ -114,6 +117,7 @@ impl<T: Transport> Connections<T> {
                 replies: BytesMut::new(),
                 trace: BytesMut::new(),
                 finished: Vec::new(),
+                work: Budget::new(TICK_WORK_MAX),
                 rounds: 0,
             },
         }
@@ -216,15 +220,23 @@ impl<T: Transport> Connections<T> {
             .is_some_and(|ip| Cidr::any_contains(&self.proxies, ip))
     }
 
-    /// Serves a connection of which an event told.
+    /// Notes an event of a connection, which gets its turn in [`serve_runnable`](Self::serve_runnable): events and work left
+    /// over share one queue, so that neither starves the other.
     pub fn on_event(&mut self, key: usize, readiness: Readiness) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
         slot.connection.note(readiness);
-        // One that is on the runnable list has its turn there: an event must not get it a second one.
-        if slot.list != List::Runnable {
-            self.turn(key, Connection::on_ready);
+        match slot.list {
+            List::None | List::Runnable => {
+                let name = Name {
+                    key,
+                    id: slot.connection.id(),
+                };
+                self.waiting.for_a_turn(&mut slot.list, name);
+            }
+            // Its place among those that wait is kept; the turn is for what it has to write.
+            List::Congested | List::Stretching => self.turn(key, Connection::on_ready),
         }
     }
 
@@ -358,6 +370,12 @@ impl<T: Transport> Connections<T> {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
+        // One that is served in any case gets on with what needs no work, such as its end.
+        let work = if self.scratch.work.is_spent() {
+            0
+        } else {
+            TURN_WORK_MAX
+        };
         let mut turn = Turn {
             now: self.scratch.now,
             date: self.scratch.clock.date(),
@@ -366,6 +384,7 @@ impl<T: Transport> Connections<T> {
             tls: self.tls.as_ref(),
             store: &mut *self.store,
             replies: &mut self.scratch.replies,
+            work: Budget::new(work),
             rounds: &mut self.scratch.rounds,
             trace: &mut self.scratch.trace,
             buffer: &mut self.scratch.buffer[..],
@@ -382,6 +401,7 @@ impl<T: Transport> Connections<T> {
                 after = slot.connection.presence();
             }
         }
+        self.scratch.work.charge(turn.work.spent());
         self.census.note(before, after);
         let name = Name {
             key,

@@ -12,6 +12,7 @@
 //! Where a service manager starts the program, listeners may come by [`activation`].
 
 pub mod activation;
+pub mod budget;
 pub mod census;
 pub mod channel;
 pub mod cidr;

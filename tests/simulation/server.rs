@@ -18,8 +18,9 @@ use super::profile::Profile;
 use super::store::Ledger;
 use super::wire::SimTransport;
 
-/// So many ticks without an event and without a call of transport or store are a loop that spins.
-const IDLE_TICKS_MAX: usize = 5;
+/// So many ticks without an event and without a call of transport or store are a loop that spins. Input that was read already
+/// is used up in turns of at least 100 commands, until the 16 KiB of the output bound are full of the shortest reply: in 20.
+const IDLE_TICKS_MAX: usize = 24;
 
 /// What poll tells.
 #[derive(Clone, Copy, Debug)]
@@ -179,6 +180,12 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
             .iter()
             .filter(|client| client.wire.borrow().witness.is_live())
             .collect();
+        if self.next_wake().is_some_and(|wake| wake <= now) {
+            // Who used up a turn may go on with commands that were read in it, and write nothing.
+            for client in &live {
+                client.wire.borrow_mut().nudge();
+            }
+        }
         let mut signalled = false;
         for event in events {
             match event {

@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::profile::{LINGER, Profile};
 use super::store::Ledger;
 
-/// What a connection may read in one turn: `TURN_BYTES_MAX` of src/server/connection.rs, and the one read that
+/// What a connection may read in one turn: as much as `TURN_WORK_MAX` of src/server/budget.rs buys, and the one read that
 /// goes past it.
 const TURN_BYTES_MAX: usize = 2 * READ_BYTES_MAX + READ_BYTES_MAX;
 /// What the server reads at once.
@@ -39,8 +39,8 @@ pub struct Witness {
     /// When the last line end was read, or the end of input.
     line_read: Option<Instant>,
     last_write: Option<Instant>,
-    /// When an event came though there was no room: the server may go on with commands that it had kept, as far
-    /// as its own buffer goes, and yet write nothing.
+    /// When an event or another turn came though there was no room: the server may go on with commands that it had
+    /// kept, as far as its own buffer goes, and yet write nothing.
     pub nudged: Option<Instant>,
     written_total: u64,
     /// The reply that is being written.

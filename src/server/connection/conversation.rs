@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use smallvec::{SmallVec, smallvec};
 
-use super::{Closed, Connection, Message, Next, READ_COST_BYTES, TURN_BYTES_MAX, Turn};
+use super::{Closed, Connection, Message, Next, Turn};
+use crate::server::budget::{COMMAND_WORK, TEXT_PIECE_WORK};
 use crate::server::channel::Fill;
 use crate::server::log_line::{Recipients, Value};
 use crate::server::transport::Transport;
@@ -26,6 +27,8 @@ const OUTPUT_HIGH_WATER_BYTES: usize = 16 * 1024;
 enum Pause {
     /// It needs more input.
     Starved,
+    /// It has done the work of a turn.
+    TurnOver,
     /// It waits for the store.
     Commit,
     /// A password takes more rounds than there are in this tick.
@@ -46,14 +49,13 @@ impl<T: Transport> Connection<T> {
     /// Reads, drives the session and gathers its replies, until there is nothing to be done or the turn is
     /// used up.
     pub(super) fn converse(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
-        let mut budget = TURN_BYTES_MAX;
         let mut pause = self.use_kept_input(turn);
         loop {
             match pause {
                 Pause::Starved => {}
                 Pause::Commit | Pause::Held => return Ok(Next::Wait),
                 Pause::Rounds => return Ok(Next::Rounds),
-                Pause::NewClient => return Ok(Next::Again),
+                Pause::TurnOver | Pause::NewClient => return Ok(Next::Again),
                 Pause::StartTls => return self.begin_tls(turn),
                 Pause::OutputFull => {
                     self.channel.send(turn.replies)?;
@@ -71,14 +73,14 @@ impl<T: Transport> Connection<T> {
             if !self.channel.is_readable() {
                 return Ok(Next::Wait);
             }
-            if budget == 0 {
+            if turn.work.is_spent() {
                 return Ok(Next::Again);
             }
             if self.is_kept_waiting(turn.store) {
                 return Ok(Next::StoreRoom);
             }
             let (received, fill) = self.channel.fill(turn.buffer)?;
-            budget = budget.saturating_sub(received.max(READ_COST_BYTES));
+            turn.work.charge_read(received);
             if fill == Fill::Eof {
                 // Complete commands were answered; a message without its end is no message.
                 self.leave(Closed::ByPeer, turn);
@@ -131,8 +133,13 @@ impl<T: Transport> Connection<T> {
             if unsent >= OUTPUT_HIGH_WATER_BYTES && self.session.phase() != Phase::Closing {
                 return Pause::OutputFull;
             }
+            if turn.work.is_spent() && self.session.phase() != Phase::Closing {
+                return Pause::TurnOver;
+            }
             let before = input.len();
-            match self.session.next(input, turn.replies) {
+            let event = self.session.next(input, turn.replies);
+            turn.work.charge(work_of(&event));
+            match event {
                 Event::NeedInput => {
                     // Octets of a message that may yet be its end, or half a line end, have come as well.
                     if phase == Phase::Message && input.len() < before {
@@ -142,7 +149,10 @@ impl<T: Transport> Connection<T> {
                 }
                 Event::Answered | Event::BeginChunk | Event::Withheld | Event::Discarded => {}
                 Event::CheckRoom(transaction) => self.check_room(transaction, turn),
-                Event::CheckRecipient(recipient) => self.check_recipient(recipient, turn),
+                Event::CheckRecipient(recipient) => {
+                    turn.work.charge_mailboxes(recipient.mailboxes.len());
+                    self.check_recipient(recipient, turn);
+                }
                 Event::BeginMessage => self.begin_message(turn),
                 Event::Text(text) => {
                     if let Message::Open(draft) = &mut self.message
@@ -308,6 +318,15 @@ impl<T: Transport> Connection<T> {
         let to = Value(Recipients(slice::from_ref(recipient)));
         log::warn!("conn={id} to={to} failed={failed} reply={code}");
         reply
+    }
+}
+
+/// The work behind an event of the session.
+fn work_of(event: &Event<'_>) -> u32 {
+    match event {
+        Event::NeedInput => 0,
+        Event::Text(_) | Event::Withheld | Event::Discarded => TEXT_PIECE_WORK,
+        _ => COMMAND_WORK,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::{Closed, Connection, Next, READ_COST_BYTES, Stage, TURN_BYTES_MAX, Turn};
+use super::{Closed, Connection, Next, Stage, Turn};
 use crate::server::Limits;
 use crate::server::channel::Fill;
 use crate::server::cidr::Cidr;
@@ -92,9 +92,8 @@ impl<T: Transport> Connection<T> {
 
     /// Reads until the handshake is done; from then on the session goes on as its greeting or its next command begins.
     pub(super) fn handshake(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
-        let mut budget = TURN_BYTES_MAX;
-        while self.channel.is_readable() && budget > 0 {
-            budget = budget.saturating_sub(READ_COST_BYTES);
+        while self.channel.is_readable() && !turn.work.is_spent() {
+            turn.work.charge_read(0);
             let security = self.channel.handshake().inspect_err(|error| {
                 log::info!("conn={} tls=failed reason={}", self.id, Value(error));
             })?;

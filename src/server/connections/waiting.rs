@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::mem;
 
 use super::{Connections, Name};
+use crate::server::budget::{Budget, TICK_WORK_MAX};
 use crate::server::connection::Connection;
 use crate::server::transport::Transport;
 
@@ -61,10 +62,15 @@ impl Waiting {
 }
 
 impl<T: Transport> Connections<T> {
-    /// Gives those another turn that had more to do than the last one allowed.
+    /// Gives those a turn of which an event told, or that had more to do than the last one allowed, as long as the work of a
+    /// tick is not done; the others go first in the next one.
     pub fn serve_runnable(&mut self) {
+        self.scratch.work = Budget::new(TICK_WORK_MAX);
         // Who gets on the list meanwhile is served in the next tick.
         for _ in 0..self.waiting.runnable.len() {
+            if self.scratch.work.is_spent() {
+                break;
+            }
             let Some(name) = self.waiting.runnable.pop_front() else {
                 return;
             };

@@ -1,0 +1,69 @@
+//! The work that a turn and a tick may do, counted and not timed.
+//!
+//! A peer is bounded by the work it asks for, not only by the octets it sends: 128 KiB hold six thousand RCPT commands, each to an
+//! alias of a hundred mailboxes, or sixteen thousand EHLO. Counting work instead of reading the clock gives a test the
+//! same turns as a user.
+//!
+//! A unit is about a tenth of a microsecond on a machine of 2020, rounded up generously.
+
+/// The most work of one connection in one turn, before others have theirs: two reads of 64 KiB of plain text, or some
+/// 110 commands.
+pub const TURN_WORK_MAX: u32 = 2048;
+/// The most work of all connections together in one tick: 64 whole turns, a few milliseconds. Connections that it leaves over
+/// go on in the next tick, in order, after the loop has polled, committed and accepted.
+pub const TICK_WORK_MAX: u32 = 64 * TURN_WORK_MAX;
+/// The work of a command and its reply.
+pub(super) const COMMAND_WORK: u32 = 16;
+/// The work of one piece of message text, however long, as reading it was charged already. Text of nothing but
+/// stuffed dots comes in pieces of two octets.
+pub(super) const TEXT_PIECE_WORK: u32 = 1;
+/// The work of a mailbox that a recipient leads to, beside the command that named it.
+const MAILBOX_WORK: u32 = 8;
+/// Octets that are read for one unit of work.
+const READ_BYTES_PER_UNIT: usize = 64;
+/// The least work of a read: one of TLS may decrypt 16 KiB and give no text at all.
+const READ_WORK_MIN: u32 = 256;
+
+/// The work that is allowed, and the work done of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    max: u32,
+    spent: u32,
+}
+
+impl Budget {
+    /// A budget of `max` units, of which nothing is spent.
+    #[must_use]
+    pub fn new(max: u32) -> Self {
+        Self { max, spent: 0 }
+    }
+
+    /// Takes `units` off. The last piece of work may go past the budget, since its cost is known only afterwards.
+    pub fn charge(&mut self, units: u32) {
+        self.spent = self.spent.saturating_add(units);
+    }
+
+    /// Takes off the work of a read that returned `octets`.
+    pub(super) fn charge_read(&mut self, octets: usize) {
+        let units = u32::try_from(octets / READ_BYTES_PER_UNIT).unwrap_or(u32::MAX);
+        self.charge(units.max(READ_WORK_MIN));
+    }
+
+    /// Takes off the work of resolving a recipient to so many `mailboxes`.
+    pub(super) fn charge_mailboxes(&mut self, mailboxes: usize) {
+        let mailboxes = u32::try_from(mailboxes).unwrap_or(u32::MAX);
+        self.charge(mailboxes.saturating_mul(MAILBOX_WORK));
+    }
+
+    /// The work that was done.
+    #[must_use]
+    pub fn spent(&self) -> u32 {
+        self.spent
+    }
+
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.spent >= self.max
+    }
+}
