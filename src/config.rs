@@ -22,6 +22,7 @@ use log::LevelFilter;
 use crate::exit::{ExitCode, Failed};
 use crate::options::{DEFAULT_LISTEN, LISTENERS};
 use crate::server::cidr::Cidr;
+use crate::server::connections::LINGERING_MAX;
 use crate::server::tls::Certificates;
 use crate::server::{Limits, ListenAddress};
 use crate::smtp::auth::Users;
@@ -290,6 +291,7 @@ fn limits(settings: &Settings) -> Result<Limits, Failed> {
     Ok(Limits {
         connections_max: settings.one("max-connections", values::count_over_0)? as usize,
         connections_per_ip_max: settings.one("max-connections-per-ip", values::count)? as usize,
+        lingering_max: LINGERING_MAX,
         idle_timeout: settings.one("idle-timeout", values::seconds)?,
         min_rate: settings.one("min-rate", values::rate)?,
         session_timeout: settings.one("session-timeout", values::seconds)?,

@@ -109,3 +109,18 @@ fn the_reserve_is_there_again_once_descriptors_are() {
     allow_descriptors(&server, next_descriptor(&server));
     Client::connect(server.address()).expect("421 ");
 }
+
+#[test]
+fn clients_that_are_sent_away_and_do_not_close_take_no_descriptor_from_others() {
+    let server = TestServer::start_with_descriptors(200, &[]);
+    let sent_away: Vec<_> = (0..300)
+        .map(|_| {
+            let mut client = Client::connect(server.address());
+            client.expect("220 ");
+            client.ask("GET / HTTP/1.1", "554 ");
+            client
+        })
+        .collect();
+    Client::connect(server.address()).expect("220 ");
+    drop(sent_away);
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 use common::memory::{
     Call, Client, MemoryServer, START_DATA, greeted, in_data, in_transaction, seconds,
 };
+use mailoop::server::connections::LINGERING_MAX;
 
 const TIMEOUT: &str = "421 mail.example.org Error: timeout exceeded\r\n";
 const DRAIN: &str = "421 Service shutting down, try again later\r\n";
@@ -96,6 +97,31 @@ fn a_deadline_that_was_put_off_comes_without_another_event() {
     assert_eq!(client.text(), "");
     server.advance(seconds(1));
     assert_eq!(client.text(), TIMEOUT);
+}
+
+#[test]
+fn of_too_many_that_linger_the_oldest_goes_first() {
+    let mut server = MemoryServer::start(&["--max-connections", "5"]);
+    let more = 3;
+    let clients: Vec<_> = (0..LINGERING_MAX + more)
+        .map(|_| {
+            let client = greeted(&mut server);
+            server.send(&client, b"GET / HTTP/1.1\r\n");
+            assert!(client.text().starts_with("554 ") && client.is_closed());
+            client
+        })
+        .collect();
+    assert_eq!(server.open(), 0);
+    for (index, client) in clients.iter().enumerate() {
+        assert_eq!(client.is_gone(), index < more, "client {index}");
+    }
+    // Who closes by itself makes room for another.
+    server.close(&clients[more]);
+    let next = greeted(&mut server);
+    server.send(&next, b"GET / HTTP/1.1\r\n");
+    assert!(!clients[more + 1].is_gone() && !next.is_gone());
+    server.advance(seconds(1));
+    assert!(server.is_empty());
 }
 
 #[test]

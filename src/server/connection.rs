@@ -296,6 +296,17 @@ impl<T: Transport> Connection<T> {
         !matches!(self.stage, Stage::Lingering(_) | Stage::Gone(_))
     }
 
+    /// Whether it was told good-bye, and the peer may read that yet.
+    pub fn is_lingering(&self) -> bool {
+        matches!(self.stage, Stage::Lingering(_))
+    }
+
+    /// Closes a connection that has lingered for long enough.
+    pub fn stop_lingering(&mut self, turn: &mut Turn<'_>) -> Next {
+        self.give_up();
+        self.settle(Ok(Next::Wait), turn)
+    }
+
     /// What it counts as. Until a proxy has said whom it speaks for, it is nobody's.
     pub fn presence(&self) -> Presence {
         let known = self.is_open() && !matches!(self.stage, Stage::AwaitingProxyHeader);

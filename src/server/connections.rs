@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows where readiness comes from, or what time it is.
 
+mod lingering;
 mod waiting;
 
 use std::collections::HashMap;
@@ -12,6 +13,8 @@ use std::time::{Instant, SystemTime};
 use bytes::BytesMut;
 use slab::Slab;
 
+pub use lingering::LINGERING_MAX;
+use lingering::Lingering;
 pub use waiting::TICK_ROUNDS_MAX;
 use waiting::{List, Waiting};
 
@@ -48,6 +51,7 @@ pub struct Connections<T> {
     store: Box<dyn Store>,
     /// Those that have something to do and wait for more than an event.
     waiting: Waiting,
+    lingering: Lingering,
     /// Whose message a ticket is.
     awaiting_commit: HashMap<Ticket, Name>,
     deadlines: Deadlines,
@@ -102,6 +106,7 @@ impl<T: Transport> Connections<T> {
             tls: None,
             store,
             waiting: Waiting::default(),
+            lingering: Lingering::default(),
             awaiting_commit: HashMap::new(),
             deadlines: Deadlines::new(now),
             gone: Vec::new(),
@@ -308,9 +313,11 @@ impl<T: Transport> Connections<T> {
 
     /// Removes those that are over. Only now may their keys be used again.
     pub fn reap(&mut self) {
+        self.bound_lingering();
         while let Some(key) = self.gone.pop() {
             if let Some(mut slot) = self.slots.try_remove(key) {
                 self.deadlines.clear(key, &mut slot.alarm);
+                self.lingering.remove(slot.connection.id());
                 let reason = slot.connection.log_end(self.scratch.now);
                 self.totals.add(reason, slot.connection.tally());
             }
@@ -407,6 +414,9 @@ impl<T: Transport> Connections<T> {
             key,
             id: slot.connection.id(),
         };
+        if before.open && slot.connection.is_lingering() {
+            self.lingering.push(name);
+        }
         match next {
             Next::Again => self.waiting.for_a_turn(&mut slot.list, name),
             Next::Rounds => self.waiting.for_rounds(&mut slot.list, name),

@@ -21,6 +21,8 @@ pub(super) fn cap(limits: Limits) -> Limits {
     log::info!("connections_max={connections_max} descriptors_allow={allowed}");
     Limits {
         connections_max,
+        // A connection's second descriptor is the store process's, as long as there is one.
+        lingering_max: limits.lingering_max.min(allowed),
         ..limits
     }
 }

@@ -49,6 +49,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// The most of them from one IP address; 0 for no limit.
     pub connections_per_ip_max: usize,
+    /// The most connections that linger; the oldest goes first.
+    pub lingering_max: usize,
     /// How long a client may take for a whole command, or until the next bytes of a message.
     pub idle_timeout: Duration,
     /// How many bytes a second of a message have to come at least, averaged over an idle timeout; 0 for no limit.

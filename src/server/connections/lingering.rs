@@ -1,0 +1,45 @@
+//! Connections that linger: bounded, since they take descriptors and count as nobody's.
+
+use std::collections::VecDeque;
+
+use super::{Connections, Name};
+use crate::server::connection::{Connection, ConnectionId};
+use crate::server::transport::Transport;
+
+/// The most connections that linger at a time, less where descriptors are fewer. Clients that are sent away and never close
+/// could otherwise take every descriptor, since a lingering connection counts to no other limit.
+pub const LINGERING_MAX: usize = 1024;
+
+/// Connections that linger, the oldest first.
+#[derive(Default)]
+pub(super) struct Lingering(VecDeque<Name>);
+
+impl Lingering {
+    /// Notes a connection that has begun to linger.
+    pub(super) fn push(&mut self, name: Name) {
+        self.0.push_back(name);
+    }
+
+    /// Forgets a connection that is removed. The search is short: who began first is mostly done first.
+    pub(super) fn remove(&mut self, id: ConnectionId) {
+        if let Some(index) = self.0.iter().position(|name| name.id == id) {
+            self.0.remove(index);
+        }
+    }
+
+    /// Takes the oldest off, where there are more than `max`.
+    fn pop_over(&mut self, max: usize) -> Option<Name> {
+        (self.0.len() > max).then(|| self.0.pop_front()).flatten()
+    }
+}
+
+impl<T: Transport> Connections<T> {
+    /// Closes the oldest of those that linger, where more do than may: they have had most of their time.
+    pub(super) fn bound_lingering(&mut self) {
+        while let Some(name) = self.lingering.pop_over(self.limits.lingering_max) {
+            if self.slot_of(name).is_some() {
+                self.turn(name.key, Connection::stop_lingering);
+            }
+        }
+    }
+}
