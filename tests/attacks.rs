@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use common::client::Client;
 use common::{TestServer, files, raise_descriptor_limit, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use socket2::{Domain, Socket, Type};
@@ -267,4 +268,25 @@ fn no_address_leads_out_of_the_store() {
         .map(|path| path.file_name().unwrap().to_owned())
         .collect();
     assert_eq!(beside, ["mail", "stderr", "stdout"]);
+}
+
+#[test]
+fn no_reply_is_lost_to_a_client_with_a_small_window_that_goes_on_after_quit() {
+    let server = TestServer::start(&[]);
+    for _ in 0..5 {
+        let address: SocketAddr = server.address().parse().unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(1).unwrap();
+        socket.connect(&address.into()).unwrap();
+        let mut client = Client::new(TcpStream::from(socket));
+        client.expect("220 ");
+        client.say(&format!("{}QUIT\r\n", "NOOP\r\n".repeat(3000)));
+        client.expect("250 ");
+        client.say(&"NOOP\r\n".repeat(20_000));
+        for reply in 1..3000 {
+            let heard = client.hear();
+            assert_eq!(heard, "250 Ok", "reply {reply}");
+        }
+        assert_eq!(client.rest(), "221 Bye\r\n");
+    }
 }

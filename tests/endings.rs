@@ -100,6 +100,24 @@ fn a_deadline_that_was_put_off_comes_without_another_event() {
 }
 
 #[test]
+fn who_quits_is_gone_at_once_only_if_all_replies_are_on_their_way() {
+    for (noops, at_once) in [(10, true), (1000, false)] {
+        let mut server = MemoryServer::start(&[]);
+        server.trust_short_reads();
+        let client = greeted(&mut server);
+        server.send(
+            &client,
+            &[&b"NOOP\r\n".repeat(noops)[..], b"QUIT\r\n"].concat(),
+        );
+        assert!(client.text().ends_with("221 Bye\r\n"));
+        assert!(client.is_closed());
+        assert_eq!(client.is_gone(), at_once, "after {noops} replies");
+        server.close(&client);
+        assert!(client.is_gone() && server.is_empty());
+    }
+}
+
+#[test]
 fn of_too_many_that_linger_the_oldest_goes_first() {
     let mut server = MemoryServer::start(&["--max-connections", "5"]);
     let more = 3;

@@ -1,5 +1,6 @@
 //! One connection, from accept to close: a channel and a session.
 
+mod closing;
 mod conversation;
 mod ending;
 mod opening;
@@ -7,7 +8,6 @@ mod patience;
 
 use core::fmt;
 use std::io;
-use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,12 @@ use self::patience::Patience;
 use super::Limits;
 use super::budget::Budget;
 use super::census::Presence;
-use super::channel::{Channel, Fill, Readiness};
+use super::channel::{Channel, Readiness};
 use super::cidr::Cidr;
 use super::listener::PeerAddress;
 use super::tls::Acceptor;
 use super::transport::{Link, Transport};
-use crate::smtp::event::{Farewell, Phase};
+use crate::smtp::event::Phase;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
 use crate::smtp::session::{Session, Spare};
@@ -296,17 +296,6 @@ impl<T: Transport> Connection<T> {
         !matches!(self.stage, Stage::Lingering(_) | Stage::Gone(_))
     }
 
-    /// Whether it was told good-bye, and the peer may read that yet.
-    pub fn is_lingering(&self) -> bool {
-        matches!(self.stage, Stage::Lingering(_))
-    }
-
-    /// Closes a connection that has lingered for long enough.
-    pub fn stop_lingering(&mut self, turn: &mut Turn<'_>) -> Next {
-        self.give_up();
-        self.settle(Ok(Next::Wait), turn)
-    }
-
     /// What it counts as. Until a proxy has said whom it speaks for, it is nobody's.
     pub fn presence(&self) -> Presence {
         let known = self.is_open() && !matches!(self.stage, Stage::AwaitingProxyHeader);
@@ -314,30 +303,6 @@ impl<T: Transport> Connection<T> {
             open: self.is_open(),
             ip: self.peer.ip().filter(|_| known),
         }
-    }
-
-    /// Sends a client away of whose address there are too many connections.
-    pub fn turn_away(&mut self, turn: &mut Turn<'_>) -> Next {
-        self.session.turn_away(turn.replies);
-        self.leave(Closed::BySession(Farewell::Limit), turn);
-        self.settle(Ok(Next::Wait), turn)
-    }
-
-    /// Throws away what a peer still sends, until it closes its side.
-    fn discard_input(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
-        while self.channel.is_readable() && !turn.work.is_spent() {
-            let (received, fill) = self.channel.fill(turn.buffer)?;
-            turn.work.charge_read(received);
-            if fill == Fill::Eof {
-                self.give_up();
-                return Ok(Next::Wait);
-            }
-        }
-        Ok(if self.channel.is_readable() {
-            Next::Again
-        } else {
-            Next::Wait
-        })
     }
 
     /// Ends a turn: writes its replies, moves on to the next stage where that is due, and says what is needed.
@@ -369,58 +334,5 @@ impl<T: Transport> Connection<T> {
             (Stage::Gone(_), _) => Next::Reap,
             _ => next,
         }
-    }
-
-    /// Stops the session; what it has said will still be written.
-    fn leave(&mut self, closed: Closed, turn: &mut Turn<'_>) {
-        self.abort_message(turn.store);
-        self.input = Vec::new();
-        if self.is_open() && !matches!(self.stage, Stage::Leaving(_)) {
-            let until = turn.now + closed.patience(turn);
-            self.stage = Stage::Leaving(closed);
-            self.patience.hold(until);
-        }
-    }
-
-    /// Goes on from the last reply: to the end, if the peer is done as well, otherwise to lingering.
-    fn part(&mut self, now: Instant) -> Next {
-        let Stage::Leaving(closed) = mem::replace(&mut self.stage, Stage::Open) else {
-            return Next::Wait;
-        };
-        let peer_is_done = match closed {
-            Closed::ByPeer | Closed::BySocket(_) => true,
-            Closed::BySession(Farewell::Quit) => !self.channel.is_readable(),
-            Closed::BySession(_) | Closed::ByDeadline(_) | Closed::ByProxy => false,
-        };
-        // Also where the socket is closed at once: if input has come meanwhile that would reset the connection, and the
-        // last reply may not be on its way yet.
-        if self.channel.shutdown_write().is_err() || peer_is_done {
-            self.stage = Stage::Gone(closed);
-            return Next::Reap;
-        }
-        self.stage = Stage::Lingering(closed);
-        self.patience.hold(now + LINGER_TIMEOUT);
-        if self.channel.is_readable() {
-            Next::Again
-        } else {
-            Next::Wait
-        }
-    }
-
-    /// Ends without another word.
-    fn vanish(&mut self, closed: Closed, turn: &mut Turn<'_>) {
-        self.leave(closed, turn);
-        self.give_up();
-    }
-
-    /// Goes without another word.
-    fn give_up(&mut self) {
-        self.channel.discard_output();
-        self.stage = match mem::replace(&mut self.stage, Stage::Open) {
-            Stage::Leaving(closed) | Stage::Lingering(closed) | Stage::Gone(closed) => {
-                Stage::Gone(closed)
-            }
-            _ => Stage::Gone(Closed::ByPeer),
-        };
     }
 }

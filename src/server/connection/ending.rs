@@ -31,9 +31,8 @@ impl Closed {
     /// that was told to go has had its time, and so has everybody once a drain has.
     pub(super) fn patience(&self, turn: &Turn<'_>) -> Duration {
         match (self, turn.drain) {
-            (Self::BySession(Farewell::Drain) | Self::ByDeadline(_), _) | (_, Drain::TimeIsUp) => {
-                LINGER_TIMEOUT
-            }
+            (Self::BySession(Farewell::Drain | Farewell::Timeout) | Self::ByDeadline(_), _)
+            | (_, Drain::TimeIsUp) => LINGER_TIMEOUT,
             _ => turn.limits.idle_timeout,
         }
     }
