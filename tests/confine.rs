@@ -5,13 +5,13 @@
 mod common;
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
 use common::client::Client;
-use common::{TestServer, files};
+use common::{TestServer, files, skipped};
 use mailoop::confine::{Confined, Needs, confine};
 
 #[track_caller]
@@ -76,9 +76,7 @@ fn only_mail_comes_and_goes_and_no_program_runs() {
     });
     let confined = confined.join().unwrap();
     if let Confined::Not(_) = confined {
-        io::stderr()
-            .write_all(format!("skipped: {confined}\n").as_bytes())
-            .unwrap();
+        skipped::note(&[skipped::LANDLOCK]);
     }
     fs::write(folder.path().join("file"), "text").unwrap();
 }

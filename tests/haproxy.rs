@@ -7,10 +7,10 @@ mod common;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use common::program::{Running, installed};
+use common::program::{Running, foreign, installed};
 use common::{TestServer, wait_until};
 use socket2::{Domain, Socket, Type};
 
@@ -119,7 +119,7 @@ fn start_haproxy<const N: usize>(
     }
     let file = server.folder().join("haproxy.cfg");
     fs::write(&file, configuration).unwrap();
-    let mut command = Command::new("haproxy");
+    let mut command = foreign("haproxy");
     command.arg("-db").arg("-f").arg(&file).stdin(Stdio::null());
     let output = fs::File::create(server.folder().join("haproxy.log")).unwrap();
     command.stdout(output.try_clone().unwrap()).stderr(output);

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::client::Client;
-use common::program::installed;
+use common::program::{foreign, installed};
 use common::{TestServer, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -511,7 +511,7 @@ fn the_result_is_text_or_json() {
 
 /// What a line of Python says to this input.
 fn python(line: &str, input: &[u8]) -> String {
-    let mut child = Command::new("python3")
+    let mut child = foreign("python3")
         .args(["-I", "-c", line])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

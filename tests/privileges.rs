@@ -5,14 +5,14 @@
 mod common;
 
 use std::fs::{self, Permissions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use common::client::Client;
-use common::{TestServer, files};
+use common::{TestServer, files, skipped};
 use nix::unistd::{User, geteuid};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -26,12 +26,7 @@ fn somebody() -> User {
 
 /// Whether the test may become somebody else; says so if it may not.
 fn is_root() -> bool {
-    if !geteuid().is_root() {
-        io::stderr()
-            .write_all(b"skipped: this is not root\n")
-            .unwrap();
-    }
-    geteuid().is_root()
+    geteuid().is_root() || skipped::note(&[skipped::ROOT])
 }
 
 /// A folder that everyone can pass through.

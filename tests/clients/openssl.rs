@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::common::program::{installed, program, run, run_in_vain, run_with_file};
+use crate::common::program::{foreign, installed, program, run, run_in_vain, run_with_file};
 use crate::common::{HOSTNAME, TestServer};
 use crate::hand::{END, Hand, MESSAGE, UP_TO_THE_END};
 use crate::message::{RECIPIENT, assert_same_text};
@@ -193,10 +193,8 @@ fn makes_certificates_that_the_server_can_show() {
             path.to_str().unwrap().to_owned()
         });
         let (kind, options) = make.split_first().unwrap();
-        run(Command::new("openssl")
-            .args([kind, "-out", &key])
-            .args(options));
-        run(Command::new("openssl")
+        run(foreign("openssl").args([kind, "-out", &key]).args(options));
+        run(foreign("openssl")
             .args(["req", "-x509", "-key", &key, "-out", &certificate])
             .args(["-subj", "/CN=mx.example.org"])
             .args(["-addext", "subjectAltName=DNS:mx.example.org"]));

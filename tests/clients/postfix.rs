@@ -1,7 +1,6 @@
 //! Postfix: an instance of its own, in a folder of its own, that relays what it is given to the server.
 
 use std::fs;
-use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -9,8 +8,8 @@ use std::process::Command;
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::common::program::{installed, run, run_with_file};
-use crate::common::{TestServer, wait_until};
+use crate::common::program::{foreign, installed, run, run_with_file};
+use crate::common::{TestServer, skipped, wait_until};
 use crate::message::{DOTS, END_OF_EMAIL, MULTIPART, SENDER, UTF8, assert_same_text, file};
 
 /// The services that relaying takes. `-v`: what it says by SMTP is then in its log.
@@ -44,9 +43,7 @@ impl Postfix {
     /// The same with more lines of `main.cf`.
     fn start_with(transport: &str, settings: &str) -> Option<Self> {
         if !geteuid().is_root() {
-            // Past the test harness, as `installed` has it.
-            let skipped = "skipped: Postfix is started by root only\n";
-            io::stderr().write_all(skipped.as_bytes()).unwrap();
+            skipped::note(&[skipped::ROOT]);
             return None;
         }
         let postfix = Self(open_folder());
@@ -54,9 +51,7 @@ impl Postfix {
         for name in ["conf", "queue", "data"] {
             fs::create_dir(folder.join(name)).unwrap();
         }
-        run(Command::new("chown")
-            .arg("postfix")
-            .arg(folder.join("data")));
+        run(foreign("chown").arg("postfix").arg(folder.join("data")));
         let settings = format!(
             "compatibility_level = 3.6\n\
              queue_directory = {0}/queue\n\
@@ -78,7 +73,7 @@ impl Postfix {
     }
 
     fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(name);
+        let mut command = foreign(name);
         let option = if name == "sendmail" { "-C" } else { "-c" };
         command.arg(option).arg(self.0.path().join("conf"));
         command

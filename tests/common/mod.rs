@@ -11,6 +11,7 @@ pub mod peer;
 pub mod processes;
 pub mod program;
 pub mod script;
+pub mod skipped;
 pub mod tls;
 pub mod tracer;
 

@@ -3,28 +3,39 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use super::{TestServer, wait_until};
+use super::{TestServer, skipped, wait_until};
+
+/// What stands for the home of a program of others: below it nothing can be read or made, not even by root.
+const NO_HOME: &str = "/dev/null";
+/// All of the environment that such a program is given: where to find itself and its parts.
+const KEPT_VARIABLES: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "PYENV_ROOT", "TMPDIR"];
 
 /// Whether all these programs are installed. If not, the test cannot run; under `CI` that is a failure.
 pub(crate) fn installed(programs: &[&str]) -> bool {
-    let there = |program: &str| match program {
+    let missing: Vec<_> = programs
+        .iter()
+        .copied()
+        .filter(|program| !is_there(program))
+        .collect();
+    assert!(
+        missing.is_empty() || env::var_os("CI").is_none(),
+        "not installed: {missing:?}"
+    );
+    missing.is_empty() || skipped::note(&missing)
+}
+
+fn is_there(program: &str) -> bool {
+    skipped::assert_known(program);
+    match program {
         "nodemailer" => nodemailer_path().is_some(),
         "Net::SSLeay" => has_perl_module(program),
         "libscram.so" => has_sasl_module(program),
         program => on_path(program),
-    };
-    let Some(missing) = programs.iter().find(|program| !there(program)) else {
-        return true;
-    };
-    assert!(env::var_os("CI").is_none(), "{missing} is not installed");
-    // Written past the test harness, which shows nothing of a test that passes; in one piece, beside other tests.
-    let skipped = format!("skipped: {missing} is not installed\n");
-    io::stderr().write_all(skipped.as_bytes()).unwrap();
-    false
+    }
 }
 
 fn on_path(program: &str) -> bool {
@@ -33,7 +44,7 @@ fn on_path(program: &str) -> bool {
 }
 
 fn has_perl_module(name: &str) -> bool {
-    let mut perl = Command::new("perl");
+    let mut perl = foreign("perl");
     perl.args([&format!("-M{name}"), "-e1"])
         .stderr(Stdio::null());
     perl.status().is_ok_and(|status| status.success())
@@ -53,7 +64,7 @@ fn nodemailer_path() -> Option<OsString> {
         return None;
     }
     let finds = |path: &OsStr| {
-        let mut node = Command::new("node");
+        let mut node = foreign("node");
         node.args(["-e", "require.resolve('nodemailer')"]);
         node.env("NODE_PATH", path).stderr(Stdio::null());
         node.status().is_ok_and(|status| status.success())
@@ -62,31 +73,42 @@ fn nodemailer_path() -> Option<OsString> {
     if finds(&set) {
         return Some(set);
     }
-    let root = Command::new("npm").args(["root", "-g"]).output().ok()?;
+    let root = foreign("npm").args(["root", "-g"]).output().ok()?;
     let root = OsString::from(String::from_utf8(root.stdout).ok()?.trim());
     finds(&root).then_some(root)
 }
 
-/// A program that runs in the server's folder, where no settings of the user's are.
-pub(crate) fn program(name: &str, server: &TestServer) -> Command {
+/// A program of others, which knows nothing of the user: neither a home nor settings in the environment. Tests start
+/// such programs in no other way, so that none reads, asks for or changes what is the user's.
+pub(crate) fn foreign(name: &str) -> Command {
     let mut command = Command::new(name);
+    let kept = KEPT_VARIABLES.map(|name| env::var_os(name).map(|value| (name, value)));
     command
-        .current_dir(server.folder())
-        .env("HOME", server.folder())
-        .env("LC_ALL", "C.UTF-8");
+        .env_clear()
+        .envs(kept.into_iter().flatten())
+        .env("HOME", NO_HOME)
+        .env("LC_ALL", "C.UTF-8")
+        .current_dir("/");
+    command
+}
+
+/// A program of others in the folder of the server.
+pub(crate) fn program(name: &str, server: &TestServer) -> Command {
+    let mut command = foreign(name);
+    command.current_dir(server.folder());
     command
 }
 
 /// One of the Python scripts beside this file.
 pub(crate) fn python(script: &str) -> Command {
-    let mut command = Command::new("python3");
+    let mut command = foreign("python3");
     command.arg("-I").arg(beside(script));
     command
 }
 
 /// One of the node scripts beside this file.
 pub(crate) fn node(script: &str) -> Command {
-    let mut command = Command::new("node");
+    let mut command = foreign("node");
     command.arg(beside(script));
     command.env("NODE_PATH", nodemailer_path().unwrap_or_default());
     command

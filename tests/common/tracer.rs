@@ -1,11 +1,12 @@
 //! strace, which plants faults in the system calls of a running server.
 
 use std::fs::{self, File};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::program::foreign;
 use super::{files, wait_until};
 
 /// A strace at work on some processes.
@@ -20,7 +21,7 @@ impl Tracer {
     /// own.
     pub fn attach(processes: &[u32], calls: &str, what: &str) -> Self {
         let output = tempfile::tempdir().unwrap();
-        let mut strace = Command::new("strace");
+        let mut strace = foreign("strace");
         strace.args(["-ff", "-y", "-o", "calls", "-e"]);
         strace.args([&format!("trace={calls}"), "-e"]);
         strace.arg(format!("inject={calls}:{what}"));
