@@ -202,7 +202,7 @@ fn each_fault(
         };
         let have: Vec<_> = results.iter().map(Result::is_ok).collect();
         for result in &results {
-            assert!(matches!(result, Ok(()) | Err(Failure::Full)), "{call}");
+            assert!(matches!(result, Ok(()) | Err(Failure::Full(_))), "{call}");
         }
         for mailbox in groups.concat() {
             let groups = groups.iter().zip(&have);

@@ -18,7 +18,7 @@
 //! - `delivery` is the way of one message from `tmp/` to `new/`; `sync` is what is made durable at once.
 //! - `folders` knows where mailboxes are, and makes and removes their folders.
 //! - `instance` makes the names of this process its own, and sweeps up what dead processes left.
-//! - `disk` is the file system, as the others see it.
+//! - `disk` is the file system as the others see it, `system` that of this machine.
 
 mod apart;
 mod delivery;
@@ -28,6 +28,7 @@ mod folders;
 mod instance;
 mod process;
 mod sync;
+mod system;
 mod text;
 mod wire;
 mod worker;
@@ -47,10 +48,11 @@ use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
 use crate::smtp::path::Mailbox;
 
 pub use apart::{COMMAND, THIS_PROGRAM};
-pub use disk::{Disk, ROOT, System};
+pub use disk::{Disk, ROOT};
 pub use engine::Engine;
 pub use folders::MailboxPath;
 pub use process::run;
+pub use system::System;
 
 /// The most bytes of a file name.
 const FILE_NAME_BYTES_MAX: usize = 254;

@@ -13,6 +13,7 @@
 
 mod discard;
 pub mod maildir;
+mod trouble;
 
 use core::fmt;
 use std::io;
@@ -160,10 +161,11 @@ impl Outcome {
 }
 
 /// Why the store could not do what it was asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Failure {
-    /// A resource that the message needs is used up: disk, quota, file size limit, descriptors.
-    Full,
+    /// A resource that the message needs is used up: disk, quota, file size limit, descriptors. The text, as that of
+    /// [`Io`](Self::Io), tells the operator which path is concerned and what to do.
+    Full(Box<str>),
     /// So many bytes are left, which is less than is to be kept free.
     LittleLeft(u64),
     /// No more mailboxes are made by themselves.
@@ -171,51 +173,30 @@ pub enum Failure {
     /// The address has no folder name: it is empty or too long.
     BadName,
     /// Anything else that the system said.
-    Io(io::Error),
-}
-
-impl Clone for Failure {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Full => Self::Full,
-            Self::LittleLeft(bytes) => Self::LittleLeft(*bytes),
-            Self::TooManyMailboxes => Self::TooManyMailboxes,
-            Self::BadName => Self::BadName,
-            // An error cannot be copied, but what the system said can be said again.
-            Self::Io(error) => Self::Io(match error.raw_os_error() {
-                Some(errno) => io::Error::from_raw_os_error(errno),
-                None => io::Error::new(error.kind(), error.to_string()),
-            }),
-        }
-    }
+    Io(Box<str>),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => f.write_str("out of space or descriptors"),
+            Self::Full(text) | Self::Io(text) => f.write_str(text),
             Self::LittleLeft(bytes) => {
                 write!(f, "only {bytes} bytes left in the store")
             }
             Self::TooManyMailboxes => f.write_str("mailbox limit reached"),
             Self::BadName => f.write_str("no folder name for this address"),
-            Self::Io(error) => write!(f, "{error}"),
         }
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        let no_descriptor = matches!(
-            Errno::from_io_error(&error),
-            Some(Errno::MFILE | Errno::NFILE)
-        );
-        match error.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Self::Full,
-            _ if no_descriptor => Self::Full,
-            _ => Self::Io(error),
+        let text = error.to_string().into();
+        match trouble::errno(&error) {
+            Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG | Errno::MFILE | Errno::NFILE) => {
+                Self::Full(text)
+            }
+            _ => Self::Io(text),
         }
     }
 }

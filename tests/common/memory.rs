@@ -600,7 +600,7 @@ impl Shelf {
     fn fails(&mut self, call: Call) -> Result<(), Failure> {
         if self.fail == Some(call) {
             self.fail = None;
-            return Err(Failure::Io(io::Error::other("planted")));
+            return Err(Failure::Io("planted".into()));
         }
         Ok(())
     }
@@ -613,7 +613,7 @@ impl Shelf {
         let is_blocked = |mailbox: &Mailbox| self.blocked.contains(&mailbox.to_string());
         let result = |recipient: &Recipient| {
             if recipient.mailboxes.iter().any(is_blocked) {
-                Err(Failure::Io(io::Error::other("blocked")))
+                Err(Failure::Io("blocked".into()))
             } else {
                 Ok(())
             }

@@ -138,6 +138,10 @@ impl Site {
             let said: Vec<_> = refused.map(|message| &*message.said).collect();
             let told = said.iter().all(|said| said.starts_with(fault.told));
             assert!(told && !said.is_empty(), "{said:?} after {fault:?}");
+            wait_until("the log to name the path", || {
+                let log = self.server.log();
+                log.contains("failed=\"cannot ") && log.contains(maildir.to_str().unwrap())
+            });
         }
         for message in &mut messages {
             match hit {
@@ -292,6 +296,9 @@ fn a_store_that_is_gone_refuses() {
     eprintln!("all is gone: {}", message.said);
     message.check(&site.server);
     site.server.stop();
+    let log = site.server.log();
+    assert!(log.contains(maildir.to_str().unwrap()), "{log}");
+    assert!(log.contains("restart mailoop"), "{log}");
 }
 
 #[test]

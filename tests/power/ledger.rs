@@ -1,9 +1,9 @@
 //! What was asked of the store, what it said, and what so must be on the disk.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 
 use mailoop::store::{Failure, Outcome};
+use rustix::io::Errno;
 
 use super::machine::Machine;
 use super::tree::{OTHER_DEVICE, Tree};
@@ -99,7 +99,7 @@ impl Ledger {
             };
             let expected = match &result {
                 Ok(()) | Err(Failure::TooManyMailboxes) => true,
-                Err(Failure::Io(error)) if error.kind() == ErrorKind::CrossesDevices => {
+                Err(Failure::Io(why)) if **why == *Errno::XDEV.to_string() => {
                     groups.iter().take(holders).any(is_apart)
                 }
                 Err(_) => false,

@@ -1,7 +1,6 @@
 //! A store that takes its time, fails where a seed wants it to, and compares what it gets with what was sent.
 
 use std::cell::RefCell;
-use std::io;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -35,8 +34,8 @@ pub enum Fault {
 impl Fault {
     fn failure(self) -> Failure {
         match self {
-            Self::Full => Failure::Full,
-            Self::Io => Failure::Io(io::Error::other("planted")),
+            Self::Full => Failure::Full("planted".into()),
+            Self::Io => Failure::Io("planted".into()),
         }
     }
 
@@ -343,7 +342,7 @@ impl Store for SlowStore {
     fn check(&mut self, recipient: &Recipient, _: &[Recipient]) -> Result<(), Failure> {
         self.1.count_call();
         match recipient.address.local_part() {
-            "full" => Err(Failure::Full),
+            "full" => Err(Fault::Full.failure()),
             "many" => Err(Failure::TooManyMailboxes),
             "bad" => Err(Failure::BadName),
             "io" => Err(Fault::Io.failure()),

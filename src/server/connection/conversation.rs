@@ -332,7 +332,7 @@ fn work_of(event: &Event<'_>) -> u32 {
 
 fn reply_for(failure: &Failure) -> Reply {
     match failure {
-        Failure::Full | Failure::LittleLeft(_) => reply::STORE_FULL,
+        Failure::Full(_) | Failure::LittleLeft(_) => reply::STORE_FULL,
         Failure::TooManyMailboxes => reply::MAILBOX_LIMIT,
         Failure::BadName => reply::BAD_ADDRESS,
         Failure::Io(_) => reply::STORE_FAILED,

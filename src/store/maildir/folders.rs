@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::disk::{Disk, ROOT};
 use crate::smtp::path::Mailbox;
 use crate::store::Failure;
+use crate::store::trouble::errno;
 
 /// The most bytes of a folder name (NAME_MAX of every common file system).
 const FOLDER_NAME_BYTES_MAX: usize = 255;
@@ -231,7 +232,7 @@ fn is_folder(disk: &mut impl Disk, path: &str) -> io::Result<bool> {
 
 fn is_no_folder_of_ours(error: &io::Error) -> bool {
     matches!(
-        Errno::from_io_error(error),
+        errno(error),
         Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS)
     )
 }

@@ -14,8 +14,9 @@ use rustix::io::{Errno, read, write};
 use rustix::stdio::{stdin, stdout};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::disk::{Disk, System};
+use super::disk::Disk;
 use super::engine::Engine;
+use super::system::System;
 use super::wire::{Report, Request, next_frame};
 
 /// The most bytes of requests that are read before the disk gets its turn.

@@ -1,9 +1,6 @@
 //! What is made durable at once, and how.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
-
-use rustix::io::Errno;
 
 use super::disk::Disk;
 use crate::store::{Failure, Ticket};
@@ -48,20 +45,20 @@ impl<'a, F> Syncs<'a, F> {
         let together = files.count() + folders.count() >= TOGETHER_MIN && disk.tells_all_errors();
         let mut synced = Synced::default();
         if together {
-            synced.all = disk.sync_all(lock).err().as_ref().map(errno);
+            synced.all = disk.sync_all(lock).err().map(Failure::from);
         }
         for (ticket, file, is_covered) in self.files {
             if !(together && is_covered)
                 && let Err(error) = disk.sync_file(file)
             {
-                synced.files.insert(ticket, errno(&error));
+                synced.files.insert(ticket, error.into());
             }
         }
         for (folder, is_covered) in self.folders {
             if !(together && is_covered)
                 && let Err(error) = disk.sync_folder(&folder)
             {
-                synced.folders.insert(folder, errno(&error));
+                synced.folders.insert(folder, error.into());
             }
         }
         synced
@@ -72,9 +69,9 @@ impl<'a, F> Syncs<'a, F> {
 #[derive(Debug, Default)]
 pub(super) struct Synced {
     /// An error of the whole file system, which may concern any file: it is everybody's.
-    all: Option<Errno>,
-    files: HashMap<Ticket, Errno>,
-    folders: HashMap<String, Errno>,
+    all: Option<Failure>,
+    files: HashMap<Ticket, Failure>,
+    folders: HashMap<String, Failure>,
 }
 
 impl Synced {
@@ -85,23 +82,14 @@ impl Synced {
 
     /// Whether the data of a message is durable.
     pub(super) fn file(&self, ticket: Ticket) -> Result<(), Failure> {
-        result(self.all.or_else(|| self.files.get(&ticket).copied()))
+        let failure = self.all.as_ref().or_else(|| self.files.get(&ticket));
+        failure.cloned().map_or(Ok(()), Err)
     }
 
     /// Whether the names in all of `folders` are durable.
     pub(super) fn folders(&self, folders: &[String]) -> Result<(), Failure> {
-        let failed = |folder| self.folders.get(folder).copied();
-        result(self.all.or_else(|| folders.iter().find_map(failed)))
+        let mut failed = folders.iter().filter_map(|folder| self.folders.get(folder));
+        let failure = self.all.as_ref().or_else(|| failed.next());
+        failure.cloned().map_or(Ok(()), Err)
     }
-}
-
-fn result(error: Option<Errno>) -> Result<(), Failure> {
-    match error {
-        Some(errno) => Err(io::Error::from(errno).into()),
-        None => Ok(()),
-    }
-}
-
-fn errno(error: &io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }

@@ -9,6 +9,7 @@ use log::Level;
 use rustix::io::Errno;
 
 use super::folders::MailboxPath;
+use crate::store::trouble::errno;
 use crate::store::{Failure, Finished, Outcome, Ticket};
 
 const LENGTH_BYTES: usize = 4;
@@ -96,7 +97,7 @@ impl Report {
                 out.put_slice(instance.as_bytes());
             }),
             Self::Unable(error) => frame(out, b'U', none, |out| {
-                out.put_i32(error.raw_os_error().unwrap_or_default());
+                out.put_i32(errno(error).map_or(0, Errno::raw_os_error));
                 out.put_slice(error.to_string().as_bytes());
             }),
             Self::Settled(finished) => frame(out, b'F', finished.ticket, |out| {
@@ -114,10 +115,11 @@ impl Report {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         Some(match kind {
             b'R' => Self::Ready(text(rest), usize::try_from(ticket.0).ok()?),
-            b'U' => Self::Unable(match rest.try_get_i32().ok()? {
-                0 => io::Error::other(text(rest)),
-                errno => io::Error::from_raw_os_error(errno),
-            }),
+            b'U' => {
+                let errno = rest.try_get_i32().ok()?;
+                let kind = io::Error::from_raw_os_error(errno).kind();
+                Self::Unable(io::Error::new(kind, text(rest)))
+            }
             b'F' => Self::Settled(Finished {
                 ticket,
                 outcome: outcome(rest)?,
@@ -175,15 +177,22 @@ fn put_outcome(out: &mut BytesMut, outcome: &Outcome) {
 fn put_result(out: &mut BytesMut, failure: Option<&Failure>) {
     match failure {
         None => out.put_u8(b'.'),
-        Some(Failure::Full | Failure::LittleLeft(_)) => out.put_u8(b'F'),
+        Some(Failure::Full(text)) => put_text(out, b'F', text),
+        Some(Failure::LittleLeft(bytes)) => {
+            out.put_u8(b'L');
+            out.put_u64(*bytes);
+        }
         Some(Failure::TooManyMailboxes) => out.put_u8(b'M'),
         Some(Failure::BadName) => out.put_u8(b'N'),
-        Some(Failure::Io(error)) => {
-            let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
-            out.put_u8(b'E');
-            out.put_i32(errno.raw_os_error());
-        }
+        Some(Failure::Io(text)) => put_text(out, b'E', text),
     }
+}
+
+fn put_text(out: &mut BytesMut, kind: u8, text: &str) {
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    out.put_u8(kind);
+    out.put_u16(length);
+    out.put_slice(&text.as_bytes()[..usize::from(length)]);
 }
 
 fn outcome(mut bytes: &[u8]) -> Option<Outcome> {
@@ -203,12 +212,20 @@ fn outcome(mut bytes: &[u8]) -> Option<Outcome> {
 fn result(bytes: &mut &[u8]) -> Option<Result<(), Failure>> {
     Some(Err(match bytes.try_get_u8().ok()? {
         b'.' => return Some(Ok(())),
-        b'F' => Failure::Full,
+        b'F' => Failure::Full(get_text(bytes)?),
+        b'L' => Failure::LittleLeft(bytes.try_get_u64().ok()?),
         b'M' => Failure::TooManyMailboxes,
         b'N' => Failure::BadName,
-        b'E' => io::Error::from_raw_os_error(bytes.try_get_i32().ok()?).into(),
+        b'E' => Failure::Io(get_text(bytes)?),
         _ => return None,
     }))
+}
+
+fn get_text(bytes: &mut &[u8]) -> Option<Box<str>> {
+    let length = bytes.try_get_u16().ok()?.into();
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(String::from_utf8_lossy(text).into())
 }
 
 #[cfg(test)]
@@ -251,7 +268,8 @@ mod tests {
         let io = || Failure::from(io::Error::from(Errno::ROFS));
         let outcomes = [
             Outcome::Stored,
-            Outcome::Failed(Failure::Full),
+            Outcome::Failed(Failure::Full("no room".into())),
+            Outcome::Failed(Failure::LittleLeft(7)),
             Outcome::Failed(io()),
             Outcome::PerRecipient(vec![Ok(()), Err(io()), Err(Failure::BadName)]),
             Outcome::PerRecipient(vec![Err(Failure::TooManyMailboxes)]),

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::{io, mem, thread};
 
 use super::apart::{Apart, StartError};
-use super::disk::{Disk, System};
+use super::disk::Disk;
 use super::engine::Engine;
 use super::folders::MailboxPath;
 use super::process::{START_REST, start};
+use super::system::System;
 use super::wire::Request;
 use super::{MaildirOptions, Ticket};
 use crate::store::{Failure, Finished, Outcome};
@@ -102,7 +103,9 @@ impl Worker {
         groups: Vec<Vec<MailboxPath>>,
     ) -> Result<(), Failure> {
         match &mut self.who {
-            Who::Apart(apart) if apart.is_overrun() => Err(Failure::Full),
+            Who::Apart(apart) if apart.is_overrun() => {
+                Err(Failure::Full("the store process does not keep up".into()))
+            }
             Who::Apart(apart) => {
                 apart.ask(&Request::Open(ticket, &file_name, groups));
                 Ok(())
@@ -230,5 +233,5 @@ impl Who {
 }
 
 fn gone() -> Failure {
-    io::Error::from(io::ErrorKind::BrokenPipe).into()
+    Failure::Io("the store process is gone".into())
 }
