@@ -6,6 +6,7 @@
 mod common;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use common::client::Client as SocketClient;
 use common::memory::{Client, MemoryServer, config, greeted, seconds, try_config};
 use common::{TestServer, files, users_file, wait_until};
-use mailoop::server::connections::TICK_ROUNDS_MAX;
+use mailoop::server::budget::TICK_ROUNDS_MAX;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -79,8 +80,8 @@ fn a_hundred_wrong_passwords_keep_nobody_else_waiting() {
     let mut ticks = 0;
     while server.has_work() {
         server.queue(&other, b"NOOP\r\n");
-        assert_eq!(other.text(), "250 2.0.0 Ok\r\n", "at once");
         server.tick();
+        assert_eq!(other.text(), "250 2.0.0 Ok\r\n", "at once");
         ticks += 1;
     }
     // The first round of each is done when the password comes.
@@ -123,6 +124,37 @@ fn who_logs_in_is_not_overtaken() {
         }
     }
     panic!("it never had its turn");
+}
+
+#[test]
+fn a_thousand_guessers_of_one_address_are_one_to_others() {
+    // Who has an IPv6 address has all of its first 64 bits.
+    for guessers in [
+        ["192.0.2.1", "192.0.2.1"],
+        ["2001:db8::1", "2001:db8::ffff:2"],
+    ] {
+        let users = UsersFile::new();
+        let mut server = users.server(&[]);
+        let mut connect = |ip: &str| {
+            let address = SocketAddr::new(ip.parse().unwrap(), 25).to_string();
+            let client = server.connect_from(&address, b"");
+            server.send(&client, b"EHLO c\r\n");
+            client.received();
+            client
+        };
+        let guessers: Vec<_> = (0..1000).map(|n| connect(guessers[n % 2])).collect();
+        let other = connect("192.0.2.2");
+        for guesser in &guessers {
+            server.queue(guesser, WRONG.as_bytes());
+        }
+        server.queue(&other, RIGHT.as_bytes());
+        let ticks_alone = (ROUNDS - 1).div_ceil(TICK_ROUNDS_MAX);
+        // Half of the rounds are for the other, behind the ticks in which the commands of all are read.
+        for _ in 0..2 * ticks_alone + 4 {
+            server.tick();
+        }
+        assert_eq!(other.text(), LOGGED_IN);
+    }
 }
 
 #[test]

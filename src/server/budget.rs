@@ -12,6 +12,18 @@ pub const TURN_WORK_MAX: u32 = 2048;
 /// The most work of all connections together in one tick: 64 whole turns, a few milliseconds. Connections that it leaves over
 /// go on in the next tick, in order, after the loop has polled, committed and accepted.
 pub const TICK_WORK_MAX: u32 = 64 * TURN_WORK_MAX;
+/// The most rounds (iterations of PBKDF2) of all connections together in one tick: the unit of what passwords and handshakes
+/// cost the CPU. So many take 0.15 ms where the processor knows SHA-256, and less than 1 ms where not; others wait that long.
+pub const TICK_ROUNDS_MAX: u32 = 1000;
+/// The rounds of a handshake that signs with RSA: 5 ms with 4096 bits, so that a tick has one at most.
+#[cfg(feature = "tls")]
+pub(super) const RSA_HANDSHAKE_ROUNDS: u32 = TICK_ROUNDS_MAX;
+/// The rounds of a handshake that signs with any other key: 0.2 ms.
+#[cfg(feature = "tls")]
+pub(super) const HANDSHAKE_ROUNDS: u32 = TICK_ROUNDS_MAX / 8;
+/// The rounds of a step of a handshake that signs nothing.
+#[cfg(feature = "tls")]
+pub(super) const HANDSHAKE_STEP_ROUNDS: u32 = TICK_ROUNDS_MAX / 32;
 /// The work of a command and its reply.
 pub(super) const COMMAND_WORK: u32 = 16;
 /// The work of one piece of message text, however long, as reading it was charged already. Text of nothing but

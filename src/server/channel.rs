@@ -240,12 +240,13 @@ impl<T: Transport> Channel<Link<T>> {
         self.transport.begin_tls(acceptor, early, unsent)
     }
 
-    /// Goes on with the handshake after one more read; what protects the connection once it is done.
+    /// Goes on with the handshake after one more read, and takes off the `rounds` which that cost; what protects the connection
+    /// once it is done.
     ///
     /// # Errors
     /// What the socket said, unless it only was not the time, and what is wrong with what the peer said.
-    pub(super) fn handshake(&mut self) -> io::Result<Option<Security>> {
-        match self.transport.handshake() {
+    pub(super) fn handshake(&mut self, rounds: &mut u32) -> io::Result<Option<Security>> {
+        match self.transport.handshake(rounds) {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.ready.readable = false;

@@ -20,7 +20,7 @@ use super::budget::Budget;
 use super::census::Presence;
 use super::channel::{Channel, Readiness};
 use super::cidr::Cidr;
-use super::listener::PeerAddress;
+use super::listener::{PeerAddress, Source};
 use super::tls::Acceptor;
 use super::transport::{Link, Transport};
 use crate::smtp::event::Phase;
@@ -64,7 +64,7 @@ pub struct Turn<'a> {
     pub replies: &'a mut BytesMut,
     /// The work that it may do, and has done.
     pub work: Budget,
-    /// How many rounds of its password may be done; they are taken off.
+    /// How many rounds of its password or handshake may be done; they are taken off.
     pub rounds: &'a mut u32,
     /// Where trace headers are written, one at a time.
     pub trace: &'a mut BytesMut,
@@ -156,8 +156,8 @@ pub enum Next {
     Wait,
     /// Another turn: it used up this one.
     Again,
-    /// Another turn, once there are rounds for its password.
-    Rounds,
+    /// Another turn, once there are rounds for its password or handshake.
+    Cpu,
     /// Another turn, once the store takes more text.
     StoreRoom,
     /// To be told what became of this message.
@@ -294,6 +294,11 @@ impl<T: Transport> Connection<T> {
     /// Whether it was not told good-bye yet.
     fn is_open(&self) -> bool {
         !matches!(self.stage, Stage::Lingering(_) | Stage::Gone(_))
+    }
+
+    /// Where it comes from, as far as the CPU is shared out by that.
+    pub(super) fn source(&self) -> Source {
+        self.peer.source()
     }
 
     /// What it counts as. Until a proxy has said whom it speaks for, it is nobody's.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows where readiness comes from, or what time it is.
 
+mod fair_queue;
 mod lingering;
 mod waiting;
 
@@ -15,7 +16,6 @@ use slab::Slab;
 
 pub use lingering::LINGERING_MAX;
 use lingering::Lingering;
-pub use waiting::TICK_ROUNDS_MAX;
 use waiting::{List, Waiting};
 
 use super::Limits;
@@ -89,7 +89,7 @@ struct Scratch {
     finished: Vec<Finished>,
     /// The work of the present tick.
     work: Budget,
-    /// How many rounds of a password may be done now.
+    /// How many rounds of passwords and handshakes may be done now.
     rounds: u32,
 }
 
@@ -241,7 +241,7 @@ impl<T: Transport> Connections<T> {
                 self.waiting.for_a_turn(&mut slot.list, name);
             }
             // Its place among those that wait is kept; the turn is for what it has to write.
-            List::Congested | List::Stretching => self.turn(key, Connection::on_ready),
+            List::Congested | List::Cpu => self.turn(key, Connection::on_ready),
         }
     }
 
@@ -397,6 +397,7 @@ impl<T: Transport> Connections<T> {
             buffer: &mut self.scratch.buffer[..],
             drain: self.drain,
         };
+        let has_begun = *turn.rounds > 0;
         let before = slot.connection.presence();
         let mut next = act(&mut slot.connection, &mut turn);
         let mut after = slot.connection.presence();
@@ -419,7 +420,11 @@ impl<T: Transport> Connections<T> {
         }
         match next {
             Next::Again => self.waiting.for_a_turn(&mut slot.list, name),
-            Next::Rounds => self.waiting.for_rounds(&mut slot.list, name),
+            Next::Cpu => {
+                let source = slot.connection.source();
+                self.waiting
+                    .for_the_cpu(&mut slot.list, name, source, has_begun);
+            }
             Next::StoreRoom => self.waiting.for_the_store(&mut slot.list, name),
             Next::Commit(ticket) => {
                 self.awaiting_commit.insert(ticket, name);

@@ -4,7 +4,7 @@ use core::fmt;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -73,7 +73,20 @@ pub enum PeerAddress {
     Unknown,
 }
 
+/// Where clients come from, as far as the CPU is shared out by that: an IPv4 address, or the first 64 bits of an IPv6 address,
+/// since whoever has one of these has them all. Clients without an address are one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Source(Option<IpAddr>);
+
 impl PeerAddress {
+    /// Its source.
+    pub(super) fn source(&self) -> Source {
+        Source(self.ip().map(|ip| match ip.to_canonical() {
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & u128::MAX << 64).into(),
+            ip @ IpAddr::V4(_) => ip,
+        }))
+    }
+
     /// Its IP address.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {

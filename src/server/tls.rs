@@ -14,10 +14,11 @@ use std::sync::Arc;
 use bytes::{Buf, BufMut, BytesMut};
 use rustls::crypto::ring;
 use rustls::server::{NoServerSessionStorage, ServerConnection};
-use rustls::{ServerConfig, SupportedCipherSuite};
+use rustls::{HandshakeKind, ServerConfig, SupportedCipherSuite};
 
 pub use certificates::{Certificate, CertificateError, Certificates};
 
+use super::budget::{HANDSHAKE_ROUNDS, HANDSHAKE_STEP_ROUNDS};
 use super::transport::Transport;
 use crate::smtp::security::{ChannelBindings, Security};
 
@@ -97,18 +98,44 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// Goes on with the handshake after one more read; what protects the connection once it is done.
+    /// Goes on with the handshake after one more read, and takes off the `rounds` which that cost; what protects the connection
+    /// once it is done.
     ///
     /// # Errors
     /// The peer is gone, or it does not speak TLS as it should.
     pub(super) fn handshake<T: Transport>(
         &mut self,
         socket: &mut T,
+        rounds: &mut u32,
     ) -> io::Result<Option<Security>> {
-        if self.receive(socket)? == 0 {
+        let held = self.sealed.len();
+        let received = self.receive(socket);
+        // What was read and is wrong may have been signed for before that showed.
+        let has_answered = self.sealed.len() > held || received.is_err();
+        *rounds = rounds.saturating_sub(self.step_rounds(has_answered, &received));
+        if received? == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         Ok((!self.session.is_handshaking()).then(|| self.security()))
+    }
+
+    /// The rounds of a step of the handshake. It signed if it answered a ClientHello of a client that does not come back by
+    /// a ticket.
+    fn step_rounds(&self, has_answered: bool, received: &io::Result<usize>) -> u32 {
+        match received {
+            Err(error) if error.kind() != ErrorKind::InvalidData => return 0,
+            Ok(_) if !self.session.is_handshaking() => return HANDSHAKE_STEP_ROUNDS,
+            _ => {}
+        }
+        match self.session.handshake_kind() {
+            Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest)
+                if has_answered =>
+            {
+                let certificate = self.certificates.choose(self.session.server_name());
+                certificate.map_or(HANDSHAKE_ROUNDS, Certificate::handshake_rounds)
+            }
+            _ => HANDSHAKE_STEP_ROUNDS,
+        }
     }
 
     /// Reads text; 0 if the peer will send no more. Whether it has said so makes no difference: what is not complete

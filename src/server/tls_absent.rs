@@ -40,7 +40,11 @@ pub struct Certificates(Infallible);
 pub(super) struct Tls(Infallible);
 
 impl Tls {
-    pub(super) fn handshake<T: Transport>(&mut self, _: &mut T) -> io::Result<Option<Security>> {
+    pub(super) fn handshake<T: Transport>(
+        &mut self,
+        _: &mut T,
+        _: &mut u32,
+    ) -> io::Result<Option<Security>> {
         match self.0 {}
     }
 

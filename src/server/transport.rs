@@ -158,13 +158,14 @@ impl<T: Transport> Link<T> {
         Ok(())
     }
 
-    /// Goes on with the handshake after one more read; what protects the connection once it is done.
+    /// Goes on with the handshake after one more read, and takes off the `rounds` which that cost; what protects the connection
+    /// once it is done.
     ///
     /// # Errors
     /// As [`Transport::read`], and what is wrong with what the peer said.
-    pub(super) fn handshake(&mut self) -> io::Result<Option<Security>> {
+    pub(super) fn handshake(&mut self, rounds: &mut u32) -> io::Result<Option<Security>> {
         match &mut self.tls {
-            Some(tls) => tls.handshake(&mut self.socket),
+            Some(tls) => tls.handshake(&mut self.socket, rounds),
             None => Ok(None),
         }
     }

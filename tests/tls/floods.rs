@@ -1,5 +1,6 @@
 //! Peers that send much or read nothing, once they are in TLS.
 
+use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::common::dialogue::Way;
 use super::common::memory::{Client, MemoryServer, seconds};
 use super::common::program::{installed, program};
 use super::common::{TestServer, tls, wait_until};
-use super::{WAYS, before_tls, ends, in_tls, server};
+use super::{WAYS, before_tls, ends, hello, in_tls, server};
 
 #[test]
 fn who_does_not_read_is_not_read_either() {
@@ -80,6 +81,7 @@ fn others_have_their_turn_beside_much_input() {
     let text = b"a line of a very long message\r\n".repeat(20_000);
     let sealed = busy.sealed(&text);
     server.queue(&busy, &sealed);
+    server.tick();
     let left = server.unread(&busy);
     let turn = sealed.len() - left;
     assert!(0 < turn && turn <= 256 << 10, "{turn} octets in a turn");
@@ -88,6 +90,49 @@ fn others_have_their_turn_beside_much_input() {
     server.send(&busy, b".\r\n");
     assert!(busy.text().contains("250 2.0.0 Ok: queued as TEST0001"));
     assert_eq!(server.shelf().stored, [text]);
+}
+
+#[test]
+fn of_many_hellos_at_once_a_tick_signs_a_few() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pair.pem");
+    let path = path.to_str().unwrap();
+    let rsa = include_str!("rsa.pem").to_owned();
+    let other_kind = tls::certificate_and_key("mail.example.org");
+    for (pair, each_tick) in [(rsa, 1), (other_kind, 8)] {
+        fs::write(path, pair).unwrap();
+        let mut server = MemoryServer::start(&["--tls-cert", path, "--tls-key", path]);
+        let mut in_the_clear = |address: &str| {
+            let client = server.connect_from(address, b"");
+            server.send(&client, b"EHLO client\r\n");
+            server.send(&client, b"STARTTLS\r\n");
+            client.received_raw();
+            client
+        };
+        let many: Vec<_> = (0..40).map(|_| in_the_clear("192.0.2.1:25")).collect();
+        let alone = in_the_clear("192.0.2.2:25");
+        let other = server.connect();
+        other.received_raw();
+        for client in many.iter().chain([&alone]) {
+            server.queue(client, &hello(&mut tls::client()));
+        }
+        let answered = |client: &&Client| !client.received_raw().is_empty();
+        let mut left = many.len();
+        let mut ticks = 0;
+        while left > 0 {
+            server.queue(&other, b"NOOP\r\n");
+            server.tick();
+            ticks += 1;
+            assert_eq!(other.text(), "250 Ok\r\n");
+            let signed = many.iter().filter(answered).count();
+            assert!(signed <= each_tick, "{signed} in one tick");
+            left -= signed;
+            if ticks == 2 {
+                assert!(answered(&&alone), "another address has its turn");
+            }
+        }
+        assert!(ticks <= 2 + many.len() / each_tick, "{ticks} ticks");
+    }
 }
 
 #[test]
@@ -224,6 +269,7 @@ fn records_of_nearly_nothing_hold_no_turn() {
             records.extend(more);
         }
         server.queue(&client, &records);
+        server.tick();
         let turn = records.len() - server.unread(&client);
         assert!(0 < turn && turn <= 160 << 10, "{turn} octets in a turn");
         client.received_raw();

@@ -54,7 +54,7 @@ impl<T: Transport> Connection<T> {
             match pause {
                 Pause::Starved => {}
                 Pause::Commit | Pause::Held => return Ok(Next::Wait),
-                Pause::Rounds => return Ok(Next::Rounds),
+                Pause::Rounds => return Ok(Next::Cpu),
                 Pause::TurnOver | Pause::NewClient => return Ok(Next::Again),
                 Pause::StartTls => return self.begin_tls(turn),
                 Pause::OutputFull => {

@@ -90,11 +90,11 @@ impl<T: Transport> Connection<T> {
         self.handshake(turn)
     }
 
-    /// Reads until the handshake is done; from then on the session goes on as its greeting or its next command begins.
+    /// Reads until the handshake is done, as far as there are rounds for what it computes; from then on the session goes on as its greeting or its next command begins.
     pub(super) fn handshake(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
-        while self.channel.is_readable() && !turn.work.is_spent() {
+        while self.channel.is_readable() && *turn.rounds > 0 && !turn.work.is_spent() {
             turn.work.charge_read(0);
-            let security = self.channel.handshake().inspect_err(|error| {
+            let security = self.channel.handshake(turn.rounds).inspect_err(|error| {
                 log::info!("conn={} tls=failed reason={}", self.id, Value(error));
             })?;
             if let Some(security) = security {
@@ -114,7 +114,7 @@ impl<T: Transport> Connection<T> {
             return Ok(Next::Wait);
         }
         Ok(if self.channel.is_readable() {
-            Next::Again
+            Next::Cpu
         } else {
             Next::Wait
         })

@@ -1,16 +1,18 @@
-//! Connections that have something to do and wait for more than an event: a turn, room in the store, rounds for a password.
+//! Connections that have something to do and wait for more than an event: a turn, room in the store, time of the CPU for a
+//! password or a handshake.
 
 use std::collections::VecDeque;
 use std::mem;
 
+use super::fair_queue::FairQueue;
 use super::{Connections, Name};
-use crate::server::budget::{Budget, TICK_WORK_MAX};
+use crate::server::budget::{Budget, TICK_ROUNDS_MAX, TICK_WORK_MAX, TURN_WORK_MAX};
 use crate::server::connection::Connection;
+use crate::server::listener::Source;
 use crate::server::transport::Transport;
 
-/// How many rounds of passwords are done in one tick, for all connections together. So many take 0.15 ms where the processor
-/// knows SHA-256, and less than 1 ms where not, which is what everybody else waits.
-pub const TICK_ROUNDS_MAX: u32 = 1000;
+/// The most work, beside their rounds, of all those that waited for the CPU, in one tick.
+const CPU_WORK_MAX: u32 = 8 * TURN_WORK_MAX;
 
 /// Which list a connection is on; it is noted beside the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub(super) enum List {
     None,
     Runnable,
     Congested,
-    Stretching,
+    Cpu,
 }
 
 /// The lists, each in the order in which connections came to it. Of one that has moved to another list meanwhile, a
@@ -29,8 +31,8 @@ pub(super) struct Waiting {
     runnable: VecDeque<Name>,
     /// Those that have more message text than the store takes now.
     congested: VecDeque<Name>,
-    /// Those whose password takes more rounds.
-    stretching: VecDeque<Name>,
+    /// Those whose password or handshake takes more time of the CPU.
+    cpu: FairQueue,
 }
 
 impl Waiting {
@@ -41,10 +43,16 @@ impl Waiting {
         }
     }
 
-    pub(super) fn for_rounds(&mut self, list: &mut List, name: Name) {
+    pub(super) fn for_the_cpu(
+        &mut self,
+        list: &mut List,
+        name: Name,
+        source: Source,
+        has_begun: bool,
+    ) {
         if *list == List::None {
-            *list = List::Stretching;
-            self.stretching.push_back(name);
+            *list = List::Cpu;
+            self.cpu.push(source, name, has_begun);
         }
     }
 
@@ -57,7 +65,7 @@ impl Waiting {
 
     /// Whether somebody waits for no more than the next tick.
     pub(super) fn has_work(&self) -> bool {
-        !self.runnable.is_empty() || !self.stretching.is_empty()
+        !self.runnable.is_empty() || !self.cpu.is_empty()
     }
 }
 
@@ -79,33 +87,31 @@ impl<T: Transport> Connections<T> {
                 self.turn(name.key, Connection::on_ready);
             }
         }
-        self.serve_stretching();
+        self.serve_cpu();
     }
 
-    /// Shares out the rounds of this tick among those whose password takes some, in the order in which they asked. There
-    /// are none in other turns: who logs in anew must not come before who waits.
-    fn serve_stretching(&mut self) {
+    /// Shares out the rounds of this tick among those whose password or handshake takes some, by the addresses they come from.
+    /// There are none in other turns: who comes anew must not come before who waits.
+    fn serve_cpu(&mut self) {
+        // However much the others did, who waits here is served.
+        let tick = mem::replace(&mut self.scratch.work, Budget::new(CPU_WORK_MAX));
         self.scratch.rounds = TICK_ROUNDS_MAX;
-        for _ in 0..self.waiting.stretching.len() {
-            if self.scratch.rounds == 0 {
+        for _ in 0..self.waiting.cpu.len() {
+            if self.scratch.rounds == 0 || self.scratch.work.is_spent() {
                 break;
             }
-            let Some(name) = self.waiting.stretching.pop_front() else {
+            let Some(name) = self.waiting.cpu.pop() else {
                 break;
             };
             if let Some(slot) = self.slot_of(name)
-                && slot.list == List::Stretching
+                && slot.list == List::Cpu
             {
                 slot.list = List::None;
                 self.turn(name.key, Connection::on_ready);
             }
-            // Who is at it goes on first.
-            let last = self.waiting.stretching.back();
-            if self.scratch.rounds == 0 && last.is_some_and(|last| last.id == name.id) {
-                self.waiting.stretching.rotate_right(1);
-            }
         }
         self.scratch.rounds = 0;
+        self.scratch.work = tick;
     }
 
     /// The store takes text again: gives those a turn that wait for it.

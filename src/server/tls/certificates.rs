@@ -4,6 +4,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rustls::SignatureAlgorithm;
 use rustls::client::verify_server_name;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
@@ -12,6 +13,7 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use time::{Duration, OffsetDateTime};
 
+use crate::server::budget::{HANDSHAKE_ROUNDS, RSA_HANDSHAKE_ROUNDS};
 use crate::smtp::security::end_point;
 
 /// How long a certificate is good that we make ourselves, from each start.
@@ -119,6 +121,14 @@ impl Certificate {
     #[must_use]
     pub fn end_point(&self) -> Option<&[u8]> {
         self.end_point.as_deref()
+    }
+
+    /// The rounds of a handshake that signs with its key.
+    pub(super) fn handshake_rounds(&self) -> u32 {
+        match self.key.key.algorithm() {
+            SignatureAlgorithm::RSA => RSA_HANDSHAKE_ROUNDS,
+            _ => HANDSHAKE_ROUNDS,
+        }
     }
 
     /// Whether it is for a server of this name.
