@@ -85,6 +85,11 @@ fn named_draft(store: &mut Maildir, recipients: &[&str], text: &str) -> (QueueId
     (id, draft)
 }
 
+/// Text longer than the buffer of a message, so that its file is there before the message is complete.
+fn long() -> String {
+    "x\r\n".repeat(20_000)
+}
+
 fn commit(store: &mut Maildir) -> Vec<Finished> {
     let mut finished = Vec::new();
     store.commit(&mut finished);
@@ -312,10 +317,10 @@ fn folder_names_are_safe_and_distinct() {
 #[test]
 fn an_aborted_message_leaves_nothing() {
     let (root, mut store) = store();
-    let big = "x\r\n".repeat(20_000);
-    let first = draft(&mut store, &["a@d", "b@e"], &big);
-    let second = draft(&mut store, &["a@d"], "x\r\n");
+    let first = draft(&mut store, &["a@d", "b@e"], &long());
+    let second = draft(&mut store, &["a@d"], &long());
     let third = draft(&mut store, &["c@d"], "x\r\n");
+    assert!(!root.path().join("d/c").exists(), "it is held back");
     store.abort(first);
     assert_eq!(
         files(root.path().join("d/a/tmp")).len(),
@@ -333,17 +338,17 @@ fn an_aborted_message_takes_no_folder_that_is_not_its_own() {
     let (root, mut store) = store();
     let root = root.path();
     fs::create_dir_all(root.join("d/a")).unwrap();
-    let aborted = draft(&mut store, &["a@d"], "x\r\n");
+    let aborted = draft(&mut store, &["a@d"], &long());
     store.abort(aborted);
     assert!(root.join("d/a/cur").is_dir());
 
     // Made by a draft that is aborted after another message was stored there.
-    let aborted = draft(&mut store, &["b@d"], "x\r\n");
+    let aborted = draft(&mut store, &["b@d"], &long());
     deliver(&mut store, &["b@d"], "x\r\n").unwrap();
     store.abort(aborted);
     let stored = files(root.join("d/b/new"));
     fs::remove_file(&stored[0]).unwrap();
-    let aborted = draft(&mut store, &["b@d"], "x\r\n");
+    let aborted = draft(&mut store, &["b@d"], &long());
     store.abort(aborted);
     assert!(root.join("d/b/tmp").is_dir());
 }
@@ -362,14 +367,7 @@ fn planted_links_lead_nowhere() {
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(outside.path(), &link).unwrap();
 
-        let failure = match store.begin(&envelope(&["a@d"])) {
-            Err(failure) => failure,
-            Ok((_, draft)) => {
-                assert_eq!(planted, "d/a/new");
-                let _ = store.submit(draft);
-                outcome(&mut store).unwrap_err()
-            }
-        };
+        let failure = deliver(&mut store, &["a@d"], &long()).unwrap_err();
         assert!(matches!(failure, Failure::Io(_)), "{planted}: {failure:?}");
         let failure = deliver(&mut store, &["z@z", "a@d"], "x\r\n");
         let reached = planted == "d/a/tmp";
@@ -426,9 +424,9 @@ fn mailboxes_are_limited() {
     assert!(!path.join("d/b").exists() && !path.join("d/c").exists());
 
     deliver(&mut store, &["b@d"], "x\r\n").unwrap();
-    let third = draft(&mut store, &["c@f"], "x\r\n");
+    let third = draft(&mut store, &["c@f"], &long());
     assert!(too_many(store.check(&recipient("e@d"), &[])));
-    assert!(too_many(store.begin(&envelope(&["e@g"])).map(|_| ())));
+    assert!(too_many(deliver(&mut store, &["e@g"], "x\r\n")));
     assert!(!path.join("g").exists());
     deliver(&mut store, &["a@d", "b@d"], "x\r\n").unwrap();
     store.abort(third);
@@ -451,8 +449,8 @@ fn the_sweep_takes_from_the_dead_only() {
     let root = tempdir().unwrap();
     let path = root.path();
     let (mut living, mut dead) = (open(path), open(path));
-    let (living_id, spared) = named_draft(&mut living, &["a@d"], "living\r\n");
-    let (dead_id, _left) = named_draft(&mut dead, &["a@d"], "dead\r\n");
+    let (living_id, spared) = named_draft(&mut living, &["a@d"], &long());
+    let (dead_id, _left) = named_draft(&mut dead, &["a@d"], &long());
     assert_ne!(living_id, dead_id);
     fs::write(path.join("d/a/tmp/1700000000.foreign.host"), "").unwrap();
     fs::write(path.join(format!("d/a/tmp/draft.{dead_id}.host")), "").unwrap();
@@ -540,7 +538,7 @@ fn a_mailbox_removed_under_a_message_fails_it_and_is_made_again() {
     let (root, mut store) = store();
     let root = root.path();
     for removed in ["d", "d/a", "d/a/tmp"] {
-        let lost = draft(&mut store, &["a@d", "b@e"], "x\r\n");
+        let lost = draft(&mut store, &["a@d", "b@e"], &long());
         fs::remove_dir_all(root.join(removed)).unwrap();
         let _ = store.submit(lost);
         let failure = outcome(&mut store).unwrap_err();
@@ -550,7 +548,7 @@ fn a_mailbox_removed_under_a_message_fails_it_and_is_made_again() {
         deliver(&mut store, &["a@d"], "x\r\n").unwrap();
     }
     // new/ is not lost mail, it is just made again.
-    let kept = draft(&mut store, &["a@d"], "x\r\n");
+    let kept = draft(&mut store, &["a@d"], &long());
     fs::remove_dir_all(root.join("d/a/new")).unwrap();
     let _ = store.submit(kept);
     outcome(&mut store).unwrap();
@@ -642,7 +640,7 @@ fn an_open_message_holds_one_descriptor() {
     };
     let idle = held();
     let drafts: Vec<_> = (0..10)
-        .map(|_| draft(&mut store, &["a@d", "b@e"], "x\r\n"))
+        .map(|_| draft(&mut store, &["a@d", "b@e"], &long()))
         .collect();
     assert_eq!(held(), idle + 10);
     for draft in drafts {

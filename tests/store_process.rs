@@ -78,6 +78,80 @@ fn nobody_waits_while_the_disk_does() {
 }
 
 #[test]
+fn who_opens_and_aborts_without_end_takes_nobodys_place() {
+    let mut server = TestServer::start(&[]);
+    let process = store_process(&server);
+    let mut honest = nearly_done(&server, "honest@example.org");
+    let mut flood = Client::connect(server.address());
+    flood.hello();
+    kill_process(process, Signal::STOP).unwrap();
+    // What is aborted before it is longer than a buffer was never asked of the store process, whose pipe holds 1 MiB.
+    let group = "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nBDAT 5\r\ntext\nRSET\r\n";
+    for _ in 0..20 {
+        flood.say(&group.repeat(500));
+        for _ in 0..4 * 500 {
+            flood.expect("250 ");
+        }
+    }
+    honest.say(".\r\n");
+    let mut other = nearly_done(&server, "other@example.org");
+    other.say(".\r\n");
+    kill_process(process, Signal::CONT).unwrap();
+    honest.expect("250 Ok: queued as");
+    other.expect("250 Ok: queued as");
+    assert!(!server.mailbox("b@example.org").exists());
+    server.stop();
+}
+
+#[test]
+fn whoever_comes_while_the_store_has_no_room_waits_and_is_not_refused() {
+    const CLIENTS: usize = 100;
+    let mut server = TestServer::start(&[]);
+    let process = store_process(&server);
+    kill_process(process, Signal::STOP).unwrap();
+    let address = server.address().to_owned();
+    // As much again as the pipe and the queue hold, some of it in chunks that nobody waits for, and three messages a client.
+    let senders = (0..CLIENTS).map(|number| {
+        let address = address.clone();
+        thread::spawn(move || {
+            let mut client = Client::connect(&address);
+            client.hello();
+            let text = "A line of text of a message in chunks.\r\n".repeat(1500);
+            let chunk = format!("BDAT {}\r\n{text}BDAT 2 LAST\r\n\r\n", text.len());
+            let to = format!("m{}@example.org", number % 10);
+            let message = format!("MAIL FROM:<a@example.com>\r\nRCPT TO:<{to}>\r\n{chunk}");
+            client.say(&message.repeat(3));
+            for _ in 0..3 {
+                for reply in [
+                    "250 2.1.0",
+                    "250 2.1.5",
+                    "250 2.0.0",
+                    "250 2.0.0 Ok: queued as",
+                ] {
+                    client.expect(reply);
+                }
+            }
+        })
+    });
+    let senders: Vec<_> = senders.collect();
+    let mut small = nearly_done(&server, "small@example.org");
+    small.say(".\r\n");
+    let mut other = Client::connect(server.address());
+    other.hello();
+    for _ in 0..100 {
+        other.ask("NOOP", "250 2.0.0 Ok");
+    }
+    let resident = server.memory_kib("VmRSS");
+    assert!(resident < 24 * 1024, "{resident} KiB are in memory");
+    kill_process(process, Signal::CONT).unwrap();
+    small.expect("250 Ok: queued as");
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    server.stop();
+}
+
+#[test]
 fn without_its_store_process_the_server_goes_on() {
     let mut server = TestServer::start(&[]);
     let process = store_process(&server);
@@ -236,7 +310,8 @@ fn it_hears_no_signal_that_is_for_the_server_and_holds_no_socket() {
 fn it_ends_when_the_server_is_killed_and_leaves_nothing_open() {
     let server = TestServer::start(&[]);
     let process = store_process(&server);
-    let _open = nearly_done(&server, "b@example.org");
+    let mut open = nearly_done(&server, "b@example.org");
+    open.say(&"More than is held back.\r\n".repeat(1000));
     let tmp = server.mailbox("b@example.org").join("tmp");
     wait_until("the message to be begun", || tmp.exists());
     server.signal(Signal::KILL);

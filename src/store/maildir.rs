@@ -1,6 +1,7 @@
 //! Delivery to Maildir folders, `DIR/<domain>/<local-part>/{tmp,new,cur}`.
 //!
-//! A message is written to a file in the `tmp/` of its first recipient. At commit its data is made durable
+//! A message is held back until it is complete or longer than a buffer, so that one that is aborted before costs the disk
+//! nothing. Then it is written to a file in the `tmp/` of its first recipient. At commit its data is made durable
 //! first; then it gets its names, a hard link in the `new/` of every other recipient and a rename into the
 //! first one's; then those folders are made durable; and only then is it reported stored. So nothing in any
 //! `new/` is ever torn, and nothing that was reported is lost by a power cut.
@@ -33,7 +34,7 @@ mod text;
 mod wire;
 mod worker;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -77,6 +78,8 @@ pub struct Maildir {
     /// How many messages were begun.
     count: u64,
     drafts: Slab<OpenMessage>,
+    /// Complete messages that wait for the store process to take requests, in the order in which they were submitted.
+    backlog: VecDeque<OpenMessage>,
 }
 
 /// What a [`Maildir`] is to be.
@@ -106,11 +109,53 @@ impl MaildirOptions {
     }
 }
 
-/// A message whose text is not complete.
+/// A message that was not handed over whole.
 #[derive(Debug)]
 struct OpenMessage {
     ticket: Ticket,
+    /// Its file and mailboxes, until the worker was asked to open it.
+    unopened: Option<Destination>,
     text: Text,
+}
+
+/// The file of a message, and the groups of mailboxes it is for.
+#[derive(Debug)]
+struct Destination {
+    file_name: String,
+    groups: Vec<Vec<MailboxPath>>,
+    /// The worker under whose instance the file is named; another one may not open it.
+    incarnation: u32,
+}
+
+impl OpenMessage {
+    /// Appends message text, and passes on what exceeds the buffer.
+    fn push(&mut self, text: &[u8], worker: &mut Worker) {
+        let Self {
+            ticket,
+            unopened,
+            text: buffer,
+        } = self;
+        buffer.push(text, |text| {
+            if let Some(destination) = unopened.take() {
+                worker.open(*ticket, destination);
+            }
+            worker.write(*ticket, text);
+        });
+    }
+
+    /// Hands a complete message over.
+    fn submit(self, worker: &mut Worker) {
+        let Self {
+            ticket,
+            unopened,
+            text,
+        } = self;
+        if let Some(destination) = unopened {
+            worker.open(ticket, destination);
+        }
+        worker.write(ticket, text.rest());
+        worker.submit(ticket);
+    }
 }
 
 impl Maildir {
@@ -142,6 +187,17 @@ impl Maildir {
             host,
             count: 0,
             drafts: Slab::new(),
+            backlog: VecDeque::new(),
+        }
+    }
+
+    /// Hands over complete messages, as many as the store process has room for. They come before any message text, which
+    /// its clients wait with meanwhile.
+    fn hand_over(&mut self) {
+        while !self.worker.is_congested()
+            && let Some(message) = self.backlog.pop_front()
+        {
+            message.submit(&mut self.worker);
         }
     }
 
@@ -202,34 +258,43 @@ impl Store for Maildir {
         let ticket = Ticket(self.count);
         let id = QueueId::new(instance, self.count);
         let file_name = format!("{}.{id}.{}", unix_seconds(), self.host);
-        self.worker.open(ticket, file_name, groups)?;
-        let text = Text::new(envelope.body);
-        let key = self.drafts.insert(OpenMessage { ticket, text });
+        let message = OpenMessage {
+            ticket,
+            unopened: Some(Destination {
+                file_name,
+                groups,
+                incarnation: self.worker.incarnation(),
+            }),
+            text: Text::new(envelope.body),
+        };
+        let key = self.drafts.insert(message);
         Ok((id, Draft::new(key)))
     }
 
     // A `Draft` of ours cannot be copied, so its key is good in `write`, and once in `abort` or `submit`.
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
-        let message = &mut self.drafts[draft.key()];
-        let (worker, ticket) = (&mut self.worker, message.ticket);
-        message.text.push(text, |text| worker.write(ticket, text));
+        self.drafts[draft.key()].push(text, &mut self.worker);
         Ok(())
     }
 
     fn abort(&mut self, draft: Draft) {
         let message = self.drafts.remove(draft.key());
-        self.worker.abort(message.ticket);
+        if message.unopened.is_none() {
+            self.worker.abort(message.ticket);
+        }
     }
 
     fn submit(&mut self, draft: Draft) -> Ticket {
-        let OpenMessage { ticket, text } = self.drafts.remove(draft.key());
-        self.worker.write(ticket, text.rest());
-        self.worker.submit(ticket);
+        let message = self.drafts.remove(draft.key());
+        let ticket = message.ticket;
+        self.backlog.push_back(message);
+        self.hand_over();
         ticket
     }
 
     fn commit(&mut self, finished: &mut Vec<Finished>) {
         self.worker.commit(finished);
+        self.hand_over();
     }
 
     fn is_pending(&self) -> bool {

@@ -228,7 +228,7 @@ impl MemoryServer {
         self.send(client, b"");
     }
 
-    /// Sends `bytes` and tells the server, but lets it have only the turn that comes of this.
+    /// Sends `bytes` and tells the server, which serves nobody before its next tick.
     pub fn queue(&mut self, client: &Client, bytes: &[u8]) {
         client.wire.borrow_mut().to_server.extend(bytes);
         self.connections.on_event(

@@ -271,6 +271,7 @@ fn lose_and_send(site: &mut Site, lose: Loss, begun: bool) -> String {
     message.to[0] = before.to[0].clone();
     if begun {
         assert!(message.begin(), "{}", message.said);
+        message.say_text();
         wait_until("its file", || {
             site.server.tmp_mail(&message.to[0]).len() == 1
         });

@@ -13,6 +13,8 @@ pub struct Message {
     /// Two mailboxes that nothing was ever sent to.
     pub to: [String; 2],
     text: String,
+    /// How much of it was said.
+    sent: usize,
     /// The first reply that is no good one, or the last.
     pub said: String,
 }
@@ -29,6 +31,7 @@ impl Message {
                 format!("b{number}@two{number}.example"),
             ],
             text: format!("message {number}\r\n").repeat(2000),
+            sent: 0,
             said: String::new(),
         }
     }
@@ -49,9 +52,16 @@ impl Message {
             && self.say("DATA", "354 ")
     }
 
-    /// Says all of the message at once.
+    /// Says all of the message but its last line.
+    pub fn say_text(&mut self) {
+        self.sent = self.text.trim_end().rfind('\n').map_or(0, |end| end + 1);
+        self.client.say(&self.text[..self.sent]);
+    }
+
+    /// Says what is left of the message at once.
     pub fn finish(&mut self) {
-        self.client.say(&format!("{}.\r\n", self.text));
+        self.client
+            .say(&format!("{}.\r\n", &self.text[self.sent..]));
     }
 
     pub fn send(&mut self) {

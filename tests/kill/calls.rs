@@ -121,6 +121,7 @@ fn leave_unfinished(site: &Site, numbers: &Numbers) -> Fates {
             let (number, mut session) =
                 (numbers.next(), Session::connect(server.address()).unwrap());
             assert!(session.begin(number).unwrap());
+            session.say_text().unwrap();
             fates.insert(number, Fate::Cut);
             session
         })

@@ -78,6 +78,12 @@ impl Session {
         Ok(true)
     }
 
+    /// Sends text behind 354, more than the server holds back.
+    pub fn say_text(&mut self) -> io::Result<()> {
+        let text = "a line of a message that is never complete\r\n".repeat(1000);
+        self.stream.get_mut().write_all(text.as_bytes())
+    }
+
     /// Sends all behind 354.
     pub fn finish(&mut self, number: u64) -> (Fate, io::Result<()>) {
         let text = text(number).replace('\n', "\r\n") + ".\r\n";

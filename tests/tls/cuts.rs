@@ -162,6 +162,8 @@ fn half_a_command_is_no_command() {
 #[test]
 fn nothing_is_left_of_a_message_that_is_cut_over_a_real_socket() {
     let mut server = TestServer::start(&["--listen-tls", "127.0.0.1:0", "--tls-self-signed"]);
+    // More than is held back of a message, so that it has a file.
+    let text = "a line of text\r\n".repeat(2000);
     for round in 0..60 {
         let mut client = tls::connect(server.address());
         client.hello();
@@ -170,9 +172,9 @@ fn nothing_is_left_of_a_message_that_is_cut_over_a_real_socket() {
         client.expect("250");
         if round % 2 == 0 {
             client.ask("DATA", "354");
-            client.say("text\r\n");
+            client.say(&text);
         } else {
-            client.say("BDAT 100 LAST\r\ntext\r\n");
+            client.say(&format!("BDAT 100000 LAST\r\n{text}"));
         }
         wait_until("its draft", || !server.tmp_mail("b@example.org").is_empty());
         cut(client, round % 6);

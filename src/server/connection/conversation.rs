@@ -31,6 +31,8 @@ enum Pause {
     TurnOver,
     /// It waits for the store.
     Commit,
+    /// The store takes no more of its message now.
+    StoreFull,
     /// A password takes more rounds than there are in this tick.
     Rounds,
     /// A login was refused, and time is to pass before the client learns of it.
@@ -55,6 +57,7 @@ impl<T: Transport> Connection<T> {
                 Pause::Starved => {}
                 Pause::Commit | Pause::Held => return Ok(Next::Wait),
                 Pause::Rounds => return Ok(Next::Cpu),
+                Pause::StoreFull => return Ok(Next::StoreRoom),
                 Pause::TurnOver | Pause::NewClient => return Ok(Next::Again),
                 Pause::StartTls => return self.begin_tls(turn),
                 Pause::OutputFull => {
@@ -135,6 +138,9 @@ impl<T: Transport> Connection<T> {
             }
             if turn.work.is_spent() && self.session.phase() != Phase::Closing {
                 return Pause::TurnOver;
+            }
+            if self.is_kept_waiting(turn.store) {
+                return Pause::StoreFull;
             }
             let before = input.len();
             let event = self.session.next(input, turn.replies);

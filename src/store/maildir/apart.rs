@@ -22,10 +22,9 @@ pub const COMMAND: &str = "store-process";
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
 /// So many bytes a pipe holds, if the system lets it.
 const PIPE_BYTES: usize = 1024 * 1024;
-/// With so many bytes that do not fit into the pipe, no more message text is taken.
+/// With so many bytes that do not fit into the pipe, no more message text is taken, and complete messages wait. One turn
+/// may go past it: an envelope, or the text of one read.
 const QUEUE_HIGH_WATER_BYTES: usize = 256 * 1024;
-/// With so many no message is begun.
-const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 /// How many bytes are read at once.
 const READ_BYTES: usize = 4 * 1024;
 /// The most memory that the queue holds on to when it is empty.
@@ -162,11 +161,6 @@ impl Apart {
     /// Whether so much is to be written that there should not be more.
     pub(super) fn is_congested(&self) -> bool {
         self.queue.len() >= QUEUE_HIGH_WATER_BYTES
-    }
-
-    /// Whether so much is to be written that the process must be stuck.
-    pub(super) fn is_overrun(&self) -> bool {
-        self.queue.len() >= QUEUE_BYTES_MAX
     }
 
     /// Both pipes tell when there is something to [`exchange`](Self::exchange).

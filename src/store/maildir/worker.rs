@@ -7,11 +7,10 @@ use std::{io, mem, thread};
 use super::apart::{Apart, StartError};
 use super::disk::Disk;
 use super::engine::Engine;
-use super::folders::MailboxPath;
 use super::process::{START_REST, start};
 use super::system::System;
 use super::wire::Request;
-use super::{MaildirOptions, Ticket};
+use super::{Destination, MaildirOptions, Ticket};
 use crate::store::{Failure, Finished, Outcome};
 
 /// The work of one store, whoever does it.
@@ -19,6 +18,8 @@ use crate::store::{Failure, Finished, Outcome};
 pub(super) struct Worker {
     options: MaildirOptions,
     who: Who,
+    /// How many workers there were before this one.
+    incarnation: u32,
 }
 
 #[derive(Debug)]
@@ -45,7 +46,7 @@ impl Worker {
             rest,
         )?;
         let who = Who::Here(Box::new(engine));
-        Ok(Self { options, who })
+        Ok(Self::new(options, who))
     }
 
     /// Lets `program`, which is mailoop, do the work, if it can be started.
@@ -54,7 +55,7 @@ impl Worker {
         match Apart::start(program, root, mailboxes_max, options.group_max) {
             Ok(apart) => {
                 let who = Who::Apart(Box::new(apart));
-                Ok(Self { options, who })
+                Ok(Self::new(options, who))
             }
             Err(StartError::Store(error)) => Err(error),
             Err(StartError::NoProcess(error)) => {
@@ -67,6 +68,19 @@ impl Worker {
         }
     }
 
+    fn new(options: MaildirOptions, who: Who) -> Self {
+        Self {
+            options,
+            who,
+            incarnation: 0,
+        }
+    }
+
+    /// The number of the present worker, which the next one does not share.
+    pub(super) fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
     /// The start of the queue ids of what is begun now. If nobody works, this process does from now on.
     ///
     /// # Errors
@@ -74,6 +88,7 @@ impl Worker {
     pub(super) fn instance(&mut self) -> Result<&str, Failure> {
         if matches!(&self.who, Who::Nobody(unsettled) if unsettled.is_empty()) {
             self.who = Who::here(&self.options)?;
+            self.incarnation += 1;
         }
         match &self.who {
             Who::Apart(apart) => Ok(&apart.instance),
@@ -92,35 +107,24 @@ impl Worker {
         }
     }
 
-    /// Opens a message for groups of mailboxes, as [`Engine::open`] does.
-    ///
-    /// # Errors
-    /// Why it could not be opened, as far as that is known already.
-    pub(super) fn open(
-        &mut self,
-        ticket: Ticket,
-        file_name: String,
-        groups: Vec<Vec<MailboxPath>>,
-    ) -> Result<(), Failure> {
+    /// Opens a message for groups of mailboxes, as [`Engine::open`] does. A failure is told once the message is submitted,
+    /// also that the worker is gone whose instance named its file: a sweep may take files of a dead instance away.
+    pub(super) fn open(&mut self, ticket: Ticket, destination: Destination) {
+        let Destination {
+            file_name,
+            groups,
+            incarnation,
+        } = destination;
+        if incarnation != self.incarnation {
+            return;
+        }
         match &mut self.who {
-            Who::Apart(apart) if apart.is_overrun() => {
-                Err(Failure::Full("the store process does not keep up".into()))
-            }
-            Who::Apart(apart) => {
-                apart.ask(&Request::Open(ticket, &file_name, groups));
-                Ok(())
-            }
+            Who::Apart(apart) => apart.ask(&Request::Open(ticket, &file_name, groups)),
             Who::Here(engine) => {
                 engine.open(ticket, file_name, groups);
-                let opened = if engine.has_failed(ticket) {
-                    engine.abort(ticket)
-                } else {
-                    Ok(())
-                };
                 engine.disk().forget();
-                opened
             }
-            Who::Nobody(_) => Err(gone()),
+            Who::Nobody(_) => {}
         }
     }
 
