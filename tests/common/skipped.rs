@@ -16,7 +16,7 @@ pub(crate) fn note(wanted: &[&str]) -> bool {
     let test = thread::current().name().unwrap_or_default().to_owned();
     let wanted = wanted.join(" ");
     // Written past the test harness, which shows nothing of a test that passes; in one piece, beside other tests.
-    let said = format!("skipped: {test}: there is no {wanted}\n");
+    let said = format!("skipped: {test} wants {wanted}\n");
     io::stderr().write_all(said.as_bytes()).unwrap();
     // Where it cannot be counted the closing line says so.
     if let Ok(mut notes) = open_notes() {
