@@ -1,37 +1,131 @@
-//! The log: lines are gathered and written when somebody flushes, which the loop does once a tick.
+//! The log: lines are gathered, and written when somebody flushes, which the loop does once a tick.
+//!
+//! Nobody waits for the log. What its reader does not take now is kept, up to a bound, and offered again at the next
+//! flush; lines beyond the bound are dropped and counted, and a line tells how many once it flows again. An error of the
+//! file (ENOSPC, EFBIG, EIO) costs lines likewise, and nothing else.
 
-use std::fs::{File, OpenOptions};
+mod sink;
+mod stamp;
+
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::LevelFilter;
+use rustix::io::Errno;
 use simplelog::{ConfigBuilder, WriteLogger};
 
-/// With so many octets gathered they are written at once, so that a busy tick does not hold them all.
+use self::sink::Sink;
+use self::stamp::Stamp;
+
+/// With so many octets gathered they are written at once, so that a busy tick does not hold them all; while so many wait
+/// for the reader of the log, further lines are dropped.
 const GATHERED_BYTES_MAX: usize = 64 * 1024;
-/// A log file tells who writes to whom, which is not everybody's business.
-const LOG_FILE_MODE: u32 = 0o640;
+/// How long the end of the program may wait for the reader of its last lines.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whether lines wait for the reader of the log.
+static BACKLOG: AtomicBool = AtomicBool::new(false);
+/// Whether the program ends, so that nobody will flush again.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Tells whether lines wait for the reader of the log. Then somebody should flush again soon, though nothing else happens.
+#[must_use]
+pub fn has_backlog() -> bool {
+    BACKLOG.load(Ordering::Relaxed)
+}
+
+/// Writes what is left of the log, and waits a bounded time for its reader: the program ends.
+pub fn finish() {
+    ENDING.store(true, Ordering::Relaxed);
+    log::logger().flush();
+}
+
+/// Writes `text` to standard error, and waits a bounded time for its reader. What ends a program must not keep it.
+pub fn write_to_stderr(text: &str) {
+    // If not even this can be written there is nobody left to tell.
+    let Ok(sink) = Sink::stderr() else { return };
+    let deadline = Instant::now() + FINISH_TIMEOUT;
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match sink.write(rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(Errno::AGAIN) if sink.await_room(deadline) => {}
+            Err(_) => return,
+        }
+    }
+}
 
 /// Where the log goes, which can be changed while it is written.
 pub struct Log {
-    /// The open log file; without one lines go to standard error. The logger, which `log` keeps for good, has
-    /// the other handle.
-    file: Arc<Mutex<Option<File>>>,
+    /// The logger, which the crate `log` keeps for good, has the other handle.
+    target: Arc<Mutex<Target>>,
+}
+
+/// What lines are written to.
+struct Target {
+    sink: Sink,
+    /// Whether each line begins with the time: what reads it does not add one.
+    stamped: bool,
+    /// Whether the end of a line was dropped whose start was written.
+    is_torn: bool,
+}
+
+impl Target {
+    /// Opens `file`, or else takes standard error.
+    fn open(file: Option<&Path>) -> io::Result<Self> {
+        let (sink, stamped) = match file {
+            Some(path) => (Sink::file(path)?, true),
+            None => {
+                let sink = Sink::stderr()?;
+                let stamped = !sink.is_the_journal();
+                (sink, stamped)
+            }
+        };
+        Ok(Self {
+            sink,
+            stamped,
+            is_torn: false,
+        })
+    }
+
+    /// Writes `lines` as far as they are taken, with a `deadline` until then, and takes off what is written.
+    ///
+    /// # Errors
+    /// `Errno::AGAIN` if nothing more is taken now; anything else if it never will be.
+    fn write(&mut self, lines: &mut Vec<u8>, deadline: Option<Instant>) -> Result<(), Errno> {
+        if self.is_torn {
+            self.sink.write(b"\n")?;
+            self.is_torn = false;
+        }
+        let mut written = 0;
+        let result = loop {
+            match self.sink.write(&lines[written..]) {
+                Ok(more) => written += more,
+                Err(Errno::AGAIN) if deadline.is_some_and(|until| self.sink.await_room(until)) => {}
+                Err(error) => break Err(error),
+            }
+            if written == lines.len() {
+                break Ok(());
+            }
+        };
+        let is_cut = written > 0 && lines[written - 1] != b'\n';
+        self.is_torn = is_cut && !matches!(result, Err(Errno::AGAIN));
+        lines.drain(..written);
+        result
+    }
 }
 
 impl Log {
-    /// Starts logging to `file`, or else to standard error, from `level` up. Lines bear neither time nor level:
-    /// both are the business of what collects them, and a line is to begin with what it is about.
+    /// Starts logging to `file`, or else to standard error, from `level` up. Lines bear no level, and a time only where the
+    /// journal does not add one: a line is to begin with what it is about.
     ///
     /// # Errors
     /// The file cannot be opened.
     pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Self> {
-        let log = Self {
-            file: Arc::default(),
-        };
-        log.reopen(file)?;
+        let target = Arc::new(Mutex::new(Target::open(file)?));
         let config = ConfigBuilder::new()
             .set_max_level(LevelFilter::Off)
             .set_time_level(LevelFilter::Off)
@@ -40,12 +134,10 @@ impl Log {
             .set_location_level(LevelFilter::Off)
             .add_filter_allow_str("mailoop")
             .build();
-        let gathered = Gathered {
-            lines: Vec::new(),
-            file: Arc::clone(&log.file),
-        };
+        let gathered = Gathered::new(Arc::clone(&target));
         // It fails only where logging was started before, and then there is a log.
         let _ = WriteLogger::init(LevelFilter::Trace, config, gathered);
+        let log = Self { target };
         log.set_level(level);
         Ok(log)
     }
@@ -61,43 +153,104 @@ impl Log {
     /// The file cannot be opened; the log then stays where it is.
     pub fn reopen(&self, file: Option<&Path>) -> io::Result<()> {
         log::logger().flush();
-        let opened = file.map(|path| {
-            let mut options = OpenOptions::new();
-            options.append(true).create(true).mode(LOG_FILE_MODE);
-            options.open(path)
-        });
-        let opened = opened.transpose()?;
-        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+        let target = Target::open(file)?;
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
         Ok(())
     }
 }
 
 /// Collects lines until they are written.
 struct Gathered {
+    /// Whole lines, of the first of which a part may be written already, and the line that is being made.
     lines: Vec<u8>,
-    file: Arc<Mutex<Option<File>>>,
+    /// Where that one begins.
+    line_start: usize,
+    stamp: Stamp,
+    /// Lines that were dropped and not told of yet.
+    dropped: u64,
+    target: Arc<Mutex<Target>>,
+}
+
+impl Gathered {
+    fn new(target: Arc<Mutex<Target>>) -> Self {
+        Self {
+            lines: Vec::new(),
+            line_start: 0,
+            stamp: Stamp::default(),
+            dropped: 0,
+            target,
+        }
+    }
+
+    /// Takes the line that was made, or drops it where too many wait already.
+    fn end_line(&mut self) {
+        if self.line_start >= GATHERED_BYTES_MAX {
+            self.lines.truncate(self.line_start);
+            self.dropped += 1;
+            return;
+        }
+        self.line_start = self.lines.len();
+        if self.line_start >= GATHERED_BYTES_MAX {
+            self.pass_on();
+        }
+    }
+
+    /// Writes as much as is taken without waiting.
+    fn pass_on(&mut self) {
+        let target = Arc::clone(&self.target);
+        let mut target = target.lock().unwrap_or_else(PoisonError::into_inner);
+        let deadline = ENDING
+            .load(Ordering::Relaxed)
+            .then(|| Instant::now() + FINISH_TIMEOUT);
+        while !self.lines.is_empty() {
+            match target.write(&mut self.lines, deadline) {
+                Ok(()) if self.dropped > 0 => {
+                    let dropped = std::mem::take(&mut self.dropped);
+                    if target.stamped {
+                        let stamp = self.stamp.at(SystemTime::now());
+                        self.lines.extend_from_slice(stamp);
+                    }
+                    let told = "warning=\"the log could not be written\" lines_dropped=";
+                    self.lines
+                        .extend_from_slice(format!("{told}{dropped}\n").as_bytes());
+                }
+                Ok(()) | Err(Errno::AGAIN) => break,
+                Err(_) => {
+                    // Nor would it be written later: a log on a full disk must not fill the memory.
+                    let lines = self.lines.iter().filter(|byte| **byte == b'\n');
+                    self.dropped += lines.count() as u64;
+                    self.lines.clear();
+                }
+            }
+        }
+        self.line_start = self.lines.len();
+        BACKLOG.store(!self.lines.is_empty(), Ordering::Relaxed);
+    }
 }
 
 impl Write for Gathered {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.lines.len() == self.line_start {
+            let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+            if target.stamped {
+                let stamp = self.stamp.at(SystemTime::now());
+                self.lines.extend_from_slice(stamp);
+            }
+        }
         self.lines.extend_from_slice(bytes);
-        if self.lines.len() >= GATHERED_BYTES_MAX {
-            self.flush()?;
+        if bytes.ends_with(b"\n") {
+            self.end_line();
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.lines.is_empty() {
-            return Ok(());
+        if !self.lines.is_empty() {
+            self.pass_on();
         }
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = match &mut *file {
-            Some(file) => file.write_all(&self.lines),
-            None => io::stderr().write_all(&self.lines),
-        };
-        // What could not be written is lost rather than kept: a log nobody reads must not fill the memory.
-        self.lines.clear();
-        written
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

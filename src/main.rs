@@ -17,6 +17,7 @@ use mailoop::client::send::{SendOptions, send};
 use mailoop::client::tls::Encryption;
 use mailoop::confine::{Needs, confine};
 use mailoop::exit::{ExitCode, Failed, show};
+use mailoop::logging;
 use mailoop::serve::serve;
 use mailoop::store::maildir;
 use signal_hook::consts::SIGXFSZ;
@@ -35,12 +36,11 @@ fn main() -> ProcessExitCode {
         Request::StoreProcess(mailboxes_max, group_max) => store_process(mailboxes_max, group_max),
         Request::Show(text) => show(&text),
     });
-    log::logger().flush();
+    logging::finish();
     match done {
         Ok(()) => ProcessExitCode::SUCCESS,
         Err(Failed { code, message }) => {
-            // If not even this can be written there is nobody left to tell.
-            let _ = writeln!(io::stderr(), "mailoop: {message}");
+            logging::write_to_stderr(&format!("mailoop: {message}\n"));
             ProcessExitCode::from(code as u8)
         }
     }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::client::Client;
-use common::{TestServer, wait_until};
+use common::{TestServer, wait_until, without_times};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 /// Sets how many descriptors the server may have, and returns how many it might before.
@@ -87,8 +87,8 @@ fn connections_are_as_many_as_descriptors_allow() {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = lines.find_map(|line| {
-            line.ok()
-                .filter(|line| line.starts_with("connections_max="))
+            let line = without_times(&line.ok()?);
+            line.starts_with("connections_max=").then_some(line)
         });
         child.kill().unwrap();
         child.wait().unwrap();

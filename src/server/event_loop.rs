@@ -22,6 +22,7 @@ use super::tls::Acceptor;
 use super::totals::Reason;
 use super::transport::{Plain, Transport};
 use super::{Limits, descriptors};
+use crate::logging;
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::service::Service;
@@ -33,6 +34,9 @@ const EVENTS_MAX: usize = 1024;
 const ACCEPTS_MAX: usize = 64;
 /// How long a listener is left alone after an error that only time can mend.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How soon lines are offered again to a reader of the log that did not take them.
+const LOG_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 const SIGNALS: Token = Token(0);
 const STORE: Token = Token(1);
@@ -185,7 +189,9 @@ impl Server {
         let now = Instant::now();
         let may_accept = self.listeners.iter().any(|listener| listener.accept_ready);
         let accept = may_accept.then(|| self.accept_after.unwrap_or(now));
-        let wake = self.connections.next_wake().into_iter().chain(accept).min();
+        let log = logging::has_backlog().then(|| now + LOG_RETRY_INTERVAL);
+        let wakes = [self.connections.next_wake(), accept, log];
+        let wake = wakes.into_iter().flatten().min();
         let timeout = wake.map(|wake| wake.saturating_duration_since(now));
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),

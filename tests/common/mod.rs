@@ -215,9 +215,9 @@ impl TestServer {
         without_trace(&fs::read(path).unwrap()).to_vec()
     }
 
-    /// All it wrote to stderr so far: the log.
+    /// All it wrote to stderr so far: the log, without the time at the start of each line.
     pub fn log(&self) -> String {
-        self.read("stderr")
+        without_times(&self.read("stderr"))
     }
 
     /// All it wrote to stdout so far.
@@ -291,6 +291,17 @@ impl Drop for TestServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Log lines without the time that each begins with.
+pub fn without_times(log: &str) -> String {
+    let lines = log.split_inclusive('\n');
+    lines
+        .map(|line| match line.split_once(' ') {
+            Some((time, rest)) if time.starts_with("time=") => rest,
+            _ => line,
+        })
+        .collect()
 }
 
 /// The text of a users file with these names and passwords; empty if there are none.

@@ -1,0 +1,223 @@
+//! The log as an operator has it: where it goes, what a reader that does not read costs, how each line begins.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, PipeReader, Read, Write, pipe};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+
+use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::io::ioctl_fionbio;
+use rustix::process::{Pid, Signal, kill_process};
+
+use common::client::Client;
+use common::{happens, wait_until};
+
+/// A server whose log goes where the test wants it.
+struct Logging {
+    child: Child,
+    address: String,
+}
+
+impl Logging {
+    fn start(mut command: Command, stderr: impl Into<Stdio>) -> Self {
+        let options = ["--discard", "--listen", "127.0.0.1:0"];
+        command
+            .args(options)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr);
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening smtp ");
+        let address = address.expect("it does not listen").to_owned();
+        Self { child, address }
+    }
+
+    /// One that leaves out no line.
+    fn talkative(stderr: impl Into<Stdio>) -> Self {
+        Self::start(serve(&["--max-errors", "1000000"]), stderr)
+    }
+
+    /// Connections that each leave a line, until so many octets of log are sure to be written.
+    fn fill_log(&self, octets: usize) {
+        const LINE_OCTETS: usize = 100;
+        for _ in 0..octets / LINE_OCTETS {
+            let mut client = Client::connect(&self.address);
+            client.expect("220");
+            client.say("QUIT\r\n");
+            assert!(client.rest().starts_with("221"));
+        }
+    }
+
+    fn stop(&mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        wait_until("the server to end", || {
+            self.child.try_wait().unwrap().is_some()
+        });
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+    command.env_clear().arg("serve").args(options);
+    command
+}
+
+/// Reads what is there, until the log says how many lines were dropped.
+fn read_until_told(reader: &mut (impl Read + AsFd)) -> String {
+    ioctl_fionbio(reader.as_fd(), true).unwrap();
+    let mut text = Vec::new();
+    let told = happens(|| {
+        let mut buffer = [0; 65_536];
+        while let Ok(read @ 1..) = reader.read(&mut buffer) {
+            text.extend_from_slice(&buffer[..read]);
+        }
+        let told = b"lines_dropped=";
+        text.windows(told.len()).any(|window| window == told) && text.ends_with(b"\n")
+    });
+    let text = String::from_utf8(text).unwrap();
+    assert!(told, "{text}");
+    text
+}
+
+/// How many lines the log says were dropped.
+fn dropped(log: &str) -> usize {
+    let counts = log.lines().filter_map(|line| {
+        let (_, count) = line.split_once("lines_dropped=")?;
+        Some(count.parse::<usize>().unwrap())
+    });
+    counts.sum()
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nobody_and_loses_lines_that_are_counted() {
+    const CONNECTIONS: usize = 2500;
+    let (mut reader, writer) = pipe().unwrap();
+    let theirs = writer.try_clone().unwrap();
+    let server = Logging::talkative(writer);
+    // More than the pipe and the server hold together.
+    server.fill_log(CONNECTIONS * 100);
+    let flags = fcntl_getfl(&theirs).unwrap();
+    let ours = "other writers of that pipe must not find it changed";
+    assert!(!flags.contains(OFlags::NONBLOCK), "{ours}");
+    drop(theirs);
+    // Nothing happens but that somebody reads at last.
+    let log = read_until_told(&mut reader);
+    let kept = log
+        .lines()
+        .filter(|line| line.contains(" closed=quit "))
+        .count();
+    assert_eq!(kept + dropped(&log), CONNECTIONS, "{log}");
+    assert!(kept > 500 && dropped(&log) > 500, "{kept}");
+}
+
+#[test]
+fn a_socket_as_the_log_stops_nobody_either() {
+    let (mut reader, writer) = UnixStream::pair().unwrap();
+    let server = Logging::talkative(std::os::fd::OwnedFd::from(writer));
+    let mut client = Client::connect(&server.address);
+    client.hello();
+    // A unix socket holds some 200 KiB, and the server 64.
+    server.fill_log(500_000);
+    client.ask("NOOP", "250");
+    assert!(dropped(&read_until_told(&mut reader)) > 0);
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_the_server_from_ending() {
+    let (reader, writer) = pipe().unwrap();
+    let mut server = Logging::talkative(writer);
+    server.fill_log(200_000);
+    server.stop();
+    drop(reader);
+}
+
+/// A pipe with no room left, its reader and its writer.
+fn full_pipe() -> (PipeReader, std::io::PipeWriter) {
+    let (reader, writer) = pipe().unwrap();
+    ioctl_fionbio(&writer, true).unwrap();
+    while (&writer).write(&[b'x'; 4096]).is_ok() {}
+    ioctl_fionbio(&writer, false).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_start_that_fails_ends_though_nobody_reads_why() {
+    let (reader, writer) = full_pipe();
+    let mut child = serve(&["--listen", "nowhere"])
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    wait_until("the program to end", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(64));
+    drop(reader);
+}
+
+#[test]
+fn a_limit_on_files_costs_lines_of_the_log_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let mut shell = Command::new("/bin/sh");
+    // In blocks of 512 octets; bash has 1024.
+    let line = "ulimit -f 8; exec \"$0\" \"$@\"";
+    shell
+        .env_clear()
+        .args(["-c", line, env!("CARGO_BIN_EXE_mailoop"), "serve"])
+        .arg("--log-file")
+        .arg(&path);
+    let mut server = Logging::start(shell, Stdio::null());
+    server.fill_log(50_000);
+    assert!(fs::metadata(&path).unwrap().len() <= 8 * 1024);
+    // As logrotate does it.
+    fs::rename(&path, folder.path().join("log.1")).unwrap();
+    kill_process(Pid::from_child(&server.child), Signal::HUP).unwrap();
+    wait_until("the new file", || path.exists());
+    server.fill_log(100);
+    server.stop();
+    let log = fs::read_to_string(&path).unwrap();
+    assert!(dropped(&log) > 100, "{log}");
+    assert!(log.lines().all(|line| line.starts_with("time=")), "{log}");
+}
+
+#[test]
+fn lines_begin_with_the_time_unless_the_journal_adds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stderr");
+    for (journal, stamped) in [(None, true), (Some("1:1"), true), (Some("here"), false)] {
+        let file = File::create(&path).unwrap();
+        let here = file.metadata().unwrap();
+        let mut command = serve(&[]);
+        if let Some(journal) = journal {
+            let stream = format!("{}:{}", here.dev(), here.ino());
+            let stream = journal.replace("here", &stream);
+            command.env("JOURNAL_STREAM", stream);
+        }
+        let mut server = Logging::start(command, file);
+        server.stop();
+        let log = fs::read_to_string(&path).unwrap();
+        assert!(log.contains("connections_max="));
+        for line in log.lines() {
+            // As in time=2026-11-28T15:09:45.123Z.
+            let time = line.split(' ').next().unwrap();
+            let is_time = time.starts_with("time=20") && time.len() == 29 && time.ends_with('Z');
+            assert_eq!(is_time, stamped, "{journal:?}: {line}");
+        }
+    }
+}
