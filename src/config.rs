@@ -176,9 +176,9 @@ impl Config {
         }
     }
 
-    /// What is allowed but hardly meant.
+    /// Settings that are valid but probably a mistake, beside listeners that were passed on for these services.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self, inherited: &[Service]) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut warn = |warning: String| warnings.push(warning);
         let recipients = self.policy.recipients_max;
@@ -199,25 +199,41 @@ impl Config {
                 "{path} can be read by others, who can then try out passwords: chmod o= {path}"
             ));
         }
-        let (has_users, insecure) = (self.policy.users.is_some(), self.policy.auth_insecure);
-        if insecure && !has_users {
-            warn(
-                "--auth-insecure makes no difference: without --users nobody can log in".to_owned(),
-            );
+        warnings.extend(self.login_warnings(inherited));
+        warnings
+    }
+
+    /// What keeps users from logging in.
+    fn login_warnings(&self, inherited: &[Service]) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let mut warn = |warning: &str| warnings.push(warning.to_owned());
+        let has_users = self.policy.users.is_some();
+        let (insecure, everywhere) = (self.policy.auth_insecure, self.policy.auth_everywhere);
+        for (is_on, name) in [(insecure, "insecure"), (everywhere, "everywhere")] {
+            if is_on && !has_users {
+                warn(&format!(
+                    "--auth-{name} makes no difference: without --users nobody can log in"
+                ));
+            }
         }
         if has_users && !insecure && !self.policy.tls {
+            warn("nobody can log in: passwords come in TLS only, which takes a --tls-cert");
+        }
+        let named = self.listen.iter().map(|(service, _)| *service);
+        let mut services = named.chain(inherited.iter().copied());
+        if has_users && !everywhere && !services.any(Service::is_submission) {
             warn(
-                "nobody can log in: passwords come in TLS only, which takes a --tls-cert"
-                    .to_owned(),
+                "nobody can log in: AUTH is offered for submission only, and nothing listens for that; add \
+                 --listen-submissions 0.0.0.0:465 or --listen-submission 0.0.0.0:587, or see --auth-everywhere",
             );
         }
         let mut listeners = self.listen.iter();
-        let submission = listeners.find(|(service, _)| *service == Service::Submission);
+        let submission = listeners.find(|(service, _)| service.is_submission());
         if let Some((_, address)) = submission
             && !has_users
             && self.xclient_from.is_empty()
         {
-            warn(format!(
+            warn(&format!(
                 "nobody can submit mail on {address}: without --users nobody can log in"
             ));
         }
@@ -250,10 +266,8 @@ fn named_listeners(settings: &Settings) -> Result<Vec<(Service, ListenAddress)>,
             .is_some_and(|value| !matches!(value.origin, Origin::Default))
         {
             let addresses = match service {
-                Service::Smtp | Service::Smtps | Service::Submission => {
-                    settings.all(name, values::listen_address)?
-                }
                 Service::Lmtp => settings.all(name, values::lmtp_address)?,
+                _ => settings.all(name, values::listen_address)?,
             };
             named.extend(addresses.into_iter().map(|address| (service, address)));
         }
@@ -276,6 +290,7 @@ fn policy(settings: &Settings, users: Option<Users>) -> Result<Policy, Failed> {
         tls: false,
         users,
         auth_insecure: settings.is_on("auth-insecure")?,
+        auth_everywhere: settings.is_on("auth-everywhere")?,
         bare_newline: settings.one("bare-newline", values::bare_newline)?,
         end_text: settings.one("end-of-data", values::end_text)?,
         message_bytes_max: settings.one("max-message-size", values::size)?,

@@ -14,6 +14,8 @@ pub const LISTENERS: &[(&str, Service)] = &[
     #[cfg(feature = "tls")]
     ("listen-tls", Service::Smtps),
     ("listen-submission", Service::Submission),
+    #[cfg(feature = "tls")]
+    ("listen-submissions", Service::Submissions),
     ("listen-lmtp", Service::Lmtp),
 ];
 /// Where to listen, for SMTP, if nobody names a listener.
@@ -69,6 +71,8 @@ pub static OPTIONS: &[ServeOption] = &[
     #[cfg(feature = "tls")]
     list("listen-tls", "ADDR", "Where to listen for TLS from the first byte (RFC 8314); repeatable [default: none]").at_start(),
     list("listen-submission", "ADDR", "Where to listen for submission (RFC 6409), by users who log in; repeatable [default: none]").at_start(),
+    #[cfg(feature = "tls")]
+    list("listen-submissions", "ADDR", "The same under TLS from the first byte (RFC 8314): port 465; repeatable [default: none]").at_start(),
     list("listen-lmtp", "ADDR", "Where to listen for LMTP (RFC 2033), as unix:PATH or the others; repeatable [default: none]").at_start(),
     text("hostname", "NAME", "The name in the greeting and the trace header [default: the machine's]"),
     text("maildir", "DIR", "Deliver to DIR/<domain>/<local-part>/{tmp,new,cur}").or("./mail").at_start(),
@@ -100,6 +104,8 @@ pub static OPTIONS: &[ServeOption] = &[
     text("users", "FILE", "Those who may log in, as `mailoop passwd` writes them [default: nobody]"),
     #[cfg(feature = "auth")]
     flag("auth-insecure", "Let them log in without TLS, on loopback and unix sockets only"),
+    #[cfg(feature = "auth")]
+    flag("auth-everywhere", "Offer AUTH on every listener, not for submission only"),
     flag("reuse-port", "Let several processes listen on the same port").at_start(),
     text("user", "NAME", "After binding, become this user").at_start(),
     number("exit-after", "N", "End in good order after so many messages were accepted; 0 for never").or("0"),

@@ -38,10 +38,10 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
         return show_what_would_run(&settings, &config);
     }
     let log = start_log(&config)?;
-    for warning in config.warnings() {
+    let listeners = listen(&config)?;
+    for warning in config.warnings(&inherited(&listeners)) {
         log::warn!("warning=\"{warning}\"");
     }
-    let listeners = listen(&config)?;
     if let Some(name) = &config.user {
         let sockets = config.named_addresses().filter_map(ListenAddress::path);
         let files: Vec<_> = sockets.chain(config.log_file.as_deref()).collect();
@@ -117,7 +117,7 @@ fn show_what_would_run(settings: &Settings, config: &Config) -> Result<(), Faile
     if let Some(name) = &config.user {
         privileges::find_user(name).map_err(|error| cannot_become(settings, &error))?;
     }
-    for warning in config.warnings() {
+    for warning in config.warnings(&[]) {
         let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
     }
     show(&format!("# This would run:\n{settings}"))
@@ -197,7 +197,7 @@ impl Running {
                 for name in self.settings.awaiting_restart(&settings) {
                     log::warn!("signal=HUP warning=\"{name} has changed, which takes a restart\"");
                 }
-                for warning in config.warnings() {
+                for warning in config.warnings(&inherited(server.listeners())) {
                     log::warn!("warning=\"{warning}\"");
                 }
                 server.reconfigure(config.policy.clone(), config.limits);
@@ -268,6 +268,12 @@ fn acceptor(
             )
         }),
     }
+}
+
+/// What is spoken on the listeners that were passed to us.
+fn inherited(listeners: &[Listener]) -> Vec<Service> {
+    let inherited = listeners.iter().filter(|listener| listener.is_inherited());
+    inherited.map(Listener::service).collect()
 }
 
 fn services_of(listeners: &[Listener]) -> impl Iterator<Item = (Service, &ListenAddress)> {

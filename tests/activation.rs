@@ -19,10 +19,10 @@ use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
 /// Runs the server as a service manager does, with the shell's standard streams as three passed sockets.
-const PASS_THREE: &str = r#"export LISTEN_PID=$$ LISTEN_FDS=3 LISTEN_FDNAMES=four:six:local
+const PASS_THREE: &str = r#"export LISTEN_PID=$$ LISTEN_FDS=3 LISTEN_FDNAMES=smtp:smtp:smtp
 exec "$0" "$@" 3<&0 4<&1 5<&2 0</dev/null 1>stdout 2>stderr"#;
 /// The same with standard input alone.
-const PASS_ONE: &str = r#"export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES="one socket"
+const PASS_ONE: &str = r#"export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES="smtp"
 exec "$0" "$@" 3<&0 0</dev/null 1>stdout 2>stderr"#;
 
 fn start_with(socket: impl Into<OwnedFd>, args: &[&str]) -> TestServer {
@@ -73,7 +73,7 @@ fn passed_sockets_of_every_kind_are_used_and_outlive_the_server() {
         deliver(UnixStream::connect(&path).unwrap(), "local@example.org");
         assert!(stored(&server, "six@example.org").contains("([IPv6:::1])"));
         assert!(stored(&server, "local@example.org").contains("(local)"));
-        let six = format!("inherited={} descriptor=4 name=six\n", addresses[1]);
+        let six = format!("inherited={} descriptor=4 name=smtp\n", addresses[1]);
         assert!(server.log().contains(&six), "{}", server.log());
         server.stop();
         assert!(path.exists(), "the socket file is the service manager's");
@@ -117,7 +117,7 @@ fn a_passed_socket_replaces_the_default_listener_only() {
     let lines: Vec<_> = stdout.lines().collect();
     assert_eq!(lines[0], format!("listening smtp {address}"));
     assert!(lines.len() == 2 && lines[1].starts_with("listening smtp [::1]:"));
-    assert!(server.log().contains(" name=\"one socket\"\n"));
+    assert!(server.log().contains(" name=smtp\n"));
 
     let info = fs::read_to_string(format!("/proc/{}/fdinfo/3", server.pid())).unwrap();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
@@ -156,12 +156,19 @@ fn a_socket_for_both_families_shows_who_is_there() {
     assert!(server.log().contains(" peer=127.0.0.1:"));
 }
 
-/// What a server that is not to start says, given this descriptor.
+/// What a server that is not to start says, given this descriptor without a name.
 #[track_caller]
 fn refused(descriptor: impl Into<OwnedFd>) -> String {
+    refused_by_name("", descriptor)
+}
+
+/// The same of this name.
+#[track_caller]
+fn refused_by_name(name: &str, descriptor: impl Into<OwnedFd>) -> String {
     let folder = tempfile::tempdir().unwrap();
     let line = r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@" 3<&0 0</dev/null"#;
     let output = Command::new("/bin/sh")
+        .env("LISTEN_FDNAMES", name)
         .args(["-c", line, env!("CARGO_BIN_EXE_mailoop"), "serve"])
         .current_dir(&folder)
         .stdin(descriptor.into())
@@ -183,6 +190,20 @@ fn what_cannot_be_used_is_refused() {
         let said = refused(descriptor);
         assert!(
             said.contains("descriptor 3") && said.contains("Accept=no"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_passed_socket_of_an_unknown_name_is_refused() {
+    // The first is what systemd calls it where the socket unit says nothing.
+    for name in ["mailoop.socket", "unknown", "SMTP", "imap"] {
+        let said = refused_by_name(name, TcpListener::bind("127.0.0.1:0").unwrap());
+        assert!(
+            said.contains(&format!(
+                "descriptor 3, which LISTEN_FDS announces: it is called {name}"
+            )) && said.contains("smtp, smtps, submission, submissions, lmtp"),
             "{said}"
         );
     }

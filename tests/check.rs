@@ -156,7 +156,9 @@ fn the_example_has_every_option_with_its_default() {
             .replace("/etc/mailoop/users", users);
         fs::write(&path, line).unwrap();
         let company: &[&str] = match option.name {
-            "listen-tls" => &["--tls-self-signed", "--domain", "example.org"],
+            "listen-tls" => &["--tls-self-signed"],
+            "listen-submission" => &["--domain", "example.org"],
+            "listen-submissions" => &["--tls-self-signed", "--domain", "example.org"],
             "tls-cert" => &["--tls-key", pem],
             "tls-key" => &["--tls-cert", pem],
             _ => &[],

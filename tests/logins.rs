@@ -15,6 +15,7 @@ use common::client::Client as SocketClient;
 use common::memory::{Client, MemoryServer, config, greeted, seconds, try_config};
 use common::{TestServer, files, users_file, wait_until};
 use mailoop::server::budget::TICK_ROUNDS_MAX;
+use mailoop::smtp::service::Service;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -51,7 +52,7 @@ impl UsersFile {
 
     fn server(&self, options: &[&str]) -> MemoryServer {
         let path = self.path();
-        let needed = ["--users", &path, "--auth-insecure"];
+        let needed = ["--users", &path, "--auth-insecure", "--auth-everywhere"];
         MemoryServer::start(&[&needed, options].concat())
     }
 }
@@ -282,7 +283,7 @@ fn nobody_is_offered_a_login_who_could_be_overheard() {
     let public = [
         "--domain",
         "example.org",
-        "--listen",
+        "--listen-submission",
         "192.0.2.1:25",
         "--users",
         &path,
@@ -293,19 +294,30 @@ fn nobody_is_offered_a_login_who_could_be_overheard() {
         "{said}"
     );
     users.permit(0o644);
-    let warnings: Vec<_> = config(&public).warnings();
+    let warnings: Vec<_> = config(&public).warnings(&[]);
     assert!(
         warnings
             .iter()
             .any(|warning| warning.contains("can be read by others"))
     );
     users.permit(0o640);
-    let warnings = config(&public).warnings();
+    let warnings = config(&public).warnings(&[]);
     assert!(
         warnings.len() == 1 && warnings[0].starts_with("nobody can log in: passwords come in TLS"),
         "{warnings:?}"
     );
-    let warnings = config(&["--listen-submission", "127.0.0.1:0"]).warnings();
+    let insecure = config(&["--users", &path, "--auth-insecure"]);
+    let warnings = insecure.warnings(&[]);
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("add --listen-submissions 0.0.0.0:465 or"),
+        "{warnings:?}"
+    );
+    assert_eq!(insecure.warnings(&[Service::Submissions]).len(), 0);
+    let everywhere = ["--users", &path, "--auth-insecure", "--auth-everywhere"];
+    assert_eq!(config(&everywhere).warnings(&[]).len(), 0);
+    let warnings = config(&["--auth-everywhere"]).warnings(&[]);
+    assert!(warnings[0].starts_with("--auth-everywhere makes no difference"));
+    let warnings = config(&["--listen-submission", "127.0.0.1:0"]).warnings(&[]);
     assert!(
         warnings.len() == 1 && warnings[0].starts_with("nobody can submit mail on 127.0.0.1:0"),
         "{warnings:?}"
@@ -347,7 +359,14 @@ fn everything(server: &TestServer) -> String {
 fn a_login_is_logged_and_no_password_is() {
     let users = UsersFile::new();
     let path = users.path();
-    let options = ["--users", &path, "--auth-insecure", "--log-level", "trace"];
+    let options = [
+        "--users",
+        &path,
+        "--auth-insecure",
+        "--auth-everywhere",
+        "--log-level",
+        "trace",
+    ];
     let server = TestServer::start(&options);
     let mut client = SocketClient::connect(server.address());
     client.hello();
@@ -356,7 +375,7 @@ fn a_login_is_logged_and_no_password_is() {
     client.ask("AUTH PLAIN AGUidgplAHBlbmNpbA==", "535 5.7.8");
     client.ask(RIGHT.trim_end(), "235 2.7.0");
     for (command, code) in [
-        ("MAIL FROM:<a@example.com>", "250"),
+        ("MAIL FROM:<ada@example.com>", "250"),
         ("RCPT TO:<b@example.org>", "250"),
         ("DATA", "354"),
         (".", "250"),
@@ -402,7 +421,7 @@ fn a_login_is_logged_and_no_password_is() {
 fn users_come_and_go_with_a_reload() {
     let users = UsersFile::new();
     let path = users.path();
-    let server = TestServer::start(&["--users", &path, "--auth-insecure"]);
+    let server = TestServer::start(&["--users", &path, "--auth-insecure", "--auth-everywhere"]);
     let log_in = |code: &str| {
         let mut client = SocketClient::connect(server.address());
         client.hello();

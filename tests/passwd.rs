@@ -118,7 +118,7 @@ fn who_is_written_can_log_in() {
     );
 
     let path = file.to_str().unwrap();
-    let server = TestServer::start(&["--users", path, "--auth-insecure"]);
+    let server = TestServer::start(&["--users", path, "--auth-insecure", "--auth-everywhere"]);
     log_in(&server, "ada", "pencil", "235");
     log_in(&server, "gr\u{e4}fin", "p\u{e4}ss w\u{f6}rd", "235");
 
@@ -303,6 +303,6 @@ fn a_password_is_asked_for_twice_and_not_shown() {
     let failed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{failed}");
     let path = file.to_str().unwrap();
-    let server = TestServer::start(&["--users", path, "--auth-insecure"]);
+    let server = TestServer::start(&["--users", path, "--auth-insecure", "--auth-everywhere"]);
     log_in(&server, "ada", "pencil", "235");
 }

@@ -253,11 +253,11 @@ impl Secured {
 fn it_logs_in_under_tls() {
     for (listen, begin, login) in [
         (
-            "--listen",
+            "--listen-submission",
             "--starttls",
             "\nS: 220 2.0.0 Ready to start TLS\nC: EHLO ",
         ),
-        ("--listen-tls", "--tls", "S: 220 "),
+        ("--listen-submissions", "--tls", "S: 220 "),
     ] {
         let secured = Secured::start(listen);
         let trust = ["--tls-ca", &secured.certificate];

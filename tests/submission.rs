@@ -208,3 +208,30 @@ fn a_drain_waits_for_the_end_of_a_header_that_is_coming() {
     let stored = server.shelf().stored[0].clone();
     assert!(stored.starts_with(b"Date: x\r\nMessage-ID: <TEST0001@"));
 }
+
+#[cfg(all(feature = "tls", feature = "auth"))]
+#[test]
+fn submission_under_tls_from_the_first_octet_is_submission() {
+    let folder = tempfile::tempdir().unwrap();
+    let users = folder.path().join("users");
+    fs::write(&users, common::users_file(&[("ada", "pencil")])).unwrap();
+    fs::set_permissions(&users, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let listen = ["--listen-submissions", "127.0.0.1:0", "--tls-self-signed"];
+    let users = ["--users", users.to_str().unwrap()];
+    let mut server = TestServer::start(&[listen, [users[0], users[1], "--discard"]].concat());
+    let listening = format!("listening submissions {}\n", server.address());
+    assert_eq!(server.stdout(), listening);
+    let mut client = common::tls::connect(server.address());
+    client.hello();
+    for (line, code) in [
+        ("MAIL FROM:<ada@example.org>", "530 5.7.0"),
+        ("AUTH PLAIN AGFkYQBwZW5jaWw=", "235 2.7.0"),
+        ("MAIL FROM:<eve@example.org>", "553 5.7.1"),
+        ("MAIL FROM:<ada@example.org>", "250 2.1.0"),
+        ("QUIT", "221 "),
+    ] {
+        client.ask(line, code);
+    }
+    server.stop();
+    assert!(!server.log().contains("warning="), "{}", server.log());
+}

@@ -18,6 +18,7 @@ pub(crate) fn plain() -> Policy {
         tls: false,
         users: None,
         auth_insecure: false,
+        auth_everywhere: false,
         bare_newline: BareNewline::Normalize,
         end_text: None,
         message_bytes_max: 25 * MIB as u64,

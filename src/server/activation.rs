@@ -18,26 +18,48 @@ const FIRST_DESCRIPTOR: usize = 3;
 #[derive(Debug)]
 pub struct ActivationError {
     descriptor: usize,
-    error: io::Error,
+    fault: Fault,
+}
+
+/// What is wrong with such a descriptor.
+#[derive(Debug)]
+enum Fault {
+    /// Its name is that of no service.
+    Name(String),
+    /// It is no listening stream socket.
+    Socket(io::Error),
 }
 
 impl fmt::Display for ActivationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { descriptor, error } = self;
+        let Self { descriptor, fault } = self;
         write!(
             f,
-            "cannot listen on descriptor {descriptor}, which LISTEN_FDS announces: {error}; \
-             the socket unit must say ListenStream= and Accept=no"
-        )
+            "cannot listen on descriptor {descriptor}, which LISTEN_FDS announces: "
+        )?;
+        match fault {
+            Fault::Socket(error) => write!(
+                f,
+                "{error}; the socket unit must say ListenStream= and Accept=no"
+            ),
+            Fault::Name(name) => {
+                let names = Service::ALL.map(Service::name).join(", ");
+                write!(
+                    f,
+                    "it is called {}, which is no service; the socket unit must say FileDescriptorName= and one of {names}",
+                    Value(name)
+                )
+            }
+        }
     }
 }
 
 /// Takes the sockets that were passed to this process, which works once: the variables that tell of them are
-/// removed from the environment. One that is named as a service is that service's (`FileDescriptorName=lmtp`); any
-/// other is for SMTP.
+/// removed from the environment. Its name says for which service a socket is (`FileDescriptorName=lmtp`). One without a name, as
+/// from a manager that gives none, is for SMTP; another name is a mistake, by which passwords could be sent in the clear.
 ///
 /// # Errors
-/// A descriptor is no listening stream socket.
+/// A descriptor is no listening stream socket, or its name is that of no service.
 pub fn inherited() -> Result<Vec<Listener>, ActivationError> {
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
@@ -46,10 +68,14 @@ pub fn inherited() -> Result<Vec<Listener>, ActivationError> {
     for index in 0..passed.len() {
         let descriptor = FIRST_DESCRIPTOR + index;
         let name = names.next().unwrap_or_default();
-        let service = Service::named(name).unwrap_or_default();
+        let failed = |fault| ActivationError { descriptor, fault };
+        let service = match name {
+            "" => Service::default(),
+            _ => Service::named(name).ok_or_else(|| failed(Fault::Name(name.to_owned())))?,
+        };
         let listener = take(&mut passed, index)
             .and_then(|socket| Listener::inherit(service, socket))
-            .map_err(|error| ActivationError { descriptor, error })?;
+            .map_err(|error| failed(Fault::Socket(error)))?;
         let (address, name) = (listener.address(), Value(name));
         log::info!("inherited={address} descriptor={descriptor} name={name}");
         listeners.push(listener);

@@ -285,7 +285,8 @@ impl Listener {
     }
 
     /// Whether it was passed to us.
-    pub(super) fn is_inherited(&self) -> bool {
+    #[must_use]
+    pub fn is_inherited(&self) -> bool {
         matches!(self.origin, Origin::Inherited)
     }
 

@@ -24,6 +24,8 @@ pub struct Policy {
     pub users: Option<Users>,
     /// Whether a password may come without TLS.
     pub auth_insecure: bool,
+    /// Whether AUTH is offered on every listener, not for submission only.
+    pub auth_everywhere: bool,
     /// What a line that ends in a bare LF is.
     pub bare_newline: BareNewline,
     /// The classroom dialect: another line that ends a message.

@@ -14,13 +14,21 @@ pub enum Service {
     Smtps,
     /// Submission (RFC 6409): SMTP with those who wrote the mail, who have to log in first.
     Submission,
+    /// Submission over TLS from the first octet (RFC 8314 §3.3).
+    Submissions,
     /// LMTP (RFC 2033), which answers for each recipient.
     Lmtp,
 }
 
 impl Service {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::Smtp, Self::Smtps, Self::Submission, Self::Lmtp];
+    pub const ALL: [Self; 5] = [
+        Self::Smtp,
+        Self::Smtps,
+        Self::Submission,
+        Self::Submissions,
+        Self::Lmtp,
+    ];
 
     /// The one with this name.
     #[must_use]
@@ -36,6 +44,7 @@ impl Service {
             Self::Smtp => "smtp",
             Self::Smtps => "smtps",
             Self::Submission => "submission",
+            Self::Submissions => "submissions",
             Self::Lmtp => "lmtp",
         }
     }
@@ -43,23 +52,29 @@ impl Service {
     /// Whether nothing is said before TLS protects it.
     #[must_use]
     pub fn begins_with_tls(self) -> bool {
-        self == Self::Smtps
+        matches!(self, Self::Smtps | Self::Submissions)
+    }
+
+    /// Whether it is for users who hand in their own mail, and log in first.
+    #[must_use]
+    pub fn is_submission(self) -> bool {
+        matches!(self, Self::Submission | Self::Submissions)
     }
 
     /// How the greeting calls it.
     #[must_use]
     pub fn greeting(self) -> &'static str {
         match self {
-            Self::Smtp | Self::Smtps | Self::Submission => "ESMTP",
             Self::Lmtp => "LMTP",
+            _ => "ESMTP",
         }
     }
 
     /// The reply to who does not say hello first.
     pub(super) fn hello_first(self) -> Reply {
         match self {
-            Self::Smtp | Self::Smtps | Self::Submission => reply::HELLO_FIRST,
             Self::Lmtp => reply::LHLO_FIRST,
+            _ => reply::HELLO_FIRST,
         }
     }
 
@@ -74,11 +89,11 @@ impl Service {
     #[must_use]
     pub fn protocol(self, extended: bool, smtputf8: bool) -> &'static str {
         match (self, smtputf8) {
-            (Self::Smtp | Self::Smtps | Self::Submission, true) => "UTF8SMTP",
-            (Self::Smtp | Self::Smtps | Self::Submission, false) if extended => "ESMTP",
-            (Self::Smtp | Self::Smtps | Self::Submission, false) => "SMTP",
             (Self::Lmtp, true) => "UTF8LMTP",
             (Self::Lmtp, false) => "LMTP",
+            (_, true) => "UTF8SMTP",
+            (_, false) if extended => "ESMTP",
+            (_, false) => "SMTP",
         }
     }
 }

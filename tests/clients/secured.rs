@@ -113,12 +113,12 @@ impl Site {
         Self::start_with(way, &[listen, "127.0.0.1:0"])
     }
 
-    /// The same, in which a user with this password may log in; by STARTTLS it is for submission.
+    /// The same for submission, in which a user with this password may log in.
     #[cfg(feature = "auth")]
     pub(crate) fn start_for_user(way: Way, password: &str) -> Self {
         let listen = match way {
             Way::ByStartTls => "--listen-submission",
-            Way::FromTheStart => "--listen-tls",
+            Way::FromTheStart => "--listen-submissions",
         };
         let users = tempfile::NamedTempFile::new().unwrap();
         fs::write(&users, users_file(&[(USER, password)])).unwrap();

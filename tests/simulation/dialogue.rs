@@ -310,8 +310,8 @@ impl Dialogue {
         self.send(b"HELP\r\n");
         let status = if self.extended { "2.0.0 " } else { "" };
         let hello = match self.profile.service {
-            Service::Smtp | Service::Smtps | Service::Submission => "HELO EHLO",
             Service::Lmtp => "LHLO",
+            _ => "HELO EHLO",
         };
         let starttls = if self.profile.tls && !self.secured {
             " STARTTLS"

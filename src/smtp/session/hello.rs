@@ -90,8 +90,8 @@ impl Session {
     /// HELP: the commands of this session, whatever it asks about.
     pub(super) fn help(&self, out: &mut BytesMut) -> Event<'static> {
         let hello = match self.service {
-            Service::Smtp | Service::Smtps | Service::Submission => "HELO EHLO",
             Service::Lmtp => "LHLO",
+            _ => "HELO EHLO",
         };
         let status = self.extended().then_some(reply::OK.status);
         let xclient = match self.trust {

@@ -13,10 +13,16 @@ use crate::smtp::login::{Attempt, Failure, Progress, Verdict};
 use crate::smtp::reply::{self, Reply, write_reply};
 
 impl Session {
+    /// Whether there is anybody who may log in on this listener.
+    fn may_log_in(&self) -> bool {
+        let here = self.service.is_submission() || self.policy.auth_everywhere;
+        here && self.policy.users.is_some()
+    }
+
     /// Whether a password may come this way.
     pub(super) fn takes_logins(&self) -> bool {
         let private = self.security.is_some() || self.policy.auth_insecure;
-        self.policy.users.is_some() && private
+        self.may_log_in() && private
     }
 
     /// Whether AUTH is offered at this moment.
@@ -32,7 +38,7 @@ impl Session {
     /// AUTH, which begins an exchange.
     pub(super) fn auth(&mut self, argument: &[u8], out: &mut BytesMut) -> Event<'static> {
         let policy = Rc::clone(&self.policy);
-        let Some(users) = &policy.users else {
+        let Some(users) = policy.users.as_ref().filter(|_| self.may_log_in()) else {
             return self.answer(reply::COMMAND_NOT_OFFERED, out);
         };
         let refusal = match &self.state {

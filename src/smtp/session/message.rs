@@ -11,7 +11,6 @@ use crate::smtp::event::Event;
 use crate::smtp::fields::MissingFields;
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply, write_reply};
-use crate::smtp::service::Service;
 
 impl State {
     /// The end of the message, or of one of its chunks.
@@ -65,7 +64,7 @@ impl Session {
     /// chunks has begun unasked. `date` is as RFC 5322 §3.3 writes it.
     pub fn receive_message(&mut self, id: QueueId, date: &str, out: &mut BytesMut) {
         let missing = || Box::new(MissingFields::new(date, id, &self.policy.hostname));
-        let missing = (self.service == Service::Submission).then(missing);
+        let missing = self.service.is_submission().then(missing);
         if let State::ReceivingChunk(transaction, ..) = &mut self.state {
             (transaction.id, transaction.missing) = (Some(id), missing);
             return;

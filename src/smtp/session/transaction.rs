@@ -14,7 +14,6 @@ use crate::smtp::hops::Hops;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply};
-use crate::smtp::service::Service;
 
 /// How many mailboxes more than recipients a transaction may have before it takes no more recipients: a few short
 /// commands must not make up an envelope of any length. The last one may go past it.
@@ -84,7 +83,8 @@ impl Session {
         let Some(hello) = self.hello.clone() else {
             return self.answer(self.service.hello_first(), out);
         };
-        if self.service == Service::Submission
+        // Who logs in elsewhere may do what it may on submission, and no more.
+        if (self.service.is_submission() || self.user.is_some())
             && let Err(reply) = self.check_submitter(&from)
         {
             return self.answer(reply, out);

@@ -32,7 +32,7 @@ impl Dialogue {
     fn hear_stored(&mut self) {
         let lost = match self.profile.service {
             Service::Lmtp => self.lost.clone(),
-            Service::Smtp | Service::Smtps | Service::Submission => vec![false],
+            _ => vec![false],
         };
         for lost in &lost {
             if *lost {

@@ -62,6 +62,7 @@ impl Setting {
             tls: false,
             users: None,
             auth_insecure: false,
+            auth_everywhere: false,
             bare_newline: match policy % 4 {
                 0 => BareNewline::Normalize,
                 1 => BareNewline::Reject,
