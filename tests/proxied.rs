@@ -55,6 +55,12 @@ fn who_the_client_is_the_header_says() {
             b"PROXY TCP6 2001:db8::1 ::1 1 25\r\n",
             ip("2001:db8::1"),
         ),
+        // HAProxy with a listener for both families says so of every IPv4 client.
+        (
+            PROXY,
+            b"PROXY TCP6 ::ffff:192.0.2.1 ::ffff:198.51.100.2 1 25\r\n",
+            ip("192.0.2.1"),
+        ),
         (PROXY, b"PROXY UNKNOWN\r\n", ip("10.1.2.3")),
         (PROXY, local, ip("10.1.2.3")),
         (PROXY, &unix, Peer::Local),
@@ -178,6 +184,32 @@ fn the_time_of_the_client_begins_behind_the_header() {
         client.text(),
         "421 mail.example.org Error: timeout exceeded\r\n"
     );
+}
+
+#[test]
+fn over_its_limit_a_client_hears_that_in_place_of_the_greeting() {
+    const MESSAGE: &str = "HELO c\nMAIL FROM:<>\nRCPT TO:<b@example.org>\nDATA\ntext\n.\n";
+    let limit = ["--max-connections-per-ip", "1"];
+    let by_hand = [&limit[..], &["--bare-newline", "accept"]].concat();
+    let mapped = CLIENT
+        .replace("TCP4", "TCP6")
+        .replace("192.0.2.1", "::ffff:192.0.2.1")
+        .replace("198.51.100.2", "::1");
+    for (options, behind) in [(&limit[..], ""), (&by_hand, MESSAGE)] {
+        for header in [CLIENT, &mapped] {
+            let mut server = server(options);
+            let first = server.connect_from(PROXY, CLIENT.as_bytes());
+            assert_eq!(first.text(), GREETING);
+            let second = server.connect_from(PROXY, format!("{header}{behind}").as_bytes());
+            assert_eq!(
+                second.text(),
+                "421 Too many connections, try again later\r\n"
+            );
+            assert!(second.is_closed());
+            assert_eq!(server.open(), 1);
+            assert!(server.shelf().stored.is_empty());
+        }
+    }
 }
 
 #[test]

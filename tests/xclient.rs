@@ -107,6 +107,21 @@ fn the_client_that_is_named_is_counted_with_others_of_its_address() {
 }
 
 #[test]
+fn a_mapped_address_is_the_ipv4_address() {
+    let mut server = server(&["--max-connections-per-ip", "1"]);
+    let direct = server.connect_from("[::ffff:192.0.2.1]:25", b"");
+    assert_eq!(origin(&mut server, &direct), ip("192.0.2.1"));
+    let named = server.connect_from(FILTER, b"");
+    named.text();
+    server.send(&named, b"XCLIENT ADDR=IPV6:::ffff:192.0.2.1\r\n");
+    assert_eq!(named.text(), TOO_MANY);
+    server.close(&direct);
+    let filter = server.connect_from("[::ffff:10.0.0.1]:25", b"");
+    introduces(&mut server, &filter, "ADDR=IPV6:::ffff:192.0.2.1");
+    assert_eq!(origin(&mut server, &filter), ip("192.0.2.1"));
+}
+
+#[test]
 fn a_client_that_was_named_meets_a_drain_as_any_other() {
     let mut server = server(&[]);
     let client = server.connect_from(FILTER, b"");

@@ -20,7 +20,7 @@ use super::budget::Budget;
 use super::census::Presence;
 use super::channel::{Channel, Readiness};
 use super::cidr::Cidr;
-use super::listener::{PeerAddress, Source};
+use super::peer::{PeerAddress, Source};
 use super::tls::Acceptor;
 use super::transport::{Link, Transport};
 use crate::smtp::event::Phase;

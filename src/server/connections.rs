@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows where readiness comes from, or what time it is.
 
+mod admission;
 mod fair_queue;
 mod lingering;
 mod waiting;
@@ -20,20 +21,17 @@ use waiting::{List, Waiting};
 
 use super::Limits;
 use super::budget::{Budget, TICK_WORK_MAX, TURN_WORK_MAX};
-use super::census::{Census, Presence};
+use super::census::Census;
 use super::channel::Readiness;
 use super::cidr::Cidr;
 use super::clock::Clock;
 use super::connection::{Connection, ConnectionId, Drain, Next, READ_BYTES_MAX, Turn};
 use super::deadlines::{Alarm, Deadlines};
-use super::listener::PeerAddress;
 use super::tls::Acceptor;
-use super::totals::{Reason, Totals};
+use super::totals::Totals;
 use super::transport::Transport;
 use crate::smtp::policy::Policy;
-use crate::smtp::service::Service;
 use crate::smtp::session::Spare;
-use crate::smtp::tally::Tally;
 use crate::store::{Finished, Store, Ticket};
 
 /// The slab of connections.
@@ -159,27 +157,6 @@ impl<T: Transport> Connections<T> {
         self.census.open()
     }
 
-    /// Whether one more connection, of this `peer`, is within the limits.
-    pub fn has_room_for(&self, peer: PeerAddress) -> bool {
-        let most_alike = self.limits.connections_per_ip_max;
-        // Whom a proxy speaks for it will yet say.
-        let ip = peer
-            .ip()
-            .filter(|_| most_alike != 0 && !self.is_proxy(peer));
-        self.census.open() < self.limits.connections_max
-            && ip.is_none_or(|ip| self.census.open_from(ip) < most_alike)
-    }
-
-    /// Counts a connection that was turned away, and logs its end.
-    pub fn turned_away(&mut self, peer: PeerAddress, bytes_out: usize, reason: Reason) {
-        let id = self.next_id();
-        self.totals.turned_away += 1;
-        self.totals.add(reason, Tally::default());
-        log::info!(
-            "conn={id} peer={peer} closed={reason} messages=0 errors=0 bytes_in=0 bytes_out={bytes_out} seconds=0.000"
-        );
-    }
-
     /// Logs what the server has done in all.
     pub fn log_totals(&self) {
         log::info!("ended {}", self.totals);
@@ -193,36 +170,6 @@ impl<T: Transport> Connections<T> {
     /// Whether the last one was removed.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
-    }
-
-    /// A name for a connection, also for one that is turned away.
-    fn next_id(&mut self) -> ConnectionId {
-        let id = ConnectionId(self.next_id);
-        self.next_id += 1;
-        id
-    }
-
-    /// Takes in a connection that was just accepted, on which `service` is spoken, and gives it its first turn.
-    pub fn add(&mut self, transport: T, service: Service, peer: PeerAddress) {
-        let id = self.next_id();
-        let (policy, spare) = (Rc::clone(&self.policy), Rc::clone(&self.spare));
-        let now = self.scratch.now;
-        let mut connection = Connection::new(id, transport, service, peer, policy, spare, now);
-        if self.is_proxy(peer) {
-            connection.await_proxy_header();
-        }
-        self.census.note(Presence::default(), connection.presence());
-        let key = self.slots.insert(Slot {
-            connection,
-            alarm: Alarm::default(),
-            list: List::None,
-        });
-        self.turn(key, Connection::on_ready);
-    }
-
-    fn is_proxy(&self, peer: PeerAddress) -> bool {
-        peer.ip()
-            .is_some_and(|ip| Cidr::any_contains(&self.proxies, ip))
     }
 
     /// Notes an event of a connection, which gets its turn in [`serve_runnable`](Self::serve_runnable): events and work left

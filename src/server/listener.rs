@@ -4,7 +4,7 @@ use core::fmt;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -14,10 +14,9 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::descriptors::{Reserve, is_out_of_descriptors};
+use super::peer::PeerAddress;
 use super::transport::Plain;
-use crate::smtp::envelope::Peer;
 use crate::smtp::service::Service;
-use crate::smtp::xclient::{Attribute, Attributes};
 
 /// The most connections that the kernel keeps for us until we accept them; it cuts this to its own limit.
 pub(super) const BACKLOG: i32 = 4096;
@@ -58,77 +57,6 @@ impl fmt::Display for ListenAddress {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// Who is at the other end, for the log.
-#[derive(Clone, Copy, Debug)]
-pub enum PeerAddress {
-    /// A client on the network.
-    Tcp(SocketAddr),
-    /// A client on a unix socket, which has no name.
-    Unix,
-    /// A client of which its spokesman does not know where it is.
-    Unknown,
-}
-
-/// Where clients come from, as far as the CPU is shared out by that: an IPv4 address, or the first 64 bits of an IPv6 address,
-/// since whoever has one of these has them all. Clients without an address are one source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Source(Option<IpAddr>);
-
-impl PeerAddress {
-    /// Its source.
-    pub(super) fn source(&self) -> Source {
-        Source(self.ip().map(|ip| match ip.to_canonical() {
-            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & u128::MAX << 64).into(),
-            ip @ IpAddr::V4(_) => ip,
-        }))
-    }
-
-    /// Its IP address.
-    #[must_use]
-    pub fn ip(&self) -> Option<IpAddr> {
-        match self {
-            Self::Tcp(address) => Some(address.ip()),
-            Self::Unix | Self::Unknown => None,
-        }
-    }
-
-    /// As the session sees it.
-    pub(super) fn peer(&self) -> Peer {
-        match self {
-            Self::Tcp(address) => Peer::Ip(address.ip()),
-            Self::Unix => Peer::Local,
-            Self::Unknown => Peer::Unknown,
-        }
-    }
-
-    /// The client that a spokesman names. Without its port that is 0: the one it had was another's.
-    pub(super) fn followed_by(self, named: &Attributes) -> Self {
-        let port = match (&named.port, &named.address, self) {
-            (Attribute::Known(port), ..) => *port,
-            (Attribute::Unsaid, Attribute::Unsaid, Self::Tcp(address)) => address.port(),
-            _ => 0,
-        };
-        match (&named.address, self) {
-            (Attribute::Known(ip), _) => Self::Tcp(SocketAddr::new(*ip, port)),
-            (Attribute::Unavailable, _) => Self::Unknown,
-            (Attribute::Unsaid, Self::Tcp(address)) => {
-                Self::Tcp(SocketAddr::new(address.ip(), port))
-            }
-            (Attribute::Unsaid, other) => other,
-        }
-    }
-}
-
-impl fmt::Display for PeerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix => f.write_str("unix"),
-            Self::Unknown => f.write_str("unknown"),
         }
     }
 }
@@ -330,7 +258,7 @@ impl Listener {
         match &self.socket {
             ListeningSocket::Tcp(listener) => {
                 let (stream, address) = listener.accept()?;
-                Ok((Plain::Tcp(stream), PeerAddress::Tcp(unmapped(address))))
+                Ok((Plain::Tcp(stream), PeerAddress::from(address)))
             }
             ListeningSocket::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
@@ -420,14 +348,6 @@ fn unix_path(address: &SockAddr) -> PathBuf {
         (Some(path), _) => path.to_owned(),
         (None, Some(name)) => OsString::from_vec([b"@", name].concat()).into(),
         (None, None) => PathBuf::new(),
-    }
-}
-
-/// An IPv4 client as such, though it came through an inherited socket for both IPv4 and IPv6.
-fn unmapped(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
-        IpAddr::V6(_) => address,
     }
 }
 

@@ -25,6 +25,7 @@ mod epoch;
 mod event_loop;
 pub mod listener;
 mod log_line;
+pub mod peer;
 pub mod proxy;
 mod service_manager;
 #[cfg(feature = "tls")]

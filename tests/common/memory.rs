@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -13,7 +14,7 @@ use mailoop::config::sources::Sources;
 use mailoop::exit::Failed;
 use mailoop::server::channel::Readiness;
 use mailoop::server::connections::Connections;
-use mailoop::server::listener::PeerAddress;
+use mailoop::server::peer::PeerAddress;
 use mailoop::server::tls::Acceptor;
 use mailoop::server::transport::Transport;
 use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
@@ -149,7 +150,7 @@ impl MemoryServer {
             to_server: early.iter().copied().collect(),
             ..Wire::new()
         };
-        self.admit(wire, PeerAddress::Tcp(address.parse().unwrap()))
+        self.admit(wire, address.parse::<SocketAddr>().unwrap().into())
     }
 
     /// A client that connects, and has closed its side before anybody looks.

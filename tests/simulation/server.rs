@@ -8,7 +8,7 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use mailoop::server::channel::Readiness;
 use mailoop::server::connections::Connections;
-use mailoop::server::listener::PeerAddress;
+use mailoop::server::peer::PeerAddress;
 use mailoop::server::totals::Reason;
 
 use super::client::Client;
@@ -249,7 +249,7 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
                 return;
             };
             let client = &clients[number];
-            let peer = PeerAddress::Tcp(client.address);
+            let peer = PeerAddress::from(client.address);
             if !self.connections.has_room_for(peer) {
                 self.check_full(clients, client);
                 self.journal

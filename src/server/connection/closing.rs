@@ -15,10 +15,16 @@ use crate::smtp::event::Farewell;
 const WINDOW_BYTES_MIN: u64 = 1024;
 
 impl<T: Transport> Connection<T> {
-    /// Sends a client away of whose address there are too many connections.
+    /// Sends a client away of whose address there are too many connections. Where it could hear of that in TLS only, which has
+    /// not begun, it hears nothing.
     pub fn turn_away(&mut self, turn: &mut Turn<'_>) -> Next {
-        self.session.turn_away(turn.replies);
-        self.leave(Closed::BySession(Farewell::Limit), turn);
+        let closed = Closed::BySession(Farewell::Limit);
+        if matches!(self.stage, Stage::ToSecure) {
+            self.vanish(closed, turn);
+        } else {
+            self.session.turn_away(turn.replies);
+            self.leave(closed, turn);
+        }
         self.settle(Ok(Next::Wait), turn)
     }
 

@@ -10,8 +10,8 @@ use super::{Closed, Connection, Next, Stage, Turn};
 use crate::server::Limits;
 use crate::server::channel::Fill;
 use crate::server::cidr::Cidr;
-use crate::server::listener::PeerAddress;
 use crate::server::log_line::Value;
+use crate::server::peer::PeerAddress;
 use crate::server::proxy::{self, Header, Source};
 use crate::server::transport::Transport;
 use crate::smtp::event::Farewell;
@@ -34,14 +34,19 @@ impl<T: Transport> Connection<T> {
         self.patience.opened() + PROXY_HEADER_TIMEOUT.min(limits.idle_timeout)
     }
 
-    /// Reads until the header is there; from then on the client speaks.
+    /// Reads until the header is there; from the next turn on the client speaks.
     pub(super) fn read_proxy_header(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
         while self.channel.is_readable() {
             let (received, fill) = self.channel.fill(turn.buffer)?;
             self.input.extend_from_slice(&turn.buffer[..received]);
             match proxy::read(&self.input) {
                 Header::Incomplete if fill != Fill::Eof => {}
-                Header::Incomplete | Header::Invalid => {
+                Header::Incomplete => {
+                    // As what looks whether the port is open.
+                    self.vanish(Closed::ByPeer, turn);
+                    return Ok(Next::Wait);
+                }
+                Header::Invalid => {
                     self.vanish(Closed::ByProxy, turn);
                     return Ok(Next::Wait);
                 }
@@ -50,10 +55,8 @@ impl<T: Transport> Connection<T> {
                     self.believe(source);
                     self.patience.progress(turn.now);
                     self.stage = Stage::first(self.session.service());
-                    return match self.stage {
-                        Stage::ToSecure => self.begin_tls(turn),
-                        _ => self.greet(turn),
-                    };
+                    // In a turn of its own: whether there is room for that client must be known before it is greeted.
+                    return Ok(Next::Again);
                 }
             }
         }
@@ -66,7 +69,7 @@ impl<T: Transport> Connection<T> {
     /// Takes the client for who its proxy says it is.
     fn believe(&mut self, source: Source) {
         self.peer = match source {
-            Source::Address(address) => PeerAddress::Tcp(address),
+            Source::Address(address) => PeerAddress::from(address),
             Source::Unix => PeerAddress::Unix,
             Source::Unknown => self.peer,
         };

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::Name;
-use crate::server::listener::Source;
+use crate::server::peer::Source;
 
 /// Connections in as many queues as there are sources of them, which are served in turn. A thousand connections of one source
 /// so delay another by one turn, not by a thousand.

@@ -1,0 +1,87 @@
+//! Who is at the other end of a connection.
+
+use core::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use crate::smtp::envelope::Peer;
+use crate::smtp::xclient::{Attribute, Attributes};
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug)]
+pub enum PeerAddress {
+    /// A client on the network; made by `from`, for which an IPv4-mapped IPv6 address is the IPv4 address.
+    Tcp(SocketAddr),
+    /// A client on a unix socket, which has no name.
+    Unix,
+    /// A client of which its spokesman does not know where it is.
+    Unknown,
+}
+
+/// Where clients come from, as far as the CPU is shared out by that: an IPv4 address, or the first 64 bits of an IPv6 address,
+/// since whoever has one of these has them all. Clients without an address are one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Source(Option<IpAddr>);
+
+impl PeerAddress {
+    /// Its source.
+    pub(super) fn source(&self) -> Source {
+        Source(self.ip().map(|ip| match ip {
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & u128::MAX << 64).into(),
+            ip @ IpAddr::V4(_) => ip,
+        }))
+    }
+
+    /// Its IP address.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip()),
+            Self::Unix | Self::Unknown => None,
+        }
+    }
+
+    /// As the session sees it.
+    pub(super) fn peer(&self) -> Peer {
+        match self {
+            Self::Tcp(address) => Peer::Ip(address.ip()),
+            Self::Unix => Peer::Local,
+            Self::Unknown => Peer::Unknown,
+        }
+    }
+
+    /// The client that a spokesman names. Without its port that is 0: the one it had was another's.
+    pub(super) fn followed_by(self, named: &Attributes) -> Self {
+        let port = match (&named.port, &named.address, self) {
+            (Attribute::Known(port), ..) => *port,
+            (Attribute::Unsaid, Attribute::Unsaid, Self::Tcp(address)) => address.port(),
+            _ => 0,
+        };
+        match (&named.address, self) {
+            (Attribute::Known(ip), _) => SocketAddr::new(*ip, port).into(),
+            (Attribute::Unavailable, _) => Self::Unknown,
+            (Attribute::Unsaid, Self::Tcp(address)) => SocketAddr::new(address.ip(), port).into(),
+            (Attribute::Unsaid, other) => other,
+        }
+    }
+}
+
+impl From<SocketAddr> for PeerAddress {
+    /// The one way by which an address comes in: from a socket for both families, from a proxy, by XCLIENT. So logs, limits and
+    /// trace fields know a client by one address, whichever way it came.
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(match address.ip().to_canonical() {
+            ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+            IpAddr::V6(_) => address,
+        })
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix => f.write_str("unix"),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
