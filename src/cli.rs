@@ -31,7 +31,7 @@ use crate::store::maildir;
 #[derive(Debug)]
 pub enum Request {
     /// Receive mail, by these flags.
-    Serve(Settings),
+    Serve(Box<Settings>),
     /// Send one message, read from the file or from standard input, as the user of this name, if any is to log in.
     Send(Box<SendOptions>, Option<PathBuf>, Option<String>),
     /// Put load on a server; whether the result is to be JSON.
@@ -57,7 +57,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
         Err(error) => return usage(&error),
     };
     match matches.subcommand() {
-        Some(("serve", matches)) => Ok(Request::Serve(serve(matches))),
+        Some(("serve", matches)) => Ok(Request::Serve(Box::new(serve(matches)))),
         Some(("send", matches)) => {
             let message = matches.get_one::<PathBuf>("FILE").cloned();
             Ok(Request::Send(

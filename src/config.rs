@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use log::LevelFilter;
 
-use crate::exit::{ExitCode, Failed};
+use crate::exit::{ExitCode, Failed, Mistakes};
 use crate::options::{DEFAULT_LISTEN, LISTENERS};
 use crate::server::cidr::Cidr;
 use crate::server::connections::LINGERING_MAX;
@@ -61,6 +61,8 @@ pub struct Config {
     pub log_level: LevelFilter,
     /// Where they are logged, if not on standard error.
     pub log_file: Option<PathBuf>,
+    /// What is probably a mistake in the sources of the settings.
+    source_warnings: Vec<String>,
 }
 
 /// Where mail goes.
@@ -81,30 +83,36 @@ impl Config {
     /// What these settings amount to.
     ///
     /// # Errors
-    /// A value that is wrong, with its origin; or what [`check_listeners`](Self::check_listeners) finds.
+    /// All values that are wrong, with their origins; or what [`check_listeners`](Self::check_listeners) finds.
     pub fn new(settings: &Settings) -> Result<Self, Failed> {
+        let mut mistakes = Mistakes(settings.mistakes().to_vec());
         #[cfg(feature = "tls")]
-        let certificates = certificates::read(settings)?;
+        let certificates = mistakes.note(certificates::read(settings));
         #[cfg(not(feature = "tls"))]
         let certificates = None;
-        let (users, exposed_users) = users::read(settings)?;
+        let (users, exposed_users) = mistakes.note(users::read(settings));
+        let log_level = settings.one("log-level", values::log_level);
         let config = Self {
-            listen: named_listeners(settings)?,
+            listen: named_listeners(settings, &mut mistakes),
             policy: Policy {
                 tls: certificates.is_some(),
-                ..policy(settings, users)?
+                ..policy(settings, users, &mut mistakes)
             },
             certificates,
             exposed_users,
-            limits: limits(settings)?,
-            delivery: delivery(settings)?,
-            proxy_from: settings.all("proxy-from", values::network)?,
-            xclient_from: settings.all("xclient-from", values::network)?,
-            reuse_port: settings.is_on("reuse-port")?,
-            user: settings.optional("user", values::name)?,
-            log_level: settings.one("log-level", values::log_level)?,
-            log_file: settings.path("log-file")?,
+            limits: limits(settings, &mut mistakes),
+            delivery: delivery(settings, &mut mistakes),
+            proxy_from: mistakes.note(settings.all("proxy-from", values::network)),
+            xclient_from: mistakes.note(settings.all("xclient-from", values::network)),
+            reuse_port: mistakes.note(settings.is_on("reuse-port")),
+            user: mistakes.note(settings.optional("user", values::name)),
+            log_level: mistakes
+                .note(log_level.map(Some))
+                .unwrap_or(LevelFilter::Info),
+            log_file: mistakes.note(settings.path("log-file")),
+            source_warnings: settings.warnings().to_vec(),
         };
+        mistakes.told()?;
         config
             .check_listeners(config.named_listeners())
             .map_err(|failed| told_with_its_place(failed, settings))?;
@@ -179,7 +187,7 @@ impl Config {
     /// Settings that are valid but probably a mistake, beside listeners that were passed on for these services.
     #[must_use]
     pub fn warnings(&self, inherited: &[Service]) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.source_warnings.clone();
         let mut warn = |warning: String| warnings.push(warning);
         let recipients = self.policy.recipients_max;
         if recipients < RECIPIENTS_STANDARD {
@@ -258,7 +266,7 @@ fn told_with_its_place(failed: Failed, settings: &Settings) -> Failed {
 }
 
 /// The listeners that somebody named; none if there is only the default.
-fn named_listeners(settings: &Settings) -> Result<Vec<(Service, ListenAddress)>, Failed> {
+fn named_listeners(settings: &Settings, mistakes: &mut Mistakes) -> Vec<(Service, ListenAddress)> {
     let mut named = Vec::new();
     for &(name, service) in LISTENERS {
         if settings
@@ -266,65 +274,76 @@ fn named_listeners(settings: &Settings) -> Result<Vec<(Service, ListenAddress)>,
             .is_some_and(|value| !matches!(value.origin, Origin::Default))
         {
             let addresses = match service {
-                Service::Lmtp => settings.all(name, values::lmtp_address)?,
-                _ => settings.all(name, values::listen_address)?,
+                Service::Lmtp => settings.all(name, values::lmtp_address),
+                _ => settings.all(name, values::listen_address),
             };
+            let addresses = mistakes.note(addresses);
             named.extend(addresses.into_iter().map(|address| (service, address)));
         }
     }
-    Ok(named)
+    named
 }
 
-fn policy(settings: &Settings, users: Option<Users>) -> Result<Policy, Failed> {
-    let hostname = settings.one("hostname", values::domain)?;
-    let domains = settings.all("domain", values::domain)?;
+fn policy(settings: &Settings, users: Option<Users>, mistakes: &mut Mistakes) -> Policy {
+    let before = mistakes.0.len();
+    let hostname = mistakes.note(settings.one("hostname", values::domain));
+    let domains = mistakes.note(settings.all("domain", values::domain));
     let (directory, senders) = match settings.tables() {
-        Some(tables) => (tables.directory(&hostname, &domains)?, tables.senders()),
-        None => Default::default(),
+        // Whose domains are not known, nobody can tell which names are in them.
+        Some(tables) if mistakes.0.len() == before => (
+            mistakes.note(tables.directory(&hostname, &domains)),
+            tables.senders(),
+        ),
+        _ => Default::default(),
     };
-    Ok(Policy {
+    Policy {
         hostname,
         domains,
         directory,
         senders,
         tls: false,
         users,
-        auth_insecure: settings.is_on("auth-insecure")?,
-        auth_everywhere: settings.is_on("auth-everywhere")?,
-        bare_newline: settings.one("bare-newline", values::bare_newline)?,
-        end_text: settings.one("end-of-data", values::end_text)?,
-        message_bytes_max: settings.one("max-message-size", values::size)?,
-        recipients_max: settings.one("max-recipients", values::count_over_0)? as usize,
-        messages_max: settings
-            .one("max-messages-per-session", values::count)?
+        auth_insecure: mistakes.note(settings.is_on("auth-insecure")),
+        auth_everywhere: mistakes.note(settings.is_on("auth-everywhere")),
+        bare_newline: mistakes.note(settings.one("bare-newline", values::bare_newline)),
+        end_text: mistakes.note(settings.one("end-of-data", values::end_text)),
+        message_bytes_max: mistakes.note(settings.one("max-message-size", values::size)),
+        recipients_max: mistakes.note(settings.one("max-recipients", values::count_over_0))
+            as usize,
+        messages_max: mistakes
+            .note(settings.one("max-messages-per-session", values::count))
             .into(),
-        errors_max: settings.one("max-errors", values::count_over_0)?,
-    })
+        errors_max: mistakes.note(settings.one("max-errors", values::count_over_0)),
+    }
 }
 
-fn limits(settings: &Settings) -> Result<Limits, Failed> {
-    Ok(Limits {
-        connections_max: settings.one("max-connections", values::count_over_0)? as usize,
-        connections_per_ip_max: settings.one("max-connections-per-ip", values::count)? as usize,
+fn limits(settings: &Settings, mistakes: &mut Mistakes) -> Limits {
+    Limits {
+        connections_max: mistakes.note(settings.one("max-connections", values::count_over_0))
+            as usize,
+        connections_per_ip_max: mistakes.note(settings.one("max-connections-per-ip", values::count))
+            as usize,
         lingering_max: LINGERING_MAX,
-        idle_timeout: settings.one("idle-timeout", values::seconds)?,
-        min_rate: settings.one("min-rate", values::rate)?,
-        session_timeout: settings.one("session-timeout", values::seconds)?,
-        drain_timeout: settings.one("drain-timeout", values::seconds)?,
-        min_free: settings.one("min-free", values::room)?,
-        exit_after: settings.one("exit-after", values::count)?.into(),
-    })
+        idle_timeout: mistakes.note(settings.one("idle-timeout", values::seconds)),
+        min_rate: mistakes.note(settings.one("min-rate", values::rate)),
+        session_timeout: mistakes.note(settings.one("session-timeout", values::seconds)),
+        drain_timeout: mistakes.note(settings.one("drain-timeout", values::seconds)),
+        min_free: mistakes.note(settings.one("min-free", values::room)),
+        exit_after: mistakes
+            .note(settings.one("exit-after", values::count))
+            .into(),
+    }
 }
 
-fn delivery(settings: &Settings) -> Result<Delivery, Failed> {
-    let mailboxes_max = settings.one("max-mailboxes", values::count)? as usize;
-    Ok(match settings.path("maildir")? {
+fn delivery(settings: &Settings, mistakes: &mut Mistakes) -> Delivery {
+    let mailboxes_max = mistakes.note(settings.one("max-mailboxes", values::count)) as usize;
+    match mistakes.note(settings.path("maildir")) {
         Some(directory) => Delivery::Maildir {
             directory,
             mailboxes_max,
         },
         None => Delivery::Discard,
-    })
+    }
 }
 
 /// What a server calls itself if nobody says: the machine's name, or `localhost` if that is no domain name.

@@ -4,11 +4,11 @@ use core::fmt;
 use std::io::{self, Write};
 
 /// A command that could not do what it was asked.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
     /// What it ends with.
     pub code: ExitCode,
-    /// What went wrong and what to do about it, in one line.
+    /// What went wrong and what to do about it, in one line; a line for each mistake of a configuration.
     pub message: String,
 }
 
@@ -39,6 +39,45 @@ impl Failed {
             code,
             message: message.to_string(),
         }
+    }
+
+    /// All these failures as one, each told once, a line for each; `None` if there are none.
+    #[must_use]
+    pub fn all(failures: Vec<Self>) -> Option<Self> {
+        let mut told: Option<Self> = None;
+        for failed in failures {
+            match &mut told {
+                None => told = Some(failed),
+                Some(told) if told.message.lines().any(|line| line == failed.message) => {}
+                Some(told) => {
+                    told.message.push('\n');
+                    told.message += &failed.message;
+                }
+            }
+        }
+        told
+    }
+}
+
+/// Gathers what is wrong with a configuration, so that all of it is told at once.
+#[derive(Debug, Default)]
+pub struct Mistakes(pub Vec<Failed>);
+
+impl Mistakes {
+    /// What was read. A mistake is noted, and the default stands in its place: it serves to find further mistakes.
+    pub fn note<T: Default>(&mut self, read: Result<T, Failed>) -> T {
+        read.unwrap_or_else(|failed| {
+            self.0.push(failed);
+            T::default()
+        })
+    }
+
+    /// Whether nothing is wrong so far.
+    ///
+    /// # Errors
+    /// All mistakes that were noted.
+    pub fn told(self) -> Result<(), Failed> {
+        Failed::all(self.0).map_or(Ok(()), Err)
     }
 }
 

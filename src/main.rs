@@ -25,7 +25,7 @@ use signal_hook::consts::SIGXFSZ;
 fn main() -> ProcessExitCode {
     outlive_file_size_limit();
     let done = cli::parse(env::args_os()).and_then(|request| match request {
-        Request::Serve(flags) => serve(flags),
+        Request::Serve(flags) => serve(*flags),
         Request::Send(options, file, user) => {
             send_message(*options, file.as_deref(), user.as_deref())
         }
@@ -40,7 +40,8 @@ fn main() -> ProcessExitCode {
     match done {
         Ok(()) => ProcessExitCode::SUCCESS,
         Err(Failed { code, message }) => {
-            logging::write_to_stderr(&format!("mailoop: {message}\n"));
+            let lines = message.lines().map(|line| format!("mailoop: {line}\n"));
+            logging::write_to_stderr(&lines.collect::<String>());
             ProcessExitCode::from(code as u8)
         }
     }

@@ -1,13 +1,13 @@
 //! `mailoop passwd`: who may log in, and by which password.
 //!
-//! The file is replaced in one step, so a server reads the old one or the new one. Only one `mailoop passwd` at a time
-//! works in a folder.
+//! The file is replaced in one step, so a server reads the old one or the new one. Where that cannot be, as for a file that a
+//! container has mounted by itself, its text is written over in place. Only one `mailoop passwd` at a time works in a folder.
 
 use core::fmt;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -22,6 +22,15 @@ use crate::terminal::{PASSWORD_BYTES_MAX, ask_password};
 const MODE: u32 = 0o600;
 /// What is kept of an old file's permissions: its group may have been given leave to read it.
 const MODE_KEPT: u32 = 0o640;
+
+/// What is said where no other file can take the place of one, or be made beside it: the one is a mount point, or its folder
+/// may not be changed.
+const CANNOT_RENAME: [ErrorKind; 4] = [
+    ErrorKind::ResourceBusy,
+    ErrorKind::CrossesDevices,
+    ErrorKind::PermissionDenied,
+    ErrorKind::ReadOnlyFilesystem,
+];
 
 /// What to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +58,7 @@ pub fn passwd(options: &PasswdOptions) -> Result<(), Failed> {
     let file = UsersFile::lock(&options.file)?;
     let old = file.read()?;
     let (text, done) = edit(&old, &name, credentials.as_ref())?;
-    file.replace(&text)?;
+    file.replace(&old, &text)?;
     let place = options.file.display();
     show(&format!(
         "{place}: {done}; a running server heeds it after SIGHUP\n"
@@ -182,18 +191,39 @@ impl UsersFile {
         })
     }
 
-    fn replace(&self, text: &str) -> Result<(), Failed> {
+    fn replace(&self, old: &str, text: &str) -> Result<(), Failed> {
         let mut name = OsString::from(".");
         name.push(self.path.file_name().unwrap_or_default());
         name.push(".new");
         let new = self.path.with_file_name(name);
-        self.try_replace(&new, text).map_err(|error| {
+        let replaced = self.try_replace(&new, text).or_else(|error| {
             // It may not have been made.
             let _ = fs::remove_file(&new);
+            match error.kind() {
+                kind if CANNOT_RENAME.contains(&kind) && self.path.exists() => {
+                    self.write_over(old, text)
+                }
+                _ => Err(error),
+            }
+        });
+        replaced.map_err(|error| {
             Failed::new(
                 ExitCode::CannotCreate,
                 format_args!("cannot write {}: {error}", self.path.display()),
             )
+        })
+    }
+
+    /// Writes `text` over the old one. Should there be no room for it, the old one, for which there was, is put back.
+    fn write_over(&self, old: &str, text: &str) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        let write = |text: &str| {
+            file.write_all_at(text.as_bytes(), 0)?;
+            file.set_len(text.len() as u64)?;
+            file.sync_all()
+        };
+        write(text).inspect_err(|_| {
+            let _ = write(old);
         })
     }
 

@@ -1,8 +1,10 @@
 //! `mailoop serve`: from the configuration to the running server, and through its reloads.
 
+mod check;
+mod place;
+
 use std::env;
 use std::fs::File;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::config::settings::Settings;
@@ -17,11 +19,6 @@ use crate::server::{
     ListenAddress, Listener, Server, ServiceManager, Stop, activation, raise_limit,
 };
 use crate::smtp::service::Service;
-use crate::store::maildir::THIS_PROGRAM;
-use crate::store::{Discard, Maildir, MaildirOptions, Store};
-
-/// How many messages are made durable together. It is there to measure what that is worth.
-const GROUP_MAX_VARIABLE: &str = "MAILOOP_BENCH_GROUP_MAX";
 
 /// The options that name files which a reload reads again.
 const READ_AGAIN: [&str; 4] = ["config", "tls-cert", "tls-key", "users"];
@@ -31,11 +28,11 @@ const READ_AGAIN: [&str; 4] = ["config", "tls-cert", "tls-key", "users"];
 /// # Errors
 /// Why it could not start.
 pub fn serve(flags: Settings) -> Result<(), Failed> {
-    let sources = Sources::new(flags, env::vars_os())?;
+    let sources = Sources::new(flags, env::vars_os());
     let settings = sources.settings()?;
     let mut config = Config::new(&settings)?;
     if settings.is_on("check")? {
-        return show_what_would_run(&settings, &config);
+        return check::check(&settings, &config);
     }
     let log = start_log(&config)?;
     let listeners = listen(&config)?;
@@ -46,12 +43,15 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
         let sockets = config.named_addresses().filter_map(ListenAddress::path);
         let files: Vec<_> = sockets.chain(config.log_file.as_deref()).collect();
         privileges::become_user(name, &files).map_err(|error| cannot_become(&settings, &error))?;
-        warn_of_unreadable_files(&settings, name);
+        for warning in unreadable_files(&settings, name) {
+            log::warn!("warning={warning:?}");
+        }
     }
     privileges::gain_no_more();
     // The store process has a file for each message that arrives.
     raise_limit();
-    let store = open_store(&config)?;
+    let store = place::open_store(&config)?;
+    place::announce(&config, listeners.iter().map(Listener::service));
     log::info!("{}", confine(&needs(&config)));
     let service_manager = ServiceManager::from_environment();
     let policy = config.policy.clone();
@@ -101,26 +101,16 @@ fn cannot_become(settings: &Settings, error: &UserError) -> Failed {
 
 /// What was read with more rights than there are from now on cannot be read again: a renewed certificate would never be
 /// shown, and its owner should hear of that before the old one ends.
-fn warn_of_unreadable_files(settings: &Settings, user: &str) {
-    for value in READ_AGAIN.iter().flat_map(|name| settings.values(name)) {
-        if let Err(error) = File::open(&value.text) {
-            let file = Path::new(&value.text).display();
-            let warning =
-                format!("{user} cannot read {file}, so SIGHUP will not renew it: {error}");
-            log::warn!("warning={warning:?}");
-        }
-    }
-}
-
-/// `--check`.
-fn show_what_would_run(settings: &Settings, config: &Config) -> Result<(), Failed> {
-    if let Some(name) = &config.user {
-        privileges::find_user(name).map_err(|error| cannot_become(settings, &error))?;
-    }
-    for warning in config.warnings(&[]) {
-        let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
-    }
-    show(&format!("# This would run:\n{settings}"))
+fn unreadable_files(settings: &Settings, user: &str) -> Vec<String> {
+    let values = READ_AGAIN.iter().flat_map(|name| settings.values(name));
+    let unreadable = values.filter_map(|value| {
+        let error = File::open(&value.text).err()?;
+        let file = Path::new(&value.text).display();
+        Some(format!(
+            "{user} cannot read {file}, so SIGHUP will not renew it: {error}"
+        ))
+    });
+    unreadable.collect()
 }
 
 fn start_log(config: &Config) -> Result<Log, Failed> {
@@ -132,41 +122,6 @@ fn start_log(config: &Config) -> Result<Log, Failed> {
             format_args!("cannot log to {name}: {error}; choose another --log-file"),
         )
     })
-}
-
-fn open_store(config: &Config) -> Result<Box<dyn Store>, Failed> {
-    let (directory, mailboxes_max) = match &config.delivery {
-        Delivery::Discard => return Ok(Box::new(Discard::new())),
-        Delivery::Maildir {
-            directory,
-            mailboxes_max,
-        } => (directory, *mailboxes_max),
-    };
-    let mut options = MaildirOptions::new(directory, &config.policy.hostname, mailboxes_max);
-    if let Some(most) = env::var(GROUP_MAX_VARIABLE)
-        .ok()
-        .and_then(|most| most.parse().ok())
-    {
-        options.group_max = most;
-    }
-    match Maildir::open_apart(options, Path::new(THIS_PROGRAM)) {
-        Ok(maildir) => Ok(Box::new(maildir)),
-        Err(error) => {
-            let place = directory.display();
-            let advice = match &config.user {
-                Some(name) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    format!("give it to that user, as with `install -d -o {name} {place}`, or ")
-                }
-                _ => String::new(),
-            };
-            Err(Failed::new(
-                ExitCode::CannotCreate,
-                format_args!(
-                    "cannot keep mail in {place}: {error}; {advice}choose another --maildir"
-                ),
-            ))
-        }
-    }
 }
 
 /// What a server runs by.
@@ -208,7 +163,10 @@ impl Running {
                 self.config = config;
             }
             Err(Failed { message, .. }) => {
-                let warning = format!("the old configuration stays: {message}");
+                let warning = format!(
+                    "the old configuration stays: {}",
+                    message.replace('\n', "; ")
+                );
                 log::warn!("signal=HUP warning={warning:?}");
             }
         }

@@ -10,11 +10,14 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use common::skipped;
 use common::tls::certificate_and_key;
 use mailoop::options::{OPTIONS, Scope};
+use rustix::process::geteuid;
 
 /// `mailoop serve --check` with more options.
 fn check(options: &[&str]) -> Output {
@@ -110,6 +113,63 @@ fn check_says_what_would_run_and_runs_nothing() {
     assert_eq!(unnamed.status.code(), Some(78));
 }
 
+#[test]
+fn check_finds_what_the_start_would_fail_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("file"), "").unwrap();
+    let socket = format!("unix:{}", path("nowhere/socket"));
+    let (below_file, log) = (path("file/mail"), path("nowhere/log"));
+    let options = [
+        "--maildir",
+        &below_file,
+        "--log-file",
+        &log,
+        "--listen",
+        &socket,
+    ];
+    let output = check(&options);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    for message in [
+        "mailoop: cannot keep mail in ",
+        "mailoop: cannot log to ",
+        "mailoop: cannot listen on unix:",
+    ] {
+        assert!(said.contains(message), "{message}: {said}");
+    }
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert!(output.stdout.is_empty());
+
+    let (mail, log) = (path("a/b/mail"), path("log"));
+    let socket = format!("unix:{}", path("socket"));
+    let output = check(&["--maildir", &mail, "--log-file", &log, "--listen", &socket]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let made: Vec<_> = common::files(folder.path());
+    assert_eq!(made, [folder.path().join("file")]);
+}
+
+/// As root the check becomes the user, as the start does; nobody else could tell.
+#[test]
+fn check_finds_that_the_user_cannot_keep_mail() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let mail = folder.path().join("mail").to_str().unwrap().to_owned();
+    let options = ["--user", "nobody", "--maildir", &mail];
+    if !geteuid().is_root() {
+        skipped::note(&[skipped::ROOT]);
+        return;
+    }
+    let output = check(&options);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    let advice = format!("install -d -o nobody {mail}");
+    assert!(said.contains(&advice), "{said}");
+    fs::create_dir(&mail).unwrap();
+    fs::set_permissions(&mail, PermissionsExt::from_mode(0o777)).unwrap();
+    assert_eq!(check(&options).status.code(), Some(0));
+}
+
 #[cfg(all(feature = "tls", feature = "auth"))]
 #[test]
 fn the_example_has_every_option_with_its_default() {
@@ -128,6 +188,7 @@ fn the_example_has_every_option_with_its_default() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("one.toml");
+    let open = folder.path().to_str().unwrap();
     let pem = folder.path().join("certificate.pem");
     let pem = pem.to_str().unwrap();
     fs::write(pem, certificate_and_key("mail.example.org")).unwrap();
@@ -153,9 +214,12 @@ fn the_example_has_every_option_with_its_default() {
             .replace("user = \"mailoop\"", "user = \"nobody\"")
             .replace("/etc/mailoop/fullchain.pem", pem)
             .replace("/etc/mailoop/privkey.pem", pem)
-            .replace("/etc/mailoop/users", users);
+            .replace("/etc/mailoop/users", users)
+            .replace("/run/mailoop", open)
+            .replace("/var/log", open);
         fs::write(&path, line).unwrap();
         let company: &[&str] = match option.name {
+            "user" => &["--discard"],
             "listen-tls" => &["--tls-self-signed"],
             "listen-submission" => &["--domain", "example.org"],
             "listen-submissions" => &["--tls-self-signed", "--domain", "example.org"],

@@ -16,7 +16,7 @@ fn parse(options: &[&str]) -> Result<Config, Failed> {
     let arguments = ["mailoop", "serve"].iter().chain(options);
     match cli::parse(arguments.map(|argument| (*argument).into()))? {
         Request::Serve(flags) => {
-            let sources = Sources::new(flags, [])?;
+            let sources = Sources::new(*flags, []);
             Config::new(&sources.settings()?)
         }
         other => panic!("{options:?}: {other:?}"),

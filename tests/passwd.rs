@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use common::client::Client;
-use common::program::{installed, python};
-use common::{TestServer, files, wait_until};
+use common::program::{foreign, installed, python};
+use common::{TestServer, files, skipped, wait_until};
 use mailoop::smtp::auth::Users;
 use mailoop::smtp::auth::text::to_base64;
 use rustix::process::{Signal, geteuid};
@@ -200,6 +200,43 @@ fn permissions_and_owner_stay_but_for_what_others_may() {
         let metadata = fs::metadata(&file).unwrap();
         assert_eq!((metadata.uid(), metadata.gid()), (12345, 54321));
     }
+}
+
+/// As in a container that has mounted this one file: nothing can be renamed over it.
+#[test]
+fn a_file_that_is_a_mount_point_is_written_over_in_place() {
+    if !installed(&["unshare", "mount"]) {
+        return;
+    }
+    let mounted = |script: &str| {
+        let mut unshare = foreign("unshare");
+        unshare.args(["-m", "sh", "-c", script, "sh"]);
+        unshare
+    };
+    if !mounted("true").output().unwrap().status.success() {
+        skipped::note(&[skipped::ROOT]);
+        return;
+    }
+    let folder = Folder::new();
+    let file = folder.file();
+    for user in ["ada", "bob"] {
+        succeeds(&passwd(user, &file, b"pencil"));
+    }
+    let inode = fs::metadata(&file).unwrap().ino();
+    let in_place = |arguments: &[&str]| {
+        let script = "mount --bind \"$1\" \"$1\" && file=$1 program=$2 && shift 2 && exec \"$program\" passwd --users \"$file\" \"$@\"";
+        let mut command = mounted(script);
+        let program = env!("CARGO_BIN_EXE_mailoop");
+        command.arg(&file).arg(program).args(arguments);
+        start(&mut command, b"pencil").wait_with_output().unwrap()
+    };
+    succeeds(&in_place(&["carol"]));
+    assert_eq!(folder.names(), ["ada", "bob", "carol"]);
+    // What is left is shorter: nothing of the old text stays behind it.
+    succeeds(&in_place(&["ada", "--delete"]));
+    assert_eq!(folder.names(), ["bob", "carol"]);
+    assert_eq!(fs::metadata(&file).unwrap().ino(), inode);
+    assert_eq!(files(folder.0.path()).len(), 1);
 }
 
 #[test]

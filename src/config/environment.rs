@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 
 use super::settings::{Origin, Settings, one_line};
-use crate::exit::{ExitCode, Failed};
 use crate::options::{Kind, OPTIONS, ServeOption, VARIABLE_PREFIX};
 
 /// Names that are the tests' and benches' own.
@@ -12,29 +11,62 @@ const IGNORED: [&str; 4] = ["BENCH_", "KILL_", "SIM_", "TEST_"];
 /// A password for `mailoop send`. It stands there so as not to stand on the command line, where all can see it.
 pub const PASSWORD: &str = "MAILOOP_PASSWORD";
 
-/// Reads these variables, of which most are somebody else's.
+/// Reads these variables, of which most are somebody else's. An empty one is as if it were not set.
 ///
-/// # Errors
-/// One is named as if it were an option, and is none.
-pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Settings, Failed> {
+/// A name that is no option's is a warning only: others give such names too, as Kubernetes does for a Service that is
+/// called mailoop (`MAILOOP_PORT`, `MAILOOP_SERVICE_HOST`).
+#[must_use]
+pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Settings {
     let mut settings = Settings::default();
+    let mut unknown = Vec::new();
     for (name, value) in variables {
         let name = name.to_string_lossy();
         let Some(own) = name.strip_prefix(VARIABLE_PREFIX) else {
             continue;
         };
-        if name == PASSWORD || IGNORED.iter().any(|prefix| own.starts_with(prefix)) {
+        let ignored = IGNORED.iter().any(|prefix| own.starts_with(prefix));
+        if name == PASSWORD || ignored || value.is_empty() {
             continue;
         }
-        let Some(option) = OPTIONS.iter().find(|option| option.variable() == name) else {
-            return Err(unknown(&name, own));
-        };
-        settings.set(option, texts(option, value), &Origin::Environment);
+        match OPTIONS.iter().find(|option| option.variable() == name) {
+            Some(option) => settings.set(option, texts(option, value), &Origin::Environment),
+            None => unknown.push((one_line(&name), ServeOption::nearly(own))),
+        }
     }
-    Ok(settings)
+    warn_of(unknown, &mut settings);
+    settings
 }
 
-/// The values in one variable. A list of none is one too, which takes back what the file says.
+/// Warns of variables that are no options: of each that nearly is one, and of all others together, for a container may
+/// have a dozen.
+fn warn_of(mut unknown: Vec<(String, Option<&ServeOption>)>, settings: &mut Settings) {
+    unknown.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut others = Vec::new();
+    for (name, nearly) in unknown {
+        match nearly {
+            Some(option) => {
+                let meant = option.variable();
+                settings.warn(format!("{name} is no option; did you mean {meant}?"));
+            }
+            None => others.push(name),
+        }
+    }
+    if !others.is_empty() {
+        let (names, are) = (
+            others.join(", "),
+            if others.len() == 1 {
+                "is no option"
+            } else {
+                "are no options"
+            },
+        );
+        settings.warn(format!(
+            "{names} {are}; mailoop serve --help tells which there are"
+        ));
+    }
+}
+
+/// The values in one variable.
 fn texts(option: &ServeOption, value: OsString) -> Vec<OsString> {
     match (option.kind, value.to_str()) {
         (Kind::List, Some(text)) => text
@@ -45,16 +77,4 @@ fn texts(option: &ServeOption, value: OsString) -> Vec<OsString> {
             .collect(),
         _ => vec![value],
     }
-}
-
-fn unknown(name: &str, own: &str) -> Failed {
-    let remedy = match ServeOption::nearly(own) {
-        Some(option) => format!("did you mean {}?", option.variable()),
-        None => "mailoop serve --help tells which there are".to_owned(),
-    };
-    let name = one_line(name);
-    Failed::new(
-        ExitCode::Configuration,
-        format_args!("{name}: there is no such option; {remedy}"),
-    )
 }

@@ -12,16 +12,16 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::settings::{Origin, Settings, Value, one_line};
 use super::tables::{self, AddressTables};
-use crate::exit::{ExitCode, Failed};
+use crate::exit::{ExitCode, Failed, Mistakes};
 use crate::options::{self, Kind, OPTIONS, Scope, ServeOption};
 
 /// A value longer than this is not repeated in a message.
 const SHOWN_CHARACTERS_MAX: usize = 60;
 
-/// Reads the file at `path`.
+/// Reads the file at `path`, as [`parse`] does.
 ///
 /// # Errors
-/// It cannot be read, is no TOML, or holds what is no option or no value for one.
+/// It cannot be read, or is no TOML.
 pub fn read(path: &Path) -> Result<Settings, Failed> {
     let name = path.display();
     let bytes = fs::read(path).map_err(|error| {
@@ -40,10 +40,10 @@ pub fn read(path: &Path) -> Result<Settings, Failed> {
     parse(&name.to_string(), text)
 }
 
-/// Reads `text`, which messages call `name`.
+/// Reads `text`, which messages call `name`. What is wrong with what stands in it is among [`Settings::mistakes`].
 ///
 /// # Errors
-/// It is no TOML, or holds what is no option or no value for one.
+/// It is no TOML.
 pub fn parse(name: &str, text: &str) -> Result<Settings, Failed> {
     let source = Source::new(name, text);
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -52,15 +52,24 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Failed> {
     }
     let mut settings = Settings::default();
     let mut tables = AddressTables::new(name);
+    let mut mistakes = Mistakes::default();
     for (key, value) in Source::entries(table.get_ref()) {
         if tables::KEYS.contains(&&**key.get_ref()) {
-            tables.read(&source, key, value)?;
+            tables.read(&source, key, value, &mut mistakes);
             continue;
         }
-        let option = source.option(key.get_ref(), key.span().start)?;
-        settings.set_values(option, source.values(option, key.span().start, value)?);
+        let at = key.span().start;
+        let option = source.option(key.get_ref(), at);
+        let read = option.and_then(|option| Ok((option, source.values(option, at, value)?)));
+        if let Some((option, values)) = mistakes.note(read.map(Some)) {
+            settings.set_values(option, values);
+        }
     }
     settings.set_tables(tables);
+    mistakes
+        .0
+        .into_iter()
+        .for_each(|mistake| settings.add_mistake(mistake));
     Ok(settings)
 }
 
@@ -84,7 +93,7 @@ impl<'a> Source<'a> {
 }
 
 impl Source<'_> {
-    /// What is in a table, by place, so that the first mistake is the one that is told.
+    /// What is in a table, by place, so that mistakes are told in their order.
     pub(super) fn entries<'t, 'a>(
         table: &'t DeTable<'a>,
     ) -> Vec<(&'t Spanned<Cow<'a, str>>, &'t Spanned<DeValue<'a>>)> {

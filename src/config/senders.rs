@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::file::Source;
-use super::tables::{Item, label};
+use super::tables::{Item, Key, label, no_option};
 use super::values::remedy;
 use crate::exit::Failed;
 use crate::options::Quoted;
@@ -33,37 +33,41 @@ struct Line {
 }
 
 impl SenderTable {
-    /// Reads what stands below the head of the table.
-    pub(super) fn read(&mut self, source: &Source<'_>, table: &DeTable<'_>) -> Result<(), Failed> {
-        for (key, value) in Source::entries(table) {
-            let at = key.span().start;
-            let label = label(source, SENDERS, key);
-            let name = key.get_ref();
-            if name.is_empty() || name.chars().any(char::is_control) {
-                let remedy = "write the name of a user, as ann";
-                return Err(source.wrong(at, format_args!("{label}: {remedy}")));
-            }
-            let owned = match value.get_ref() {
-                DeValue::Array(items) => {
-                    let sender = |item| sender(source, &label, item);
-                    items.iter().map(sender).collect::<Result<Vec<_>, _>>()?
-                }
-                DeValue::Table(_) => {
-                    let remedy =
-                        "put a name with a dot in quotes, as \"first.last\" = \"ann@example.org\"";
-                    return Err(source.wrong(at, format_args!("{label}: {remedy}")));
-                }
-                _ => vec![sender(source, &label, value)?],
-            };
-            if !self.senders.add(name, owned) {
-                let remedy = "this user stands there twice: write one line for both";
-                return Err(source.wrong(at, format_args!("{label}: {remedy}")));
-            }
-            self.lines.push(Line {
-                number: source.line(at),
-                user: senders::plain(name),
-            });
+    /// Reads a line below the head of the table.
+    pub(super) fn read(
+        &mut self,
+        source: &Source<'_>,
+        key: &Key<'_>,
+        value: &Item<'_>,
+    ) -> Result<(), Failed> {
+        let at = key.span().start;
+        let label = label(source, SENDERS, key);
+        no_option(source, SENDERS, key)?;
+        let name = key.get_ref();
+        if name.is_empty() || name.chars().any(char::is_control) {
+            let remedy = "write the name of a user, as ann";
+            return Err(source.wrong(at, format_args!("{label}: {remedy}")));
         }
+        let owned = match value.get_ref() {
+            DeValue::Array(items) => {
+                let sender = |item| sender(source, &label, item);
+                items.iter().map(sender).collect::<Result<Vec<_>, _>>()?
+            }
+            DeValue::Table(_) => {
+                let remedy =
+                    "put a name with a dot in quotes, as \"first.last\" = \"ann@example.org\"";
+                return Err(source.wrong(at, format_args!("{label}: {remedy}")));
+            }
+            _ => vec![sender(source, &label, value)?],
+        };
+        if !self.senders.add(name, owned) {
+            let remedy = "this user stands there twice: write one line for both";
+            return Err(source.wrong(at, format_args!("{label}: {remedy}")));
+        }
+        self.lines.push(Line {
+            number: source.line(at),
+            user: senders::plain(name),
+        });
         Ok(())
     }
 

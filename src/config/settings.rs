@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::tables::AddressTables;
 use super::values;
-use crate::exit::{ExitCode, Failed};
+use crate::exit::{ExitCode, Failed, Mistakes};
 use crate::options::{Kind, OPTIONS, Scope, ServeOption};
 
 /// One value of an option, as somebody wrote it.
@@ -144,6 +144,9 @@ pub struct Settings {
     options: BTreeMap<&'static str, Vec<Value>>,
     /// Of the configuration file; no other source has any.
     tables: Option<AddressTables>,
+    /// What is wrong beside values, which are read later.
+    mistakes: Vec<Failed>,
+    warnings: Vec<String>,
 }
 
 impl Settings {
@@ -193,6 +196,30 @@ impl Settings {
     pub fn overlay(&mut self, other: Self) {
         self.options.extend(other.options);
         self.tables = other.tables.or(self.tables.take());
+        self.mistakes.extend(other.mistakes);
+        self.warnings.extend(other.warnings);
+    }
+
+    /// Adds a mistake of a source, which is told with those of all values.
+    pub fn add_mistake(&mut self, mistake: Failed) {
+        self.mistakes.push(mistake);
+    }
+
+    /// The mistakes of the sources.
+    #[must_use]
+    pub fn mistakes(&self) -> &[Failed] {
+        &self.mistakes
+    }
+
+    /// Adds what is probably a mistake of a source, but none that anything fails for.
+    pub fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
+    /// What is probably a mistake in one of the sources.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Adds what a configuration file says of aliases, mailboxes and senders.
@@ -221,16 +248,21 @@ impl Settings {
     /// Reads all values of an option.
     ///
     /// # Errors
-    /// The first that `read` refuses, with its origin.
+    /// All that `read` refuses, with their origins.
     pub fn all<T>(
         &self,
         name: &str,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Vec<T>, Failed> {
-        self.values(name)
-            .iter()
-            .map(|value| read(value.text()?).map_err(|remedy| value.wrong(remedy)))
-            .collect()
+        let mut mistakes = Mistakes::default();
+        let values = self.values(name).iter().filter_map(|value| {
+            let read = value
+                .text()
+                .and_then(|text| read(text).map_err(|remedy| value.wrong(remedy)));
+            mistakes.note(read.map(Some))
+        });
+        let values = values.collect();
+        mistakes.told().map(|()| values)
     }
 
     /// Reads the value of an option, if it has one.

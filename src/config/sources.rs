@@ -16,22 +16,17 @@ pub struct Sources {
 
 impl Sources {
     /// These flags, and the environment.
-    ///
-    /// # Errors
-    /// The environment holds what is no option.
-    pub fn new(
-        flags: Settings,
-        variables: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, Failed> {
-        let mut above = environment::read(variables)?;
+    pub fn new(flags: Settings, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut above = environment::read(variables);
         above.overlay(flags);
-        Ok(Self { above })
+        Self { above }
     }
 
-    /// All sources together, the configuration file as it is now.
+    /// All sources together, the configuration file as it is now. What is wrong with options that exclude each other, or in
+    /// a file that can be read, is among [`Settings::mistakes`].
     ///
     /// # Errors
-    /// The file cannot be used, or two options exclude each other.
+    /// The file cannot be read, or is no TOML.
     pub fn settings(&self) -> Result<Settings, Failed> {
         let mut settings = Settings::defaults();
         if let Some(path) = self.above.path("config")? {
@@ -42,8 +37,11 @@ impl Sources {
         if settings.value("hostname").is_none() {
             settings.imply("hostname", server_name(), &Origin::Default);
         }
-        keep_or_discard(&mut settings)?;
-        follow_dialect(&mut settings)?;
+        for agree in [keep_or_discard, follow_dialect] {
+            if let Err(mistake) = agree(&mut settings) {
+                settings.add_mistake(mistake);
+            }
+        }
         let by_hand = settings
             .value("bare-newline")
             .is_some_and(|mode| mode.text == "accept");

@@ -11,8 +11,8 @@ use super::file::Source;
 use super::senders::{self, SENDERS, SenderTable};
 use super::settings::one_line;
 use super::values::remedy;
-use crate::exit::{ExitCode, Failed};
-use crate::options::Quoted;
+use crate::exit::{ExitCode, Failed, Mistakes};
+use crate::options::{Quoted, ServeOption};
 use crate::smtp::directory::{Directory, Name, Tables};
 use crate::smtp::senders::Senders;
 
@@ -66,83 +66,93 @@ impl AddressTables {
         }
     }
 
-    /// Reads what stands behind one of the [`KEYS`].
-    ///
-    /// # Errors
-    /// What is wrong there, and what would be right.
+    /// Reads what stands behind one of the [`KEYS`], and notes what is wrong there.
     pub(super) fn read(
         &mut self,
         source: &Source<'_>,
         key: &Key<'_>,
         value: &Item<'_>,
+        mistakes: &mut Mistakes,
+    ) {
+        let name = &**key.get_ref();
+        if name == CATCH_ALL {
+            mistakes.note(self.read_catch_all(source, key, value));
+            return;
+        }
+        let Some(table) = mistakes.note(table(source, key, value).map(Some)) else {
+            return;
+        };
+        for (key, value) in Source::entries(table) {
+            mistakes.note(match name {
+                ALIASES => self.read_alias(source, key, value),
+                MAILBOXES => self.read_mailboxes(source, key, value),
+                _ => self.senders.read(source, key, value),
+            });
+        }
+    }
+
+    fn read_alias(
+        &mut self,
+        source: &Source<'_>,
+        key: &Key<'_>,
+        value: &Item<'_>,
     ) -> Result<(), Failed> {
-        match &**key.get_ref() {
-            ALIASES => self.read_aliases(source, table(source, key, value)?),
-            MAILBOXES => self.read_mailboxes(source, table(source, key, value)?),
-            SENDERS => self.senders.read(source, table(source, key, value)?),
-            _ => self.read_catch_all(source, key, value),
-        }
-    }
-
-    fn read_aliases(&mut self, source: &Source<'_>, table: &DeTable<'_>) -> Result<(), Failed> {
-        for (key, value) in Source::entries(table) {
-            let at = key.span().start;
-            let label = label(source, ALIASES, key);
-            if key.get_ref() == CATCH_ALL {
-                let remedy = "move it above all tables, or to [mailboxes]";
+        let at = key.span().start;
+        let label = label(source, ALIASES, key);
+        no_option(source, ALIASES, key)?;
+        let name = name(source, at, &label, key.get_ref())?;
+        let targets = match value.get_ref() {
+            DeValue::Array(items) => {
+                let entry = |item| entry(source, &label, item, ALIAS_EXAMPLE);
+                items.iter().map(entry).collect::<Result<Vec<_>, _>>()?
+            }
+            DeValue::Table(_) => {
+                let remedy = "put a name with a dot in quotes, as \"first.last\" = \"ann\"";
                 return Err(source.wrong(at, format_args!("{label}: {remedy}")));
             }
-            let name = name(source, at, &label, key.get_ref())?;
-            let targets = match value.get_ref() {
-                DeValue::Array(items) => {
-                    let entry = |item| entry(source, &label, item, ALIAS_EXAMPLE);
-                    items.iter().map(entry).collect::<Result<Vec<_>, _>>()?
-                }
-                DeValue::Table(_) => {
-                    let remedy = "put a name with a dot in quotes, as \"first.last\" = \"ann\"";
-                    return Err(source.wrong(at, format_args!("{label}: {remedy}")));
-                }
-                _ => vec![entry(source, &label, value, ALIAS_EXAMPLE)?],
-            };
-            if targets.is_empty() {
-                let remedy = "it leads to nobody: name somebody, or leave it out";
-                return Err(source.wrong(at, format_args!("{label}: {remedy}")));
-            }
-            let line = source.line(at);
-            let alias = Entry { line, name };
-            self.aliases.push(Alias { alias, targets });
+            _ => vec![entry(source, &label, value, ALIAS_EXAMPLE)?],
+        };
+        if targets.is_empty() {
+            let remedy = "it leads to nobody: name somebody, or leave it out";
+            return Err(source.wrong(at, format_args!("{label}: {remedy}")));
         }
+        let line = source.line(at);
+        let alias = Entry { line, name };
+        self.aliases.push(Alias { alias, targets });
         Ok(())
     }
 
-    fn read_mailboxes(&mut self, source: &Source<'_>, table: &DeTable<'_>) -> Result<(), Failed> {
-        for (key, value) in Source::entries(table) {
-            let at = key.span().start;
-            let label = label(source, MAILBOXES, key);
-            let written = source.written(&label, value);
-            match (&**key.get_ref(), value.get_ref()) {
-                ("closed", DeValue::Boolean(closed)) => {
-                    self.closed = Some((source.line(at), *closed));
-                }
-                ("closed", _) => {
-                    return Err(source.wrong(at, format_args!("{written}: write true or false")));
-                }
-                ("names", DeValue::Array(items)) => {
-                    let entry = |item| entry(source, &label, item, NAMES_EXAMPLE);
-                    self.mailboxes = items.iter().map(entry).collect::<Result<_, _>>()?;
-                }
-                ("names", _) => {
-                    let remedy = format_args!("{written}: write it as {NAMES_EXAMPLE}");
-                    return Err(source.wrong(at, remedy));
-                }
-                (CATCH_ALL, _) => self.read_catch_all(source, key, value)?,
-                _ => {
-                    let remedy = "there is no such key; it has closed, names and catch-all";
-                    return Err(source.wrong(at, format_args!("{label}: {remedy}")));
-                }
+    fn read_mailboxes(
+        &mut self,
+        source: &Source<'_>,
+        key: &Key<'_>,
+        value: &Item<'_>,
+    ) -> Result<(), Failed> {
+        let at = key.span().start;
+        let label = label(source, MAILBOXES, key);
+        let written = source.written(&label, value);
+        match (&**key.get_ref(), value.get_ref()) {
+            ("closed", DeValue::Boolean(closed)) => {
+                self.closed = Some((source.line(at), *closed));
+                Ok(())
+            }
+            ("closed", _) => Err(source.wrong(at, format_args!("{written}: write true or false"))),
+            ("names", DeValue::Array(items)) => {
+                let entry = |item| entry(source, &label, item, NAMES_EXAMPLE);
+                self.mailboxes = items.iter().map(entry).collect::<Result<_, _>>()?;
+                Ok(())
+            }
+            ("names", _) => {
+                let remedy = format_args!("{written}: write it as {NAMES_EXAMPLE}");
+                Err(source.wrong(at, remedy))
+            }
+            (CATCH_ALL, _) => self.read_catch_all(source, key, value),
+            _ => {
+                no_option(source, MAILBOXES, key)?;
+                let remedy = "there is no such key; it has closed, names and catch-all";
+                Err(source.wrong(at, format_args!("{label}: {remedy}")))
             }
         }
-        Ok(())
     }
 
     fn read_catch_all(
@@ -178,17 +188,21 @@ impl AddressTables {
             }
             _ => Ok(()),
         };
+        let mut mistakes = Mistakes::default();
         for Alias { alias, targets } in &self.aliases {
-            check("[aliases] ", alias)?;
+            mistakes.note(check("[aliases] ", alias));
             let table = format!("[aliases] {} = ", alias.name);
-            targets
-                .iter()
-                .try_for_each(|target| check(&table, target))?;
+            for target in targets {
+                mistakes.note(check(&table, target));
+            }
         }
-        let mut mailboxes = self.mailboxes.iter();
-        mailboxes.try_for_each(|entry| check("[mailboxes] ", entry))?;
-        let mut catch_all = self.catch_all.iter();
-        catch_all.try_for_each(|entry| check("catch-all = ", entry))?;
+        for entry in &self.mailboxes {
+            mistakes.note(check("[mailboxes] ", entry));
+        }
+        if let Some(entry) = &self.catch_all {
+            mistakes.note(check("catch-all = ", entry));
+        }
+        mistakes.told()?;
         Directory::new(self.tables()).map_err(|bad| {
             let Entry { line, name } = &self.aliases[bad.index].alias;
             self.wrong(*line, format_args!("[aliases] {name}: {}", bad.reason))
@@ -226,6 +240,24 @@ const NAME_WANTED: &str = "write a user, as sales, or an address, as sales@examp
 fn is_ours(domain: &str, hostname: &str, domains: &[String]) -> bool {
     let mut ours = domains.iter().map(String::as_str).chain([hostname]);
     domains.is_empty() || ours.any(|ours| ours.eq_ignore_ascii_case(domain))
+}
+
+/// Refuses a key that is an option, or another key of a file: below the head of a table it would be a name, and no option.
+/// Who means a name writes it in quotes.
+pub(super) fn no_option(source: &Source<'_>, table: &str, key: &Key<'_>) -> Result<(), Failed> {
+    let name = &**key.get_ref();
+    let is_bare = source.text_at(key.span()) == Some(name);
+    if !is_bare || (ServeOption::named(name).is_none() && !KEYS.contains(&name)) {
+        return Ok(());
+    }
+    let label = label(source, table, key);
+    let remedy = match table {
+        MAILBOXES => "this is no key of a table: move it above all tables".to_owned(),
+        _ => format!(
+            "this is no name here: move it above all tables, or write \"{name}\" if it is one"
+        ),
+    };
+    Err(source.wrong(key.span().start, format_args!("{label}: {remedy}")))
 }
 
 /// A key of a table, as messages call it.

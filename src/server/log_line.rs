@@ -7,7 +7,7 @@ use crate::smtp::reply::Reply;
 
 /// Writes a value so that its line stays one line, is read in its order, and its end is found: what cannot be seen is
 /// escaped, and what holds such, a space or quote, or nothing, is quoted.
-pub(super) struct Value<T>(pub(super) T);
+pub(crate) struct Value<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Value<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

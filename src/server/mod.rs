@@ -24,7 +24,7 @@ mod descriptors;
 mod epoch;
 mod event_loop;
 pub mod listener;
-mod log_line;
+pub(crate) mod log_line;
 pub mod peer;
 pub mod proxy;
 mod service_manager;

@@ -40,7 +40,7 @@ pub fn try_config(options: &[&str]) -> Result<Config, Failed> {
     let Ok(Request::Serve(flags)) = cli::parse(arguments) else {
         panic!("{options:?}");
     };
-    let settings = Sources::new(flags, []).and_then(|sources| sources.settings());
+    let settings = Sources::new(*flags, []).settings();
     settings.and_then(|settings| Config::new(&settings))
 }
 

@@ -1,0 +1,78 @@
+//! `mailoop serve --check`: what would run, and whether the start could do it.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::{cannot_become, place, unreadable_files};
+use crate::config::Config;
+use crate::config::settings::Settings;
+use crate::exit::{ExitCode, Failed, Mistakes, show};
+use crate::privileges::{self, UserError};
+use crate::server::ListenAddress;
+
+/// Shows what would run. Nothing is made, bound or started; yet as root this process becomes `--user` for good, as the
+/// start does, to see what that user may do.
+///
+/// # Errors
+/// All that the start would fail for, as far as it shows beforehand.
+pub(super) fn check(settings: &Settings, config: &Config) -> Result<(), Failed> {
+    let mut mistakes = Mistakes::default();
+    let mut warnings = config.warnings(&[]);
+    if let Some(file) = &config.log_file {
+        mistakes.note(can_log_to(file));
+    }
+    for socket in config.named_addresses().filter_map(ListenAddress::path) {
+        mistakes.note(can_bind(socket));
+    }
+    let becomes = |name| privileges::become_user(name, &[]);
+    match config.user.as_deref().map(|name| (name, becomes(name))) {
+        None => mistakes.note(place::check(config)),
+        Some((name, Ok(()))) => {
+            mistakes.note(place::check(config));
+            warnings.extend(unreadable_files(settings, name));
+        }
+        Some((name, Err(UserError::NotRoot))) => {
+            let known = privileges::find_user(name);
+            mistakes.note(known.map_err(|error| cannot_become(settings, &error)));
+            warnings.push(format!("only root can see what {name} may do"));
+        }
+        Some((_, Err(error))) => mistakes.0.push(cannot_become(settings, &error)),
+    }
+    for warning in warnings {
+        let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
+    }
+    mistakes.told()?;
+    show(&format!("# This would run:\n{settings}"))
+}
+
+fn can_log_to(file: &Path) -> Result<(), Failed> {
+    let opened = match OpenOptions::new().append(true).open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => has_writable_folder(file),
+        opened => opened.map(|_| ()),
+    };
+    opened.map_err(|error| {
+        let name = file.display();
+        Failed::new(
+            ExitCode::Configuration,
+            format_args!("cannot log to {name}: {error}; choose another --log-file"),
+        )
+    })
+}
+
+fn can_bind(socket: &Path) -> Result<(), Failed> {
+    has_writable_folder(socket).map_err(|error| {
+        let name = socket.display();
+        Failed::new(
+            ExitCode::Configuration,
+            format_args!("cannot listen on unix:{name}: {error}"),
+        )
+    })
+}
+
+/// Whether a file could be made there. Its folder is made by nobody, so that has to be there.
+fn has_writable_folder(file: &Path) -> io::Result<()> {
+    let folder = Path::new(".").join(file.parent().unwrap_or(file));
+    folder.metadata()?;
+    place::can_change(&folder)
+}
