@@ -36,6 +36,14 @@ fn store() -> (TempDir, Maildir) {
     (root, store)
 }
 
+/// A store whose files have names from the beginning, as where the file system has none without.
+fn store_of_named() -> (TempDir, Maildir) {
+    let root = tempdir().unwrap();
+    name_files_at_once(root.path());
+    let store = open(root.path());
+    (root, store)
+}
+
 fn mailbox(address: &str) -> Mailbox {
     address.parse().unwrap_or_else(|_| panic!("{address}"))
 }
@@ -128,6 +136,11 @@ fn tree(root: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
+/// Lets a store that is opened here take its file system for one without unnamed files: its probe is in vain.
+fn name_files_at_once(root: &Path) {
+    fs::create_dir_all(root.join(".mailoop/probe")).unwrap();
+}
+
 fn files(folder: PathBuf) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -141,7 +154,7 @@ fn instances(root: &Path) -> Vec<String> {
     files(root.join(".mailoop"))
         .iter()
         .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
-        .filter(|name| name != "lock")
+        .filter(|name| name != "lock" && name != "probe")
         .collect()
 }
 
@@ -151,7 +164,12 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn a_stored_message_is_one_file_with_a_link_in_each_mailbox() {
-    let (root, mut store) = store();
+    for (root, store) in [store(), store_of_named()] {
+        check_a_stored_message(&root, store);
+    }
+}
+
+fn check_a_stored_message(root: &TempDir, mut store: Maildir) {
     let root = root.path();
     let recipients = ["a@d", "b@e", "\"A\"@D", "c@d", "b@e"];
     let (id, mut draft) = store.begin(&envelope(&recipients)).unwrap();
@@ -159,7 +177,8 @@ fn a_stored_message_is_one_file_with_a_link_in_each_mailbox() {
         .write(&mut draft, b"Subject: x\r\n\r\nbody\r\n")
         .unwrap();
     let ticket = store.submit(draft);
-    assert_eq!(tree(root).len(), 6, "nothing is in new/ before commit");
+    assert!(files(root.join("d/a/new")).is_empty(), "before commit");
+    assert!(!root.join("e").exists(), "before commit");
 
     let finished = commit(&mut store);
     assert_eq!(finished.len(), 1);
@@ -316,7 +335,7 @@ fn folder_names_are_safe_and_distinct() {
 
 #[test]
 fn an_aborted_message_leaves_nothing() {
-    let (root, mut store) = store();
+    let (root, mut store) = store_of_named();
     let first = draft(&mut store, &["a@d", "b@e"], &long());
     let second = draft(&mut store, &["a@d"], &long());
     let third = draft(&mut store, &["c@d"], "x\r\n");
@@ -331,6 +350,18 @@ fn an_aborted_message_leaves_nothing() {
     store.abort(second);
     assert_eq!(tree(root.path()), BTreeSet::new());
     assert!(commit(&mut store).is_empty());
+}
+
+#[test]
+fn a_message_without_a_name_outlives_its_mailbox() {
+    let (root, mut store) = store();
+    let first = draft(&mut store, &["a@d"], &long());
+    let second = draft(&mut store, &["a@d"], &long());
+    assert!(files(root.path().join("d/a/tmp")).is_empty());
+    store.abort(first);
+    let _ = store.submit(second);
+    outcome(&mut store).unwrap();
+    assert_eq!(files(root.path().join("d/a/new")).len(), 1);
 }
 
 #[test]
@@ -448,6 +479,7 @@ fn mailboxes_are_limited() {
 fn the_sweep_takes_from_the_dead_only() {
     let root = tempdir().unwrap();
     let path = root.path();
+    name_files_at_once(path);
     let (mut living, mut dead) = (open(path), open(path));
     let (living_id, spared) = named_draft(&mut living, &["a@d"], &long());
     let (dead_id, _left) = named_draft(&mut dead, &["a@d"], &long());
@@ -534,8 +566,19 @@ fn siblings_that_start_together_do_not_take_each_other_for_dead() {
 }
 
 #[test]
-fn a_mailbox_removed_under_a_message_fails_it_and_is_made_again() {
-    let (root, mut store) = store();
+fn a_mailbox_removed_under_a_message_is_made_again() {
+    for (root, mut store) in [store(), store_of_named()] {
+        let kept = draft(&mut store, &["a@d"], &long());
+        fs::remove_dir_all(root.path().join("d/a/new")).unwrap();
+        let _ = store.submit(kept);
+        outcome(&mut store).unwrap();
+        assert_eq!(files(root.path().join("d/a/new")).len(), 1);
+    }
+}
+
+#[test]
+fn a_file_removed_under_a_message_fails_it() {
+    let (root, mut store) = store_of_named();
     let root = root.path();
     for removed in ["d", "d/a", "d/a/tmp"] {
         let lost = draft(&mut store, &["a@d", "b@e"], &long());
@@ -547,12 +590,6 @@ fn a_mailbox_removed_under_a_message_fails_it_and_is_made_again() {
         assert!(!root.join("e").exists(), "no copy for the other one");
         deliver(&mut store, &["a@d"], "x\r\n").unwrap();
     }
-    // new/ is not lost mail, it is just made again.
-    let kept = draft(&mut store, &["a@d"], &long());
-    fs::remove_dir_all(root.join("d/a/new")).unwrap();
-    let _ = store.submit(kept);
-    outcome(&mut store).unwrap();
-    assert_eq!(files(root.join("d/a/new")).len(), 1);
 }
 
 #[test]

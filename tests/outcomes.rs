@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -22,13 +23,43 @@ struct Calls {
     fails: Option<usize>,
 }
 
+/// What a disk can do.
+#[derive(Clone, Copy, Debug)]
+struct Abilities {
+    /// It syncs everything at once.
+    syncs_together: bool,
+    /// A file can have two names.
+    has_links: bool,
+    /// A file can be without a name.
+    has_unnamed: bool,
+}
+
+impl Abilities {
+    /// Each of them with and without each other one.
+    fn all() -> [Self; 4] {
+        [
+            (false, false, true),
+            (false, true, false),
+            (true, false, false),
+            (true, true, true),
+        ]
+        .map(|(syncs_together, has_links, has_unnamed)| Self {
+            syncs_together,
+            has_links,
+            has_unnamed,
+        })
+    }
+}
+
 /// A disk of which one call fails.
 struct Faulty {
     disk: System,
     calls: Rc<RefCell<Calls>>,
-    /// Whether it syncs everything at once.
-    together: bool,
+    abilities: Abilities,
 }
+
+/// A file, and the path of one that is a copy.
+struct Open(<System as Disk>::File, String);
 
 impl Faulty {
     fn call(&self, name: &str, path: &str) -> io::Result<()> {
@@ -42,7 +73,7 @@ impl Faulty {
 }
 
 impl Disk for Faulty {
-    type File = <System as Disk>::File;
+    type File = Open;
     type Lock = <System as Disk>::Lock;
 
     fn make_folder(&mut self, path: &str) -> io::Result<bool> {
@@ -64,22 +95,35 @@ impl Disk for Faulty {
 
     fn create(&mut self, path: &str) -> io::Result<Self::File> {
         self.call("create", path)?;
-        self.disk.create(path)
+        Ok(Open(self.disk.create(path)?, String::new()))
     }
 
     fn write(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()> {
         self.call("write", "")?;
-        self.disk.write(file, bytes)
+        self.disk.write(&mut file.0, bytes)
     }
 
-    fn link(&mut self, from: &str, to: &str) -> io::Result<()> {
+    fn copy(&mut self, file: &Self::File, path: &str) -> io::Result<Self::File> {
+        self.call("copy", path)?;
+        Ok(Open(self.disk.copy(&file.0, path)?, path.to_owned()))
+    }
+
+    fn link(&mut self, file: &Self::File, to: &str) -> io::Result<()> {
         self.call("link", to)?;
-        self.disk.link(from, to)
+        if self.abilities.has_links {
+            self.disk.link(&file.0, to)
+        } else {
+            Err(Errno::PERM.into())
+        }
     }
 
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+    fn rename(&mut self, file: &Self::File, to: &str) -> io::Result<()> {
         self.call("rename", to)?;
-        self.disk.rename(from, to)
+        self.disk.rename(&file.0, to)
+    }
+
+    fn discard(&mut self, file: &Self::File) -> io::Result<()> {
+        self.disk.discard(&file.0)
     }
 
     fn remove_file(&mut self, path: &str) -> io::Result<()> {
@@ -87,15 +131,15 @@ impl Disk for Faulty {
     }
 
     fn tells_all_errors(&self) -> bool {
-        self.together
+        self.abilities.syncs_together
     }
 
     fn is_covered(&self, _: &Self::File) -> bool {
         true
     }
 
-    fn sync_file(&mut self, _: &Self::File) -> io::Result<()> {
-        self.call("sync_file", "")
+    fn sync_file(&mut self, file: &Self::File) -> io::Result<()> {
+        self.call("sync_file", &file.1)
     }
 
     fn sync_folder(&mut self, path: &str) -> io::Result<()> {
@@ -114,6 +158,12 @@ impl Disk for Faulty {
         self.disk.try_lock(path)
     }
 
+    fn probe(&mut self, path: &str) {
+        if self.abilities.has_unnamed {
+            self.disk.probe(path);
+        }
+    }
+
     fn forget(&mut self) {
         self.disk.forget();
     }
@@ -126,13 +176,13 @@ struct Delivery {
 }
 
 impl Delivery {
-    fn new(together: bool) -> Self {
+    fn new(abilities: Abilities) -> Self {
         let root = tempfile::tempdir().unwrap();
         let calls = Rc::new(RefCell::new(Calls::default()));
         let disk = Faulty {
             disk: System::open(root.path()).unwrap(),
             calls: Rc::clone(&calls),
-            together,
+            abilities,
         };
         let engine = Engine::start(disk, 1000, 100).unwrap();
         Self {
@@ -182,16 +232,24 @@ impl Delivery {
     }
 }
 
-/// Lets each call of a delivery fail, in mailboxes that are there already or `fresh` ones; `judge` is told the call, and
-/// which groups have the message.
-fn each_fault(
+/// Lets each call of a delivery fail, on disks of all kinds, in mailboxes that are there already and in fresh ones;
+/// `judge` is told the call, and which groups have the message.
+fn each_fault(groups: &[&[&str]], mut judge: impl FnMut(&str, &[bool])) {
+    for abilities in Abilities::all() {
+        for fresh in [false, true] {
+            each_fault_of(abilities, groups, fresh, &mut judge);
+        }
+    }
+}
+
+fn each_fault_of(
+    abilities: Abilities,
     groups: &[&[&str]],
-    together: bool,
     fresh: bool,
-    mut judge: impl FnMut(&str, &[bool]),
+    judge: &mut impl FnMut(&str, &[bool]),
 ) {
     for fault in 0.. {
-        let mut delivery = Delivery::new(together);
+        let mut delivery = Delivery::new(abilities);
         if !fresh {
             delivery.deliver(1, groups, None);
         }
@@ -221,54 +279,64 @@ fn each_fault(
 
 #[test]
 fn one_outcome_for_all_is_all_or_nothing() {
-    for (together, fresh) in [(false, false), (false, true), (true, false), (true, true)] {
-        each_fault(&[&["a", "b", "c"]], together, fresh, |call, have| {
-            assert_eq!(have, [false], "{call}");
-        });
-    }
+    each_fault(&[&["a", "b", "c"]], |call, have| {
+        assert_eq!(have, [false], "{call}");
+    });
 }
 
 #[test]
 fn a_mailbox_that_fails_fails_alone() {
-    for (together, fresh) in [(false, false), (false, true), (true, false), (true, true)] {
-        let mut alone = [0; 3];
-        each_fault(&[&["a"], &["b"], &["c"]], together, fresh, |call, have| {
-            let failed = ["a", "b", "c"].map(|name| call.contains(&format!(" d/{name}")));
-            match failed.iter().position(|failed| *failed) {
-                Some(index) => {
-                    let others = [0, 1, 2].map(|other| other != index);
-                    assert_eq!(have, others, "{call}");
-                    alone[index] += 1;
-                }
-                // The domain is looked for before each mailbox.
-                None if call == "make_folder d" => {
-                    let failed = have.iter().filter(|has| !**has);
-                    assert_eq!(failed.count(), 1, "{call}");
-                }
-                None => assert_eq!(have, [false; 3], "{call}"),
+    let mut alone = [0; 3];
+    each_fault(&[&["a"], &["b"], &["c"]], |call, have| {
+        let failed = ["a", "b", "c"].map(|name| call.contains(&format!(" d/{name}")));
+        match failed.iter().position(|failed| *failed) {
+            Some(index) => {
+                let others = [0, 1, 2].map(|other| other != index);
+                assert_eq!(have, others, "{call}");
+                alone[index] += 1;
             }
-        });
-        assert!(alone.iter().all(|faults| *faults > 0), "{alone:?}");
-    }
+            // The domain is looked for before each mailbox.
+            None if call == "make_folder d" => {
+                let failed = have.iter().filter(|has| !**has);
+                assert_eq!(failed.count(), 1, "{call}");
+            }
+            None => assert_eq!(have, [false; 3], "{call}"),
+        }
+    });
+    assert!(alone.iter().all(|faults| *faults > 0), "{alone:?}");
 }
 
 #[test]
 fn who_leads_to_a_mailbox_that_fails_fails_and_nobody_else() {
     let groups: &[&[&str]] = &[&["a", "b"], &["b", "c"], &["a", "a"], &["c"]];
-    for fresh in [false, true] {
-        let mut mixed = 0;
-        each_fault(groups, false, fresh, |call, have| {
-            let named = ["a", "b", "c"].map(|name| call.contains(&format!(" d/{name}")));
-            let expected: &[bool] = match named {
-                [true, ..] => &[false, true, false, true],
-                [_, true, _] => &[false, false, true, true],
-                [.., true] => &[true, false, true, false],
-                _ if call == "make_folder d" => return,
-                _ => &[false; 4],
-            };
-            assert_eq!(have, expected, "{call}");
-            mixed += usize::from(have.contains(&true));
-        });
-        assert!(mixed >= 6, "{mixed}");
+    let mut mixed = 0;
+    each_fault(groups, |call, have| {
+        let named = ["a", "b", "c"].map(|name| call.contains(&format!(" d/{name}")));
+        let expected: &[bool] = match named {
+            [true, ..] => &[false, true, false, true],
+            [_, true, _] => &[false, false, true, true],
+            [.., true] => &[true, false, true, false],
+            _ if call == "make_folder d" => return,
+            _ => &[false; 4],
+        };
+        assert_eq!(have, expected, "{call}");
+        mixed += usize::from(have.contains(&true));
+    });
+    assert!(mixed >= 12, "{mixed}");
+}
+
+#[test]
+fn without_links_each_mailbox_has_a_file_of_its_own() {
+    for abilities in Abilities::all() {
+        let mut delivery = Delivery::new(abilities);
+        let (results, _) = delivery.deliver(1, &[&["a", "b"], &["c"]], None);
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        for name in ["a", "b", "c"] {
+            assert!(delivery.has(name, 1));
+            let file = delivery.root.path().join(format!("d/{name}/new/1.ID.mx"));
+            assert_eq!(fs::read(&file).unwrap(), b"x\n");
+            let links = if abilities.has_links { 3 } else { 1 };
+            assert_eq!(fs::metadata(&file).unwrap().nlink(), links, "{abilities:?}");
+        }
     }
 }

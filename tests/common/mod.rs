@@ -201,9 +201,14 @@ impl TestServer {
         files(&self.mailbox(address).join("new"))
     }
 
-    /// The files in a mailbox's `tmp/`, by name.
+    /// The files in a mailbox's `tmp/`, by name, and those that are written there without one.
     pub fn tmp_mail(&self, address: &str) -> Vec<PathBuf> {
-        files(&self.mailbox(address).join("tmp"))
+        let tmp = self.mailbox(address).join("tmp");
+        let mut found = files(&tmp);
+        for process in self.family() {
+            found.extend(processes::unnamed_files(process, &tmp));
+        }
+        found
     }
 
     /// The only message in a mailbox's `new/`, as it was before the server put its trace header in front.
@@ -337,6 +342,12 @@ pub fn raise_descriptor_limit() {
         },
     )
     .unwrap();
+}
+
+/// Lets a server that starts with this folder of mailboxes take its file system for one without unnamed files: what it
+/// would find that out with is in the way.
+pub fn name_files_at_once(maildir: &Path) {
+    fs::create_dir_all(maildir.join(".mailoop/probe")).unwrap();
 }
 
 /// Waits for something that is bound to happen; fails by the name `what` if it does not.

@@ -17,6 +17,19 @@ pub fn in_folder(folder: &Path) -> Vec<u32> {
     here.filter_map(number).collect()
 }
 
+/// The files without a name that a process has open in a folder.
+pub fn unnamed_files(process: u32, folder: &Path) -> Vec<PathBuf> {
+    let descriptors = files(Path::new(&format!("/proc/{process}/fd")));
+    let targets = descriptors.iter().filter_map(|fd| fs::read_link(fd).ok());
+    let is_unnamed = |path: &PathBuf| {
+        path.to_str()
+            .is_some_and(|path| path.ends_with(" (deleted)"))
+    };
+    targets
+        .filter(|target| target.parent() == Some(folder) && is_unnamed(target))
+        .collect()
+}
+
 /// Whether a process runs: one that has ended may still wait for somebody to ask how.
 pub fn is_running(process: u32) -> bool {
     !matches!(state(process), None | Some('Z' | 'X'))

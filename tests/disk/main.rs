@@ -33,6 +33,7 @@ mod prng;
 mod questions;
 mod senders;
 mod slow;
+mod two;
 
 use std::env;
 use std::sync::{Mutex, MutexGuard, PoisonError};

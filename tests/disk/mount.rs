@@ -108,9 +108,10 @@ impl MemoryFile {
     }
 }
 
-/// A file system that can be used.
+/// A file system that can be used, and the folder made for it.
 pub struct Mounted {
-    folder: TempDir,
+    path: PathBuf,
+    _folder: Option<TempDir>,
 }
 
 impl Mounted {
@@ -121,17 +122,28 @@ impl Mounted {
             .args(["-o", "loop"])
             .arg(path)
             .arg(folder.path()));
-        Self { folder }
+        Self {
+            path: folder.path().to_owned(),
+            _folder: Some(folder),
+        }
+    }
+
+    /// What somebody has mounted in this folder.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            _folder: None,
+        }
     }
 
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.path
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        unmount(&["umount"], self.folder.path());
+        unmount(&["umount"], &self.path);
     }
 }
 

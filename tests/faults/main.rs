@@ -10,13 +10,14 @@ mod message;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use common::client::Client;
 use common::processes::{is_stopped, kill};
 use common::program::installed;
 use common::tracer::Tracer;
-use common::{TestServer, files, wait_until};
+use common::{TestServer, files, name_files_at_once, wait_until};
 use message::Message;
 use rustix::process::Signal;
 
@@ -75,9 +76,10 @@ impl Site {
         }
     }
 
-    /// A server without the processes that work for it, which does the work itself.
+    /// A server without the processes that work for it, which does the work itself, in files that have names.
     fn without_help() -> Self {
         let mut site = Self::new();
+        name_files_at_once(&site.server.maildir());
         site.server.family()[1..].iter().copied().for_each(kill);
         wait_until("the server to be alone", || site.server.family().len() == 1);
         site.must_store();
@@ -177,7 +179,7 @@ fn every_call_fails(start: fn() -> Site, send: Way) {
     }
     eprintln!("calls of the store that failed: {hits:?}");
     let hit = |names: &[&str]| names.iter().any(|call| hits[call] > 0);
-    assert!(hit(&["openat"]) && hit(&["renameat,renameat2"]));
+    assert!(hit(&["openat"]) && hit(&["linkat", "renameat,renameat2"]));
     assert!(hit(&["fsync", "fdatasync", "syncfs"]));
 }
 
@@ -223,6 +225,29 @@ fn a_call_that_fails_once_in_the_server_itself_leaves_nothing() {
 #[test]
 fn a_call_that_fails_once_in_the_server_itself_for_two_messages_leaves_nothing() {
     every_call_fails(Site::without_help, Site::together);
+}
+
+#[test]
+fn without_links_each_mailbox_has_a_file_of_its_own() {
+    if !installed(&["strace"]) {
+        return;
+    }
+    for error in ["EPERM", "EOPNOTSUPP", "EMLINK", "EXDEV"] {
+        let mut site = Site::without_help();
+        let tracer = Tracer::attach(&[site.server.pid()], "linkat", &format!("error={error}"));
+        let mut message = site.message();
+        message.send();
+        assert!(message.is_stored(), "{error}: {}", message.said);
+        assert_eq!(tracer.detach().len(), 1, "{error}");
+        message.check(&site.server);
+        for address in &message.to {
+            let [file] = &site.server.new_mail(address)[..] else {
+                panic!("{error}: not one file for {address}");
+            };
+            assert_eq!(fs::metadata(file).unwrap().nlink(), 1, "{error}");
+        }
+        site.server.stop();
+    }
 }
 
 /// What may become of the folders under a Maildir, one of which is a mailbox.

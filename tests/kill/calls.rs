@@ -9,7 +9,7 @@ use crate::all_were_answered;
 use crate::common::processes::{in_folder, is_stopped, kill};
 use crate::common::program::installed;
 use crate::common::tracer::Tracer;
-use crate::common::wait_until;
+use crate::common::{name_files_at_once, wait_until};
 use crate::load::{Fate, Fates, Numbers, Session, send};
 use crate::site::{Processes, Site};
 
@@ -60,6 +60,9 @@ fn a_server_that_is_killed_at_a_call_has_kept_what_it_acknowledged() {
 /// left. Says whether it came to that.
 fn killed_at(call: &str, nth: usize, numbers: &Numbers) -> bool {
     let site = Site::new();
+    if nth.is_multiple_of(2) {
+        name_files_at_once(&site.maildir());
+    }
     let mut server = site.start(&[]);
     let tracer = Tracer::attach(
         &server.family(),
@@ -104,6 +107,8 @@ fn a_server_that_is_killed_at_its_start_leaves_the_next_one_all_it_needs() {
 /// whether it came to that before it listened.
 fn killed_at_start(call: &str, nth: usize, numbers: &Numbers) -> bool {
     let site = Site::new();
+    // Of files without a name nothing would be left.
+    name_files_at_once(&site.maildir());
     let fates = leave_unfinished(&site, numbers);
     let listened = start_and_kill(&site, call, nth);
     let mut next = site.start(&[]);

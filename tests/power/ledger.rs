@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use mailoop::store::{Failure, Outcome};
-use rustix::io::Errno;
 
 use super::machine::Machine;
-use super::tree::{OTHER_DEVICE, Tree};
+use super::tree::Tree;
 
 /// What is known of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,31 +78,14 @@ impl Ledger {
         };
     }
 
-    /// Checks why groups of a message failed although nothing went wrong: there are too many mailboxes, or theirs are
-    /// on another file system than the file.
+    /// Checks why groups of a message failed although nothing went wrong: there are too many mailboxes.
     ///
     /// # Panics
     /// If it is anything else.
     pub fn check_failures(&self, name: &str, outcome: Outcome) {
         let groups = &self.0[name].groups;
-        let results = outcome.for_each(groups.len());
-        let is_full =
-            |result: &&Result<(), Failure>| matches!(result, Err(Failure::TooManyMailboxes));
-        // The file is in the first mailbox of the first group for which there was room.
-        let holders = 1 + results.iter().take_while(is_full).count();
-        let is_other = |mailbox: &String| mailbox.starts_with(OTHER_DEVICE);
-        for (group, result) in groups.iter().zip(results) {
-            let is_apart = |holder: &Vec<String>| {
-                let device = is_other(&holder[0]);
-                group.iter().any(|mailbox| is_other(mailbox) != device)
-            };
-            let expected = match &result {
-                Ok(()) | Err(Failure::TooManyMailboxes) => true,
-                Err(Failure::Io(why)) if **why == *Errno::XDEV.to_string() => {
-                    groups.iter().take(holders).any(is_apart)
-                }
-                Err(_) => false,
-            };
+        for (group, result) in groups.iter().zip(outcome.for_each(groups.len())) {
+            let expected = matches!(result, Ok(()) | Err(Failure::TooManyMailboxes));
             assert!(
                 expected,
                 "{name} for {group:?}, without a fault: {result:?}"

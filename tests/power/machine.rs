@@ -38,6 +38,10 @@ pub struct Machine {
     pub errors: u64,
     /// Whether a sync of everything tells all errors.
     pub tells_all_errors: bool,
+    /// Whether files on the device of the root can be without a name.
+    pub has_unnamed: bool,
+    /// Why a file cannot have two names, if it cannot.
+    pub no_links: Option<Errno>,
     /// After so many calls the power is cut.
     power: Option<usize>,
     pub is_down: bool,
@@ -50,6 +54,9 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(mut rng: Prng, siblings: bool, trace: Option<Trace>) -> Self {
+        let has_unnamed = rng.one_in(2);
+        let reasons = [Errno::PERM, Errno::OPNOTSUPP, Errno::MLINK];
+        let no_links = (!has_unnamed && rng.one_in(2)).then(|| rng.pick(&reasons));
         Self {
             tree: Tree::new(rng.one_in(4)),
             faults: Faults::new(rng.fork(), siblings),
@@ -58,6 +65,8 @@ impl Machine {
             locks: BTreeSet::new(),
             errors: 0,
             tells_all_errors: rng.one_in(2),
+            has_unnamed,
+            no_links,
             power: None,
             is_down: false,
             stuck: BTreeSet::new(),

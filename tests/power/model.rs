@@ -33,9 +33,15 @@ pub struct Model {
     held: HashMap<String, Node>,
 }
 
-/// A file that is open, and how many errors of it are known through this.
+/// A file that is open.
 #[derive(Debug)]
-pub struct OpenFile(Node, Cell<u64>);
+pub struct OpenFile {
+    node: Node,
+    /// How many errors of it are known through this.
+    errors: Cell<u64>,
+    /// The name it was created with, if it has one.
+    path: Option<String>,
+}
 
 #[derive(Debug)]
 pub struct Lock(Rc<RefCell<Machine>>, Node);
@@ -164,42 +170,78 @@ impl Disk for Model {
     fn create(&mut self, path: &str) -> io::Result<OpenFile> {
         self.call(Call::Create, path, |disk, machine| {
             let (folder, name) = disk.parent(machine, path)?;
-            let file = machine.tree.make(folder, name, Some(Data::default()))?;
-            Ok(OpenFile(file, Cell::new(0)))
+            let is_named = machine.tree.device(folder) != 0 || !machine.has_unnamed;
+            let node = if is_named {
+                machine.tree.make(folder, name, Some(Data::default()))?
+            } else {
+                machine.tree.make_unnamed(folder)?
+            };
+            Ok(OpenFile {
+                node,
+                errors: Cell::new(0),
+                path: is_named.then(|| path.to_owned()),
+            })
         })
     }
 
     fn write(&mut self, file: &mut OpenFile, bytes: &[u8]) -> io::Result<()> {
-        let path = format!("file {}", file.0);
+        let path = format!("file {}", file.node);
         self.call_or(
             Call::Write,
             &path,
             |_, machine| {
-                machine.tree.data_mut(file.0).append(bytes);
+                machine.tree.data_mut(file.node).append(bytes);
                 Ok(())
             },
             |_, machine| {
                 let written = machine.faults.written(bytes.len());
-                machine.tree.data_mut(file.0).append(&bytes[..written]);
+                machine.tree.data_mut(file.node).append(&bytes[..written]);
             },
         )
     }
 
-    fn link(&mut self, from: &str, to: &str) -> io::Result<()> {
+    fn copy(&mut self, file: &OpenFile, path: &str) -> io::Result<OpenFile> {
+        let mut copy = self.create(path)?;
+        let bytes = self.machine.borrow().tree.data(file.node).read();
+        match self.write(&mut copy, &bytes) {
+            Ok(()) => Ok(copy),
+            Err(error) => {
+                let _ = self.discard(&copy);
+                Err(error)
+            }
+        }
+    }
+
+    fn link(&mut self, file: &OpenFile, to: &str) -> io::Result<()> {
         self.call(Call::Link, to, |disk, machine| {
-            let (folder, name) = disk.parent(machine, from)?;
-            let (new_folder, new_name) = disk.parent(machine, to)?;
-            let file = machine.tree.find(folder, name)?;
-            machine.tree.link(file, new_folder, new_name)
+            let (folder, name) = disk.parent(machine, to)?;
+            if let Some(path) = &file.path {
+                let (old_folder, old_name) = disk.parent(machine, path)?;
+                machine.tree.find(old_folder, old_name)?;
+                if let Some(errno) = machine.no_links {
+                    return Err(errno.into());
+                }
+            }
+            machine.tree.link(file.node, folder, name)
         })
     }
 
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+    fn rename(&mut self, file: &OpenFile, to: &str) -> io::Result<()> {
+        let Some(path) = &file.path else {
+            return self.link(file, to);
+        };
         self.call(Call::Rename, to, |disk, machine| {
-            let from = disk.parent(machine, from)?;
+            let from = disk.parent(machine, path)?;
             let to = disk.parent(machine, to)?;
             machine.tree.rename(from, to)
         })
+    }
+
+    fn discard(&mut self, file: &OpenFile) -> io::Result<()> {
+        match &file.path {
+            Some(path) => self.remove_file(path),
+            None => Ok(()),
+        }
     }
 
     fn remove_file(&mut self, path: &str) -> io::Result<()> {
@@ -219,25 +261,25 @@ impl Disk for Model {
     }
 
     fn is_covered(&self, file: &OpenFile) -> bool {
-        self.machine.borrow().tree.device(file.0) == 0
+        self.machine.borrow().tree.device(file.node) == 0
     }
 
     fn sync_file(&mut self, file: &OpenFile) -> io::Result<()> {
-        let path = format!("file {}", file.0);
+        let path = format!("file {}", file.node);
         self.call_or(
             Call::SyncFile,
             &path,
             |_, machine| {
-                let data = machine.tree.data_mut(file.0);
+                let data = machine.tree.data_mut(file.node);
                 data.settle(|| Fate::Durable);
-                if data.errors > file.1.replace(data.errors) {
+                if data.errors > file.errors.replace(data.errors) {
                     return Err(Errno::IO.into());
                 }
                 Ok(())
             },
             |_, machine| {
-                machine.spoil(file.0);
-                file.1.set(machine.tree.data(file.0).errors);
+                machine.spoil(file.node);
+                file.errors.set(machine.tree.data(file.node).errors);
             },
         )
     }

@@ -100,6 +100,14 @@ impl Tree {
         Ok(node)
     }
 
+    /// Makes a file on the file system of a folder, without a name.
+    pub fn make_unnamed(&mut self, folder: Node) -> io::Result<Node> {
+        if self.inodes[folder].removed {
+            return Err(Errno::NOENT.into());
+        }
+        Ok(self.add(self.device(folder), Some(Data::default())))
+    }
+
     /// Gives a file one more name.
     pub fn link(&mut self, file: Node, folder: Node, name: &str) -> io::Result<()> {
         self.check_new(folder, name)?;

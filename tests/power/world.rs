@@ -191,14 +191,14 @@ impl World {
         self.look();
     }
 
-    /// Some mailboxes, mostly of one file system.
+    /// Some mailboxes, half the time of one file system.
     fn addresses(&mut self) -> Vec<&'static str> {
         let mut addresses = MAILBOXES;
         self.rng.shuffle(&mut addresses);
         let mut addresses = addresses[..self.rng.between(1, RECIPIENTS_MAX)].to_vec();
         let is_other = |address: &str| address.ends_with(OTHER_DEVICE);
         let first = is_other(addresses[0]);
-        if !self.rng.one_in(10) {
+        if self.rng.one_in(2) {
             addresses.retain(|address| is_other(address) == first);
         }
         addresses

@@ -1,16 +1,19 @@
 //! The way of a written message from `tmp/` to `new/`.
 
 use std::collections::BTreeMap;
-use std::mem;
+use std::{io, mem};
+
+use rustix::io::Errno;
 
 use super::disk::Disk;
 use super::folders::{Folders, MailboxPath};
 use super::sync::Synced;
+use crate::store::trouble::errno;
 use crate::store::{Failure, Finished, Outcome, Ticket};
 
 /// Which file goes to which mailboxes, and how that went so far.
 #[derive(Debug)]
-pub(super) struct Delivery {
+pub(super) struct Delivery<F> {
     pub(super) ticket: Ticket,
     /// The name of the file, in `tmp/` as in `new/`.
     file_name: String,
@@ -18,8 +21,11 @@ pub(super) struct Delivery {
     places: Vec<Place>,
     /// Which of them belong together: a group gets the message in all of its mailboxes, or in none.
     groups: Vec<Vec<usize>>,
-    /// The mailbox whose `tmp/` holds the file.
+    /// The mailbox in whose `tmp/` the file is written.
     holder: usize,
+    /// The file, until it has its name there or is dropped. It stays open until its data is durable: what was written
+    /// through it, the kernel tells errors of to it.
+    pub(super) file: Option<F>,
     /// Whether a sync of the whole file system is one of this file, and tells of all its errors.
     pub(super) is_covered: bool,
     /// A failure of the message itself, which ends the delivery to all.
@@ -31,6 +37,8 @@ pub(super) struct Delivery {
 struct Place {
     mailbox: MailboxPath,
     name: Name,
+    /// Whether a sync of the whole file system is one of its folders.
+    is_covered: bool,
     failure: Option<Failure>,
 }
 
@@ -49,7 +57,7 @@ enum Name {
     Gone,
 }
 
-impl Delivery {
+impl<F> Delivery<F> {
     /// A message for these groups of mailboxes. No group is empty, and a mailbox may be in several.
     pub(super) fn new(ticket: Ticket, file_name: String, groups: Vec<Vec<MailboxPath>>) -> Self {
         let mut known = BTreeMap::new();
@@ -59,6 +67,7 @@ impl Delivery {
                 places.push(Place {
                     mailbox,
                     name: Name::Pending,
+                    is_covered: true,
                     failure: None,
                 });
                 places.len() - 1
@@ -74,26 +83,15 @@ impl Delivery {
             places,
             groups,
             holder: 0,
+            file: None,
             is_covered: true,
             result: Ok(()),
         }
     }
 
-    /// Where the file is written.
-    fn draft_path(&self) -> String {
-        self.places[self.holder].mailbox.tmp(&self.file_name)
-    }
-
     /// Creates the file in the first mailbox that takes it, which is made if it is missing. Who fails so fails its
     /// group.
-    ///
-    /// # Errors
-    /// No group is left.
-    pub(super) fn create<D: Disk>(
-        &mut self,
-        disk: &mut D,
-        folders: &mut Folders,
-    ) -> Result<D::File, Failure> {
+    pub(super) fn create<D: Disk<File = F>>(&mut self, disk: &mut D, folders: &mut Folders) {
         for first in self.groups.iter().filter_map(|group| group.first()) {
             let place = &mut self.places[*first];
             if place.failure.is_some() {
@@ -103,41 +101,53 @@ impl Delivery {
             match folders.within(disk, &place.mailbox, |disk| disk.create(&path)) {
                 Ok(file) => {
                     self.holder = *first;
-                    return Ok(file);
+                    self.is_covered = disk.is_covered(&file);
+                    self.file = Some(file);
+                    return;
                 }
                 Err(failure) => place.failure = Some(failure),
             }
         }
         let first = self.places.iter().find_map(|place| place.failure.clone());
-        Err(first.unwrap_or(Failure::BadName))
+        self.result = Err(first.unwrap_or(Failure::BadName));
+    }
+
+    /// Appends to the file.
+    pub(super) fn write<D: Disk<File = F>>(&mut self, disk: &mut D, text: &[u8]) {
+        if let (Ok(()), Some(file)) = (&self.result, &mut self.file)
+            && let Err(error) = disk.write(file, text)
+        {
+            self.result = Err(error.into());
+        }
     }
 
     /// Gives the file, whose data is durable, its names in every `new/`.
-    pub(super) fn give_names(&mut self, disk: &mut impl Disk, folders: &mut Folders) {
-        if self.result.is_err() {
+    pub(super) fn give_names<D: Disk<File = F>>(&mut self, disk: &mut D, folders: &mut Folders) {
+        let (Ok(()), Some(file)) = (&self.result, &self.file) else {
             return;
-        }
-        let draft = self.draft_path();
+        };
         for group in &self.groups {
             for index in group.iter().filter(|index| **index != self.holder) {
                 let place = &mut self.places[*index];
                 if place.name == Name::Pending && place.failure.is_none() {
-                    let name = place.mailbox.new_mail(&self.file_name);
-                    let linked =
-                        folders.within(disk, &place.mailbox, |disk| disk.link(&draft, &name));
-                    place.take(linked);
+                    place.is_covered = self.is_covered;
+                    place.link_or_copy(file, &self.file_name, disk, folders);
                 }
                 if place.failure.is_some() {
                     break;
                 }
             }
         }
-        // Last, since it takes the draft away.
+        // Last, since it takes the name in `tmp/` away.
         if self.wanted()[self.holder] {
             let place = &mut self.places[self.holder];
             let name = place.mailbox.new_mail(&self.file_name);
-            let renamed = folders.within(disk, &place.mailbox, |disk| disk.rename(&draft, &name));
+            let renamed = folders.within(disk, &place.mailbox, |disk| disk.rename(file, &name));
+            place.is_covered = self.is_covered;
             place.take(renamed);
+            if place.failure.is_none() {
+                self.file = None;
+            }
         }
     }
 
@@ -159,12 +169,15 @@ impl Delivery {
         own.or(self.result.as_ref().err())
     }
 
-    /// The folders that make its names durable, or that they were taken away.
-    pub(super) fn unsynced_folders(&self, folders: &Folders) -> Vec<String> {
-        let unsynced = self.places.iter().filter(|place| place.is_unsynced());
+    /// The folders that make its names durable, or that they were taken away; and whether a sync of the whole file
+    /// system is one of them.
+    pub(super) fn unsynced_folders(&self, folders: &Folders) -> Vec<(String, bool)> {
+        let mut unsynced = Vec::new();
+        for place in self.places.iter().filter(|place| place.is_unsynced()) {
+            let folders = folders.unsynced(&place.mailbox).into_iter();
+            unsynced.extend(folders.map(|folder| (folder, place.is_covered)));
+        }
         unsynced
-            .flat_map(|place| folders.unsynced(&place.mailbox))
-            .collect()
     }
 
     /// Whether there are such folders.
@@ -194,9 +207,8 @@ impl Delivery {
     }
 
     /// Removes every trace of an open message.
-    pub(super) fn abandon(&self, disk: &mut impl Disk, folders: &mut Folders) {
-        // Should it fail, the sweep of a later start gets it.
-        let _ = disk.remove_file(&self.draft_path());
+    pub(super) fn abandon<D: Disk<File = F>>(&mut self, disk: &mut D, folders: &mut Folders) {
+        self.discard(disk);
         for (index, place) in self.places.iter().enumerate() {
             if index == self.holder || place.failure.is_some() {
                 folders.unmake(disk, &place.mailbox);
@@ -204,10 +216,17 @@ impl Delivery {
         }
     }
 
+    /// Drops the file, and the name it was created with.
+    fn discard<D: Disk<File = F>>(&mut self, disk: &mut D) {
+        if let Some(file) = self.file.take() {
+            // Should it fail, the sweep of a later start gets it.
+            let _ = disk.discard(&file);
+        }
+    }
+
     /// Removes every trace of the message where it failed. Names that are taken away so are to be synced: nor should a
     /// power cut bring them back.
-    pub(super) fn withdraw(&mut self, disk: &mut impl Disk, folders: &mut Folders) {
-        let draft = self.draft_path();
+    pub(super) fn withdraw<D: Disk<File = F>>(&mut self, disk: &mut D, folders: &mut Folders) {
         let mut lost = Vec::new();
         for (index, wanted) in self.wanted().into_iter().enumerate() {
             let place = &mut self.places[index];
@@ -224,7 +243,7 @@ impl Delivery {
             lost.push(index);
         }
         if lost.contains(&self.holder) {
-            let _ = disk.remove_file(&draft);
+            self.discard(disk);
         }
         for index in lost {
             folders.unmake(disk, &self.places[index].mailbox);
@@ -251,6 +270,53 @@ impl Delivery {
 }
 
 impl Place {
+    /// Gives `file` a name here, or a copy of it, where the file system has no second names or is another one.
+    fn link_or_copy<D: Disk>(
+        &mut self,
+        file: &D::File,
+        file_name: &str,
+        disk: &mut D,
+        folders: &mut Folders,
+    ) {
+        let name = self.mailbox.new_mail(file_name);
+        let mut needs_copy = false;
+        let linked = folders.within(disk, &self.mailbox, |disk| {
+            let linked = disk.link(file, &name);
+            needs_copy = linked.as_ref().is_err_and(cannot_link);
+            linked
+        });
+        if needs_copy {
+            let copied = self.copy(file, file_name, disk, folders);
+            self.take(copied);
+        } else {
+            self.take(linked);
+        }
+    }
+
+    /// Makes a copy of `file` durable and gives it its name. It is synced at once, by itself: no sync of the whole file
+    /// system is one of another, and those without links have none that can be relied on.
+    fn copy<D: Disk>(
+        &mut self,
+        file: &D::File,
+        file_name: &str,
+        disk: &mut D,
+        folders: &mut Folders,
+    ) -> Result<(), Failure> {
+        let (path, name) = (
+            self.mailbox.tmp(file_name),
+            self.mailbox.new_mail(file_name),
+        );
+        let copy = folders.within(disk, &self.mailbox, |disk| disk.copy(file, &path))?;
+        self.is_covered = disk.is_covered(&copy);
+        let synced = disk.sync_file(&copy).map_err(Failure::from);
+        let named = synced
+            .and_then(|()| folders.within(disk, &self.mailbox, |disk| disk.rename(&copy, &name)));
+        if named.is_err() {
+            let _ = disk.discard(&copy);
+        }
+        named
+    }
+
     /// Notes what came of giving the file its name here. One that failed may be there all the same.
     fn take(&mut self, named: Result<(), Failure>) {
         self.name = Name::Given;
@@ -260,4 +326,12 @@ impl Place {
     fn is_unsynced(&self) -> bool {
         matches!(self.name, Name::Given | Name::Withdrawn)
     }
+}
+
+/// Whether a file cannot have a name there as well, for whatever reason, but another one may.
+fn cannot_link(error: &io::Error) -> bool {
+    matches!(
+        errno(error),
+        Some(Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK)
+    )
 }

@@ -38,7 +38,8 @@ pub trait Disk {
     /// What the system says.
     fn list(&mut self, path: &str) -> io::Result<Vec<String>>;
 
-    /// Creates a file to be written, which must not be there yet.
+    /// Creates a file to be written. It is called `path`, at which nothing may be yet; or it has no name, where the file
+    /// system has files without one and can give them one later: then nothing is left of it once nobody has it open.
     ///
     /// # Errors
     /// What the system says.
@@ -50,17 +51,29 @@ pub trait Disk {
     /// What the system says.
     fn write(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
 
-    /// Gives a file a second name.
+    /// Creates a file as [`create`](Self::create) does, with all that is in another one.
     ///
     /// # Errors
-    /// What the system says.
-    fn link(&mut self, from: &str, to: &str) -> io::Result<()>;
+    /// What the system says; nothing is left of the copy.
+    fn copy(&mut self, file: &Self::File, path: &str) -> io::Result<Self::File>;
 
-    /// Gives a file another name.
+    /// Gives a file one more name.
     ///
     /// # Errors
     /// What the system says.
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
+    fn link(&mut self, file: &Self::File, to: &str) -> io::Result<()>;
+
+    /// Gives a file another name than it was created with, or its first one.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn rename(&mut self, file: &Self::File, to: &str) -> io::Result<()>;
+
+    /// Takes away the name that a file was created with, if it has one.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn discard(&mut self, file: &Self::File) -> io::Result<()>;
 
     /// Takes a name of a file away.
     ///
@@ -104,6 +117,11 @@ pub trait Disk {
     /// # Errors
     /// What the system says.
     fn try_lock(&mut self, path: &str) -> io::Result<Option<Self::Lock>>;
+
+    /// Finds out whether files can be created without a name, by giving one the name `path` and taking it away again.
+    fn probe(&mut self, path: &str) {
+        let _ = path;
+    }
 
     /// Looks at folders anew from here on: others may have moved them.
     fn forget(&mut self) {}

@@ -20,29 +20,15 @@ pub struct Engine<D: Disk> {
     disk: D,
     instance: Instance<D::Lock>,
     folders: Folders,
-    open: BTreeMap<Ticket, OpenMessage<D::File>>,
+    /// Messages that are being written.
+    open: BTreeMap<Ticket, Delivery<D::File>>,
     /// Messages that are complete, whose data is not durable yet.
-    written: VecDeque<Message<D::File>>,
+    written: VecDeque<Delivery<D::File>>,
     /// Messages that have their names, or failed and lost them again, which is not durable yet.
-    named: Vec<Delivery>,
+    named: Vec<Delivery<D::File>>,
     settled: Vec<Finished>,
     /// The most messages of a round.
     group_max: usize,
-}
-
-/// A message that is being written. There is no file if it could not be created.
-#[derive(Debug)]
-struct OpenMessage<F> {
-    delivery: Delivery,
-    file: Option<F>,
-}
-
-/// A message that is complete. Its file stays open until its data is durable: what was written through it, the
-/// kernel tells errors of to it.
-#[derive(Debug)]
-struct Message<F> {
-    delivery: Delivery,
-    file: F,
 }
 
 impl<D: Disk> Engine<D> {
@@ -93,19 +79,14 @@ impl<D: Disk> Engine<D> {
     /// told in the end.
     pub fn open(&mut self, ticket: Ticket, file_name: String, groups: Vec<Vec<MailboxPath>>) {
         let mut delivery = Delivery::new(ticket, file_name, groups);
-        let file = delivery.create(&mut self.disk, &mut self.folders);
-        let file = file.map_err(|failure| delivery.result = Err(failure)).ok();
-        delivery.is_covered = file.as_ref().is_some_and(|file| self.disk.is_covered(file));
-        self.open.insert(ticket, OpenMessage { delivery, file });
+        delivery.create(&mut self.disk, &mut self.folders);
+        self.open.insert(ticket, delivery);
     }
 
     /// Appends to an open message.
     pub fn write(&mut self, ticket: Ticket, text: &[u8]) {
-        if let Some(OpenMessage { delivery, file }) = self.open.get_mut(&ticket)
-            && let (Ok(()), Some(file)) = (&delivery.result, file)
-            && let Err(error) = self.disk.write(file, text)
-        {
-            delivery.result = Err(error.into());
+        if let Some(delivery) = self.open.get_mut(&ticket) {
+            delivery.write(&mut self.disk, text);
         }
     }
 
@@ -114,7 +95,7 @@ impl<D: Disk> Engine<D> {
     pub fn has_failed(&self, ticket: Ticket) -> bool {
         self.open
             .get(&ticket)
-            .is_some_and(|message| message.delivery.result.is_err())
+            .is_some_and(|delivery| delivery.result.is_err())
     }
 
     /// Drops an open message and all traces of it.
@@ -122,10 +103,9 @@ impl<D: Disk> Engine<D> {
     /// # Errors
     /// What had failed before.
     pub fn abort(&mut self, ticket: Ticket) -> Result<(), Failure> {
-        let Some(OpenMessage { delivery, file }) = self.open.remove(&ticket) else {
+        let Some(mut delivery) = self.open.remove(&ticket) else {
             return Ok(());
         };
-        drop(file);
         delivery.abandon(&mut self.disk, &mut self.folders);
         delivery.result
     }
@@ -141,16 +121,14 @@ impl<D: Disk> Engine<D> {
 
     /// Closes a complete message. It will be settled by some later round.
     pub fn submit(&mut self, ticket: Ticket) {
-        let Some(OpenMessage { delivery, file }) = self.open.remove(&ticket) else {
-            let unknown = io::Error::from(io::ErrorKind::NotFound);
-            let outcome = Outcome::Failed(unknown.into());
+        let Some(delivery) = self.open.remove(&ticket) else {
+            let outcome = Outcome::Failed(Failure::Io("no such message was begun".into()));
             return self.settled.push(Finished { ticket, outcome });
         };
-        match file {
-            Some(file) if delivery.result.is_ok() => {
-                self.written.push_back(Message { delivery, file });
-            }
-            _ => self.settle(delivery),
+        if delivery.result.is_ok() {
+            self.written.push_back(delivery);
+        } else {
+            self.settle(delivery);
         }
     }
 
@@ -166,11 +144,11 @@ impl<D: Disk> Engine<D> {
         }
         let mut syncs = Syncs::new();
         for delivery in &names {
-            let folders = delivery.unsynced_folders(&self.folders);
-            syncs.add_folders(folders, delivery.is_covered);
+            syncs.add_folders(delivery.unsynced_folders(&self.folders));
         }
-        for Message { delivery, file } in &data {
-            syncs.add_file(delivery.ticket, file, delivery.is_covered);
+        for delivery in &data {
+            let file = delivery.file.iter();
+            file.for_each(|file| syncs.add_file(delivery.ticket, file, delivery.is_covered));
         }
         let synced = syncs.perform(&mut self.disk, self.instance.lock());
         if synced.has_failed_as_a_whole() {
@@ -185,15 +163,13 @@ impl<D: Disk> Engine<D> {
     /// Sees that messages that are not of the present round are synced by their own files. What a sync of the whole
     /// file system failed to write may be theirs, and the next one does not tell of it again; their files still do.
     fn distrust_written(&mut self) {
-        let open = self.open.values_mut().map(|message| &mut message.delivery);
-        let written = self.written.iter_mut();
-        for delivery in open.chain(written.map(|message| &mut message.delivery)) {
+        for delivery in self.open.values_mut().chain(&mut self.written) {
             delivery.is_covered = false;
         }
     }
 
     /// Settles messages whose names, or their removal, were `synced`.
-    fn settle_named(&mut self, mut group: Vec<Delivery>, synced: &Synced) {
+    fn settle_named(&mut self, mut group: Vec<Delivery<D::File>>, synced: &Synced) {
         // What is kept is settled before a message that failed removes folders that it made.
         for delivery in &mut group {
             delivery.note_synced(synced, &mut self.folders);
@@ -204,8 +180,8 @@ impl<D: Disk> Engine<D> {
     }
 
     /// Gives messages whose data was `synced` their names.
-    fn name_written(&mut self, group: Vec<Message<D::File>>, synced: &Synced) {
-        for Message { mut delivery, .. } in group {
+    fn name_written(&mut self, group: Vec<Delivery<D::File>>, synced: &Synced) {
+        for mut delivery in group {
             delivery.result = synced.file(delivery.ticket);
             delivery.give_names(&mut self.disk, &mut self.folders);
             self.settle(delivery);
@@ -215,7 +191,7 @@ impl<D: Disk> Engine<D> {
     /// Ends a delivery, unless there is something to sync before. Where it failed it leaves nothing behind; if names of
     /// it were taken away, the next sync of names is for that as well: should it fail, nobody else may rely on those
     /// folders.
-    fn settle(&mut self, mut delivery: Delivery) {
+    fn settle(&mut self, mut delivery: Delivery<D::File>) {
         delivery.withdraw(&mut self.disk, &mut self.folders);
         if delivery.is_unsynced() {
             self.named.push(delivery);

@@ -15,6 +15,8 @@ const HOME: &str = ".mailoop";
 /// Held while an instance is claimed: a sibling that starts just then must not take an instance file that is
 /// created but not locked yet for that of a dead one.
 const START_LOCK: &str = ".mailoop/lock";
+/// The name that a file is given, and loses again, while an instance is claimed.
+const PROBE: &str = ".mailoop/probe";
 const NAME_DIGITS: usize = 8;
 /// The fewest digits that follow it in a queue id.
 const COUNT_DIGITS_MIN: usize = 4;
@@ -42,6 +44,8 @@ impl<L> Instance<L> {
         let lock = disk.lock(&file_of(&name))?;
         // Durable before any lower one goes, so that no power cut makes numbers free again.
         disk.sync_folder(HOME)?;
+
+        disk.probe(PROBE);
 
         let (mut alive, mut dead) = (Vec::new(), Vec::new());
         for other in others {

@@ -1,6 +1,7 @@
 //! What is made durable at once, and how.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 
 use super::disk::Disk;
 use crate::store::{Failure, Ticket};
@@ -29,8 +30,8 @@ impl<'a, F> Syncs<'a, F> {
         self.files.push((ticket, file, is_covered));
     }
 
-    pub(super) fn add_folders(&mut self, folders: Vec<String>, is_covered: bool) {
-        for folder in folders {
+    pub(super) fn add_folders(&mut self, folders: Vec<(String, bool)>) {
+        for (folder, is_covered) in folders {
             let covered = self.folders.entry(folder).or_insert(true);
             // One message may fail to reach another file system where the next one is stored.
             *covered &= is_covered;
@@ -91,5 +92,46 @@ impl Synced {
         let mut failed = folders.iter().filter_map(|folder| self.folders.get(folder));
         let failure = self.all.as_ref().or_else(|| failed.next());
         failure.cloned().map_or(Ok(()), Err)
+    }
+}
+
+/// Whether a sync of the whole file system of `root` tells of every error.
+#[cfg(target_os = "linux")]
+pub(super) fn tells_all_errors(root: &File) -> bool {
+    /// Those that are known to; an overlay, for one, does not ask all that is below it.
+    const FILE_SYSTEMS: [u64; 3] = [EXT4, XFS, BTRFS];
+    const EXT4: u64 = 0xEF53;
+    const XFS: u64 = 0x5846_5342;
+    const BTRFS: u64 = 0x9123_683E;
+    let known = rustix::fs::fstatfs(root)
+        .is_ok_and(|root| FILE_SYSTEMS.contains(&root.f_type.cast_unsigned()));
+    // syncfs(2), Versions: before, data of other files was lost in silence.
+    known && is_release_at_least(5, 8)
+}
+
+/// There is no such sync here.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn tells_all_errors(_: &File) -> bool {
+    false
+}
+
+/// Whether the running kernel is not older than this.
+fn is_release_at_least(major: u32, minor: u32) -> bool {
+    let system = rustix::system::uname();
+    let numbers = system.release().to_str().unwrap_or_default();
+    let mut numbers = numbers
+        .split(|character: char| !character.is_ascii_digit())
+        .map_while(|number| number.parse().ok());
+    (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_compare_by_number() {
+        assert!(is_release_at_least(2, 6));
+        assert!(!is_release_at_least(1000, 0));
     }
 }

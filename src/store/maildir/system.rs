@@ -3,23 +3,39 @@
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, futimens, linkat, mkdirat, openat,
-    renameat, unlinkat,
+    AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fsync, futimens, linkat,
+    mkdirat, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::path::Arg;
 
 use super::disk::{Disk, ROOT};
+use super::sync::tells_all_errors;
 use crate::store::trouble::Trouble;
 
 /// What to do when the root is gone while it is worked in.
 const ROOT_GONE: &str = "the folder of the store was removed: restart mailoop, which makes it anew";
+/// Files are for the user that mailoop runs as.
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// How a file without a name is created in a folder.
+#[cfg(target_os = "linux")]
+const UNNAMED: OFlags = OFlags::TMPFILE;
+/// How a file is linked by its descriptor alone.
+#[cfg(target_os = "linux")]
+const BY_DESCRIPTOR: AtFlags = AtFlags::EMPTY_PATH;
+/// There is neither here, so that the probe fails: a folder is no file to be written.
+#[cfg(not(target_os = "linux"))]
+const UNNAMED: OFlags = OFlags::CREATE;
+#[cfg(not(target_os = "linux"))]
+const BY_DESCRIPTOR: AtFlags = AtFlags::empty();
+/// How many bytes of a message are copied at once.
+const COPY_BYTES: usize = 64 * 1024;
 /// The most folders that are held open.
 const FOLDERS_HELD_MAX: usize = 64;
 
@@ -34,8 +50,39 @@ pub struct System {
     path: PathBuf,
     device: u64,
     tells_all_errors: bool,
+    naming: Naming,
     /// Folders that were opened since [`Disk::forget`], so that a group of messages for a mailbox opens it once.
-    held: HashMap<Box<str>, Arc<File>>,
+    held: HashMap<Box<str>, Folder>,
+}
+
+/// How message files of the root's file system get their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
+    /// They are created with one.
+    AtOnce,
+    /// They are created without, and linked by their descriptor (AT_EMPTY_PATH). Before Linux 6.10 it takes
+    /// CAP_DAC_READ_SEARCH.
+    Descriptor,
+    /// They are created without, and linked by the name that `/proc` has for their descriptor.
+    Proc,
+}
+
+/// A folder that is open.
+#[derive(Clone, Debug)]
+struct Folder {
+    file: Arc<File>,
+    /// Whether it is on the root's file system. A mailbox may be on one of its own.
+    is_at_root: bool,
+}
+
+/// A message that is being written.
+#[derive(Debug)]
+pub struct MessageFile {
+    file: File,
+    /// Where it was created, with a name or without.
+    path: Box<str>,
+    is_named: bool,
+    is_at_root: bool,
 }
 
 impl System {
@@ -51,8 +98,9 @@ impl System {
         Ok(Self {
             path,
             device: root.metadata()?.dev(),
-            tells_all_errors: sync_tells_all_errors(&root),
+            tells_all_errors: tells_all_errors(&root),
             root: Arc::new(root),
+            naming: Naming::AtOnce,
             held: HashMap::new(),
         })
     }
@@ -64,33 +112,84 @@ impl System {
     }
 
     /// The folder at `path`, and nothing but a folder.
-    fn folder(&mut self, path: &str) -> rustix::io::Result<Arc<File>> {
+    fn folder(&mut self, path: &str) -> rustix::io::Result<Folder> {
         if path == ROOT {
-            return Ok(Arc::clone(&self.root));
+            return Ok(Folder {
+                file: Arc::clone(&self.root),
+                is_at_root: true,
+            });
         }
         if let Some(folder) = self.held.get(path) {
-            return Ok(Arc::clone(folder));
+            return Ok(folder.clone());
         }
         let (parent, name) = self.parent(path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let folder = Arc::new(File::from(openat(&parent, name, flags, Mode::empty())?));
+        let file = File::from(openat(&parent, name, flags, Mode::empty())?);
+        let folder = Folder {
+            // The files in it need not be asked, each by itself.
+            is_at_root: file
+                .metadata()
+                .is_ok_and(|folder| folder.dev() == self.device),
+            file: Arc::new(file),
+        };
         if self.held.len() >= FOLDERS_HELD_MAX {
             self.held.clear();
         }
-        self.held.insert(path.into(), Arc::clone(&folder));
+        self.held.insert(path.into(), folder.clone());
         Ok(folder)
     }
 
     /// The folder that `path` is in, and its name there.
     fn parent<'p>(&mut self, path: &'p str) -> rustix::io::Result<(Arc<File>, &'p str)> {
         let (parent, name) = path.rsplit_once('/').unwrap_or((ROOT, path));
-        Ok((self.folder(parent)?, name))
+        Ok((self.folder(parent)?.file, name))
     }
 
-    fn open_file(&mut self, path: &str, flags: OFlags) -> rustix::io::Result<File> {
-        let (folder, name) = self.parent(path)?;
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(openat(&folder, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    /// Creates a message file, without a name if that can be done.
+    fn create_file(&mut self, path: &str) -> rustix::io::Result<MessageFile> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or((ROOT, path));
+        let folder = self.folder(parent)?;
+        let is_named = self.naming == Naming::AtOnce || !folder.is_at_root;
+        let (name, how) = if is_named {
+            (name, OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW)
+        } else {
+            (ROOT, UNNAMED)
+        };
+        // To be read where it has to be copied.
+        let flags = how | OFlags::RDWR | OFlags::CLOEXEC;
+        Ok(MessageFile {
+            file: openat(&folder.file, name, flags, FILE_MODE)?.into(),
+            path: path.into(),
+            is_named,
+            is_at_root: folder.is_at_root,
+        })
+    }
+
+    /// Gives a message file one more name, or its first one.
+    fn link_file(&mut self, file: &MessageFile, to: &str) -> rustix::io::Result<()> {
+        let (to, new_name) = self.parent(to)?;
+        let file_in = &file.file;
+        match self.naming {
+            _ if file.is_named => {
+                let (from, name) = self.parent(&file.path)?;
+                linkat(&from, name, &to, new_name, AtFlags::empty())
+            }
+            Naming::Proc => {
+                let name = format!("/proc/self/fd/{}", file_in.as_raw_fd());
+                linkat(CWD, name, &to, new_name, AtFlags::SYMLINK_FOLLOW)
+            }
+            _ => linkat(file_in, "", &to, new_name, BY_DESCRIPTOR),
+        }
+    }
+
+    fn open_lock(&mut self, path: &str, flags: OFlags) -> io::Result<File> {
+        let mut open = || {
+            let (folder, name) = self.parent(path)?;
+            let flags = flags | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            openat(&folder, name, flags, FILE_MODE)
+        };
+        let opened = open().map_err(|errno| self.refused("open", path, errno))?;
+        Ok(opened.into())
     }
 
     /// The same, for a call of the standard library.
@@ -109,13 +208,6 @@ impl System {
         }
         trouble.into()
     }
-}
-
-/// A message that is being written, and where.
-#[derive(Debug)]
-pub struct MessageFile {
-    file: File,
-    path: Box<str>,
 }
 
 impl Disk for System {
@@ -150,7 +242,7 @@ impl Disk for System {
         let folder = self.folder(path);
         let list = || {
             let mut names = Vec::new();
-            for entry in Dir::read_from(&folder?)? {
+            for entry in Dir::read_from(&folder?.file)? {
                 let entry = entry?;
                 // Whatever has a name that is no text is nothing of ours.
                 if let Ok(name) = entry.file_name().as_str()
@@ -165,14 +257,8 @@ impl Disk for System {
     }
 
     fn create(&mut self, path: &str) -> io::Result<MessageFile> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        match self.open_file(path, flags) {
-            Ok(file) => Ok(MessageFile {
-                file,
-                path: path.into(),
-            }),
-            Err(errno) => Err(self.refused("create", path, errno)),
-        }
+        let created = self.create_file(path);
+        created.map_err(|errno| self.refused("create", path, errno))
     }
 
     fn write(&mut self, file: &mut MessageFile, bytes: &[u8]) -> io::Result<()> {
@@ -180,20 +266,39 @@ impl Disk for System {
         written.map_err(|error| self.failed("write", &file.path, &error))
     }
 
-    fn link(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let mut link = || {
-            let ((from, name), (to, new_name)) = (self.parent(from)?, self.parent(to)?);
-            linkat(&from, name, &to, new_name, AtFlags::empty())
-        };
-        link().map_err(|errno| self.refused("link a file to", to, errno))
+    fn copy(&mut self, file: &MessageFile, path: &str) -> io::Result<MessageFile> {
+        let mut copy = self.create(path)?;
+        let copied = copy_all(&file.file, &mut copy.file);
+        if copied.is_err() {
+            // Should it fail, the sweep of a later start gets it.
+            let _ = self.discard(&copy);
+        }
+        copied.map_err(|error| self.failed("write", path, &error))?;
+        Ok(copy)
     }
 
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+    fn link(&mut self, file: &MessageFile, to: &str) -> io::Result<()> {
+        let linked = self.link_file(file, to);
+        linked.map_err(|errno| self.refused("link a file to", to, errno))
+    }
+
+    fn rename(&mut self, file: &MessageFile, to: &str) -> io::Result<()> {
+        if !file.is_named {
+            return self.link(file, to);
+        }
         let mut rename = || {
-            let ((from, name), (to, new_name)) = (self.parent(from)?, self.parent(to)?);
+            let ((from, name), (to, new_name)) = (self.parent(&file.path)?, self.parent(to)?);
             renameat(&from, name, &to, new_name)
         };
         rename().map_err(|errno| self.refused("rename a file to", to, errno))
+    }
+
+    fn discard(&mut self, file: &MessageFile) -> io::Result<()> {
+        if file.is_named {
+            self.remove_file(&file.path)
+        } else {
+            Ok(())
+        }
     }
 
     fn remove_file(&mut self, path: &str) -> io::Result<()> {
@@ -207,9 +312,7 @@ impl Disk for System {
     }
 
     fn is_covered(&self, file: &MessageFile) -> bool {
-        // A mailbox may be on a file system of its own.
-        let metadata = file.file.metadata();
-        metadata.is_ok_and(|file| file.dev() == self.device)
+        file.is_at_root
     }
 
     fn sync_file(&mut self, file: &MessageFile) -> io::Result<()> {
@@ -219,7 +322,7 @@ impl Disk for System {
 
     fn sync_folder(&mut self, path: &str) -> io::Result<()> {
         let folder = self.folder(path);
-        let synced = folder.and_then(rustix::fs::fsync);
+        let synced = folder.and_then(|folder| fsync(&folder.file));
         synced.map_err(|errno| self.refused("sync", path, errno))
     }
 
@@ -248,16 +351,31 @@ impl Disk for System {
     }
 
     fn lock(&mut self, path: &str) -> io::Result<File> {
-        let opened = self.open_file(path, OFlags::WRONLY | OFlags::CREATE);
-        let file = opened.map_err(|errno| self.refused("open", path, errno))?;
+        let file = self.open_lock(path, OFlags::CREATE)?;
         file.try_lock()?;
         Ok(file)
     }
 
     fn try_lock(&mut self, path: &str) -> io::Result<Option<File>> {
-        let opened = self.open_file(path, OFlags::WRONLY);
-        let file = opened.map_err(|errno| self.refused("open", path, errno))?;
+        let file = self.open_lock(path, OFlags::empty())?;
         Ok(file.try_lock().is_ok().then_some(file))
+    }
+
+    fn probe(&mut self, path: &str) {
+        for naming in [Naming::Descriptor, Naming::Proc] {
+            self.naming = naming;
+            // A process that was killed here has left it.
+            let _ = self.remove_file(path);
+            if self
+                .create_file(path)
+                .is_ok_and(|file| !file.is_named && self.link_file(&file, path).is_ok())
+            {
+                let _ = self.remove_file(path);
+                return;
+            }
+        }
+        let _ = self.remove_file(path);
+        self.naming = Naming::AtOnce;
     }
 
     fn forget(&mut self) {
@@ -265,34 +383,21 @@ impl Disk for System {
     }
 }
 
-/// Whether a sync of the whole file system of `root` tells of every error.
-#[cfg(target_os = "linux")]
-fn sync_tells_all_errors(root: &File) -> bool {
-    /// Those that are known to; an overlay, for one, does not ask all that is below it.
-    const FILE_SYSTEMS: [u64; 3] = [EXT4, XFS, BTRFS];
-    const EXT4: u64 = 0xEF53;
-    const XFS: u64 = 0x5846_5342;
-    const BTRFS: u64 = 0x9123_683E;
-    let known = rustix::fs::fstatfs(root)
-        .is_ok_and(|root| FILE_SYSTEMS.contains(&root.f_type.cast_unsigned()));
-    // syncfs(2), Versions: before, data of other files was lost in silence.
-    known && is_release_at_least(5, 8)
-}
-
-/// There is no such sync here.
-#[cfg(not(target_os = "linux"))]
-fn sync_tells_all_errors(_: &File) -> bool {
-    false
-}
-
-/// Whether the running kernel is not older than this.
-fn is_release_at_least(major: u32, minor: u32) -> bool {
-    let system = rustix::system::uname();
-    let numbers = system.release().to_str().unwrap_or_default();
-    let mut numbers = numbers
-        .split(|character: char| !character.is_ascii_digit())
-        .map_while(|number| number.parse().ok());
-    (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
+/// Copies all of `from` behind what is in `to`.
+fn copy_all(from: &File, to: &mut File) -> io::Result<()> {
+    let mut bytes = vec![0; COPY_BYTES];
+    let mut offset = 0;
+    loop {
+        match from.read_at(&mut bytes, offset) {
+            Ok(0) => return Ok(()),
+            Ok(read) => {
+                to.write_all(&bytes[..read])?;
+                offset += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Makes the folder `path` and what is missing above it, durably.
@@ -308,15 +413,4 @@ fn create_root(path: &Path) -> io::Result<()> {
         made => made?,
     }
     File::open(Path::new(ROOT).join(parent))?.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn releases_compare_by_number() {
-        assert!(is_release_at_least(2, 6));
-        assert!(!is_release_at_least(1000, 0));
-    }
 }
