@@ -6,11 +6,11 @@ mod encryption;
 mod load;
 #[cfg(feature = "auth")]
 mod passwd;
+mod usage;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
@@ -19,7 +19,7 @@ use crate::client::load::LoadOptions;
 use crate::client::send::SendOptions;
 use crate::config::settings::{Origin, Settings};
 use crate::config::values;
-use crate::exit::{ExitCode, Failed};
+use crate::exit::Failed;
 use crate::options::{Kind, OPTIONS, ServeOption};
 #[cfg(feature = "auth")]
 use crate::passwd::PasswdOptions;
@@ -45,6 +45,8 @@ pub enum Request {
     StoreProcess(usize, usize),
     /// Show this text.
     Show(String),
+    /// Show this help to somebody who asked for nothing.
+    Help(String),
 }
 
 /// Reads a command line, the program's name at its start.
@@ -54,7 +56,7 @@ pub enum Request {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Failed> {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) => return usage(&error),
+        Err(error) => return usage::answer(&error),
     };
     match matches.subcommand() {
         Some(("serve", matches)) => Ok(Request::Serve(Box::new(serve(matches)))),
@@ -77,44 +79,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
             let number = |name| matches.get_one(name).copied().unwrap_or_default();
             Ok(Request::StoreProcess(number("MAILBOXES"), number("GROUP")))
         }
-        _ => Ok(Request::Show(command().render_help().to_string())),
+        _ => Ok(Request::Help(usage::wrapped(
+            &command().render_help().to_string(),
+        ))),
     }
-}
-
-/// What clap found, in one line; or what it was asked to show.
-fn usage(error: &clap::Error) -> Result<Request, Failed> {
-    let text = error.render().to_string();
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    ) {
-        return Ok(Request::Show(text));
-    }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let message = "a command is missing, as serve or send (see mailoop --help)";
-        return Err(Failed::new(ExitCode::Usage, message));
-    }
-    // Options are told by the help of their own command, which the usage line names.
-    let usage = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Usage: mailoop "));
-    let command = match usage.and_then(|usage| usage.split(' ').next()) {
-        Some(name @ ("serve" | "send" | "load" | "passwd")) => format!("mailoop {name}"),
-        _ => "mailoop".to_owned(),
-    };
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    let line = lines
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    let line = line.strip_prefix("error: ").unwrap_or(&line);
-    Err(Failed::new(
-        ExitCode::Usage,
-        format_args!("{line} (see {command} --help)"),
-    ))
 }
 
 fn command() -> Command {
@@ -140,7 +108,11 @@ fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> A
 fn serve_command() -> Command {
     Command::new("serve")
         .about("Receive mail; runs with no option at all")
-        .args(OPTIONS.iter().map(argument))
+        .after_help(
+            "Nothing is sent on to other servers: also from users who have logged in, mail for domains that are not \
+             ours is refused.",
+        )
+        .args(OPTIONS.iter().map(|option| argument(option).help_heading(option.heading())))
 }
 
 /// The flag of an option. Values stay text here: they are read where those from the environment and the file are.

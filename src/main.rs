@@ -35,6 +35,10 @@ fn main() -> ProcessExitCode {
         Request::Passwd(options) => mailoop::passwd::passwd(&options),
         Request::StoreProcess(mailboxes_max, group_max) => store_process(mailboxes_max, group_max),
         Request::Show(text) => show(&text),
+        Request::Help(text) => {
+            logging::write_to_stderr(&text);
+            Err(Failed::new(ExitCode::Usage, ""))
+        }
     });
     logging::finish();
     match done {

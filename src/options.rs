@@ -23,6 +23,22 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:2525";
 /// The end of message data if there is no other.
 pub const LONE_DOT: &str = ".";
 
+/// What the help puts above options: each from the one of these names on. Without some features some are not there, which is
+/// why a heading may have two.
+const HEADINGS: [(&str, &str); 11] = [
+    ("listen", "Where to listen"),
+    ("hostname", "Whose mail, and where it goes"),
+    ("max-message-size", "Limits"),
+    ("idle-timeout", "Timeouts"),
+    ("end-of-data", "Line ends"),
+    ("proxy-from", "Behind others"),
+    ("tls-cert", "TLS and logins"),
+    ("users", "TLS and logins"),
+    ("reuse-port", "The process"),
+    ("log-level", "The log"),
+    ("config", "The configuration"),
+];
+
 /// One row of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ServeOption {
@@ -179,6 +195,15 @@ impl ServeOption {
         OPTIONS.iter().find(|option| option.name == name)
     }
 
+    /// What the help puts above this option and those that belong together with it.
+    #[must_use]
+    pub fn heading(&self) -> &'static str {
+        let up_to_this = OPTIONS.iter().take_while(|option| option.name != self.name);
+        let names = up_to_this.chain([self]).map(|option| option.name);
+        let headings = names.filter_map(|name| HEADINGS.iter().find(|(first, _)| *first == name));
+        headings.last().map_or("Options", |(_, heading)| heading)
+    }
+
     /// The option that somebody meant who wrote `name`, which is nearly its name.
     #[must_use]
     pub fn nearly(name: &str) -> Option<&'static Self> {
@@ -231,12 +256,12 @@ impl ServeOption {
 
 /// Which of `names` somebody meant who wrote `name`, which is nearly one of them.
 #[must_use]
-pub fn nearest(name: &str, names: &[&'static str]) -> Option<&'static str> {
+pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     const TYPOS_MAX: usize = 2;
     let name = name.to_lowercase().replace('_', "-");
-    let typos = |known: &&str| typos(known, &name);
-    let nearest = names.iter().copied().min_by_key(typos)?;
-    (typos(&nearest) <= TYPOS_MAX).then_some(nearest)
+    let nearest = names.iter().map(|known| (typos(known, &name), *known));
+    let (typos, nearest) = nearest.min_by_key(|(typos, _)| *typos)?;
+    (typos <= TYPOS_MAX).then_some(nearest)
 }
 
 /// A string as TOML writes it, in one line.

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::process::Command;
+
 use common::TestServer;
 
 #[test]
@@ -24,4 +26,71 @@ fn the_start_tells_that_submitted_mail_is_not_sent_on() {
     let server = TestServer::start(&["--listen-submission", "127.0.0.1:0"]);
     let line = "submission why=\"mail for domains that are not ours is refused: nothing is sent on";
     assert!(server.log().contains(line), "{}", server.log());
+}
+
+/// What `mailoop` says to these arguments, and how it ends.
+fn told(arguments: &[&str]) -> (String, String, i32) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+    let output = command.args(arguments).env_clear().output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    (text(output.stdout), text(output.stderr), code)
+}
+
+#[test]
+fn who_says_nothing_is_told_what_there_is() {
+    let (stdout, help, code) = told(&[]);
+    assert_eq!((stdout.as_str(), code), ("", 64));
+    for line in ["Usage: mailoop", "  serve ", "  send "] {
+        assert!(help.contains(line), "{line}: {help}");
+    }
+    assert_eq!(told(&["--help"]), (help, String::new(), 0));
+}
+
+#[test]
+fn help_has_headings_and_fits_a_terminal() {
+    let (help, _, code) = told(&["serve", "--help"]);
+    assert_eq!(code, 0);
+    for heading in [
+        "Where to listen:",
+        "Limits:",
+        "Timeouts:",
+        "The configuration:",
+    ] {
+        assert!(help.lines().any(|line| line == heading), "{heading} {help}");
+    }
+    assert!(
+        help.contains("Nothing is sent on to other servers"),
+        "{help}"
+    );
+    assert!(
+        help.lines().all(|line| line.chars().count() <= 80),
+        "{help}"
+    );
+}
+
+#[test]
+fn a_typo_in_a_flag_or_a_command_is_answered_with_what_was_meant() {
+    for (arguments, meant) in [
+        (
+            &["serve", "--max-error", "3"][..],
+            "did you mean --max-errors? (see mailoop serve --help)",
+        ),
+        (&["serve", "--lisen=127.0.0.1:1"], "did you mean --listen? "),
+        (
+            &["send", "--form", "a@example.org"],
+            "did you mean --from? (see mailoop send --help)",
+        ),
+        (&["sevre"], "did you mean serve? (see mailoop --help)"),
+        (
+            &["serve", "--quite-different"],
+            "found (see mailoop serve --help)",
+        ),
+        (&["serve-store"], "'serve-store' (see mailoop --help)"),
+    ] {
+        let (stdout, said, code) = told(arguments);
+        assert_eq!((stdout.as_str(), code), ("", 64), "{said}");
+        assert!(said.contains(meant), "{meant}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
 }
