@@ -62,8 +62,8 @@ fn a_message_for_an_alias_is_in_each_of_its_mailboxes_once() {
     }
     let log = server.log();
     for to in [
-        "to=<Info@A.example> size=5 stored",
-        "to=\"<sales@a.example>,<\\\"ann\\\"@a.example>,<info@a.example>\" size=5 stored",
+        "to=<Info@A.example> mailbox=<ann@a.example>,<bob@b.example> size=5 stored",
+        "to=\"<sales@a.example>,<\\\"ann\\\"@a.example>,<info@a.example>\" mailbox=",
     ] {
         assert!(log.contains(to), "{to}: {log}");
     }

@@ -5,6 +5,7 @@ mod conversation;
 mod ending;
 mod opening;
 mod patience;
+mod refusals;
 
 use core::fmt;
 use std::io;
@@ -15,6 +16,7 @@ use bytes::BytesMut;
 
 use self::ending::Closed;
 use self::patience::Patience;
+use self::refusals::Refusals;
 use super::Limits;
 use super::budget::Budget;
 use super::census::Presence;
@@ -108,6 +110,7 @@ pub struct Connection<T> {
     /// read.
     input: Vec<u8>,
     patience: Patience,
+    refusals: Refusals,
 }
 
 /// How far the life of a connection has come.
@@ -186,6 +189,7 @@ impl<T: Transport> Connection<T> {
             message: Message::None,
             input: Vec::new(),
             patience: Patience::new(now),
+            refusals: Refusals::default(),
         }
     }
 

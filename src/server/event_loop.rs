@@ -24,6 +24,7 @@ use super::totals::Reason;
 use super::transport::{Plain, Transport};
 use super::{Limits, descriptors};
 use crate::logging;
+use crate::smtp::event::Limit;
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::service::Service;
@@ -298,16 +299,17 @@ impl Server {
         }
         let service = listener.service();
         match listener.accept(&mut self.reserve) {
-            Accepted::Connection(stream, peer) if self.connections.has_room_for(peer) => {
-                self.welcome(stream, service, peer);
-            }
-            Accepted::Connection(stream, peer) => {
-                let reply = reply::TOO_MANY_CONNECTIONS;
-                self.turn_away(stream, service, peer, reply, Reason::Limit);
-            }
+            Accepted::Connection(stream, peer) => match self.connections.limit_for(peer) {
+                None => self.welcome(stream, service, peer),
+                Some(limit) => {
+                    let reply = reply::TOO_MANY_CONNECTIONS;
+                    self.turn_away(stream, service, peer, reply, Reason::Limit(limit));
+                }
+            },
             Accepted::Surplus(stream, peer) => {
                 let reply = reply::TOO_MANY_CONNECTIONS;
-                self.turn_away(stream, service, peer, reply, Reason::Limit);
+                let reason = Reason::Limit(Limit::Descriptors);
+                self.turn_away(stream, service, peer, reply, reason);
                 self.reserve.restore();
             }
             Accepted::Aborted => {}

@@ -2,7 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use crate::smtp::envelope::Recipient;
+use crate::smtp::envelope::{QueueId, Recipient};
+use crate::smtp::path::Mailbox;
 use crate::smtp::reply::Reply;
 
 /// Writes a value so that its line stays one line, is read in its order, and its end is found: what cannot be seen is
@@ -80,6 +81,62 @@ impl fmt::Display for Recipients<'_> {
             write!(f, "{comma}<{}>", recipient.address)?;
         }
         Ok(())
+    }
+}
+
+/// The queue id of a message, if it has one yet.
+pub(super) struct Id<'a>(pub(super) Option<&'a QueueId>);
+
+impl fmt::Display for Id<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(id) => write!(f, " id={}", id.as_str()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The mailboxes of recipients that led elsewhere than their address says: by an alias, the catch-all, or a tag that was left
+/// off. Nothing if there are none.
+pub(super) struct LedTo<'a>(pub(super) &'a [Recipient]);
+
+impl LedTo<'_> {
+    fn mailboxes(&self) -> impl Iterator<Item = &Mailbox> {
+        let led = |recipient: &&Recipient| match &recipient.mailboxes[..] {
+            [mailbox] => *mailbox != recipient.address && *mailbox != recipient.address.plain(),
+            _ => true,
+        };
+        let recipients = self.0.iter().filter(led);
+        recipients.flat_map(|recipient| &recipient.mailboxes)
+    }
+}
+
+impl fmt::Display for LedTo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.mailboxes().next().is_none() {
+            return Ok(());
+        }
+        write!(f, " mailbox={}", Value(Addresses(|| self.mailboxes())))
+    }
+}
+
+/// At most so many mailboxes are named, however many an alias leads to.
+const MAILBOXES_NAMED_MAX: usize = 100;
+
+/// Addresses in angle brackets, separated by commas, and the number of those that are too many.
+struct Addresses<F>(F);
+
+impl<'a, F: Fn() -> I, I: Iterator<Item = &'a Mailbox>> fmt::Display for Addresses<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut addresses = self.0();
+        for (index, address) in addresses.by_ref().take(MAILBOXES_NAMED_MAX).enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}<{address}>")?;
+        }
+        match addresses.count() {
+            0 => Ok(()),
+            more => write!(f, ",+{more}"),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::smtp::event::Limit;
 use crate::smtp::tally::Tally;
 
 /// Why a connection ended.
@@ -14,7 +15,7 @@ pub enum Reason {
     /// It was too slow.
     Timeout,
     /// It went past a limit, or there was no room for it.
-    Limit,
+    Limit(Limit),
     /// The server was about to end.
     Drain,
     /// It does not speak SMTP, or its socket failed.
@@ -22,39 +23,38 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 6] = [
-        Self::Quit,
-        Self::Peer,
-        Self::Timeout,
-        Self::Limit,
-        Self::Drain,
-        Self::Error,
-    ];
+    /// The words for them in the log.
+    const WORDS: [&'static str; 6] = ["quit", "peer", "timeout", "limit", "drain", "error"];
 
-    /// The word for it in the log.
-    fn word(self) -> &'static str {
+    /// The place of its word.
+    fn index(self) -> usize {
         match self {
-            Self::Quit => "quit",
-            Self::Peer => "peer",
-            Self::Timeout => "timeout",
-            Self::Limit => "limit",
-            Self::Drain => "drain",
-            Self::Error => "error",
+            Self::Quit => 0,
+            Self::Peer => 1,
+            Self::Timeout => 2,
+            Self::Limit(_) => 3,
+            Self::Drain => 4,
+            Self::Error => 5,
         }
     }
 }
 
 impl fmt::Display for Reason {
+    /// As it stands after `closed=`; of a limit, which one it was.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(Self::WORDS[self.index()])?;
+        match self {
+            Self::Limit(limit) => write!(f, " limit={limit}"),
+            _ => Ok(()),
+        }
     }
 }
 
 /// The counters of a server.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
-    /// Connections by the reason of their end, in the order of [`Reason::ALL`].
-    closed: [u64; Reason::ALL.len()],
+    /// Connections by the reason of their end, in the order of [`Reason::WORDS`].
+    closed: [u64; Reason::WORDS.len()],
     /// Connections that were not let in; they count under their reason as well.
     pub(super) turned_away: u64,
     messages: u64,
@@ -67,7 +67,7 @@ pub(super) struct Totals {
 impl Totals {
     /// Counts a connection that has ended.
     pub(super) fn add(&mut self, reason: Reason, tally: Tally) {
-        self.closed[reason as usize] += 1;
+        self.closed[reason.index()] += 1;
         self.messages += u64::from(tally.messages);
         self.errors += u64::from(tally.errors);
         self.over_recipients += u64::from(tally.over_recipients);
@@ -79,7 +79,7 @@ impl Totals {
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "connections={}", self.closed.iter().sum::<u64>())?;
-        for (reason, count) in Reason::ALL.iter().zip(self.closed) {
+        for (reason, count) in Reason::WORDS.iter().zip(self.closed) {
             write!(f, " {reason}={count}")?;
         }
         write!(

@@ -1,5 +1,7 @@
 //! What a session tells the one who drives it.
 
+use core::fmt;
+
 use super::envelope::Recipient;
 use super::login::Attempt;
 use super::reply::Reply;
@@ -13,6 +15,8 @@ pub enum Event<'a> {
     NeedInput,
     /// Nothing: a command was answered.
     Answered,
+    /// Nothing: a command was refused with this reply.
+    CommandRefused(Reply),
     /// Say whether there is room for a message of the declared size: `Session::accept_sender` or `Session::refuse`.
     CheckRoom(Box<Transaction>),
     /// Say whether this recipient can be delivered to: `Session::accept_recipient` or `Session::refuse`.
@@ -45,19 +49,57 @@ pub enum Event<'a> {
     Close(Farewell),
 }
 
+impl Event<'static> {
+    /// What is to be done after a command had this `reply`.
+    pub(super) fn answered(reply: Reply) -> Self {
+        match reply.code {
+            400.. => Self::CommandRefused(reply),
+            _ => Self::Answered,
+        }
+    }
+}
+
 /// How a session ended by its own rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Farewell {
     /// The client said QUIT.
     Quit,
-    /// It made too many errors or sent too many messages.
-    Limit,
+    /// It went past a limit.
+    Limit(Limit),
     /// It was slow.
     Timeout,
     /// The server shuts down.
     Drain,
     /// What it speaks is not SMTP.
     Error,
+}
+
+/// A limit that ends a session, or lets none begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The errors of a session.
+    Errors,
+    /// Its messages.
+    Messages,
+    /// The connections of a server.
+    Connections,
+    /// Those from one address.
+    ConnectionsPerIp,
+    /// The descriptors of the process.
+    Descriptors,
+}
+
+impl fmt::Display for Limit {
+    /// The option that sets it, so that the operator knows what to change.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Errors => "max-errors",
+            Self::Messages => "max-messages-per-session",
+            Self::Connections => "max-connections",
+            Self::ConnectionsPerIp => "max-connections-per-ip",
+            Self::Descriptors => "descriptors",
+        })
+    }
 }
 
 /// What a session is waiting for, as far as its deadlines care.

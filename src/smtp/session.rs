@@ -36,7 +36,7 @@ use super::chunk::{Chunk, ChunkDecoder};
 use super::command::Command;
 use super::data::DataDecoder;
 use super::envelope::{Body, Envelope, Hello, Peer, QueueId};
-use super::event::{Event, Farewell, Phase};
+use super::event::{Event, Farewell, Limit, Phase};
 use super::line::{BareNewline, Line, LineReader, Reading};
 use super::policy::Policy;
 use super::reply::{self, Reply, write_reply};
@@ -93,8 +93,8 @@ enum State {
     DiscardingChunk(Option<Box<Transaction>>, Chunk, Reply),
     /// The store's word that the message is durable.
     AwaitingCommit(Box<Transaction>),
-    /// Nothing: the last reply was given.
-    Closing(Farewell),
+    /// Nothing: the last reply was given. A transaction that was under way is kept for the log.
+    Closing(Farewell, Option<Box<Transaction>>),
 }
 
 impl State {
@@ -184,7 +184,7 @@ impl Session {
             State::AwaitingCommit(_) => Event::NeedInput,
             State::Authenticating(_) => self.advance_login(input, out),
             State::RefusingLogin => self.end_login(reply::LOGIN_REFUSED, out),
-            State::Closing(farewell) => Event::Close(*farewell),
+            State::Closing(farewell, _) => Event::Close(*farewell),
             State::AwaitingHello
             | State::AwaitingMail
             | State::AwaitingRcpt(_)
@@ -303,12 +303,13 @@ impl Session {
             status,
             format_args!("{} Error: timeout exceeded", self.policy.hostname),
         );
-        self.state = State::Closing(Farewell::Timeout);
+        self.close(Farewell::Timeout);
     }
 
     /// Ends the session because there are too many of this client.
     pub fn turn_away(&mut self, out: &mut BytesMut) {
-        self.dismiss(reply::TOO_MANY_CONNECTIONS, Farewell::Limit, out);
+        let farewell = Farewell::Limit(Limit::ConnectionsPerIp);
+        self.dismiss(reply::TOO_MANY_CONNECTIONS, farewell, out);
     }
 
     /// Ends the session because the server shuts down.
@@ -332,29 +333,16 @@ impl Session {
             | State::DiscardingChunk(..)
             | State::EndingMessage(_) => Phase::Message,
             State::AwaitingCommit(_) => Phase::Commit,
-            State::Closing(_) => Phase::Closing,
+            State::Closing(..) => Phase::Closing,
         }
     }
 
     /// The envelope of the present transaction.
     #[must_use]
     pub fn envelope(&self) -> Option<&Envelope> {
-        match &self.state {
-            State::AwaitingRcpt(transaction)
-            | State::ReceivingData(transaction, _)
-            | State::DiscardingData(transaction, ..)
-            | State::ReceivingChunk(transaction, ..)
-            | State::BetweenChunks(transaction, _)
-            | State::DiscardingChunk(Some(transaction), ..)
-            | State::EndingMessage(transaction)
-            | State::AwaitingCommit(transaction) => Some(&transaction.envelope),
-            State::AwaitingHello
-            | State::AwaitingMail
-            | State::Authenticating(_)
-            | State::RefusingLogin
-            | State::DiscardingChunk(None, ..)
-            | State::Closing(_) => None,
-        }
+        self.state
+            .transaction()
+            .map(|transaction| &transaction.envelope)
     }
 
     /// Appends the trace header of the message that the store knows as `id` to `out` (RFC 5321 §4.4).
@@ -404,16 +392,21 @@ impl Session {
     fn account_for(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
         self.tally.count(reply);
         if reply.is_error() && self.tally.errors_in_a_row >= self.policy.errors_max {
-            return self.dismiss(reply::TOO_MANY_ERRORS, Farewell::Limit, out);
+            self.dismiss(reply::TOO_MANY_ERRORS, Farewell::Limit(Limit::Errors), out);
         }
-        Event::Answered
+        Event::answered(reply)
     }
 
     /// Gives the last reply.
     fn dismiss(&mut self, reply: Reply, farewell: Farewell, out: &mut BytesMut) -> Event<'static> {
         reply.write(out, self.extended());
         self.tally.count(reply);
-        self.state = State::Closing(farewell);
-        Event::Answered
+        self.close(farewell);
+        Event::answered(reply)
+    }
+
+    fn close(&mut self, farewell: Farewell) {
+        let before = mem::replace(&mut self.state, State::AwaitingHello);
+        self.state = State::Closing(farewell, before.into_transaction());
     }
 }

@@ -250,11 +250,11 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
             };
             let client = &clients[number];
             let peer = PeerAddress::from(client.address);
-            if !self.connections.has_room_for(peer) {
+            if let Some(limit) = self.connections.limit_for(peer) {
                 self.check_full(clients, client);
                 self.journal
                     .trace(|| format!("client {number} is turned away"));
-                self.connections.turned_away(peer, 0, Reason::Limit);
+                self.connections.turned_away(peer, 0, Reason::Limit(limit));
                 client.wire.borrow_mut().refuse();
                 continue;
             }

@@ -8,7 +8,7 @@ use super::ending::Closed;
 use super::{Connection, LINGER_TIMEOUT, Next, Stage, Turn};
 use crate::server::channel::Fill;
 use crate::server::transport::Transport;
-use crate::smtp::event::Farewell;
+use crate::smtp::event::{Farewell, Limit};
 
 /// So many octets of replies fit into the smallest receive window that a client can have: the one that Linux makes of a receive
 /// buffer of the least size, 2304, holds 1152. So the kernel has put them all on their way when it has taken them.
@@ -18,7 +18,7 @@ impl<T: Transport> Connection<T> {
     /// Sends a client away of whose address there are too many connections. Where it could hear of that in TLS only, which has
     /// not begun, it hears nothing.
     pub fn turn_away(&mut self, turn: &mut Turn<'_>) -> Next {
-        let closed = Closed::BySession(Farewell::Limit);
+        let closed = Closed::BySession(Farewell::Limit(Limit::ConnectionsPerIp));
         if matches!(self.stage, Stage::ToSecure) {
             self.vanish(closed, turn);
         } else {

@@ -2,22 +2,18 @@
 
 use std::io;
 use std::mem;
-use std::slice;
-use std::time::Instant;
 
 use smallvec::{SmallVec, smallvec};
 
 use super::{Closed, Connection, Message, Next, Turn};
 use crate::server::budget::{COMMAND_WORK, TEXT_PIECE_WORK};
 use crate::server::channel::Fill;
-use crate::server::log_line::{Recipients, Value};
 use crate::server::transport::Transport;
 use crate::smtp::envelope::Recipient;
 use crate::smtp::event::{Event, Farewell, Phase};
-use crate::smtp::login::{Attempt, Verdict};
-use crate::smtp::reply::{self, Reply};
+use crate::smtp::reply;
 use crate::smtp::session::Transaction;
-use crate::store::{Failure, Outcome, Store};
+use crate::store::{Outcome, Store};
 
 /// With so many octets of replies unsent a session is not driven on. It bounds the write buffer, together with
 /// the longest reply.
@@ -142,18 +138,22 @@ impl<T: Transport> Connection<T> {
             if self.is_kept_waiting(turn.store) {
                 return Pause::StoreFull;
             }
-            let before = input.len();
+            let before = *input;
             let event = self.session.next(input, turn.replies);
             turn.work.charge(work_of(&event));
             match event {
                 Event::NeedInput => {
                     // Octets of a message that may yet be its end, or half a line end, have come as well.
-                    if phase == Phase::Message && input.len() < before {
+                    if phase == Phase::Message && input.len() < before.len() {
                         self.patience.progress(turn.now);
                     }
                     return Pause::Starved;
                 }
                 Event::Answered | Event::BeginChunk | Event::Withheld | Event::Discarded => {}
+                Event::CommandRefused(reply) => {
+                    let line = &before[..before.len() - input.len()];
+                    self.note_refused_command(line, reply);
+                }
                 Event::CheckRoom(transaction) => self.check_room(transaction, turn),
                 Event::CheckRecipient(recipient) => {
                     turn.work.charge_mailboxes(recipient.mailboxes.len());
@@ -164,7 +164,8 @@ impl<T: Transport> Connection<T> {
                     if let Message::Open(draft) = &mut self.message
                         && let Err(failure) = turn.store.write(draft, text)
                     {
-                        self.session.refuse_message(self.refusal(&failure));
+                        let reply = self.refusal(&failure);
+                        self.session.refuse_message(reply);
                         self.abort_message(turn.store);
                     }
                 }
@@ -200,29 +201,16 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Logs a login. Who was refused is held up, without work or a thread of its own: nothing is read meanwhile.
-    fn note_login(&mut self, attempt: &Attempt, now: Instant) {
-        let Attempt {
-            mechanism,
-            user,
-            verdict,
-        } = attempt;
-        let (id, user) = (self.id, Value(user));
-        match verdict {
-            Verdict::LoggedIn => log::info!("conn={id} auth={mechanism} user={user} ok"),
-            Verdict::Refused(delay) => {
-                log::info!("conn={id} auth={mechanism} user={user} failed");
-                self.patience.hold(now + *delay);
-            }
-        }
-    }
-
     /// Begins a transaction if there is room for its message.
     fn check_room(&mut self, transaction: Box<Transaction>, turn: &mut Turn<'_>) {
         let min_free = turn.limits.min_free;
         match turn.store.admit(transaction.declared_size, min_free) {
             Ok(()) => self.session.accept_sender(transaction, turn.replies),
-            Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
+            Err(failure) => {
+                let reply = self.refusal(&failure);
+                self.note_refused_sender(&transaction.envelope.reverse_path, reply);
+                self.session.refuse(reply, turn.replies);
+            }
         }
     }
 
@@ -232,7 +220,11 @@ impl<T: Transport> Connection<T> {
         let accepted = envelope.map_or(&[][..], |envelope| &envelope.recipients);
         match turn.store.check(&recipient, accepted) {
             Ok(()) => self.session.accept_recipient(recipient, turn.replies),
-            Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
+            Err(failure) => {
+                let reply = self.refusal(&failure);
+                self.note_refused_recipient(&recipient.address, reply);
+                self.session.refuse(reply, turn.replies);
+            }
         }
     }
 
@@ -257,7 +249,11 @@ impl<T: Transport> Connection<T> {
                 self.session.receive_message(id, turn.date, turn.replies);
                 self.message = Message::Open(draft);
             }
-            Err(failure) => self.session.refuse(self.refusal(&failure), turn.replies),
+            Err(failure) => {
+                let reply = self.refusal(&failure);
+                self.note_refused_message(reply);
+                self.session.refuse(reply, turn.replies);
+            }
         }
     }
 
@@ -283,7 +279,7 @@ impl<T: Transport> Connection<T> {
                 let recipients = self
                     .session
                     .envelope()
-                    .map_or(&[][..], |envelope| &envelope.recipients);
+                    .map_or(Vec::new(), |envelope| envelope.recipients.clone());
                 let each = recipients.iter().zip(results);
                 each.map(|(recipient, result)| {
                     result.map_err(|failure| self.refusal_of(recipient, &failure))
@@ -308,23 +304,6 @@ impl<T: Transport> Connection<T> {
             other => self.message = other,
         }
     }
-
-    /// The reply for what the store could not do. The operator learns more of it than the client.
-    pub(super) fn refusal(&self, failure: &Failure) -> Reply {
-        let reply = reply_for(failure);
-        let (id, failed, code) = (self.id, Value(failure), reply.code);
-        log::warn!("conn={id} failed={failed} reply={code}");
-        reply
-    }
-
-    /// The same for what it could not do for this recipient, though it may have for others.
-    fn refusal_of(&self, recipient: &Recipient, failure: &Failure) -> Reply {
-        let reply = reply_for(failure);
-        let (id, failed, code) = (self.id, Value(failure), reply.code);
-        let to = Value(Recipients(slice::from_ref(recipient)));
-        log::warn!("conn={id} to={to} failed={failed} reply={code}");
-        reply
-    }
 }
 
 /// The work behind an event of the session.
@@ -333,14 +312,5 @@ fn work_of(event: &Event<'_>) -> u32 {
         Event::NeedInput => 0,
         Event::Text(_) | Event::Withheld | Event::Discarded => TEXT_PIECE_WORK,
         _ => COMMAND_WORK,
-    }
-}
-
-fn reply_for(failure: &Failure) -> Reply {
-    match failure {
-        Failure::Full(_) | Failure::LittleLeft(_) => reply::STORE_FULL,
-        Failure::TooManyMailboxes => reply::MAILBOX_LIMIT,
-        Failure::BadName => reply::BAD_ADDRESS,
-        Failure::Io(_) => reply::STORE_FAILED,
     }
 }

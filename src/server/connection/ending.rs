@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::{Connection, Drain, LINGER_TIMEOUT, Stage, Turn};
-use crate::server::log_line::{Outcomes, Recipients, Value};
+use crate::server::log_line::{Id, LedTo, Outcomes, Recipients, Value};
 use crate::server::totals::Reason;
 use crate::server::transport::Transport;
 use crate::smtp::event::{Farewell, Phase};
@@ -41,7 +41,7 @@ impl Closed {
     pub(super) fn reason(&self) -> Reason {
         match self {
             Self::BySession(Farewell::Quit) => Reason::Quit,
-            Self::BySession(Farewell::Limit) => Reason::Limit,
+            Self::BySession(Farewell::Limit(limit)) => Reason::Limit(*limit),
             Self::BySession(Farewell::Timeout) | Self::ByDeadline(_) => Reason::Timeout,
             Self::BySession(Farewell::Drain) => Reason::Drain,
             Self::BySession(Farewell::Error) | Self::ByProxy => Reason::Error,
@@ -58,18 +58,40 @@ impl Closed {
     }
 }
 
+/// Why nobody has the message, unless somebody does.
+fn lost_for(outcomes: &[Result<(), Reply>]) -> Option<Reply> {
+    let is_lost = outcomes.iter().all(Result::is_err);
+    outcomes.first().filter(|_| is_lost)?.err()
+}
+
 impl<T: Transport> Connection<T> {
-    /// One line for a message, with what it came to for all recipients, or for each.
-    pub(super) fn log_message(&self, transaction: &Transaction, outcomes: &[Result<(), Reply>]) {
+    /// One line for a message, with what it came to for all recipients, or for each. Of those that nobody has, it is bounded how
+    /// many have a line.
+    pub(super) fn log_message(
+        &mut self,
+        transaction: &Transaction,
+        outcomes: &[Result<(), Reply>],
+    ) {
         let Transaction {
             envelope, id, size, ..
         } = transaction;
         let conn = self.id;
+        let id = Id(id.as_ref());
         let from = Value(&envelope.reverse_path);
         let to = Value(Recipients(&envelope.recipients));
-        let id = id.as_ref().map_or("", |id| id.as_str());
-        let outcomes = Outcomes(outcomes);
-        log::info!("conn={conn} id={id} from={from} to={to} size={size} {outcomes}");
+        let mailboxes = LedTo(&envelope.recipients);
+        let told = Outcomes(outcomes);
+        let Some(reply) = lost_for(outcomes) else {
+            // Whoever did not get it has a line of their own that says why.
+            log::info!("conn={conn}{id} from={from} to={to}{mailboxes} size={size} {told}");
+            return;
+        };
+        if self.refusals.add(reply) {
+            let (peer, why) = (self.peer, Value(reply.text));
+            log::info!(
+                "conn={conn} peer={peer}{id} from={from} to={to}{mailboxes} size={size} {told} why={why}"
+            );
+        }
     }
 
     /// The one line of a connection that is gone; returns why it is.
@@ -78,6 +100,12 @@ impl<T: Transport> Connection<T> {
             Stage::Gone(closed) => closed.reason(),
             _ => Reason::Error,
         };
+        self.log_untold_refusals();
+        if let Some(transaction) = self.session.aborted() {
+            let from = Value(&transaction.envelope.reverse_path);
+            let (id, size) = (self.id, transaction.size);
+            log::info!("conn={id} from={from} size={size} aborted={reason}");
+        }
         let tally = self.session.tally();
         log::info!(
             "conn={} peer={} closed={reason} messages={} errors={} bytes_in={} bytes_out={} seconds={:.3}",

@@ -10,19 +10,23 @@ use crate::server::deadlines::Alarm;
 use crate::server::peer::PeerAddress;
 use crate::server::totals::Reason;
 use crate::server::transport::Transport;
+use crate::smtp::event::Limit;
 use crate::smtp::service::Service;
 use crate::smtp::tally::Tally;
 
 impl<T: Transport> Connections<T> {
-    /// Whether one more connection, of this `peer`, is within the limits.
-    pub fn has_room_for(&self, peer: PeerAddress) -> bool {
+    /// The limit that one more connection, of this `peer`, would go past.
+    pub fn limit_for(&self, peer: PeerAddress) -> Option<Limit> {
         let most_alike = self.limits.connections_per_ip_max;
         // Whom a proxy speaks for it will yet say.
         let ip = peer
             .ip()
             .filter(|_| most_alike != 0 && !self.is_proxy(peer));
-        self.census.open() < self.limits.connections_max
-            && ip.is_none_or(|ip| self.census.open_from(ip) < most_alike)
+        if self.census.open() >= self.limits.connections_max {
+            return Some(Limit::Connections);
+        }
+        let alike = self.census.open_from(ip?);
+        (alike >= most_alike).then_some(Limit::ConnectionsPerIp)
     }
 
     /// Counts a connection that was turned away, and logs its end.

@@ -93,10 +93,7 @@ impl Session {
                 } else {
                     self.answer(reply, out);
                 }
-                match transaction.id {
-                    Some(_) => Event::Refused(transaction, reply),
-                    None => Event::Answered,
-                }
+                Event::Refused(transaction, reply)
             }
             State::DiscardingChunk(None, _, reply) => self.answer(reply, out),
             _ => Event::Answered,

@@ -8,7 +8,7 @@ use super::{Session, State};
 use crate::smtp::command::MailParameters;
 use crate::smtp::directory::NoSuchMailbox;
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
-use crate::smtp::event::{Event, Farewell};
+use crate::smtp::event::{Event, Farewell, Limit};
 use crate::smtp::fields::MissingFields;
 use crate::smtp::hops::Hops;
 use crate::smtp::path::{ForwardPath, ReversePath};
@@ -72,7 +72,56 @@ impl Transaction {
     }
 }
 
+impl State {
+    /// The transaction that is under way, or was when the session ended.
+    pub(super) fn transaction(&self) -> Option<&Transaction> {
+        match self {
+            Self::AwaitingRcpt(transaction)
+            | Self::ReceivingData(transaction, _)
+            | Self::DiscardingData(transaction, ..)
+            | Self::ReceivingChunk(transaction, ..)
+            | Self::BetweenChunks(transaction, _)
+            | Self::DiscardingChunk(Some(transaction), ..)
+            | Self::EndingMessage(transaction)
+            | Self::AwaitingCommit(transaction)
+            | Self::Closing(_, Some(transaction)) => Some(transaction),
+            Self::AwaitingHello
+            | Self::AwaitingMail
+            | Self::Authenticating(_)
+            | Self::RefusingLogin
+            | Self::DiscardingChunk(None, ..)
+            | Self::Closing(_, None) => None,
+        }
+    }
+
+    /// That transaction, taken out.
+    pub(super) fn into_transaction(self) -> Option<Box<Transaction>> {
+        match self {
+            Self::AwaitingRcpt(transaction)
+            | Self::ReceivingData(transaction, _)
+            | Self::DiscardingData(transaction, ..)
+            | Self::ReceivingChunk(transaction, ..)
+            | Self::BetweenChunks(transaction, _)
+            | Self::EndingMessage(transaction)
+            | Self::AwaitingCommit(transaction) => Some(transaction),
+            Self::DiscardingChunk(transaction, ..) | Self::Closing(_, transaction) => transaction,
+            Self::AwaitingHello
+            | Self::AwaitingMail
+            | Self::Authenticating(_)
+            | Self::RefusingLogin => None,
+        }
+    }
+}
+
 impl Session {
+    /// The transaction whose message had begun when the session or its connection ended, and of which nothing came.
+    #[must_use]
+    pub fn aborted(&self) -> Option<&Transaction> {
+        let is_submitted = matches!(self.state, State::AwaitingCommit(_));
+        let transaction = self.state.transaction().filter(|_| !is_submitted)?;
+        transaction.id.is_some().then_some(transaction)
+    }
+
     /// MAIL, which begins a transaction if there is room for its message.
     pub(super) fn mail(
         &mut self,
@@ -103,7 +152,11 @@ impl Session {
         }
         let transactions = u64::from(self.tally.transactions);
         if self.policy.messages_max != 0 && transactions >= self.policy.messages_max {
-            return self.dismiss(reply::TOO_MANY_MESSAGES, Farewell::Limit, out);
+            return self.dismiss(
+                reply::TOO_MANY_MESSAGES,
+                Farewell::Limit(Limit::Messages),
+                out,
+            );
         }
         let envelope = Envelope {
             service: self.service,

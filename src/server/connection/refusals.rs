@@ -1,0 +1,208 @@
+//! What the log says of refusals: which client asked for what, and why it was not done.
+//!
+//! A client repeats what is refused as often as it likes, so that each reason has a bounded number of lines in a session.
+
+use core::fmt;
+use std::slice;
+use std::time::Instant;
+
+use super::Connection;
+use crate::server::log_line::{Recipients, Value};
+use crate::server::transport::Transport;
+use crate::smtp::command::Command;
+use crate::smtp::envelope::{Envelope, Recipient};
+use crate::smtp::event::Phase;
+use crate::smtp::login::{Attempt, Verdict};
+use crate::smtp::path::{ForwardPath, Mailbox, ReversePath};
+use crate::smtp::reply::{self, Reply};
+use crate::store::Failure;
+
+/// How many refusals for one reason a session has in the log; of further ones only their number is told, at its end.
+const LINES_MAX: u32 = 10;
+
+/// The refusals of a session, counted by their reasons. There are as many reasons as replies. Most sessions have none, and own
+/// no memory for them.
+#[derive(Default)]
+pub(super) struct Refusals(Option<Box<Counts>>);
+
+#[derive(Default)]
+struct Counts {
+    refused: Vec<(Reply, u32)>,
+    /// Failures of the store, of which each leads to a refusal.
+    failed: Vec<(Reply, u32)>,
+}
+
+impl Refusals {
+    /// Counts a refusal; whether it has a line of its own.
+    pub(super) fn add(&mut self, reply: Reply) -> bool {
+        let counts = self.0.get_or_insert_default();
+        count(&mut counts.refused, reply) <= LINES_MAX
+    }
+
+    /// Counts a failure of the store; whether it has a line of its own.
+    fn add_failure(&mut self, reply: Reply) -> bool {
+        let counts = self.0.get_or_insert_default();
+        count(&mut counts.failed, reply) <= LINES_MAX
+    }
+
+    /// How many refusals had no line of their own, by their reasons.
+    pub(super) fn untold(&self) -> impl Iterator<Item = (Reply, u32)> {
+        let counts = self.0.iter().flat_map(|counts| &counts.refused);
+        counts
+            .filter(|(_, count)| *count > LINES_MAX)
+            .map(|(reply, count)| (*reply, count - LINES_MAX))
+    }
+}
+
+/// Counts one more of `reply`, and returns how many there are.
+fn count(counts: &mut Vec<(Reply, u32)>, reply: Reply) -> u32 {
+    let place = counts.iter().position(|(counted, _)| *counted == reply);
+    let place = place.unwrap_or_else(|| {
+        counts.push((reply, 0));
+        counts.len() - 1
+    });
+    let (_, count) = &mut counts[place];
+    *count = count.saturating_add(1);
+    *count
+}
+
+/// A command that was refused, as the log shows it.
+enum Refused<'a> {
+    Mail(&'a ReversePath),
+    Rcpt(Option<&'a ReversePath>, &'a Mailbox),
+    /// DATA.
+    Message(&'a Envelope),
+    /// One that is no command, or names no mailbox.
+    Other(&'a [u8]),
+}
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mail(from) => write!(f, "from={}", Value(from)),
+            Self::Rcpt(from, to) => {
+                if let Some(from) = from {
+                    write!(f, "from={} ", Value(from))?;
+                }
+                write!(f, "to={}", Value(format_args!("<{to}>")))
+            }
+            Self::Message(envelope) => {
+                let to = Value(Recipients(&envelope.recipients));
+                write!(f, "from={} to={to}", Value(&envelope.reverse_path))
+            }
+            Self::Other(line) => write!(f, "command={}", Value(String::from_utf8_lossy(line))),
+        }
+    }
+}
+
+impl<T: Transport> Connection<T> {
+    /// Logs that the session refused the command in this line, if it is MAIL or RCPT.
+    pub(super) fn note_refused_command(&mut self, line: &[u8], reply: Reply) {
+        let line = line.trim_ascii_end();
+        let verb = line.get(..4).unwrap_or_default();
+        let [mail, rcpt] = ["MAIL", "RCPT"].map(|name| verb.eq_ignore_ascii_case(name.as_bytes()));
+        if !(mail || rcpt) || !self.refusals.add(reply) {
+            return;
+        }
+        match Command::parse(line) {
+            Ok(Command::Mail(from, _)) => self.log_refusal(&Refused::Mail(&from), reply),
+            Ok(Command::Rcpt(ForwardPath::Mailbox(to))) => {
+                let envelope = self.session.envelope();
+                let from = envelope.map(|envelope| &envelope.reverse_path);
+                self.log_refusal(&Refused::Rcpt(from, &to), reply);
+            }
+            _ => self.log_refusal(&Refused::Other(line), reply),
+        }
+    }
+
+    /// Logs that the store refused a sender.
+    pub(super) fn note_refused_sender(&mut self, from: &ReversePath, reply: Reply) {
+        if self.refusals.add(reply) {
+            self.log_refusal(&Refused::Mail(from), reply);
+        }
+    }
+
+    /// Logs that the store refused a recipient.
+    pub(super) fn note_refused_recipient(&mut self, to: &Mailbox, reply: Reply) {
+        if self.refusals.add(reply) {
+            let envelope = self.session.envelope();
+            let from = envelope.map(|envelope| &envelope.reverse_path);
+            self.log_refusal(&Refused::Rcpt(from, to), reply);
+        }
+    }
+
+    /// Logs that the store refused a message before any of it came. One in chunks is refused, and logged, behind its chunk.
+    pub(super) fn note_refused_message(&mut self, reply: Reply) {
+        if self.session.phase() == Phase::Command
+            && self.refusals.add(reply)
+            && let Some(envelope) = self.session.envelope()
+        {
+            self.log_refusal(&Refused::Message(envelope), reply);
+        }
+    }
+
+    fn log_refusal(&self, refused: &Refused<'_>, reply: Reply) {
+        let (id, peer, code, why) = (self.id, self.peer, reply.code, Value(reply.text));
+        log::info!("conn={id} peer={peer} {refused} rejected={code} why={why}");
+    }
+
+    /// Logs a login. Who was refused is held up, without work or a thread of its own: nothing is read meanwhile.
+    pub(super) fn note_login(&mut self, attempt: &Attempt, now: Instant) {
+        let Attempt {
+            mechanism,
+            user,
+            verdict,
+        } = attempt;
+        let (id, peer, user) = (self.id, self.peer, Value(user));
+        match verdict {
+            Verdict::LoggedIn => {
+                log::info!("conn={id} peer={peer} auth={mechanism} user={user} ok");
+            }
+            Verdict::Refused(delay) => {
+                if self.refusals.add(reply::LOGIN_REFUSED) {
+                    log::info!("conn={id} peer={peer} auth={mechanism} user={user} failed");
+                }
+                self.patience.hold(now + *delay);
+            }
+        }
+    }
+
+    /// The reply for what the store could not do. The operator learns more of it than the client.
+    pub(super) fn refusal(&mut self, failure: &Failure) -> Reply {
+        let reply = reply_for(failure);
+        if self.refusals.add_failure(reply) {
+            let (id, peer, failed, code) = (self.id, self.peer, Value(failure), reply.code);
+            log::warn!("conn={id} peer={peer} failed={failed} reply={code}");
+        }
+        reply
+    }
+
+    /// The same for what it could not do for this recipient, though it may have for others.
+    pub(super) fn refusal_of(&mut self, recipient: &Recipient, failure: &Failure) -> Reply {
+        let reply = reply_for(failure);
+        if self.refusals.add_failure(reply) {
+            let (id, peer, failed, code) = (self.id, self.peer, Value(failure), reply.code);
+            let to = Value(Recipients(slice::from_ref(recipient)));
+            log::warn!("conn={id} peer={peer} to={to} failed={failed} reply={code}");
+        }
+        reply
+    }
+
+    /// Logs how many refusals of the session had no line of their own.
+    pub(super) fn log_untold_refusals(&self) {
+        let (id, peer) = (self.id, self.peer);
+        for (reply, refused) in self.refusals.untold() {
+            let why = Value(reply.text);
+            log::info!("conn={id} peer={peer} refused={refused} why={why}");
+        }
+    }
+}
+
+fn reply_for(failure: &Failure) -> Reply {
+    match failure {
+        Failure::Full(_) | Failure::LittleLeft(_) => reply::STORE_FULL,
+        Failure::TooManyMailboxes => reply::MAILBOX_LIMIT,
+        Failure::BadName => reply::BAD_ADDRESS,
+        Failure::Io(_) => reply::STORE_FAILED,
+    }
+}
