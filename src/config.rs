@@ -15,7 +15,9 @@ pub mod tables;
 mod users;
 pub mod values;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use log::LevelFilter;
 
@@ -215,7 +217,7 @@ impl Config {
     fn login_warnings(&self, inherited: &[Service]) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut warn = |warning: &str| warnings.push(warning.to_owned());
-        let has_users = self.policy.users.is_some();
+        let has_users = self.policy.users().is_some();
         let (insecure, everywhere) = (self.policy.auth_insecure, self.policy.auth_everywhere);
         for (is_on, name) in [(insecure, "insecure"), (everywhere, "everywhere")] {
             if is_on && !has_users {
@@ -302,7 +304,7 @@ fn policy(settings: &Settings, users: Option<Users>, mistakes: &mut Mistakes) ->
         directory,
         senders,
         tls: false,
-        users,
+        users: RefCell::new(users.map(Rc::new)),
         auth_insecure: mistakes.note(settings.is_on("auth-insecure")),
         auth_everywhere: mistakes.note(settings.is_on("auth-everywhere")),
         bare_newline: mistakes.note(settings.one("bare-newline", values::bare_newline)),

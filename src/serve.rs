@@ -216,16 +216,17 @@ fn acceptor(
     before: Option<&Acceptor>,
     certificates: Option<Certificates>,
 ) -> Result<Option<Acceptor>, Failed> {
-    match (before, certificates) {
-        (_, None) => Ok(None),
-        (Some(before), Some(certificates)) => Ok(Some(before.with_certificates(certificates))),
-        (None, Some(certificates)) => Acceptor::new(certificates).map(Some).map_err(|error| {
-            Failed::new(
-                ExitCode::Unavailable,
-                format_args!("cannot begin TLS: {error}"),
-            )
-        }),
-    }
+    let acceptor = match (before, certificates) {
+        (_, None) => return Ok(None),
+        (Some(before), Some(certificates)) => before.with_certificates(certificates),
+        (None, Some(certificates)) => Acceptor::new(certificates),
+    };
+    acceptor.map(Some).map_err(|error| {
+        Failed::new(
+            ExitCode::Unavailable,
+            format_args!("cannot begin TLS: {error}"),
+        )
+    })
 }
 
 /// What is spoken on the listeners that were passed to us.

@@ -159,6 +159,43 @@ fn a_thousand_guessers_of_one_address_are_one_to_others() {
 }
 
 #[test]
+fn who_was_taken_out_is_out_on_connections_that_were_there_before() {
+    let users = UsersFile::new();
+    let path = users.path();
+    let options = ["--users", &path, "--auth-insecure", "--auth-everywhere"];
+    let submission = [&options[..], &["--listen-submission", "127.0.0.1:0"]].concat();
+    let mut server = MemoryServer::start(&submission);
+    let [logged_in, connected, asked, at_it] = [(); 4].map(|()| extended(&mut server));
+    server.send(&logged_in, RIGHT.as_bytes());
+    assert_eq!(logged_in.text(), LOGGED_IN);
+    server.send(&asked, b"AUTH LOGIN YWRh\r\n");
+    assert_eq!(asked.text(), "334 UGFzc3dvcmQ6\r\n");
+    // Nothing changes for anybody where nobody was taken out.
+    server.reconfigure(&submission);
+    server.send(&logged_in, b"MAIL FROM:<ada@example.org>\r\nRSET\r\n");
+    assert_eq!(logged_in.text(), "250 2.1.0 Ok\r\n250 2.0.0 Ok\r\n");
+
+    server.queue(&at_it, RIGHT.as_bytes());
+    server.tick();
+    users.write(&users_file(&[("eve", "pencil")]));
+    server.reconfigure(&submission);
+    server.advance(Duration::from_millis(100));
+    assert_eq!(at_it.text(), REFUSED);
+    server.send(&connected, RIGHT.as_bytes());
+    server.send(&asked, b"cGVuY2ls\r\n");
+    server.advance(Duration::from_millis(100));
+    assert_eq!(
+        (connected.text(), asked.text()),
+        (REFUSED.into(), REFUSED.into())
+    );
+    server.send(&logged_in, b"MAIL FROM:<ada@example.org>\r\n");
+    assert_eq!(logged_in.text(), "530 5.7.0 Authentication required\r\n");
+    // Who was put in may log in.
+    server.send(&connected, b"AUTH PLAIN AGV2ZQBwZW5jaWw=\r\n");
+    assert_eq!(connected.text(), LOGGED_IN);
+}
+
+#[test]
 fn a_refusal_holds_up_its_own_session_only_and_nothing_is_read_meanwhile() {
     let users = UsersFile::new();
     let mut server = users.server(&["--max-errors", "1000"]);

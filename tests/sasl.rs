@@ -436,3 +436,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_exchange_that_is_revoked_is_refused_at_its_end_wherever_it_was() {
+    let client = Client::new("n,,", b"");
+    for revoked_after in 0..3 {
+        let mut login = Login::new(Mechanism::Scram, None);
+        let revoke = |login: &mut Login, step| {
+            if step == revoked_after {
+                login.exchange.revoke();
+            }
+        };
+        // Before there are any keys there is nothing to refuse.
+        revoke(&mut login, 0);
+        let challenge = login.ask(client.first());
+        revoke(&mut login, 1);
+        let last = client.last(&challenge).0;
+        let outcome = match login.say(last) {
+            Progress::Challenge(_) => {
+                revoke(&mut login, 2);
+                login.say("")
+            }
+            other => other,
+        };
+        let is_in = matches!(outcome, Progress::LoggedIn(_));
+        assert_eq!(is_in, revoked_after == 0, "revoked after {revoked_after}");
+        assert!(is_in || outcome == REFUSED);
+    }
+}

@@ -16,7 +16,7 @@ pub(crate) fn plain() -> Policy {
         directory: Directory::default(),
         senders: Senders::default(),
         tls: false,
-        users: None,
+        users: Default::default(),
         auth_insecure: false,
         auth_everywhere: false,
         bare_newline: BareNewline::Normalize,

@@ -25,6 +25,7 @@ use super::cidr::Cidr;
 use super::peer::{PeerAddress, Source};
 use super::tls::Acceptor;
 use super::transport::{Link, Transport};
+use crate::smtp::auth::Users;
 use crate::smtp::event::Phase;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
@@ -191,6 +192,11 @@ impl<T: Transport> Connection<T> {
             patience: Patience::new(now),
             refusals: Refusals::default(),
         }
+    }
+
+    /// Goes on with other users.
+    pub(super) fn replace_users(&mut self, users: Option<&Rc<Users>>) {
+        self.session.replace_users(users);
     }
 
     /// What its session has done so far.

@@ -224,10 +224,16 @@ impl<T: Transport> Connections<T> {
     }
 
     /// Goes on with other rules: `policy` is for new sessions, `limits` are for all.
+    /// Users are for all as well.
     pub fn reconfigure(&mut self, policy: Rc<Policy>, limits: Limits) {
+        let users = policy.users();
+        let other_users = users != self.policy.users();
         self.policy = policy;
         self.limits = limits;
         for (key, slot) in &mut self.slots {
+            if other_users {
+                slot.connection.replace_users(users.as_ref());
+            }
             let deadline = slot.connection.deadline(&self.limits);
             self.deadlines.set(key, &mut slot.alarm, deadline);
         }

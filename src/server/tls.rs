@@ -56,19 +56,23 @@ impl Acceptor {
         })
     }
 
-    /// The same with other certificates, but for one that we would make anew. Tickets that it gave away are still good.
-    #[must_use]
-    pub fn with_certificates(&self, certificates: Certificates) -> Self {
+    /// The same with other certificates. Tickets that it gave away are good as long as the certificates are the same: a client
+    /// that comes back by one has not seen the new certificate, so a login could not be bound to it.
+    ///
+    /// # Errors
+    /// The system has no random octets.
+    pub fn with_certificates(&self, certificates: Certificates) -> Result<Self, rustls::Error> {
         if certificates.are_alike(&self.certificates) {
-            return self.clone();
+            return Ok(self.clone());
         }
         let certificates = Arc::new(certificates);
         let mut config = (*self.config).clone();
         config.cert_resolver = Arc::clone(&certificates) as _;
-        Self {
+        config.ticketer = ring::Ticketer::new()?;
+        Ok(Self {
             config: Arc::new(config),
             certificates,
-        }
+        })
     }
 
     /// Begins TLS with a client that has sent `early` already. What is `unsent` still goes out in the clear, before

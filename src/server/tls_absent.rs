@@ -22,8 +22,10 @@ impl Acceptor {
     }
 
     /// Never called.
-    #[must_use]
-    pub fn with_certificates(&self, _: Certificates) -> Self {
+    ///
+    /// # Errors
+    /// None.
+    pub fn with_certificates(&self, _: Certificates) -> Result<Self, Infallible> {
         match self.0 {}
     }
 

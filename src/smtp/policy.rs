@@ -1,5 +1,8 @@
 //! What the operator decided about sessions.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::auth::Users;
 use super::data::EndText;
 use super::directory::Directory;
@@ -20,8 +23,9 @@ pub struct Policy {
     pub senders: Senders,
     /// Whether there is a certificate to begin TLS with.
     pub tls: bool,
-    /// Who may log in; `None` if nobody can.
-    pub users: Option<Users>,
+    /// Who may log in; `None` if nobody can. All else a session keeps as it began with; these are replaced by a reload, so that nobody
+    /// who was taken out logs in on a connection that was there before.
+    pub users: RefCell<Option<Rc<Users>>>,
     /// Whether a password may come without TLS.
     pub auth_insecure: bool,
     /// Whether AUTH is offered on every listener, not for submission only.
@@ -41,6 +45,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Who may log in now.
+    #[must_use]
+    pub fn users(&self) -> Option<Rc<Users>> {
+        self.users.borrow().clone()
+    }
+
     /// Whether mail for `recipient` is accepted here.
     #[must_use]
     pub fn is_local(&self, recipient: &Mailbox) -> bool {

@@ -32,21 +32,26 @@ mod world;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use log::{LevelFilter, Log, Metadata, Record};
+use mailoop::config::Config;
 
 const SEEDS: u64 = 2000;
 
+thread_local! {
+    /// What all worlds of a thread begin with.
+    static BASE: Config = common::memory::config(&[]);
+}
+
 #[test]
 fn every_seed_ends_well() {
-    let base = common::memory::config(&[]);
     if let Some(seed) = seeds::only() {
         let _ = log::set_logger(&Trace);
         log::set_max_level(LevelFilter::Debug);
-        world::run(seed, &base, true);
+        BASE.with(|base| world::run(seed, base, true));
         return;
     }
     let sums = Sums::default();
     let seeds = seeds::run_all("simulation", SEEDS, |seed| {
-        sums.add(world::run(seed, &base, false));
+        sums.add(BASE.with(|base| world::run(seed, base, false)));
     });
     println!("{sums:?}");
     let messages = sums.messages.load(Ordering::Relaxed);

@@ -168,9 +168,11 @@ impl Certificates {
         })
     }
 
-    /// Whether both were made for the same name, so that one is as good as the other.
+    /// Whether both are the same, or were made by us for the same name, so that one is as good as the other.
     pub(super) fn are_alike(&self, other: &Self) -> bool {
-        self.made_for.is_some() && self.made_for == other.made_for
+        let chains = |all: &Self| all.all.iter().map(|each| each.key.cert.clone()).collect();
+        let (these, others): (Vec<_>, Vec<_>) = (chains(self), chains(other));
+        these == others || self.made_for.is_some() && self.made_for == other.made_for
     }
 
     /// The one for a client that asked for the server with this `name` (RFC 6066 §3).

@@ -48,7 +48,7 @@ enum Step {
     ClientFinal(Box<Challenged>),
     /// The empty response by which a client says that it has seen the server's signature (RFC 5802 §5 with RFC 4422 §3.6:
     /// in SMTP it cannot go along with the outcome).
-    Assent(Rc<str>),
+    Assent(Result<Rc<str>, Failure>),
     /// Nothing.
     Over(Result<Rc<str>, Failure>),
 }
@@ -130,6 +130,18 @@ impl Exchange {
         self.step = next.unwrap_or_else(|failure| Step::Over(Err(failure)));
     }
 
+    /// Refuses what goes by keys that may no longer be the user's, once it comes to an end. What has not got them yet goes on.
+    pub fn revoke(&mut self) {
+        match &mut self.step {
+            Step::Checking(check) => check.account.revoke(),
+            Step::ClientFinal(challenged) => challenged.account.revoke(),
+            Step::Assent(outcome) | Step::Over(outcome) if outcome.is_ok() => {
+                *outcome = Err(Failure::Refused);
+            }
+            _ => {}
+        }
+    }
+
     /// Does as many rounds as `budget` allows, and takes them off it.
     pub fn stretch(&mut self, budget: &mut u32) {
         self.step = match mem::replace(&mut self.step, Step::Over(Err(Failure::Malformed))) {
@@ -152,7 +164,7 @@ impl Exchange {
             }
             Step::ClientFirst => self.client_first(response, users),
             Step::ClientFinal(challenged) => self.client_final(*challenged, response),
-            Step::Assent(user) if response.is_empty() => Ok(Step::Over(Ok(user))),
+            Step::Assent(outcome) if response.is_empty() => Ok(Step::Over(outcome)),
             Step::Assent(_) | Step::Checking(_) => Err(Failure::Malformed),
             Step::Over(outcome) => Ok(Step::Over(outcome)),
         }
@@ -251,7 +263,7 @@ impl Exchange {
         let user = account.admit(|keys| keys.prove(messages.as_bytes(), &last.proof) && bound)?;
         let server_final = format!("v={}", to_base64(&signature));
         self.challenge = Some(to_base64(server_final.as_bytes()));
-        Ok(Step::Assent(user))
+        Ok(Step::Assent(Ok(user)))
     }
 }
 

@@ -35,7 +35,7 @@ const SCHEME: &str = "SCRAM-SHA-256$";
 type Salt = [u8; SALT_BYTES];
 
 /// Those who may log in.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Users {
     secret: Hash,
     credentials: BTreeMap<String, Credentials>,
@@ -111,6 +111,12 @@ impl Users {
         self.credentials.is_empty()
     }
 
+    /// Whether there is a user of this name, which is prepared.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.credentials.contains_key(name)
+    }
+
     /// What `name` has to go with. For somebody who does not exist it is always the same, and what some user might have;
     /// finding out takes as long.
     pub(super) fn account(&self, name: &str) -> Account {
@@ -154,6 +160,11 @@ impl Account {
         } else {
             Err(Failure::Refused)
         }
+    }
+
+    /// Admits nobody any more, at no less work.
+    pub(super) fn revoke(&mut self) {
+        self.is_known = false;
     }
 
     pub(super) fn salt(&self) -> &[u8] {

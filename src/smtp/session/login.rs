@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 use super::{Session, State};
-use crate::smtp::auth::{Exchange, Mechanism};
+use crate::smtp::auth::{Exchange, Mechanism, Users};
 use crate::smtp::command::parameters_of;
 use crate::smtp::event::Event;
 use crate::smtp::line::{Line, Reading};
@@ -16,7 +16,7 @@ impl Session {
     /// Whether there is anybody who may log in on this listener.
     fn may_log_in(&self) -> bool {
         let here = self.service.is_submission() || self.policy.auth_everywhere;
-        here && self.policy.users.is_some()
+        here && self.policy.users.borrow().is_some()
     }
 
     /// Whether a password may come this way.
@@ -35,10 +35,21 @@ impl Session {
         self.takes_logins() || self.user().is_some()
     }
 
+    /// Goes on with these users: who is none of them any more is logged out, and no exchange that began with others lets anybody
+    /// in. A transaction that has begun may finish.
+    pub fn replace_users(&mut self, users: Option<&Rc<Users>>) {
+        self.policy.users.replace(users.cloned());
+        let is_there = |user: &Rc<str>| users.is_some_and(|users| users.has(user));
+        self.user = self.user.take().filter(is_there);
+        if let State::Authenticating(exchange) = &mut self.state {
+            exchange.revoke();
+        }
+    }
+
     /// AUTH, which begins an exchange.
     pub(super) fn auth(&mut self, argument: &[u8], out: &mut BytesMut) -> Event<'static> {
-        let policy = Rc::clone(&self.policy);
-        let Some(users) = policy.users.as_ref().filter(|_| self.may_log_in()) else {
+        let users = self.policy.users();
+        let Some(users) = &users.filter(|_| self.may_log_in()) else {
             return self.answer(reply::COMMAND_NOT_OFFERED, out);
         };
         let refusal = match &self.state {
@@ -112,9 +123,10 @@ impl Session {
                     Line::Incomplete => Event::NeedInput,
                     Line::Complete(b"*") => self.end_login(reply::LOGIN_CANCELLED, out),
                     Line::Complete(response) => {
-                        if let Some(users) = &self.policy.users {
-                            exchange.respond(response, users);
-                        }
+                        let Some(users) = &self.policy.users() else {
+                            return self.end_login(reply::LOGIN_REFUSED, out);
+                        };
+                        exchange.respond(response, users);
                         self.advance_login(input, out)
                     }
                     Line::TooLong => self.end_login(reply::RESPONSE_TOO_LONG, out),

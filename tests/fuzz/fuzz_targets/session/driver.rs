@@ -60,7 +60,7 @@ impl Setting {
             },
             senders: Senders::default(),
             tls: false,
-            users: None,
+            users: Default::default(),
             auth_insecure: false,
             auth_everywhere: false,
             bare_newline: match policy % 4 {
