@@ -115,7 +115,7 @@ fn it_plays_the_session_that_the_readme_shows() {
 }
 
 #[test]
-fn it_says_nothing_unless_asked_and_adds_what_is_missing() {
+fn it_says_only_what_was_accepted_unless_asked_and_adds_what_is_missing() {
     let server = TestServer::start(&[]);
     let arguments = [
         "--from",
@@ -125,14 +125,21 @@ fn it_says_nothing_unless_asked_and_adds_what_is_missing() {
         "--to",
         "c@example.org",
     ];
-    assert_eq!(
-        stdout(&send(
-            &server,
-            &arguments,
-            "Subject: x\r\n\n.\n..\nGr\u{fc}\u{df}e"
-        )),
-        ""
+    let output = send(
+        &server,
+        &arguments,
+        "Subject: x\r\n\n.\n..\nGr\u{fc}\u{df}e",
     );
+    let accepted = format!(
+        "{} accepted the message: 250 2.0.0 Ok: queued as ",
+        server.address()
+    );
+    assert!(
+        stdout(&output).starts_with(&accepted),
+        "{}",
+        stdout(&output)
+    );
+    assert_eq!(stdout(&output).lines().count(), 1);
     let message = String::from_utf8(server.message("b@example.org")).unwrap();
     let (header, body) = message.split_once("\n\n").unwrap();
     assert_eq!(body, ".\n..\nGr\u{fc}\u{df}e\n");

@@ -186,7 +186,14 @@ impl Exchange<'_> {
                 Event::Unacceptable(fault) => self.decide_and_quit(self.verdict_of(fault)),
                 Event::Ready => self.begin(),
                 Event::SendMessage => self.out.append(&mut self.message),
-                Event::Accepted => self.decide_and_quit(self.verdict_of_server(true)),
+                Event::Accepted => {
+                    let verdict = self.verdict_of_server(true);
+                    if verdict.is_ok() {
+                        let server = &self.options.server;
+                        self.transcript.accepted(server, self.session.reply());
+                    }
+                    self.decide_and_quit(verdict);
+                }
                 Event::Refused => self.decide_and_quit(self.verdict_of_server(false)),
                 Event::Closed => {
                     if self.verdict.is_none() {
@@ -253,7 +260,10 @@ impl Exchange<'_> {
             .map(|refusal| self.describe(refusal))
             .collect();
         if accepted {
-            what.push("the other recipients will get the message".to_owned());
+            let reply = self.session.reply();
+            what.push(format!(
+                "the other recipients will get the message: {reply}"
+            ));
         }
         let what = what.join("; ");
         if refusals.iter().any(|refusal| refusal.reply.code() >= 500) {

@@ -93,7 +93,7 @@ impl From<io::Error> for SendError {
 }
 
 /// Sends one message. The dialogue is written to `dialogue` if the options want it: each line behind `C: ` or
-/// `S: `, the message as it went over the wire.
+/// `S: `, the message as it went over the wire. Otherwise one line says with which reply the message was accepted.
 ///
 /// # Errors
 /// [`SendError`] if the server did not accept the message for every recipient.
@@ -145,7 +145,7 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
         written: 0,
         write_error: None,
         verdict: None,
-        transcript: Transcript::new(options.verbose.then_some(dialogue)),
+        transcript: Transcript::new(dialogue, options.verbose),
     };
     exchange.run()
 }

@@ -9,24 +9,38 @@ use crate::smtp::client::{Printable, ServerReply};
 /// What is shown in place of a secret.
 const MASK: &str = "***";
 
-/// Writes down what was said, if anybody wants to read it.
+/// Writes down what was said, if anybody wants to read it, or else only what came of it.
 pub(super) struct Transcript<'a> {
-    reader: Option<&'a mut dyn io::Write>,
+    reader: &'a mut dyn io::Write,
+    is_whole: bool,
     /// The start of a line that is not sent to its end yet.
     line: Vec<u8>,
 }
 
 impl<'a> Transcript<'a> {
-    pub(super) fn new(reader: Option<&'a mut dyn io::Write>) -> Self {
+    pub(super) fn new(reader: &'a mut dyn io::Write, is_whole: bool) -> Self {
         let line = Vec::new();
-        Self { reader, line }
+        Self {
+            reader,
+            is_whole,
+            line,
+        }
+    }
+
+    /// The message was accepted by `server` with this reply. Of a whole dialogue it is the last word anyway.
+    pub(super) fn accepted(&mut self, server: &str, reply: &ServerReply) {
+        if !self.is_whole {
+            // It is accepted whether or not anybody hears of it: a failure would only have it sent again.
+            let _ = writeln!(self.reader, "{server} accepted the message: {reply}");
+        }
     }
 
     /// The client said `bytes`, of which no response is shown where they are secret.
     pub(super) fn sent(&mut self, bytes: &[u8], are_secret: bool) -> io::Result<()> {
-        let Some(reader) = &mut self.reader else {
+        if !self.is_whole {
             return Ok(());
-        };
+        }
+        let reader = &mut *self.reader;
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             self.line.extend_from_slice(part);
             if let Some(line) = self.line.strip_suffix(b"\r\n") {
@@ -46,9 +60,10 @@ impl<'a> Transcript<'a> {
     /// The server said `reply`. A challenge is not shown: with it, who sees this could try passwords.
     pub(super) fn received(&mut self, reply: &ServerReply) -> io::Result<()> {
         const CHALLENGE: u16 = 334;
-        let Some(reader) = &mut self.reader else {
+        if !self.is_whole {
             return Ok(());
-        };
+        }
+        let reader = &mut *self.reader;
         for line in reply.lines() {
             match line.get(..4) {
                 Some(code) if reply.code() == CHALLENGE && line.len() > code.len() => {
