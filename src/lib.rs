@@ -29,6 +29,7 @@ pub mod passwd;
 pub mod privileges;
 pub mod serve;
 pub mod server;
+pub mod signals;
 pub mod smtp;
 pub mod store;
 #[cfg(feature = "auth")]

@@ -120,12 +120,15 @@ impl Target {
 
 impl Log {
     /// Starts logging to `file`, or else to standard error, from `level` up. Lines bear no level, and a time only where the
-    /// journal does not add one: a line is to begin with what it is about.
+    /// journal does not add one: a line is to begin with what it is about. Lines that are `for_a_file`, which is yet to be
+    /// opened, wait for [`reopen`](Self::reopen) unless somebody flushes.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Self> {
-        let target = Arc::new(Mutex::new(Target::open(file)?));
+    pub fn start(level: LevelFilter, file: Option<&Path>, for_a_file: bool) -> io::Result<Self> {
+        let mut target = Target::open(file)?;
+        target.stamped |= for_a_file;
+        let target = Arc::new(Mutex::new(target));
         let config = ConfigBuilder::new()
             .set_max_level(LevelFilter::Off)
             .set_time_level(LevelFilter::Off)
@@ -152,7 +155,6 @@ impl Log {
     /// # Errors
     /// The file cannot be opened; the log then stays where it is.
     pub fn reopen(&self, file: Option<&Path>) -> io::Result<()> {
-        log::logger().flush();
         let target = Target::open(file)?;
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
         Ok(())

@@ -5,8 +5,6 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode as ProcessExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::{env, fs};
 
 use mailoop::cli::{self, Request};
@@ -19,13 +17,13 @@ use mailoop::confine::{Needs, confine};
 use mailoop::exit::{ExitCode, Failed, show};
 use mailoop::logging;
 use mailoop::serve::serve;
+use mailoop::signals;
 use mailoop::store::maildir;
-use signal_hook::consts::SIGXFSZ;
 
 fn main() -> ProcessExitCode {
-    outlive_file_size_limit();
+    let reload_asked = signals::outlive();
     let done = cli::parse(env::args_os()).and_then(|request| match request {
-        Request::Serve(flags) => serve(*flags),
+        Request::Serve(flags) => serve(*flags, &reload_asked),
         Request::Send(options, file, user) => {
             send_message(*options, file.as_deref(), user.as_deref())
         }
@@ -49,13 +47,6 @@ fn main() -> ProcessExitCode {
             ProcessExitCode::from(code as u8)
         }
     }
-}
-
-/// Makes a write past the file size limit (`ulimit -f`) fail with EFBIG. By default the kernel sends SIGXFSZ, which would
-/// end the server, or its store process, for one large message.
-fn outlive_file_size_limit() {
-    // Without a handler one large message ends it, as it ends any program.
-    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
 /// What a server starts to have its disk waited for.

@@ -2,8 +2,10 @@
 //! nothing else. It never runs another program, and no program could give it rights back.
 
 use core::fmt;
+use std::fs;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path};
 
 /// Why the process could not become another user.
 #[derive(Debug)]
@@ -89,6 +91,33 @@ pub fn become_user(name: &str, files: &[&Path]) -> Result<(), UserError> {
 #[cfg(not(target_os = "linux"))]
 pub fn become_user(_name: &str, _files: &[&Path]) -> Result<(), UserError> {
     Err(UserError::System(io::ErrorKind::Unsupported.into()))
+}
+
+/// Whether the process has the rights of root.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Whether nobody but root can say what file is at `path`: no folder on the way to it belongs to somebody else or can be written
+/// by others, and nothing on the way is a symbolic link. In a folder with the sticky bit, as `/tmp`, nobody else moves a folder
+/// of root's.
+#[must_use]
+pub fn only_root_changes(path: &Path) -> bool {
+    let Ok(path) = std::path::absolute(path) else {
+        return false;
+    };
+    let is_straight = path.components().all(|part| part != Component::ParentDir);
+    let is_link = fs::symlink_metadata(&path).is_ok_and(|file| file.is_symlink());
+    let is_safe = |(index, folder): (usize, &Path)| {
+        fs::symlink_metadata(folder).is_ok_and(|folder| {
+            let others_write = folder.mode() & 0o022 != 0;
+            let is_sticky = folder.mode() & 0o1000 != 0;
+            let may_write = others_write && !(is_sticky && index > 0);
+            folder.is_dir() && folder.uid() == 0 && !may_write
+        })
+    };
+    is_straight && !is_link && path.ancestors().skip(1).enumerate().all(is_safe)
 }
 
 /// Whether there is somebody to become.

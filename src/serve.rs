@@ -5,7 +5,9 @@ mod place;
 
 use std::env;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::settings::Settings;
 use crate::config::sources::Sources;
@@ -23,26 +25,34 @@ use crate::smtp::service::Service;
 /// The options that name files which a reload reads again.
 const READ_AGAIN: [&str; 4] = ["config", "tls-cert", "tls-key", "users"];
 
-/// Serves until a signal ends it.
+/// Serves until a signal ends it. `reload_asked` tells of a SIGHUP that came before the server heard of it.
 ///
 /// # Errors
 /// Why it could not start.
-pub fn serve(flags: Settings) -> Result<(), Failed> {
+pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     let sources = Sources::new(flags, env::vars_os());
     let settings = sources.settings()?;
     let mut config = Config::new(&settings)?;
     if settings.is_on("check")? {
         return check::check(&settings, &config);
     }
-    let log = start_log(&config)?;
+    let log_is_late = is_log_late(&config);
+    let log_file = config.log_file.as_deref().filter(|_| !log_is_late);
+    let log = Log::start(config.log_level, log_file, config.log_file.is_some())
+        .map_err(|error| cannot_log(&config, &error, ExitCode::CannotCreate))?;
     let listeners = listen(&config)?;
     for warning in config.warnings(&inherited(&listeners)) {
         log::warn!("warning=\"{warning}\"");
     }
     if let Some(name) = &config.user {
         let sockets = config.named_addresses().filter_map(ListenAddress::path);
-        let files: Vec<_> = sockets.chain(config.log_file.as_deref()).collect();
+        let log_file = config.log_file.as_deref().filter(|_| !log_is_late);
+        let files: Vec<_> = sockets.chain(log_file).collect();
         privileges::become_user(name, &files).map_err(|error| cannot_become(&settings, &error))?;
+        if log_is_late {
+            let opened = log.reopen(config.log_file.as_deref());
+            opened.map_err(|error| cannot_log(&config, &error, ExitCode::CannotCreate))?;
+        }
         for warning in unreadable_files(&settings, name) {
             log::warn!("warning={warning:?}");
         }
@@ -78,6 +88,9 @@ pub fn serve(flags: Settings) -> Result<(), Failed> {
         acceptor,
         log,
     };
+    if reload_asked.load(Ordering::Relaxed) {
+        running.reload(&mut server);
+    }
     loop {
         match server.run() {
             Ok(Stop::ReloadAsked) => running.reload(&mut server),
@@ -113,15 +126,28 @@ fn unreadable_files(settings: &Settings, user: &str) -> Vec<String> {
     unreadable.collect()
 }
 
-fn start_log(config: &Config) -> Result<Log, Failed> {
+/// Whether the log file is opened only as the user that root becomes. A symbolic link in a folder of that user's could lead
+/// root to any file.
+fn is_log_late(config: &Config) -> bool {
+    let file = config.log_file.as_deref().filter(|_| config.user.is_some());
+    file.is_some_and(|file| privileges::is_root() && !privileges::only_root_changes(file))
+}
+
+fn cannot_log(config: &Config, error: &io::Error, code: ExitCode) -> Failed {
     let file = config.log_file.as_deref();
-    Log::start(config.log_level, file).map_err(|error| {
-        let name = file.unwrap_or(Path::new("standard error")).display();
-        Failed::new(
-            ExitCode::CannotCreate,
-            format_args!("cannot log to {name}: {error}; choose another --log-file"),
-        )
-    })
+    let name = file.unwrap_or(Path::new("standard error")).display();
+    let advice = match &config.user {
+        Some(user) if error.kind() == io::ErrorKind::PermissionDenied => {
+            format!(
+                "make it for that user, as with `install -o {user} -m 640 /dev/null {name}`, or "
+            )
+        }
+        _ => String::new(),
+    };
+    Failed::new(
+        code,
+        format_args!("cannot log to {name}: {error}; {advice}choose another --log-file"),
+    )
 }
 
 /// What a server runs by.

@@ -235,6 +235,9 @@ fn the_service_manager_is_told_of_ready_and_stopping() {
         let mut server = TestServer::start_by_shell(&line, &args, stdio);
         assert_eq!(hear(), "READY=1\n");
         let mut client = Client::connect(server.address());
+        server.signal(Signal::USR1);
+        // Also every minute, which is too long for a test.
+        assert!(hear().starts_with("STATUS=connections="));
         client.begin_message("b@example.org");
         server.signal(Signal::TERM);
         assert_eq!(hear(), "STOPPING=1\n");

@@ -4,19 +4,22 @@
 
 mod common;
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, PipeReader, Read, Write, pipe};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, mkfifoat};
 use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use common::client::Client;
-use common::{happens, wait_until};
+use common::{TestServer, happens, wait_until};
+
+const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
 /// A server whose log goes where the test wants it.
 struct Logging {
@@ -220,4 +223,88 @@ fn lines_begin_with_the_time_unless_the_journal_adds_it() {
             assert_eq!(is_time, stamped, "{journal:?}: {line}");
         }
     }
+}
+
+#[test]
+fn a_signal_asks_for_the_state() {
+    let server = TestServer::start(&[]);
+    let mut client = Client::connect(server.address());
+    client.begin_message("b@example.org");
+    client.say("text\r\n.\r\n");
+    client.expect("250");
+    server.signal(Signal::USR1);
+    let status = "\nstatus connections=1 messages=1 waiting=0 uptime=";
+    wait_until("the state", || server.log().contains(status));
+    for line in server
+        .log()
+        .lines()
+        .filter(|line| line.starts_with("status "))
+    {
+        let (_, uptime) = line.rsplit_once('=').unwrap();
+        assert!(uptime.parse::<u32>().unwrap() < 600, "{line}");
+    }
+    client.ask("NOOP", "250");
+}
+
+/// Whether the process `pid` catches SIGHUP.
+fn catches_hangup(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() & 1 == 1
+}
+
+#[test]
+fn a_signal_to_reload_does_not_end_a_server_that_is_yet_to_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    mkfifoat(CWD, &config, Mode::RUSR | Mode::WUSR).unwrap();
+    let stderr = folder.path().join("stderr");
+    let mut command = serve(&["--discard", "--listen", "127.0.0.1:0", "--config"]);
+    command.arg(&config).stderr(File::create(&stderr).unwrap());
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    // It waits for its configuration until there is somebody who writes it.
+    let write = |path: &Path| {
+        OpenOptions::new()
+            .write(true)
+            .custom_flags(NONBLOCK)
+            .open(path)
+    };
+    let mut writer = None;
+    wait_until("the start", || {
+        writer = write(&config).ok();
+        writer.is_some()
+    });
+    assert!(catches_hangup(child.id()));
+    for signal in [Signal::HUP, Signal::USR1] {
+        kill_process(Pid::from_child(&child), signal).unwrap();
+    }
+    fs::remove_file(&config).unwrap();
+    fs::write(&config, "max-errors = 7\n").unwrap();
+    drop(writer);
+    wait_until("the reload", || {
+        let log = fs::read_to_string(&stderr).unwrap();
+        assert_eq!(child.try_wait().unwrap(), None, "{log}");
+        log.contains("signal=HUP configuration reloaded")
+    });
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn signals_for_the_server_do_not_end_its_store_process() {
+    let server = TestServer::start(&[]);
+    let family = server.family();
+    assert_eq!(family.len(), 2);
+    for pid in &family {
+        let pid = Pid::from_raw(i32::try_from(*pid).unwrap()).unwrap();
+        for signal in [Signal::HUP, Signal::USR1] {
+            kill_process(pid, signal).unwrap();
+        }
+    }
+    wait_until("the reload", || server.log().contains("signal=HUP"));
+    let mut client = Client::connect(server.address());
+    client.begin_message("b@example.org");
+    client.say("text\r\n.\r\n");
+    client.expect("250");
+    assert_eq!(server.family(), family);
 }

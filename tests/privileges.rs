@@ -6,7 +6,7 @@ mod common;
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -197,4 +197,50 @@ fn a_key_that_cannot_be_read_again_is_warned_of() {
         !log.contains(&format!("cannot read {certificate}")),
         "{log}"
     );
+}
+
+#[test]
+fn a_link_in_the_users_folder_leads_root_nowhere() {
+    if !is_root() {
+        return;
+    }
+    let folder = open_folder();
+    let user = somebody();
+    let theirs = folder.path().join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
+    chown(&theirs, Some(uid), Some(gid)).unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "of root's\n").unwrap();
+    // In the place of the log, and in the place of its folder.
+    symlink(&secret, theirs.join("log")).unwrap();
+    symlink(folder.path(), theirs.join("logs")).unwrap();
+    for planted in ["log", "logs/secret", "logs/new"] {
+        let log = theirs.join(planted);
+        let options = ["serve", "--discard", "--listen", "127.0.0.1:0", "--user"];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+        command
+            .args(options)
+            .arg(SOMEBODY)
+            .arg("--log-file")
+            .arg(&log);
+        let advice = format!("install -o {SOMEBODY} -m 640 /dev/null {}", log.display());
+        fails(&mut command, 73, &["Permission denied", &advice]);
+        command.arg("--check");
+        fails(&mut command, 78, &["Permission denied", &advice]);
+    }
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "of root's\n");
+    assert_eq!(fs::metadata(&secret).unwrap().uid(), 0);
+    assert!(!folder.path().join("new").exists());
+
+    // A log of their own is theirs, all of it.
+    let log = theirs.join("mailoop.log");
+    let options = ["--discard", "--user", SOMEBODY, "--log-file"];
+    let mut server = TestServer::start(&[&options[..], &[log.to_str().unwrap()]].concat());
+    server.stop();
+    assert_eq!(server.log(), "");
+    assert_eq!(fs::metadata(&log).unwrap().uid(), uid);
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.contains("user=nobody uid="), "{log}");
+    assert!(log.lines().all(|line| line.starts_with("time=")), "{log}");
 }

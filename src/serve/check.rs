@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{cannot_become, place, unreadable_files};
+use super::{cannot_become, cannot_log, is_log_late, place, unreadable_files};
 use crate::config::Config;
 use crate::config::settings::Settings;
 use crate::exit::{ExitCode, Failed, Mistakes, show};
@@ -19,8 +19,9 @@ use crate::server::ListenAddress;
 pub(super) fn check(settings: &Settings, config: &Config) -> Result<(), Failed> {
     let mut mistakes = Mistakes::default();
     let mut warnings = config.warnings(&[]);
-    if let Some(file) = &config.log_file {
-        mistakes.note(can_log_to(file));
+    let log_is_late = is_log_late(config);
+    if !log_is_late {
+        mistakes.note(can_log(config));
     }
     for socket in config.named_addresses().filter_map(ListenAddress::path) {
         mistakes.note(can_bind(socket));
@@ -29,6 +30,9 @@ pub(super) fn check(settings: &Settings, config: &Config) -> Result<(), Failed> 
     match config.user.as_deref().map(|name| (name, becomes(name))) {
         None => mistakes.note(place::check(config)),
         Some((name, Ok(()))) => {
+            if log_is_late {
+                mistakes.note(can_log(config));
+            }
             mistakes.note(place::check(config));
             warnings.extend(unreadable_files(settings, name));
         }
@@ -46,18 +50,15 @@ pub(super) fn check(settings: &Settings, config: &Config) -> Result<(), Failed> 
     show(&format!("# This would run:\n{settings}"))
 }
 
-fn can_log_to(file: &Path) -> Result<(), Failed> {
+fn can_log(config: &Config) -> Result<(), Failed> {
+    let Some(file) = &config.log_file else {
+        return Ok(());
+    };
     let opened = match OpenOptions::new().append(true).open(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => has_writable_folder(file),
         opened => opened.map(|_| ()),
     };
-    opened.map_err(|error| {
-        let name = file.display();
-        Failed::new(
-            ExitCode::Configuration,
-            format_args!("cannot log to {name}: {error}; choose another --log-file"),
-        )
-    })
+    opened.map_err(|error| cannot_log(config, &error, ExitCode::Configuration))
 }
 
 fn can_bind(socket: &Path) -> Result<(), Failed> {

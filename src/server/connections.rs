@@ -10,7 +10,7 @@ mod waiting;
 use std::collections::HashMap;
 use std::mem;
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 use slab::Slab;
@@ -28,7 +28,7 @@ use super::clock::Clock;
 use super::connection::{Connection, ConnectionId, Drain, Next, READ_BYTES_MAX, Turn};
 use super::deadlines::{Alarm, Deadlines};
 use super::tls::Acceptor;
-use super::totals::Totals;
+use super::totals::{Status, Totals};
 use super::transport::Transport;
 use crate::smtp::policy::Policy;
 use crate::smtp::session::Spare;
@@ -155,6 +155,16 @@ impl<T: Transport> Connections<T> {
     /// Connections that are being served; those that were told good-bye do not count.
     pub fn open(&self) -> usize {
         self.census.open()
+    }
+
+    /// What there is to do, `uptime` after the start.
+    pub(super) fn status(&self, uptime: Duration) -> Status {
+        Status {
+            connections: self.open(),
+            messages: self.messages_stored,
+            waiting: self.awaiting_commit.len(),
+            uptime,
+        }
     }
 
     /// Logs what the server has done in all.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::BytesMut;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
 use super::channel::Readiness;
@@ -20,7 +20,7 @@ use super::listener::{Accepted, BACKLOG, Listener};
 use super::peer::PeerAddress;
 use super::service_manager::{ServiceManager, State};
 use super::tls::Acceptor;
-use super::totals::Reason;
+use super::totals::{Reason, Status};
 use super::transport::{Plain, Transport};
 use super::{Limits, descriptors};
 use crate::logging;
@@ -39,6 +39,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How soon lines are offered again to a reader of the log that did not take them.
 const LOG_RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often a service manager is told what there is to do.
+const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 
 const SIGNALS: Token = Token(0);
 const STORE: Token = Token(1);
@@ -62,6 +65,9 @@ pub struct Server {
     /// Whether a second one asked not to wait for anybody.
     stop_at_once: bool,
     reload_asked: bool,
+    started: Instant,
+    /// When the service manager is told next what there is to do. Where there is none the loop does not wake for it.
+    status_at: Option<Instant>,
     service_manager: ServiceManager,
 }
 
@@ -89,7 +95,7 @@ impl Server {
         let limits = descriptors::cap(limits);
 
         let poll = Poll::new()?;
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
         poll.registry()
             .register(&mut signals, SIGNALS, Interest::READABLE)?;
         for descriptor in store.descriptors() {
@@ -101,18 +107,21 @@ impl Server {
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(LISTENERS + index))?;
         }
+        let now = Instant::now();
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             signals,
             first_connection: LISTENERS + listeners.len(),
             listeners,
-            connections: Connections::new(Rc::new(policy), limits, store, Instant::now()),
+            connections: Connections::new(Rc::new(policy), limits, store, now),
             reserve: Reserve::new(),
             accept_after: None,
             told_to_stop: false,
             stop_at_once: false,
             reload_asked: false,
+            started: now,
+            status_at: service_manager.is_there().then(|| now + STATUS_INTERVAL),
             service_manager,
         })
     }
@@ -130,6 +139,24 @@ impl Server {
     /// Tells the service manager that clients are served.
     pub fn tell_ready(&self) {
         self.service_manager.tell(State::Ready);
+    }
+
+    fn status(&self) -> Status {
+        self.connections.status(self.started.elapsed())
+    }
+
+    /// Tells the service manager what there is to do.
+    fn tell_status(&self) {
+        self.service_manager.tell(State::Status(&self.status()));
+    }
+
+    /// Tells that once a minute.
+    fn tell_status_in_time(&mut self) {
+        let now = Instant::now();
+        if self.status_at.is_some_and(|at| at <= now) {
+            self.status_at = Some(now + STATUS_INTERVAL);
+            self.tell_status();
+        }
     }
 
     /// Says whose connections begin with a PROXY header. Nobody else's is believed.
@@ -182,6 +209,7 @@ impl Server {
         self.connections.expire_deadlines();
         self.connections.reap();
         self.accept();
+        self.tell_status_in_time();
         log::logger().flush();
         Ok(())
     }
@@ -192,7 +220,7 @@ impl Server {
         let may_accept = self.listeners.iter().any(|listener| listener.accept_ready);
         let accept = may_accept.then(|| self.accept_after.unwrap_or(now));
         let log = logging::has_backlog().then(|| now + LOG_RETRY_INTERVAL);
-        let wakes = [self.connections.next_wake(), accept, log];
+        let wakes = [self.connections.next_wake(), accept, log, self.status_at];
         let wake = wakes.into_iter().flatten().min();
         let timeout = wake.map(|wake| wake.saturating_duration_since(now));
         match self.poll.poll(&mut self.events, timeout) {
@@ -238,6 +266,10 @@ impl Server {
         for signal in self.signals.pending() {
             match signal {
                 SIGHUP => self.reload_asked = true,
+                SIGUSR1 => {
+                    log::info!("status {}", self.status());
+                    self.tell_status();
+                }
                 _ if self.told_to_stop => self.stop_at_once = true,
                 _ => {
                     self.told_to_stop = true;

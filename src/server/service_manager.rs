@@ -8,13 +8,17 @@ use std::path::PathBuf;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::totals::Status;
+
 /// What happens to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum State<'a> {
     /// Clients are served.
     Ready,
     /// No more clients are let in.
     Stopping,
+    /// What it is doing, for a person.
+    Status(&'a Status),
 }
 
 /// The service manager, if there is one that wants to hear.
@@ -36,10 +40,16 @@ impl ServiceManager {
         }
     }
 
-    pub(super) fn tell(&self, state: State) {
+    /// Whether somebody listens.
+    pub(super) fn is_there(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    pub(super) fn tell(&self, state: State<'_>) {
         let message = match state {
-            State::Ready => "READY=1\n",
-            State::Stopping => "STOPPING=1\n",
+            State::Ready => "READY=1\n".to_owned(),
+            State::Stopping => "STOPPING=1\n".to_owned(),
+            State::Status(status) => format!("STATUS={status}\n"),
         };
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(message.as_bytes())

@@ -1,6 +1,7 @@
 //! What a server has done in all, and told when it ends.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::smtp::event::Limit;
 use crate::smtp::tally::Tally;
@@ -47,6 +48,32 @@ impl fmt::Display for Reason {
             Self::Limit(limit) => write!(f, " limit={limit}"),
             _ => Ok(()),
         }
+    }
+}
+
+/// What a server does now, in one line.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// Connections that are being served.
+    pub connections: usize,
+    /// Messages stored since the start.
+    pub messages: u64,
+    /// What waits for the store.
+    pub waiting: usize,
+    /// Since when the server has run.
+    pub uptime: Duration,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "connections={} messages={} waiting={} uptime={}",
+            self.connections,
+            self.messages,
+            self.waiting,
+            self.uptime.as_secs()
+        )
     }
 }
 

@@ -3,8 +3,7 @@
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -12,7 +11,6 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, write};
 use rustix::stdio::{stdin, stdout};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::disk::Disk;
 use super::engine::Engine;
@@ -31,10 +29,6 @@ const START_TRIES_MAX: usize = 500;
 /// # Errors
 /// The server cannot be reached.
 pub fn run(mailboxes_max: usize, group_max: usize) -> io::Result<()> {
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
-        // Those are for the server; this process ends when the server does.
-        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
-    }
     log::set_logger(&LINES).map_err(io::Error::other)?;
     log::set_max_level(LevelFilter::Info);
 

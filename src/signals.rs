@@ -1,0 +1,35 @@
+//! What signals must not end a process that serves, from its first instant: by default most of them do.
+
+use std::env;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+
+use crate::store::maildir::COMMAND as STORE_PROCESS;
+
+/// Keeps the process alive, before it does anything that takes time; what they ask for is seen to later. Returns whether
+/// SIGHUP has asked for a reload since.
+///
+/// A write past the file size limit (`ulimit -f`) then fails with EFBIG: SIGXFSZ would end the server, or its store process, for
+/// one large message. SIGHUP and SIGUSR1 come from scripts, which do not know how far a start has got. The store process
+/// ends when the server does, whatever a terminal or a service manager sends to both.
+#[must_use]
+pub fn outlive() -> Arc<AtomicBool> {
+    let reload_asked = Arc::new(AtomicBool::new(false));
+    let command = env::args_os().nth(1).unwrap_or_default();
+    let signals: &[_] = match command.to_str() {
+        Some("serve") => &[SIGXFSZ, SIGHUP, SIGUSR1],
+        Some(STORE_PROCESS) => &[SIGXFSZ, SIGHUP, SIGUSR1, SIGINT, SIGTERM],
+        _ => &[SIGXFSZ],
+    };
+    for signal in signals {
+        let flag = match *signal {
+            SIGHUP => Arc::clone(&reload_asked),
+            _ => Arc::default(),
+        };
+        // Without a handler it ends the process, as it ends any program.
+        let _ = signal_hook::flag::register(*signal, flag);
+    }
+    reload_asked
+}
