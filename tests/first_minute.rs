@@ -6,7 +6,8 @@ mod common;
 
 use std::process::Command;
 
-use common::TestServer;
+use common::client::Client;
+use common::{TestServer, wait_until};
 
 #[test]
 fn the_start_tells_where_mail_goes_and_how_to_read_it() {
@@ -92,5 +93,33 @@ fn a_typo_in_a_flag_or_a_command_is_answered_with_what_was_meant() {
         assert_eq!((stdout.as_str(), code), ("", 64), "{said}");
         assert!(said.contains(meant), "{meant}: {said}");
         assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+/// As with plain nc: the dot is no end of the message by default, and whoever typed it waits for nothing.
+#[test]
+fn who_waits_behind_a_bare_dot_finds_a_hint_in_the_log() {
+    let hint = " hint=\"a dot on a line of its own came, but between bare LFs";
+    for (options, text, hints) in [
+        (&[][..], "Subject: x\n\nbody\n.\n", 1),
+        (&[], "Subject: x\n\nbody\n.\nQUIT\n.\n", 1),
+        (&["--bare-newline", "reject"], "Subject: x\n\nbody\n.\n", 1),
+        (&[], "Subject: x\r\n\r\nbody\n.\n\r\n.\r\n", 0),
+        (&[], "Subject: x\r\n\r\nbody\r\n..\r\n\n..\n", 0),
+    ] {
+        let mut server = TestServer::start(options);
+        let mut client = Client::connect(server.address());
+        client.begin_message("bob@example.org");
+        // A line at a time, as a terminal has it.
+        for line in text.split_inclusive('\n') {
+            client.say(line);
+        }
+        drop(client);
+        wait_until("the end of the connection", || {
+            server.log().contains(" closed=")
+        });
+        server.stop();
+        let log = server.log();
+        assert_eq!(log.matches(hint).count(), hints, "{text:?} {log}");
     }
 }

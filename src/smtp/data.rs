@@ -82,6 +82,7 @@ pub struct DataRules<'a> {
 #[derive(Debug)]
 pub struct DataDecoder {
     place: Place,
+    has_bare_dot: bool,
 }
 
 /// Where in the message the next octet is. Octets already taken that may yet turn out to be an end are known
@@ -92,6 +93,10 @@ enum Place {
     LineStart,
     /// Anywhere else in a line.
     InLine,
+    /// Behind a bare LF that is no end of a line by which a message could end.
+    AfterBareLf,
+    /// Behind a dot there. Both are passed on as text.
+    AfterBareDot,
     /// Behind a CR not yet passed on.
     AfterCr,
     /// Behind the dot at the start of a line.
@@ -112,7 +117,14 @@ impl DataDecoder {
     pub fn new() -> Self {
         Self {
             place: Place::LineStart,
+            has_bare_dot: false,
         }
+    }
+
+    /// Whether a dot has come alone between bare LFs. It ends no message, yet whoever types one waits for a reply.
+    #[must_use]
+    pub fn has_bare_dot(&self) -> bool {
+        self.has_bare_dot
     }
 
     /// Takes the next piece off `input`.
@@ -131,7 +143,20 @@ impl DataDecoder {
                     take(input);
                     self.place = Place::InEndText(1);
                 }
-                (Place::LineStart | Place::InLine, _) => match self.text(input, rules) {
+                (Place::AfterBareLf, b'.') => {
+                    take(input);
+                    self.place = Place::AfterBareDot;
+                    return Piece::Text(b".");
+                }
+                (Place::AfterBareDot, b'\n') => {
+                    take(input);
+                    self.has_bare_dot = true;
+                    return self.bare_lf(rules);
+                }
+                (
+                    Place::LineStart | Place::InLine | Place::AfterBareLf | Place::AfterBareDot,
+                    _,
+                ) => match self.text(input, rules) {
                     Piece::NeedInput => {}
                     piece => return piece,
                 },
@@ -206,7 +231,7 @@ impl DataDecoder {
         self.place = match rules.bare_newline {
             BareNewline::Accept => Place::LineStart,
             // The line behind it does not begin behind a CRLF: a dot there is text and ends nothing.
-            BareNewline::Normalize | BareNewline::Reject => Place::InLine,
+            BareNewline::Normalize | BareNewline::Reject => Place::AfterBareLf,
         };
         Bare::Lf.read(rules.bare_newline)
     }

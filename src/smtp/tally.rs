@@ -19,6 +19,8 @@ pub struct Tally {
     pub over_line: u32,
     /// Logins refused.
     pub(super) failed_logins: u32,
+    /// Whether a dot came alone between bare LFs, where that ends no message, and no end of that message since.
+    pub waits_behind_bare_dot: bool,
     /// Transactions begun.
     pub(super) transactions: u32,
 }

@@ -118,6 +118,13 @@ impl<T: Transport> Connection<T> {
             now.saturating_duration_since(self.patience.opened())
                 .as_secs_f64(),
         );
+        if tally.waits_behind_bare_dot {
+            log::info!(
+                "conn={} hint=\"a dot on a line of its own came, but between bare LFs, where it ends no message: type CRLF, as \
+                 telnet and nc -C do, or start with --bare-newline accept\"",
+                self.id
+            );
+        }
         match &self.stage {
             Stage::Gone(Closed::ByDeadline(phase)) => {
                 log::debug!("conn={} waited_for={phase:?}", self.id);

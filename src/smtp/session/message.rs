@@ -96,10 +96,17 @@ impl Session {
         out: &mut BytesMut,
     ) -> Event<'a> {
         let extended = self.extended();
-        let Self { policy, state, .. } = self;
+        let Self {
+            policy,
+            state,
+            tally,
+            ..
+        } = self;
         let (transaction, piece) = match state {
             State::ReceivingData(transaction, decoder) => {
-                (transaction, decoder.next(input, data_rules(policy)))
+                let piece = decoder.next(input, data_rules(policy));
+                tally.waits_behind_bare_dot = decoder.has_bare_dot() && piece != Piece::End;
+                (transaction, piece)
             }
             State::ReceivingChunk(transaction, decoder, chunk) => {
                 let piece = decoder.next(chunk, input, policy.bare_newline);
@@ -141,7 +148,9 @@ impl Session {
         let State::DiscardingData(transaction, decoder, _) = &mut self.state else {
             return Event::NeedInput;
         };
-        match decoder.next(input, data_rules(&self.policy)) {
+        let piece = decoder.next(input, data_rules(&self.policy));
+        self.tally.waits_behind_bare_dot = decoder.has_bare_dot() && piece != Piece::End;
+        match piece {
             Piece::NeedInput => return Event::NeedInput,
             Piece::Text(text) => {
                 transaction.size += text.len() as u64;
