@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::BufReader;
+use std::io::{BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::thread;
@@ -249,6 +249,55 @@ fn a_dialogue_that_breaks_off_may_be_tried_again() {
         "{error}"
     );
     assert!(start.elapsed() >= options.timeout && start.elapsed() < Duration::from_secs(5));
+    heard.join().unwrap();
+}
+
+#[test]
+fn a_reply_that_trickles_is_not_waited_for_any_longer() {
+    // The greeting, and a reply of many lines.
+    for heard_before in 0..2 {
+        let (server, heard) = serve(move |peer| {
+            peer.converse(&FRIENDLY[..heard_before]);
+            for line in 0..1000 {
+                let lines = format!("250-line {line}\r\n");
+                for octet in lines.as_bytes().chunks(1) {
+                    if peer.stream.get_mut().write_all(octet).is_err() {
+                        return;
+                    }
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+        });
+        let mut options = options(&server);
+        options.timeout = Duration::from_millis(200);
+        let (code, error, _) = sent(&options);
+        assert!(
+            code == 75 && error.contains("no progress for 0.2 s"),
+            "{code} {error}"
+        );
+        heard.join().unwrap();
+    }
+}
+
+#[test]
+fn what_a_server_says_turns_no_text_around() {
+    let (server, heard) = serve(|peer| {
+        peer.converse(&[
+            "220 caf\u{e9} \u{202e}live\u{2066}\u{200b}\u{feff} \u{1b}[2J",
+            "250 Hello",
+            "554 go \u{202e}away",
+        ]);
+    });
+    let mut options = options(&server);
+    options.verbose = true;
+    let (code, error, dialogue) = sent(&options);
+    assert!(
+        code == 65 && error.contains("554 go \\u{202e}away"),
+        "{error}"
+    );
+    let shown = "S: 220 caf\u{e9} \\u{202e}live\\u{2066}\\u{200b}\\u{feff} \\u{1b}[2J\n";
+    assert!(dialogue.starts_with(shown), "{dialogue}");
+    assert!(dialogue.contains("S: 554 go \\u{202e}away\n"), "{dialogue}");
     heard.join().unwrap();
 }
 

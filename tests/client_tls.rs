@@ -19,7 +19,10 @@ use mailoop::client::send::SendOptions;
 use mailoop::client::tls::{Encryption, Start, Trust};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::crypto::ring;
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
@@ -72,17 +75,32 @@ impl Identity {
         }
     }
 
+    /// One of X.509 version 1, as `openssl x509 -req -signkey` makes it.
+    fn of_version_1() -> Self {
+        let pem = include_bytes!("tls/version1.pem");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("ca.pem"), pem).unwrap();
+        Self {
+            certificate: CertificateDer::from_pem_slice(pem).unwrap(),
+            key: PrivateKeyDer::from_pem_slice(pem).unwrap(),
+            folder,
+        }
+    }
+
     fn file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
     fn config(&self, version: &'static rustls::SupportedProtocolVersion) -> Arc<ServerConfig> {
+        // Whatever the certificate is, and whether its key fits.
+        let key = any_supported_type(&self.key).unwrap();
+        let shown = CertifiedKey::new(vec![self.certificate.clone()], key);
         let config = ServerConfig::builder_with_provider(ring::default_provider().into())
             .with_protocol_versions(&[version])
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![self.certificate.clone()], self.key.clone_key());
-        Arc::new(config.unwrap())
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+        Arc::new(config)
     }
 
     /// A server that follows `clear` in the clear, then `script` under TLS.
@@ -410,6 +428,25 @@ fn a_cut_matters_until_the_message_is_decided() {
             }
             heard.join().unwrap();
         }
+    }
+}
+
+#[test]
+fn a_certificate_of_version_1_is_told_in_words() {
+    let identity = Identity::of_version_1();
+    for trust in [Trust::Anybody, Trust::Authorities(identity.file())] {
+        let (server, heard) = identity.serves(
+            |_| {},
+            |peer| {
+                peer.hear();
+            },
+        );
+        let (code, error, _) = sent(&at_once(&server, trust));
+        assert!(
+            code == 69 && error.contains("its certificate is of X.509 version 1"),
+            "{code} {error}"
+        );
+        let _ = heard.join();
     }
 }
 

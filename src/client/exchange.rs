@@ -4,7 +4,7 @@
 //! wait comes only after both reading and writing met `WouldBlock`.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
@@ -36,6 +36,9 @@ pub(super) struct Exchange<'a> {
     pub(super) written: usize,
     /// Why no more can be written. The server may have said something before: that is still read.
     pub(super) write_error: Option<io::Error>,
+    /// Since when the reply is awaited that is due: nothing was sent and no whole reply came since then. Parts of a reply
+    /// are no progress, or a server could make it trickle for ever.
+    pub(super) awaited_since: Instant,
     /// What became of the message, once that is known.
     pub(super) verdict: Option<Result<(), SendError>>,
     pub(super) transcript: Transcript<'a>,
@@ -80,6 +83,7 @@ impl Exchange<'_> {
             return Ok(());
         };
         self.wire.begin_tls(tls);
+        self.awaited_since = Instant::now();
         let mut events = Events::with_capacity(1);
         while !self
             .wire
@@ -88,6 +92,7 @@ impl Exchange<'_> {
         {
             self.wait(&mut events)?;
         }
+        self.awaited_since = Instant::now();
         self.session.secured(self.wire.bindings(), &mut self.out);
         Ok(())
     }
@@ -101,13 +106,14 @@ impl Exchange<'_> {
         }
     }
 
-    /// Waits until the socket has something to read or room to write: that is progress.
+    /// Waits until the socket has something to read or room to write, as long as the reply that is due may take.
     fn wait(&mut self, events: &mut Events) -> Result<(), SendError> {
         let timeout = match self.verdict {
             Some(_) => self.options.timeout.min(GOODBYE_TIMEOUT),
             None => self.options.timeout,
         };
-        if socket::wait(&mut self.poll, events, timeout)? {
+        let left = timeout.saturating_sub(self.awaited_since.elapsed());
+        if !left.is_zero() && socket::wait(&mut self.poll, events, left)? {
             return Ok(());
         }
         let seconds = timeout.as_secs_f32();
@@ -135,6 +141,7 @@ impl Exchange<'_> {
                     let is_secret = self.session.is_logging_in();
                     self.transcript.sent(&rest[..bytes], is_secret)?;
                     self.written += bytes;
+                    self.awaited_since = Instant::now();
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -179,6 +186,7 @@ impl Exchange<'_> {
             if event == Event::NeedInput {
                 return Ok(event);
             }
+            self.awaited_since = Instant::now();
             self.transcript.received(self.session.reply())?;
             match event {
                 Event::NeedInput | Event::Replied => {}

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::Poll;
 use time::OffsetDateTime;
@@ -41,7 +41,7 @@ pub struct SendOptions {
     /// named the message is sent exactly as given, but for its line ends and stuffed dots; otherwise `Date`,
     /// `Message-ID`, `From` and `To` are added where they are missing.
     pub end_of_data: Option<String>,
-    /// How long to wait for a connection, and from then on for any progress.
+    /// How long to wait for a connection, and from then on for each whole reply, or for room to write.
     pub timeout: Duration,
     /// Whether to write the dialogue down.
     pub verbose: bool,
@@ -144,6 +144,7 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
         out: Vec::new(),
         written: 0,
         write_error: None,
+        awaited_since: Instant::now(),
         verdict: None,
         transcript: Transcript::new(dialogue, options.verbose),
     };

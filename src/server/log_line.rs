@@ -5,6 +5,7 @@ use core::fmt::{self, Write};
 use crate::smtp::envelope::{QueueId, Recipient};
 use crate::smtp::path::Mailbox;
 use crate::smtp::reply::Reply;
+use crate::smtp::visible::is_visible;
 
 /// Writes a value so that its line stays one line, is read in its order, and its end is found: what cannot be seen is
 /// escaped, and what holds such, a space or quote, or nothing, is quoted.
@@ -56,19 +57,6 @@ impl Write for Escape<'_, '_> {
         }
         Ok(())
     }
-}
-
-/// Whether it is seen where it stands, and turns nothing around: no control, no white space, no mark of Unicode that is
-/// invisible or changes the direction. What is written onto the character before it, as accents may be, is seen.
-fn is_visible(character: char) -> bool {
-    if character.is_ascii() {
-        return character.is_ascii_graphic();
-    }
-    // The library knows which these are, but escapes an accent that has nothing before it.
-    let mut bytes = [b'x'; 1 + 4];
-    let length = 1 + character.encode_utf8(&mut bytes[1..]).len();
-    let accented = str::from_utf8(&bytes[..length]).unwrap_or_default();
-    accented.escape_debug().nth(1) == Some(character)
 }
 
 /// Recipients as their client named them, in angle brackets, separated by commas.

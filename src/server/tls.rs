@@ -16,7 +16,7 @@ use rustls::crypto::ring;
 use rustls::server::{NoServerSessionStorage, ServerConnection};
 use rustls::{HandshakeKind, ServerConfig, SupportedCipherSuite};
 
-pub use certificates::{Certificate, CertificateError, Certificates};
+pub use certificates::{Certificate, CertificateError, Certificates, is_of_version_1};
 
 use super::budget::{HANDSHAKE_ROUNDS, HANDSHAKE_STEP_ROUNDS};
 use super::transport::Transport;

@@ -30,4 +30,5 @@ pub mod service;
 pub mod session;
 pub mod tally;
 pub mod trace;
+pub mod visible;
 pub mod xclient;

@@ -13,7 +13,7 @@ type Mistake = (
     &'static str,
 );
 
-const MISTAKES: [Mistake; 14] = [
+const MISTAKES: [Mistake; 15] = [
     (
         &["missing"],
         &["good"],
@@ -49,6 +49,12 @@ const MISTAKES: [Mistake; 14] = [
         &["good"],
         &[],
         "tls-cert = .*broken.*the certificate cannot be used: ",
+    ),
+    (
+        &["version1"],
+        &["version1"],
+        &[],
+        "tls-cert = .*version1.*the certificate is of X.509 version 1.*make one of version 3",
     ),
     (
         &["good"],
@@ -135,6 +141,7 @@ fn every_mistake_about_certificates_is_told_with_its_place() {
         ("empty", ""),
         ("text", "some text\n"),
         ("broken", &broken),
+        ("version1", include_str!("version1.pem")),
     ] {
         fs::write(path(name), text).unwrap();
     }

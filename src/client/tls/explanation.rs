@@ -5,12 +5,17 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, Error};
 
 use super::host;
+use crate::server::tls::is_of_version_1;
 
 /// What is wrong with the TLS of this server, and what to do about it, if it is that what `error` tells.
 #[must_use]
 pub fn explain(error: &io::Error, server: &str) -> Option<String> {
     let error = error.get_ref()?.downcast_ref()?;
     Some(match error {
+        Error::InvalidCertificate(why) if is_of_version_1(why) => {
+            "its certificate is of X.509 version 1, by which no server can be checked; one of version 3 has to take its place there"
+                .to_owned()
+        }
         Error::InvalidCertificate(why) => {
             let host = host(server);
             let why = match why {

@@ -52,6 +52,11 @@ impl fmt::Display for CertificateError {
             Self::Unfit(rustls::Error::InconsistentKeys(_)) => {
                 f.write_str("the key is not that of the certificate")
             }
+            Self::Unfit(rustls::Error::InvalidCertificate(reason)) if is_of_version_1(reason) => {
+                f.write_str(
+                    "the certificate is of X.509 version 1, which clients do not take; make one of version 3, with a subjectAltName",
+                )
+            }
             // As a whole it would speak of the certificate of a peer.
             Self::Unfit(rustls::Error::InvalidCertificate(reason)) => {
                 write!(f, "the certificate cannot be used: {reason}")
@@ -63,6 +68,13 @@ impl fmt::Display for CertificateError {
 }
 
 impl core::error::Error for CertificateError {}
+
+/// Whether a certificate is of X.509 version 1, which has no room for the names of a server (RFC 5280 §4.1.2.1). No type of
+/// rustls says so.
+#[must_use]
+pub fn is_of_version_1(error: &rustls::CertificateError) -> bool {
+    matches!(error, rustls::CertificateError::Other(other) if other.to_string() == "UnsupportedCertVersion")
+}
 
 impl Certificate {
     /// Reads a certificate, with what leads from it to a root behind it, and its private key, both in PEM.

@@ -5,6 +5,8 @@ use core::mem;
 
 use memchr::memchr;
 
+use crate::smtp::visible::is_visible;
+
 /// The most octets of a reply line, its end counted in: the 512 of RFC 5321 §4.5.3.1.5 and some grace.
 pub const REPLY_LINE_BYTES_MAX: usize = 1000;
 /// The most lines of one reply.
@@ -105,17 +107,18 @@ impl fmt::Display for ProtocolError {
 
 impl core::error::Error for ProtocolError {}
 
-/// What a peer sent, made safe to show: control characters are escaped, what is no UTF-8 is replaced.
+/// What a peer sent, made safe to show: control characters, and marks of Unicode that are invisible or turn text around, are
+/// escaped; what is no UTF-8 is replaced.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(pub &'a [u8]);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in String::from_utf8_lossy(self.0).chars() {
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?;
-            } else {
+            if character == ' ' || is_visible(character) {
                 f.write_char(character)?;
+            } else {
+                write!(f, "{}", character.escape_default())?;
             }
         }
         Ok(())
