@@ -9,11 +9,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, QueueId, Recipient};
 use mailoop::smtp::path::{Mailbox, ReversePath};
 use mailoop::smtp::service::Service;
-use mailoop::store::{Discard, Draft, Failure, Finished, Maildir, MaildirOptions, Outcome, Store};
+use mailoop::store::maildir::MAILBOXES_PER_MINUTE_MAX;
+use mailoop::store::{
+    Admission, Discard, Draft, Failure, Finished, Maildir, MaildirOptions, Outcome, Store,
+};
 use tempfile::{TempDir, tempdir};
 
 const ENOUGH: usize = 1000;
@@ -91,6 +95,23 @@ fn named_draft(store: &mut Maildir, recipients: &[&str], text: &str) -> (QueueId
     let (id, mut draft) = store.begin(&envelope(recipients)).unwrap();
     store.write(&mut draft, text.as_bytes()).unwrap();
     (id, draft)
+}
+
+/// Asks whether `recipient` may join `accepted`, as a session does that asked about each of them before.
+fn check(
+    store: &mut Maildir,
+    recipient: &Recipient,
+    accepted: &[Recipient],
+) -> Result<(), Failure> {
+    let mut envelope = envelope(&[]);
+    let mut to_make = 0;
+    for accepted in accepted {
+        if let Ok(Admission::Granted(more)) = store.check(accepted, &envelope, to_make) {
+            to_make += more;
+        }
+        envelope.recipients.push(accepted.clone());
+    }
+    store.check(recipient, &envelope, to_make).map(drop)
 }
 
 /// Text longer than the buffer of a message, so that its file is there before the message is complete.
@@ -220,7 +241,7 @@ fn a_mailbox_gets_one_copy_by_however_many_aliases() {
     for (name, known) in [("sales@d", 0), ("info@e", 1), ("a@d", 2)] {
         let accepted = &envelope.recipients[..known];
         assert_eq!(envelope.recipients[known].address.as_str(), name);
-        store.check(&envelope.recipients[known], accepted).unwrap();
+        check(&mut store, &envelope.recipients[known], accepted).unwrap();
     }
     let (_, mut draft) = store.begin(&envelope).unwrap();
     store.write(&mut draft, b"x\r\n").unwrap();
@@ -241,13 +262,13 @@ fn the_mailboxes_of_an_alias_count_each_to_the_limit() {
     let mut store = open_with(root.path(), 3);
     let too_many = |result: Result<(), Failure>| matches!(result, Err(Failure::TooManyMailboxes));
     let two = alias("two@d", &["b@d", "c@d", "a@d"]);
-    store.check(&two, &[]).unwrap();
-    store.check(&two, &recipients(&["b@d", "c@d"])).unwrap();
-    assert!(too_many(store.check(&two, &recipients(&["e@d"]))));
+    check(&mut store, &two, &[]).unwrap();
+    check(&mut store, &two, &recipients(&["b@d", "c@d"])).unwrap();
+    assert!(too_many(check(&mut store, &two, &recipients(&["e@d"]))));
     let three = alias("three@d", &["b@d", "c@d", "e@d", "a@d"]);
-    assert!(too_many(store.check(&three, &[])));
+    assert!(too_many(check(&mut store, &three, &[])));
     let known = alias("known@d", &["a@d", "\"a\"@d"]);
-    store.check(&known, &[three]).unwrap();
+    check(&mut store, &known, &[three]).unwrap();
 }
 
 #[test]
@@ -299,7 +320,7 @@ fn folder_names_are_safe_and_distinct() {
     ];
     let mut expected = BTreeSet::new();
     for (address, folder) in table.iter().filter(|(_, folder)| !folder.is_empty()) {
-        store.check(&recipient(address), &[]).unwrap();
+        check(&mut store, &recipient(address), &[]).unwrap();
         deliver(&mut store, &[address], "x\r\n").unwrap();
         assert_eq!(
             files(root.path().join(folder).join("new")).len(),
@@ -320,7 +341,7 @@ fn folder_names_are_safe_and_distinct() {
     );
 
     for address in ["\"\"@d", &literal] {
-        let check = store.check(&recipient(address), &[]);
+        let check = check(&mut store, &recipient(address), &[]);
         assert!(
             matches!(check, Err(Failure::BadName)),
             "{address}: {check:?}"
@@ -437,13 +458,11 @@ fn mailboxes_are_limited() {
 
     // One exists, two more may be made; spellings and those that exist do not count.
     let accepted = recipients(&["a@d", "b@d", "\"b\"@D", "A@d", "c@d"]);
-    store.check(&recipient("c@d"), &accepted).unwrap();
-    store.check(&recipient("a@d"), &accepted).unwrap();
-    store.check(&recipient("C@D"), &accepted).unwrap();
-    assert!(too_many(store.check(&recipient("e@d"), &accepted)));
-    store
-        .check(&recipient("e@d"), &recipients(&["b@d"]))
-        .unwrap();
+    check(&mut store, &recipient("c@d"), &accepted).unwrap();
+    check(&mut store, &recipient("a@d"), &accepted).unwrap();
+    check(&mut store, &recipient("C@D"), &accepted).unwrap();
+    assert!(too_many(check(&mut store, &recipient("e@d"), &accepted)));
+    check(&mut store, &recipient("e@d"), &recipients(&["b@d"])).unwrap();
 
     // All or nothing at commit, and the folders of the refused message go again.
     assert!(too_many(deliver(
@@ -456,23 +475,65 @@ fn mailboxes_are_limited() {
 
     deliver(&mut store, &["b@d"], "x\r\n").unwrap();
     let third = draft(&mut store, &["c@f"], &long());
-    assert!(too_many(store.check(&recipient("e@d"), &[])));
+    assert!(too_many(check(&mut store, &recipient("e@d"), &[])));
     assert!(too_many(deliver(&mut store, &["e@g"], "x\r\n")));
     assert!(!path.join("g").exists());
     deliver(&mut store, &["a@d", "b@d"], "x\r\n").unwrap();
     store.abort(third);
     assert!(!path.join("f").exists());
-    store.check(&recipient("e@d"), &[]).unwrap();
+    check(&mut store, &recipient("e@d"), &[]).unwrap();
     deliver(&mut store, &["e@d"], "x\r\n").unwrap();
-    assert!(too_many(store.check(&recipient("c@d"), &[])));
+    assert!(too_many(check(&mut store, &recipient("c@d"), &[])));
 
     let mut store = open_with(path, 3);
     assert!(
-        too_many(store.check(&recipient("c@d"), &[])),
+        too_many(check(&mut store, &recipient("c@d"), &[])),
         "counted at start"
     );
     let mut store = open_with(path, 4);
-    store.check(&recipient("c@d"), &[]).unwrap();
+    check(&mut store, &recipient("c@d"), &[]).unwrap();
+}
+
+#[test]
+fn one_client_has_so_many_mailboxes_made_in_a_minute_and_others_have_theirs() {
+    let (root, mut store) = store();
+    let from = |client: &str, addresses: &[&str]| Envelope {
+        peer: client.parse().map_or(Peer::Local, Peer::Ip),
+        ..envelope(addresses)
+    };
+    let deliver = |store: &mut Maildir, envelope: &Envelope| {
+        let (_, draft) = store.begin(envelope).unwrap();
+        let _ = store.submit(draft);
+        outcome(store)
+    };
+    let many: Vec<_> = (0..MAILBOXES_PER_MINUTE_MAX)
+        .map(|number| format!("m{number}@d"))
+        .collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    let client = "192.0.2.1";
+    deliver(&mut store, &from(client, &many)).unwrap();
+    let asked = store.check(&recipient("one@d"), &from(client, &[]), 0);
+    assert!(matches!(asked, Err(Failure::TooManyMailboxes)), "{asked:?}");
+    // Also where nobody asked, as when many sessions ask at once.
+    let refused = deliver(&mut store, &from(client, &["one@d", "m1@d"]));
+    assert!(matches!(refused, Err(Failure::TooManyMailboxes)));
+    assert!(!root.path().join("d/one").exists());
+    let known = store.check(&recipient("m1@d"), &from(client, &[]), 0);
+    assert_eq!(known.unwrap(), Admission::Granted(0));
+    deliver(&mut store, &from(client, &["m1@d"])).unwrap();
+
+    deliver(&mut store, &from("192.0.2.2", &["one@d"])).unwrap();
+    deliver(&mut store, &from("unix", &["two@d"])).unwrap();
+    store.set_time(Instant::now() + Duration::from_secs(70));
+    deliver(&mut store, &from(client, &["three@d"])).unwrap();
+    // What fails leaves no mailbox, and counts for nothing.
+    fs::create_dir_all(root.path().join("d/bad")).unwrap();
+    fs::write(root.path().join("d/bad/new"), "in the way").unwrap();
+    for _ in 0..2 * MAILBOXES_PER_MINUTE_MAX {
+        let refused = deliver(&mut store, &from(client, &["four@d", "bad@d"]));
+        assert!(matches!(refused, Err(Failure::Io(_))), "{refused:?}");
+    }
+    deliver(&mut store, &from(client, &["five@d"])).unwrap();
 }
 
 #[test]

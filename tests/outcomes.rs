@@ -210,7 +210,12 @@ impl Delivery {
         let paths = groups.iter().map(|group| group.iter().map(path).collect());
         let ticket = Ticket(number);
         let engine = &mut self.engine;
-        engine.open(ticket, format!("{number}.ID.mx"), paths.collect());
+        engine.open(
+            ticket,
+            format!("{number}.ID.mx"),
+            paths.collect(),
+            usize::MAX,
+        );
         engine.write(ticket, b"x\n");
         engine.submit(ticket);
         while engine.round() {}

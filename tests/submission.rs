@@ -73,7 +73,7 @@ fn session_in_data(out: &mut BytesMut) -> Session {
     let Event::CheckRecipient(recipient) = session.next(&mut input, out) else {
         panic!("no RCPT");
     };
-    session.accept_recipient(recipient, out);
+    session.accept_recipient(recipient, 0, out);
     let begun = session.next(&mut &b"DATA\r\n"[..], out);
     assert!(matches!(begun, Event::BeginMessage));
     session.receive_message(QueueId::new("TEST", 1), "now", out);

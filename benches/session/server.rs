@@ -64,7 +64,7 @@ impl Server {
                 Event::NeedInput | Event::Close(Farewell::Quit) => return,
                 Event::Answered | Event::BeginChunk => {}
                 Event::CheckRoom(transaction) => session.accept_sender(transaction, replies),
-                Event::CheckRecipient(recipient) => session.accept_recipient(recipient, replies),
+                Event::CheckRecipient(recipient) => session.accept_recipient(recipient, 0, replies),
                 Event::BeginMessage => {
                     self.messages += 1;
                     let id = QueueId::new("00000000", self.messages);

@@ -1,5 +1,6 @@
 //! One connection, from accept to close: a channel and a session.
 
+mod admission;
 mod closing;
 mod conversation;
 mod ending;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use self::admission::Question;
 use self::ending::Closed;
 use self::patience::Patience;
 use self::refusals::Refusals;
@@ -149,6 +151,8 @@ impl Stage {
 /// The message of the present transaction, as the store knows it.
 enum Message {
     None,
+    /// Its sender or its next recipient waits for an answer.
+    Asked(Box<Question>),
     Open(Draft),
     Submitted(Ticket),
 }
@@ -164,8 +168,8 @@ pub enum Next {
     Cpu,
     /// Another turn, once the store takes more text.
     StoreRoom,
-    /// To be told what became of this message.
-    Commit(Ticket),
+    /// To be told what became of this message, or the answer to this question.
+    Completion(Ticket),
     /// To be removed.
     Reap,
 }
@@ -254,6 +258,8 @@ impl<T: Transport> Connection<T> {
         match &self.stage {
             Stage::AwaitingProxyHeader => Some(self.proxy_header_deadline(limits)),
             Stage::Gone(_) => None,
+            // It is the store that takes its time.
+            _ if matches!(self.message, Message::Asked(_)) => self.patience.until(),
             _ => self
                 .patience
                 .until()
@@ -269,7 +275,7 @@ impl<T: Transport> Connection<T> {
             // Whoever does not speak TLS would not understand a reply in it.
             Stage::ToSecure | Stage::Securing => self.vanish(Closed::ByDeadline(phase), turn),
             Stage::Open if self.patience.until().is_some() => {
-                let next = self.converse(turn);
+                let next = self.stop_waiting_for_room(turn);
                 return self.settle(next, turn);
             }
             Stage::New | Stage::Open if self.is_kept_waiting(turn.store) => {
@@ -345,8 +351,9 @@ impl<T: Transport> Connection<T> {
         // there is no time left to wait for that.
         match (&self.stage, &self.message) {
             (Stage::Gone(_), _) if matches!(turn.drain, Drain::TimeIsUp) => Next::Reap,
-            (_, Message::Submitted(ticket)) => Next::Commit(*ticket),
+            (_, Message::Submitted(ticket)) => Next::Completion(*ticket),
             (Stage::Gone(_), _) => Next::Reap,
+            (_, Message::Asked(question)) => Next::Completion(question.ticket()),
             _ => next,
         }
     }

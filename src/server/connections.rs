@@ -50,8 +50,8 @@ pub struct Connections<T> {
     /// Those that have something to do and wait for more than an event.
     waiting: Waiting,
     lingering: Lingering,
-    /// Whose message a ticket is.
-    awaiting_commit: HashMap<Ticket, Name>,
+    /// Whose message, or whose question, a ticket is.
+    awaiting_store: HashMap<Ticket, Name>,
     deadlines: Deadlines,
     /// Those that are over. Their keys are free only after the batch of events that may still speak of them.
     gone: Vec<usize>,
@@ -105,7 +105,7 @@ impl<T: Transport> Connections<T> {
             store,
             waiting: Waiting::default(),
             lingering: Lingering::default(),
-            awaiting_commit: HashMap::new(),
+            awaiting_store: HashMap::new(),
             deadlines: Deadlines::new(now),
             gone: Vec::new(),
             next_id: 1,
@@ -144,6 +144,7 @@ impl<T: Transport> Connections<T> {
     /// Tells what time it is, once a tick.
     pub fn set_time(&mut self, now: Instant, wall: SystemTime) {
         self.scratch.now = now;
+        self.store.set_time(now);
         self.scratch.clock.set(wall);
     }
 
@@ -162,7 +163,7 @@ impl<T: Transport> Connections<T> {
         Status {
             connections: self.open(),
             messages: self.messages_stored,
-            waiting: self.awaiting_commit.len(),
+            waiting: self.awaiting_store.len(),
             uptime,
         }
     }
@@ -208,7 +209,7 @@ impl<T: Transport> Connections<T> {
         let mut drain = false;
         self.store.commit(&mut finished);
         for Finished { ticket, outcome } in finished.drain(..) {
-            let Some(name) = self.awaiting_commit.remove(&ticket) else {
+            let Some(name) = self.awaiting_store.remove(&ticket) else {
                 continue;
             };
             self.messages_stored += u64::from(outcome.is_stored());
@@ -220,6 +221,16 @@ impl<T: Transport> Connections<T> {
             }
         }
         self.scratch.finished = finished;
+        while let Some(answer) = self.store.answer() {
+            let name = self.awaiting_store.remove(&answer.ticket);
+            if let Some(name) = name
+                && self.slot_of(name).is_some()
+            {
+                self.turn(name.key, |connection, turn| {
+                    connection.on_answer(answer, turn)
+                });
+            }
+        }
         if !self.store.is_congested() {
             self.end_congestion();
         }
@@ -389,8 +400,8 @@ impl<T: Transport> Connections<T> {
                     .for_the_cpu(&mut slot.list, name, source, has_begun);
             }
             Next::StoreRoom => self.waiting.for_the_store(&mut slot.list, name),
-            Next::Commit(ticket) => {
-                self.awaiting_commit.insert(ticket, name);
+            Next::Completion(ticket) => {
+                self.awaiting_store.insert(ticket, name);
             }
             Next::Reap => self.gone.push(key),
             Next::Wait => {}

@@ -340,9 +340,13 @@ impl Session {
     /// The envelope of the present transaction.
     #[must_use]
     pub fn envelope(&self) -> Option<&Envelope> {
-        self.state
-            .transaction()
-            .map(|transaction| &transaction.envelope)
+        self.transaction().map(|transaction| &transaction.envelope)
+    }
+
+    /// The present transaction.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&Transaction> {
+        self.state.transaction()
     }
 
     /// Appends the trace header of the message that the store knows as `id` to `out` (RFC 5321 §4.4).

@@ -2,7 +2,7 @@
 
 use std::process;
 
-use super::{Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
+use super::{Admission, Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 
 /// Accepts every message and drops it.
@@ -40,8 +40,8 @@ impl Default for Discard {
 }
 
 impl Store for Discard {
-    fn check(&mut self, _recipient: &Recipient, _accepted: &[Recipient]) -> Result<(), Failure> {
-        Ok(())
+    fn check(&mut self, _: &Recipient, _: &Envelope, _: usize) -> Result<Admission, Failure> {
+        Ok(Admission::Granted(0))
     }
 
     fn begin(&mut self, _envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {

@@ -17,6 +17,8 @@
 //!   `process` the other one.
 //! - `engine` writes messages and makes them durable, group by group.
 //! - `delivery` is the way of one message from `tmp/` to `new/`; `sync` is what is made durable at once.
+//! - `questions` is what is asked of the store process before a sender or a recipient is accepted. `rate` is how many mailboxes
+//!   one client may have made.
 //! - `folders` knows where mailboxes are, and makes and removes their folders.
 //! - `instance` makes the names of this process its own, and sweeps up what dead processes left.
 //! - `disk` is the file system as the others see it, `system` that of this machine.
@@ -28,6 +30,8 @@ mod engine;
 mod folders;
 mod instance;
 mod process;
+mod questions;
+mod rate;
 mod sync;
 mod system;
 mod text;
@@ -38,14 +42,19 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use rustix::fs::fstatvfs;
 use slab::Slab;
 
+use self::apart::News;
+use self::questions::{Mailboxes, Question, Questions, enough};
+use self::rate::MailboxRate;
+
 use self::text::Text;
+use self::wire::Request;
 use self::worker::Worker;
-use super::{Draft, Failure, Finished, Store, Ticket, unix_seconds};
-use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
+use super::{Admission, Answer, Draft, Failure, Finished, Store, Ticket, unix_seconds};
+use crate::smtp::envelope::{Envelope, Peer, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
 use crate::smtp::path::Mailbox;
 
 pub use apart::{COMMAND, THIS_PROGRAM};
@@ -53,6 +62,7 @@ pub use disk::{Disk, ROOT};
 pub use engine::Engine;
 pub use folders::MailboxPath;
 pub use process::run;
+pub use rate::MAILBOXES_PER_MINUTE_MAX;
 pub use system::System;
 
 /// The most bytes of a file name.
@@ -61,6 +71,9 @@ const FILE_NAME_BYTES_MAX: usize = 254;
 const SECONDS_DIGITS_MAX: usize = 20;
 /// The most bytes of the host name in a file name: what time, queue id and two dots leave.
 const HOST_BYTES_MAX: usize = FILE_NAME_BYTES_MAX - SECONDS_DIGITS_MAX - QUEUE_ID_BYTES_MAX - 2;
+/// While there is room for so many more mailboxes than a recipient may need, nobody asks which of them exist: as many as a
+/// transaction may have by default, so that others who are accepted meanwhile find room as well.
+const ROOM_MARGIN: usize = 100;
 /// The most messages that are made durable together.
 const GROUP_MESSAGES_MAX: usize = 1000;
 
@@ -71,8 +84,10 @@ const GROUP_MESSAGES_MAX: usize = 1000;
 #[derive(Debug)]
 pub struct Maildir {
     worker: Worker,
-    /// The folders, to look something up.
-    disk: System,
+    now: Instant,
+    questions: Questions,
+    answers: VecDeque<Answer>,
+    rate: MailboxRate,
     /// The host name as file names tell it.
     host: String,
     /// How many messages were begun.
@@ -125,11 +140,22 @@ struct Destination {
     groups: Vec<Vec<MailboxPath>>,
     /// The worker under whose instance the file is named; another one may not open it.
     incarnation: u32,
+    /// The client, whose share of new mailboxes the message uses.
+    peer: Peer,
+}
+
+impl Destination {
+    /// Has the worker open the message, which may make as many mailboxes as its client has left of its share.
+    fn open(self, ticket: Ticket, worker: &mut Worker, rate: &mut MailboxRate) {
+        let mailboxes = self.groups.iter().map(Vec::len).sum();
+        let to_make = rate.reserve(ticket, self.peer, mailboxes);
+        worker.open(ticket, self, to_make);
+    }
 }
 
 impl OpenMessage {
     /// Appends message text, and passes on what exceeds the buffer.
-    fn push(&mut self, text: &[u8], worker: &mut Worker) {
+    fn push(&mut self, text: &[u8], worker: &mut Worker, rate: &mut MailboxRate) {
         let Self {
             ticket,
             unopened,
@@ -137,21 +163,21 @@ impl OpenMessage {
         } = self;
         buffer.push(text, |text| {
             if let Some(destination) = unopened.take() {
-                worker.open(*ticket, destination);
+                destination.open(*ticket, worker, rate);
             }
             worker.write(*ticket, text);
         });
     }
 
     /// Hands a complete message over.
-    fn submit(self, worker: &mut Worker) {
+    fn submit(self, worker: &mut Worker, rate: &mut MailboxRate) {
         let Self {
             ticket,
             unopened,
             text,
         } = self;
         if let Some(destination) = unopened {
-            worker.open(ticket, destination);
+            destination.open(ticket, worker, rate);
         }
         worker.write(ticket, text.rest());
         worker.submit(ticket);
@@ -164,9 +190,8 @@ impl Maildir {
     /// # Errors
     /// The folder cannot be made or read, or no instance can be claimed in it.
     pub fn open(options: MaildirOptions) -> io::Result<Self> {
-        let disk = System::open(&options.root)?;
         let host = host_in_file_name(&options.hostname);
-        Ok(Self::new(disk, host, Worker::here(options)?))
+        Ok(Self::new(host, Worker::here(options)?))
     }
 
     /// Opens a store that lets `program`, which is mailoop, work in a process of its own. If none can be started, it
@@ -175,15 +200,18 @@ impl Maildir {
     /// # Errors
     /// The folder cannot be made or read, or no instance can be claimed in it.
     pub fn open_apart(options: MaildirOptions, program: &Path) -> io::Result<Self> {
-        let disk = System::open(&options.root)?;
+        System::open(&options.root)?;
         let host = host_in_file_name(&options.hostname);
-        Ok(Self::new(disk, host, Worker::apart(options, program)?))
+        Ok(Self::new(host, Worker::apart(options, program)?))
     }
 
-    fn new(disk: System, host: String, worker: Worker) -> Self {
+    fn new(host: String, worker: Worker) -> Self {
         Self {
             worker,
-            disk,
+            now: Instant::now(),
+            questions: Questions::default(),
+            answers: VecDeque::new(),
+            rate: MailboxRate::new(),
             host,
             count: 0,
             drafts: Slab::new(),
@@ -197,58 +225,85 @@ impl Maildir {
         while !self.worker.is_congested()
             && let Some(message) = self.backlog.pop_front()
         {
-            message.submit(&mut self.worker);
+            message.submit(&mut self.worker, &mut self.rate);
         }
     }
 
-    /// Those of `mailboxes` that are not there.
-    fn missing(&mut self, mailboxes: Vec<MailboxPath>) -> io::Result<BTreeSet<MailboxPath>> {
-        self.disk.forget();
-        let mut missing = BTreeSet::new();
-        for mailbox in mailboxes {
-            if !self.disk.has_folder(&mailbox.to_string())? {
-                missing.insert(mailbox);
+    /// Takes in what the worker tells beside messages that are settled.
+    fn take_news(&mut self) {
+        for news in self.worker.take_news() {
+            match news {
+                News::Answer(ticket, number) => {
+                    self.answers.extend(self.questions.answer(ticket, number));
+                }
+                News::Free(bytes) => self.questions.note_free(bytes),
+                News::Made(ticket, made) => self.rate.settle(ticket, made),
             }
         }
-        Ok(missing)
+        if self.worker.store_process().is_none() {
+            self.answers.extend(self.questions.answer_all());
+        }
     }
 }
 
 impl Store for Maildir {
-    fn admit(&mut self, declared_bytes: u64, min_free: u64) -> Result<(), Failure> {
-        if min_free == 0 {
-            return Ok(());
-        }
-        match free_bytes(self.disk.root()) {
-            Ok(free) if free < min_free.saturating_add(declared_bytes) => {
-                Err(Failure::LittleLeft(free))
-            }
-            Ok(_) => Ok(()),
-            // What the disk cannot take it will say by itself.
-            Err(error) => {
-                log::warn!("free=unknown error=\"{error}\"");
-                Ok(())
-            }
-        }
+    fn set_time(&mut self, now: Instant) {
+        self.now = now;
+        self.rate.set_time(now);
     }
 
-    fn check(&mut self, recipient: &Recipient, accepted: &[Recipient]) -> Result<(), Failure> {
-        let mailboxes = paths(&recipient.mailboxes)?;
-        let others = accepted.iter().flat_map(|recipient| &recipient.mailboxes);
-        // Only near the limit does it matter which of all these exist or are the same.
-        let room = self.worker.mailbox_room();
-        if room >= mailboxes.len() + others.clone().count() {
-            return Ok(());
+    fn admit(&mut self, declared_bytes: u64, min_free: u64) -> Result<Admission, Failure> {
+        if min_free == 0 {
+            return Ok(Admission::Granted(0));
         }
-        let mut missing = self.missing(mailboxes)?;
-        if missing.is_empty() {
-            return Ok(());
+        let needed = min_free.saturating_add(declared_bytes);
+        let Some(process) = self.worker.store_process() else {
+            return enough(self.worker.free_bytes(), needed).map(Admission::Granted);
+        };
+        if let Some(free) = self.questions.free(self.now, process.is_busy()) {
+            return enough(free, needed).map(Admission::Granted);
         }
-        missing.append(&mut self.missing(paths(others)?)?);
-        if missing.len() > room {
-            return Err(Failure::TooManyMailboxes);
+        let ticket = self.questions.ask(Question::Free { needed });
+        process.ask(&Request::Free(ticket));
+        Ok(Admission::Asked(ticket))
+    }
+
+    fn check(
+        &mut self,
+        recipient: &Recipient,
+        envelope: &Envelope,
+        to_make: usize,
+    ) -> Result<Admission, Failure> {
+        let mut mailboxes = paths(&recipient.mailboxes)?;
+        let (room, share) = (self.worker.mailbox_room(), self.rate.left(envelope.peer));
+        let wanted = to_make + mailboxes.len();
+        if room >= wanted + ROOM_MARGIN && share >= wanted {
+            return Ok(Admission::Granted(mailboxes.len()));
         }
-        Ok(())
+        // Only near a limit does it matter which of all these exist or are the same.
+        let known: BTreeSet<_> = paths(envelope.mailboxes())?.into_iter().collect();
+        mailboxes.sort_unstable();
+        mailboxes.dedup();
+        mailboxes.retain(|mailbox| !known.contains(mailbox));
+        if mailboxes.is_empty() {
+            return Ok(Admission::Granted(0));
+        }
+        let question = Mailboxes {
+            count: mailboxes.len(),
+            before: to_make,
+            limit: room.min(share),
+        };
+        let Some(process) = self.worker.store_process() else {
+            let missing = self.worker.missing(&mailboxes);
+            return question.accept(missing).map(Admission::Granted);
+        };
+        let ticket = self.questions.ask(Question::Missing(question));
+        process.ask(&Request::Missing(ticket, mailboxes));
+        Ok(Admission::Asked(ticket))
+    }
+
+    fn answer(&mut self) -> Option<Answer> {
+        self.answers.pop_front()
     }
 
     fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
@@ -264,6 +319,7 @@ impl Store for Maildir {
                 file_name,
                 groups,
                 incarnation: self.worker.incarnation(),
+                peer: envelope.peer,
             }),
             text: Text::new(envelope.body),
         };
@@ -273,7 +329,7 @@ impl Store for Maildir {
 
     // A `Draft` of ours cannot be copied, so its key is good in `write`, and once in `abort` or `submit`.
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
-        self.drafts[draft.key()].push(text, &mut self.worker);
+        self.drafts[draft.key()].push(text, &mut self.worker, &mut self.rate);
         Ok(())
     }
 
@@ -281,6 +337,7 @@ impl Store for Maildir {
         let message = self.drafts.remove(draft.key());
         if message.unopened.is_none() {
             self.worker.abort(message.ticket);
+            self.rate.settle(message.ticket, 0);
         }
     }
 
@@ -293,12 +350,17 @@ impl Store for Maildir {
     }
 
     fn commit(&mut self, finished: &mut Vec<Finished>) {
+        let before = finished.len();
         self.worker.commit(finished);
+        self.take_news();
+        for settled in &finished[before..] {
+            self.rate.settle(settled.ticket, 0);
+        }
         self.hand_over();
     }
 
     fn is_pending(&self) -> bool {
-        self.worker.is_pending()
+        self.worker.is_pending() || !self.answers.is_empty()
     }
 
     fn is_congested(&self) -> bool {
@@ -308,12 +370,6 @@ impl Store for Maildir {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         self.worker.descriptors()
     }
-}
-
-/// How many bytes may still be written to the file system of `root`.
-fn free_bytes(root: BorrowedFd<'_>) -> rustix::io::Result<u64> {
-    let status = fstatvfs(root)?;
-    Ok(status.f_bavail.saturating_mul(status.f_frsize))
 }
 
 fn paths<'a>(

@@ -18,7 +18,7 @@ mod trouble;
 use core::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use rustix::io::Errno;
 
@@ -29,23 +29,39 @@ pub use maildir::{Maildir, MaildirOptions};
 
 /// A place that mail is delivered to.
 pub trait Store {
+    /// Tells what time it is, once a tick.
+    fn set_time(&mut self, now: Instant) {
+        let _ = now;
+    }
+
     /// Whether there is room for a message of `declared_bytes`, 0 if nobody knows, so that `min_free` bytes are left;
     /// 0 for any. It is asked before a transaction begins, and changes nothing. A store that has no limit, or cannot
     /// tell, has room.
     ///
     /// # Errors
     /// There is less.
-    fn admit(&mut self, declared_bytes: u64, min_free: u64) -> Result<(), Failure> {
+    fn admit(&mut self, declared_bytes: u64, min_free: u64) -> Result<Admission, Failure> {
         let _ = (declared_bytes, min_free);
-        Ok(())
+        Ok(Admission::Granted(0))
     }
 
-    /// Whether the mailboxes of `recipient` could be delivered to if it joined `accepted`, the recipients its message
-    /// has already. It is asked before a recipient is accepted, and changes nothing.
+    /// Whether the mailboxes of `recipient` could be delivered to if it joined the recipients of `envelope`, which may have
+    /// `to_make` mailboxes made for them. It is asked before a recipient is accepted, and changes nothing.
     ///
     /// # Errors
     /// Why not.
-    fn check(&mut self, recipient: &Recipient, accepted: &[Recipient]) -> Result<(), Failure>;
+    fn check(
+        &mut self,
+        recipient: &Recipient,
+        envelope: &Envelope,
+        to_make: usize,
+    ) -> Result<Admission, Failure>;
+
+    /// The next answer to a question that was [`Asked`](Admission::Asked), if there is one; to be called until there is none
+    /// after each [`commit`](Self::commit).
+    fn answer(&mut self) -> Option<Answer> {
+        None
+    }
 
     /// Opens a message for the mailboxes of `envelope`; each gets it once. Where its service answers each recipient,
     /// one that fails does not keep it from the others; otherwise all get it or none. The name that it gets stands also in
@@ -89,6 +105,24 @@ pub trait Store {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         Vec::new()
     }
+}
+
+/// What a store says to a sender or a recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may come; so many mailboxes may have to be made for it.
+    Granted(usize),
+    /// It is to wait for the [`Answer`] with this ticket.
+    Asked(Ticket),
+}
+
+/// What a store says later to a sender or a recipient.
+#[derive(Debug)]
+pub struct Answer {
+    /// The question, as [`Admission::Asked`] named it.
+    pub ticket: Ticket,
+    /// How many mailboxes may have to be made for it, or why it may not come.
+    pub result: Result<usize, Failure>,
 }
 
 /// A message whose bytes are still arriving. Only a store makes one, and it cannot be copied: whoever holds it

@@ -1,8 +1,10 @@
 //! A client that waits for every answer.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// A client that reads whole lines.
 pub struct Client<S: Read> {
@@ -12,6 +14,22 @@ pub struct Client<S: Read> {
 impl Client<TcpStream> {
     pub fn connect(address: &str) -> Self {
         let stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        Self::new(stream)
+    }
+
+    /// Connects from an address of its own, by this number: what a server counts for an address it does not count for the
+    /// others.
+    pub fn connect_from(number: usize, address: &str) -> Self {
+        let [.., high, low] = (number % 65_000 + 1).to_be_bytes();
+        let source = SocketAddr::from(([127, 1, high, low], 0));
+        let server: SocketAddr = address.parse().unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.bind(&source.into()).unwrap();
+        socket.connect(&server.into()).unwrap();
+        let stream = TcpStream::from(socket);
         stream
             .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();

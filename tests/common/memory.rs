@@ -20,7 +20,7 @@ use mailoop::server::transport::Transport;
 use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
 use mailoop::smtp::path::Mailbox;
 use mailoop::smtp::service::Service;
-use mailoop::store::{Draft, Failure, Finished, Outcome, Store, Ticket};
+use mailoop::store::{Admission, Answer, Draft, Failure, Finished, Outcome, Store, Ticket};
 use rustls::ClientConnection;
 
 use super::tls;
@@ -578,11 +578,17 @@ pub struct Shelf {
     pub blocked: Vec<String>,
     /// Whether it takes no more text.
     pub congested: bool,
+    /// Whether senders and recipients wait for an answer, which is put off as commits are.
+    pub asks: bool,
+    questions: Vec<Answer>,
     released: bool,
     drafts: Vec<(Envelope, Vec<u8>)>,
     submitted: Vec<(Ticket, usize)>,
     begun: u64,
 }
+
+/// The first ticket of a question.
+const QUESTIONS: u64 = 1_000_000;
 
 /// A call of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -598,6 +604,18 @@ pub enum Call {
 }
 
 impl Shelf {
+    fn admit(&mut self, call: Call) -> Result<Admission, Failure> {
+        let result = self.fails(call);
+        if !self.asks {
+            return result.map(|()| Admission::Granted(0));
+        }
+        self.begun += 1;
+        let ticket = Ticket(QUESTIONS + self.begun);
+        let result = result.map(|()| 0);
+        self.questions.push(Answer { ticket, result });
+        Ok(Admission::Asked(ticket))
+    }
+
     fn fails(&mut self, call: Call) -> Result<(), Failure> {
         if self.fail == Some(call) {
             self.fail = None;
@@ -633,12 +651,20 @@ impl Shelf {
 struct MemoryStore(Rc<RefCell<Shelf>>);
 
 impl Store for MemoryStore {
-    fn admit(&mut self, _: u64, _: u64) -> Result<(), Failure> {
-        self.0.borrow_mut().fails(Call::Admit)
+    fn admit(&mut self, _: u64, _: u64) -> Result<Admission, Failure> {
+        self.0.borrow_mut().admit(Call::Admit)
     }
 
-    fn check(&mut self, _: &Recipient, _: &[Recipient]) -> Result<(), Failure> {
-        self.0.borrow_mut().fails(Call::Check)
+    fn check(&mut self, _: &Recipient, _: &Envelope, _: usize) -> Result<Admission, Failure> {
+        self.0.borrow_mut().admit(Call::Check)
+    }
+
+    fn answer(&mut self) -> Option<Answer> {
+        let mut shelf = self.0.borrow_mut();
+        if shelf.put_off && !shelf.released {
+            return None;
+        }
+        shelf.questions.pop()
     }
 
     fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
@@ -698,7 +724,8 @@ impl Store for MemoryStore {
 
     fn is_pending(&self) -> bool {
         let shelf = self.0.borrow();
-        !shelf.submitted.is_empty() && (shelf.released || !shelf.put_off)
+        let has_something = !shelf.submitted.is_empty() || !shelf.questions.is_empty();
+        has_something && (shelf.released || !shelf.put_off)
     }
 
     fn is_congested(&self) -> bool {

@@ -22,7 +22,8 @@ pub struct Message {
 impl Message {
     /// A message of its own kind: more than is held back to be written at once, less than is read at once.
     pub fn new(server: &TestServer, number: usize) -> Self {
-        let mut client = Client::connect(server.address());
+        // Each makes mailboxes, which have a rate for an address.
+        let mut client = Client::connect_from(number, server.address());
         client.hello();
         Self {
             client,

@@ -94,7 +94,8 @@ impl Process {
         let names = |group: &Vec<MailboxPath>| group.iter().map(ToString::to_string).collect();
         ledger.open(&name, groups.iter().map(names).collect());
         self.engine.disk().forget();
-        self.engine.open(Ticket(self.count), name.clone(), groups);
+        self.engine
+            .open(Ticket(self.count), name.clone(), groups, usize::MAX);
         self.open.push((self.count, name.clone()));
         name
     }

@@ -181,9 +181,9 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
             .filter(|client| client.wire.borrow().witness.is_live())
             .collect();
         if self.next_wake().is_some_and(|wake| wake <= now) {
-            // Who used up a turn may go on with commands that were read in it, and write nothing.
+            // Who used up a turn may go on with what was read in it, and neither read nor write anything.
             for client in &live {
-                client.wire.borrow_mut().nudge();
+                client.wire.borrow_mut().witness.nudged = Some(now);
             }
         }
         let mut signalled = false;

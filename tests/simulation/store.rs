@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mailoop::smtp::envelope::{Envelope, QueueId, Recipient};
 use mailoop::smtp::reply::{self, Reply};
-use mailoop::store::{Draft, Failure, Finished, Outcome, Store, Ticket};
+use mailoop::store::{Admission, Answer, Draft, Failure, Finished, Outcome, Store, Ticket};
 
 use super::journal::Journal;
 use super::prng::Prng;
@@ -109,6 +109,13 @@ pub struct Ledger {
     journal: Rc<Journal>,
     rng: Prng,
     delay_max: usize,
+    /// Whether it answers some questions later.
+    asks: bool,
+    /// Those that it has not answered, and after how many steps it will.
+    questions: Vec<(Answer, usize)>,
+    asked: u64,
+    /// When it last answered one.
+    answered: Option<Instant>,
     planned: Vec<Planned>,
     records: Vec<Record>,
     /// Whether it takes no more text.
@@ -123,13 +130,19 @@ pub struct Ledger {
 
 /// The first ticket, so that it is not mistaken for the place of a record.
 const TICKETS: u64 = 1000;
+/// The first ticket of a question.
+const QUESTIONS: u64 = 1_000_000;
 
 impl Ledger {
-    pub fn new(journal: Rc<Journal>, rng: Prng, delay_max: usize) -> Self {
+    pub fn new(journal: Rc<Journal>, mut rng: Prng, delay_max: usize) -> Self {
         Self {
             journal,
+            asks: rng.one_in(2),
             rng,
             delay_max,
+            questions: Vec::new(),
+            asked: 0,
+            answered: None,
             planned: Vec::new(),
             records: Vec::new(),
             congested: false,
@@ -154,6 +167,31 @@ impl Ledger {
     pub fn is_waiting(&self, client: usize) -> bool {
         self.records_of(client)
             .any(|record| matches!(record.stage, Stage::Submitted(_)))
+    }
+
+    /// Whether somebody waits for an answer, or has just got one.
+    pub fn is_asked(&self) -> bool {
+        !self.questions.is_empty() || self.answered == Some(self.journal.now())
+    }
+
+    /// Answers now or later.
+    fn admit(&mut self, result: Result<(), Failure>) -> Result<Admission, Failure> {
+        if !self.asks || self.rng.one_in(2) {
+            return result.map(|()| Admission::Granted(1));
+        }
+        let ticket = Ticket(QUESTIONS + self.asked);
+        self.asked += 1;
+        let result = result.map(|()| 1);
+        let steps = self.rng.below(self.delay_max + 1);
+        self.completion |= steps == 0;
+        self.questions.push((Answer { ticket, result }, steps));
+        Ok(Admission::Asked(ticket))
+    }
+
+    fn answer(&mut self) -> Option<Answer> {
+        let ready = self.questions.iter().position(|(_, steps)| *steps == 0)?;
+        self.answered = Some(self.journal.now());
+        Some(self.questions.remove(ready).0)
     }
 
     /// Whether a message of `client` is open, and the store takes no more text.
@@ -203,6 +241,11 @@ impl Ledger {
             self.completion = true;
         } else if !all && self.rng.one_in(20) {
             self.congested = true;
+        }
+        for (_, steps) in self.questions.iter_mut().filter(|(_, steps)| *steps > 0) {
+            *steps = if all { 0 } else { *steps - 1 };
+            moved = true;
+            self.completion |= *steps == 0;
         }
         for record in &mut self.records {
             if let Stage::Submitted(steps @ 1..) = &mut record.stage {
@@ -292,7 +335,7 @@ impl Ledger {
 
     fn is_pending(&self) -> bool {
         let ready = |record: &Record| record.stage == Stage::Submitted(0);
-        self.records.iter().any(ready)
+        self.records.iter().any(ready) || self.questions.iter().any(|(_, steps)| *steps == 0)
     }
 
     fn commit(&mut self, finished: &mut Vec<Finished>) {
@@ -329,25 +372,39 @@ pub struct SlowStore(pub Rc<RefCell<Ledger>>, pub Rc<Journal>);
 pub const UNFIT_SIZE: u64 = 7;
 
 impl Store for SlowStore {
-    fn admit(&mut self, declared_bytes: u64, _: u64) -> Result<(), Failure> {
+    fn admit(&mut self, declared_bytes: u64, _: u64) -> Result<Admission, Failure> {
         self.1.count_call();
         if declared_bytes == UNFIT_SIZE {
-            Err(Failure::LittleLeft(0))
-        } else {
-            Ok(())
+            // A sender does not wait for that for long, and begins.
+            return Err(Failure::LittleLeft(0));
         }
+        self.0.borrow_mut().admit(Ok(()))
     }
 
     /// A recipient's fate is in its name.
-    fn check(&mut self, recipient: &Recipient, _: &[Recipient]) -> Result<(), Failure> {
+    fn check(
+        &mut self,
+        recipient: &Recipient,
+        envelope: &Envelope,
+        to_make: usize,
+    ) -> Result<Admission, Failure> {
         self.1.count_call();
-        match recipient.address.local_part() {
+        if to_make != envelope.recipients.len() {
+            let wrong = || format!("{to_make} mailboxes to make for {envelope:?}");
+            self.1.violation(wrong);
+        }
+        let result = match recipient.address.local_part() {
             "full" => Err(Fault::Full.failure()),
             "many" => Err(Failure::TooManyMailboxes),
             "bad" => Err(Failure::BadName),
             "io" => Err(Fault::Io.failure()),
             _ => Ok(()),
-        }
+        };
+        self.0.borrow_mut().admit(result)
+    }
+
+    fn answer(&mut self) -> Option<Answer> {
+        self.0.borrow_mut().answer()
     }
 
     fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {

@@ -54,7 +54,7 @@ pub struct Witness {
     end_read: bool,
     /// It used up its last turn: it is to wait until those have theirs who did so.
     pub paused: bool,
-    /// When it last could not go on since the store took no more.
+    /// When it last could not go on since the store took no more, or was asked something.
     excused: Option<Instant>,
     /// Since when its deadline has passed.
     overdue: Option<Instant>,
@@ -318,9 +318,12 @@ impl Witness {
         if !self.is_live() || self.is_waiting() {
             return;
         }
-        if self.ledger.borrow().is_kept_waiting(self.client) {
+        let ledger = self.ledger.borrow();
+        // Of a question it is not known whose it is.
+        if ledger.is_kept_waiting(self.client) || ledger.is_asked() {
             self.excused = Some(now);
         }
+        drop(ledger);
         if self.has_lingered() {
             self.wrong(|| "lingers for more than its time".to_owned());
         }

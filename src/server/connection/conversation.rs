@@ -9,10 +9,8 @@ use super::{Closed, Connection, Message, Next, Turn};
 use crate::server::budget::{COMMAND_WORK, TEXT_PIECE_WORK};
 use crate::server::channel::Fill;
 use crate::server::transport::Transport;
-use crate::smtp::envelope::Recipient;
 use crate::smtp::event::{Event, Farewell, Phase};
 use crate::smtp::reply;
-use crate::smtp::session::Transaction;
 use crate::store::{Outcome, Store};
 
 /// With so many octets of replies unsent a session is not driven on. It bounds the write buffer, together with
@@ -122,7 +120,7 @@ impl<T: Transport> Connection<T> {
             } else if phase == Phase::Idle && self.patience.session_is_over(turn.now, turn.limits) {
                 // A client that always has another transaction in its pipeline is idle at no deadline.
                 self.session.time_out(turn.replies);
-            } else if phase == Phase::Commit {
+            } else if phase == Phase::Commit || matches!(self.message, Message::Asked(_)) {
                 return Pause::Commit;
             } else if self.patience.until().is_some_and(|until| turn.now < until) {
                 return Pause::Held;
@@ -201,33 +199,6 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Begins a transaction if there is room for its message.
-    fn check_room(&mut self, transaction: Box<Transaction>, turn: &mut Turn<'_>) {
-        let min_free = turn.limits.min_free;
-        match turn.store.admit(transaction.declared_size, min_free) {
-            Ok(()) => self.session.accept_sender(transaction, turn.replies),
-            Err(failure) => {
-                let reply = self.refusal(&failure);
-                self.note_refused_sender(&transaction.envelope.reverse_path, reply);
-                self.session.refuse(reply, turn.replies);
-            }
-        }
-    }
-
-    /// Adds a recipient if it can be delivered to.
-    fn check_recipient(&mut self, recipient: Recipient, turn: &mut Turn<'_>) {
-        let envelope = self.session.envelope();
-        let accepted = envelope.map_or(&[][..], |envelope| &envelope.recipients);
-        match turn.store.check(&recipient, accepted) {
-            Ok(()) => self.session.accept_recipient(recipient, turn.replies),
-            Err(failure) => {
-                let reply = self.refusal(&failure);
-                self.note_refused_recipient(&recipient.address, reply);
-                self.session.refuse(reply, turn.replies);
-            }
-        }
-    }
-
     /// Opens a message in the store, the trace header at its start.
     fn begin_message(&mut self, turn: &mut Turn<'_>) {
         let Some(envelope) = self.session.envelope() else {
@@ -301,7 +272,8 @@ impl<T: Transport> Connection<T> {
     pub(super) fn abort_message(&mut self, store: &mut dyn Store) {
         match mem::replace(&mut self.message, Message::None) {
             Message::Open(draft) => store.abort(draft),
-            other => self.message = other,
+            Message::None | Message::Asked(_) => {}
+            submitted @ Message::Submitted(_) => self.message = submitted,
         }
     }
 }

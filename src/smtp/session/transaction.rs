@@ -28,6 +28,8 @@ pub struct Transaction {
     pub declared_size: u64,
     /// The name the store gave the message, once it opened it.
     pub id: Option<QueueId>,
+    /// How many mailboxes may have to be made for its recipients.
+    pub mailboxes_to_make: usize,
     /// Octets of the message so far, counted as RFC 1870 §5 does.
     pub size: u64,
     /// The servers it passed before, as far as they were read.
@@ -174,6 +176,7 @@ impl Session {
             envelope,
             declared_size: parameters.size.unwrap_or_default(),
             id: None,
+            mailboxes_to_make: 0,
             size: 0,
             hops: Hops::new(),
             missing: None,
@@ -240,9 +243,11 @@ impl Session {
         }
     }
 
-    /// Adds a recipient to the transaction, in answer to [`Event::CheckRecipient`].
-    pub fn accept_recipient(&mut self, recipient: Recipient, out: &mut BytesMut) {
+    /// Adds a recipient to the transaction, in answer to [`Event::CheckRecipient`]. So many mailboxes may have to be made for
+    /// it as `to_make` says.
+    pub fn accept_recipient(&mut self, recipient: Recipient, to_make: usize, out: &mut BytesMut) {
         if let State::AwaitingRcpt(transaction) = &mut self.state {
+            transaction.mailboxes_to_make += to_make;
             transaction.envelope.recipients.push(recipient);
             self.answer(reply::RECIPIENT_OK, out);
         }

@@ -48,11 +48,26 @@ pub(super) struct Apart {
     /// Reports that are to be read.
     input: BytesMut,
     submitted: HashSet<Ticket>,
+    /// Messages that are open there.
+    open: usize,
+    /// What was reported beside messages that are settled, since it was last taken.
+    pub(super) news: Vec<News>,
     /// The start of the queue ids of its instance.
     pub(super) instance: String,
     /// How many mailboxes may still be made.
     pub(super) mailbox_room: usize,
     child: Child,
+}
+
+/// A report that concerns no message that is settled.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum News {
+    /// The answer to a question.
+    Answer(Ticket, u64),
+    /// How many bytes are free.
+    Free(u64),
+    /// How many mailboxes were made for a message.
+    Made(Ticket, usize),
 }
 
 /// Why there is no store process.
@@ -107,6 +122,8 @@ impl Apart {
             is_full: false,
             input: BytesMut::new(),
             submitted: HashSet::new(),
+            open: 0,
+            news: Vec::new(),
             instance: String::new(),
             mailbox_room: 0,
             child,
@@ -130,8 +147,14 @@ impl Apart {
 
     /// Puts a request behind those that are to be written at the next [`exchange`](Self::exchange).
     pub(super) fn ask(&mut self, request: &Request<'_>) {
-        if let Request::Submit(ticket) = request {
-            self.submitted.insert(*ticket);
+        match request {
+            Request::Open(..) => self.open += 1,
+            Request::Abort(_) => self.open = self.open.saturating_sub(1),
+            Request::Submit(ticket) => {
+                self.open = self.open.saturating_sub(1);
+                self.submitted.insert(*ticket);
+            }
+            Request::Text(..) | Request::Free(_) | Request::Missing(..) => {}
         }
         request.write(&mut self.queue);
     }
@@ -156,6 +179,11 @@ impl Apart {
     /// Whether [`exchange`](Self::exchange) has something to do at once.
     pub(super) fn is_pending(&self) -> bool {
         !self.queue.is_empty() && !self.is_full
+    }
+
+    /// Whether it has messages to work on, and so may not answer at once.
+    pub(super) fn is_busy(&self) -> bool {
+        self.open > 0 || !self.submitted.is_empty()
     }
 
     /// Whether so much is to be written that there should not be more.
@@ -240,6 +268,9 @@ impl Apart {
                 finished.push(message);
             }
             Report::MailboxRoom(room) => self.mailbox_room = room,
+            Report::Made(ticket, made) => self.news.push(News::Made(ticket, made)),
+            Report::Answer(ticket, number) => self.news.push(News::Answer(ticket, number)),
+            Report::Free(bytes) => self.news.push(News::Free(bytes)),
             Report::Log(level, text) => log::log!(level, "{text}"),
             Report::Ready(..) | Report::Unable(_) => {}
         }

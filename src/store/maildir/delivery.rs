@@ -26,6 +26,9 @@ pub(super) struct Delivery<F> {
     /// The file, until it has its name there or is dropped. It stays open until its data is durable: what was written
     /// through it, the kernel tells errors of to it.
     pub(super) file: Option<F>,
+    /// How many mailboxes may be made for it, in all and still.
+    to_make_max: usize,
+    to_make: usize,
     /// Whether a sync of the whole file system is one of this file, and tells of all its errors.
     pub(super) is_covered: bool,
     /// A failure of the message itself, which ends the delivery to all.
@@ -59,7 +62,12 @@ enum Name {
 
 impl<F> Delivery<F> {
     /// A message for these groups of mailboxes. No group is empty, and a mailbox may be in several.
-    pub(super) fn new(ticket: Ticket, file_name: String, groups: Vec<Vec<MailboxPath>>) -> Self {
+    pub(super) fn new(
+        ticket: Ticket,
+        file_name: String,
+        groups: Vec<Vec<MailboxPath>>,
+        to_make: usize,
+    ) -> Self {
         let mut known = BTreeMap::new();
         let mut places = Vec::new();
         let mut place_of = |mailbox: MailboxPath| {
@@ -84,6 +92,8 @@ impl<F> Delivery<F> {
             groups,
             holder: 0,
             file: None,
+            to_make_max: to_make,
+            to_make,
             is_covered: true,
             result: Ok(()),
         }
@@ -98,7 +108,8 @@ impl<F> Delivery<F> {
                 continue;
             }
             let path = place.mailbox.tmp(&self.file_name);
-            match folders.within(disk, &place.mailbox, |disk| disk.create(&path)) {
+            let to_make = &mut self.to_make;
+            match folders.within(disk, &place.mailbox, to_make, |disk| disk.create(&path)) {
                 Ok(file) => {
                     self.holder = *first;
                     self.is_covered = disk.is_covered(&file);
@@ -131,7 +142,8 @@ impl<F> Delivery<F> {
                 let place = &mut self.places[*index];
                 if place.name == Name::Pending && place.failure.is_none() {
                     place.is_covered = self.is_covered;
-                    place.link_or_copy(file, &self.file_name, disk, folders);
+                    let to_make = &mut self.to_make;
+                    place.link_or_copy(file, &self.file_name, disk, folders, to_make);
                 }
                 if place.failure.is_some() {
                     break;
@@ -142,7 +154,10 @@ impl<F> Delivery<F> {
         if self.wanted()[self.holder] {
             let place = &mut self.places[self.holder];
             let name = place.mailbox.new_mail(&self.file_name);
-            let renamed = folders.within(disk, &place.mailbox, |disk| disk.rename(file, &name));
+            let to_make = &mut self.to_make;
+            let renamed = folders.within(disk, &place.mailbox, to_make, |disk| {
+                disk.rename(file, &name)
+            });
             place.is_covered = self.is_covered;
             place.take(renamed);
             if place.failure.is_none() {
@@ -246,8 +261,15 @@ impl<F> Delivery<F> {
             self.discard(disk);
         }
         for index in lost {
-            folders.unmake(disk, &self.places[index].mailbox);
+            if folders.unmake(disk, &self.places[index].mailbox) {
+                self.to_make = self.to_make.saturating_add(1);
+            }
         }
+    }
+
+    /// How many mailboxes were made for it, and are there.
+    pub(super) fn made(&self) -> usize {
+        self.to_make_max.saturating_sub(self.to_make)
     }
 
     /// What is told of it in the end.
@@ -277,16 +299,17 @@ impl Place {
         file_name: &str,
         disk: &mut D,
         folders: &mut Folders,
+        to_make: &mut usize,
     ) {
         let name = self.mailbox.new_mail(file_name);
         let mut needs_copy = false;
-        let linked = folders.within(disk, &self.mailbox, |disk| {
+        let linked = folders.within(disk, &self.mailbox, to_make, |disk| {
             let linked = disk.link(file, &name);
             needs_copy = linked.as_ref().is_err_and(cannot_link);
             linked
         });
         if needs_copy {
-            let copied = self.copy(file, file_name, disk, folders);
+            let copied = self.copy(file, file_name, disk, folders, to_make);
             self.take(copied);
         } else {
             self.take(linked);
@@ -301,16 +324,20 @@ impl Place {
         file_name: &str,
         disk: &mut D,
         folders: &mut Folders,
+        to_make: &mut usize,
     ) -> Result<(), Failure> {
         let (path, name) = (
             self.mailbox.tmp(file_name),
             self.mailbox.new_mail(file_name),
         );
-        let copy = folders.within(disk, &self.mailbox, |disk| disk.copy(file, &path))?;
+        let copy = folders.within(disk, &self.mailbox, to_make, |disk| disk.copy(file, &path))?;
         self.is_covered = disk.is_covered(&copy);
         let synced = disk.sync_file(&copy).map_err(Failure::from);
-        let named = synced
-            .and_then(|()| folders.within(disk, &self.mailbox, |disk| disk.rename(&copy, &name)));
+        let named = synced.and_then(|()| {
+            folders.within(disk, &self.mailbox, to_make, |disk| {
+                disk.rename(&copy, &name)
+            })
+        });
         if named.is_err() {
             let _ = disk.discard(&copy);
         }

@@ -27,6 +27,8 @@ pub struct Engine<D: Disk> {
     /// Messages that have their names, or failed and lost them again, which is not durable yet.
     named: Vec<Delivery<D::File>>,
     settled: Vec<Finished>,
+    /// Messages that have made mailboxes, and how many, since they were told.
+    made: Vec<(Ticket, usize)>,
     /// The most messages of a round.
     group_max: usize,
 }
@@ -52,6 +54,7 @@ impl<D: Disk> Engine<D> {
             written: VecDeque::new(),
             named: Vec::new(),
             settled: Vec::new(),
+            made: Vec::new(),
             // With none, messages would wait for ever.
             group_max: group_max.max(1),
         })
@@ -74,11 +77,28 @@ impl<D: Disk> Engine<D> {
         &mut self.disk
     }
 
+    /// Says how many of these mailboxes are missing. One that cannot be looked at counts as there: its delivery will tell.
+    pub fn missing(&mut self, mailboxes: &[MailboxPath]) -> usize {
+        let missing = |mailbox: &&MailboxPath| {
+            let found = self.disk.has_folder(&mailbox.to_string());
+            matches!(found, Ok(false))
+        };
+        let missing = mailboxes.iter().filter(missing).count();
+        self.disk.forget();
+        missing
+    }
+
     /// Opens the message `ticket` for these groups of mailboxes: there is one at least, none is empty, and each gets
-    /// the message in all of its mailboxes or in none. Its file is to be called `file_name`. Should it fail, that is
-    /// told in the end.
-    pub fn open(&mut self, ticket: Ticket, file_name: String, groups: Vec<Vec<MailboxPath>>) {
-        let mut delivery = Delivery::new(ticket, file_name, groups);
+    /// the message in all of its mailboxes or in none. Its file is to be called `file_name`. So many mailboxes may be made for
+    /// it as `to_make` says. Should it fail, that is told in the end.
+    pub fn open(
+        &mut self,
+        ticket: Ticket,
+        file_name: String,
+        groups: Vec<Vec<MailboxPath>>,
+        to_make: usize,
+    ) {
+        let mut delivery = Delivery::new(ticket, file_name, groups, to_make);
         delivery.create(&mut self.disk, &mut self.folders);
         self.open.insert(ticket, delivery);
     }
@@ -196,6 +216,10 @@ impl<D: Disk> Engine<D> {
         if delivery.is_unsynced() {
             self.named.push(delivery);
         } else {
+            let made = delivery.made();
+            if made > 0 {
+                self.made.push((delivery.ticket, made));
+            }
             self.settled.push(delivery.finish());
         }
     }
@@ -204,6 +228,11 @@ impl<D: Disk> Engine<D> {
     #[must_use]
     pub fn is_pending(&self) -> bool {
         !(self.written.is_empty() && self.named.is_empty() && self.settled.is_empty())
+    }
+
+    /// Takes the numbers of mailboxes that were made for messages settled since the last call.
+    pub fn made(&mut self) -> vec::Drain<'_, (Ticket, usize)> {
+        self.made.drain(..)
     }
 
     /// Takes what was settled since the last call.

@@ -115,30 +115,37 @@ impl Folders {
         self.max.saturating_sub(self.count)
     }
 
-    /// Does something with a file in `mailbox`, and makes what is missing of that if need be. Should it fail, what was
-    /// made is to be [unmade](Self::unmake).
+    /// Does something with a file in `mailbox`, and makes what is missing of that if need be, as long as the message may have
+    /// mailboxes made, of which `to_make` is the number. Should it fail, what was made is to be [unmade](Self::unmake).
     pub(super) fn within<D: Disk, T>(
         &mut self,
         disk: &mut D,
         mailbox: &MailboxPath,
+        to_make: &mut usize,
         mut act: impl FnMut(&mut D) -> io::Result<T>,
     ) -> Result<T, Failure> {
         match act(disk) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             done => return Ok(done?),
         }
-        self.make(disk, mailbox)?;
+        self.make(disk, mailbox, to_make)?;
         Ok(act(disk)?)
     }
 
     /// Makes what is missing of `mailbox`.
-    fn make(&mut self, disk: &mut impl Disk, mailbox: &MailboxPath) -> Result<(), Failure> {
-        if self.room() == 0 && !disk.has_folder(&mailbox.0)? {
+    fn make(
+        &mut self,
+        disk: &mut impl Disk,
+        mailbox: &MailboxPath,
+        to_make: &mut usize,
+    ) -> Result<(), Failure> {
+        if self.room().min(*to_make) == 0 && !disk.has_folder(&mailbox.0)? {
             return Err(Failure::TooManyMailboxes);
         }
         disk.make_folder(mailbox.domain())?;
         if disk.make_folder(&mailbox.0)? {
             self.count += 1;
+            *to_make = to_make.saturating_sub(1);
             self.fresh.insert(mailbox.clone());
         }
         // Something was missing: what was known of it is no longer true.
@@ -169,14 +176,16 @@ impl Folders {
     }
 
     /// Removes the folders of `mailbox` if they were made for a message that is gone, and as far as nothing
-    /// else is in them.
-    pub(super) fn unmake(&mut self, disk: &mut impl Disk, mailbox: &MailboxPath) {
-        if self.fresh.contains(mailbox) && remove_empty(disk, mailbox).is_ok() {
+    /// else is in them. Returns whether the mailbox is gone by that.
+    pub(super) fn unmake(&mut self, disk: &mut impl Disk, mailbox: &MailboxPath) -> bool {
+        let removed = self.fresh.contains(mailbox) && remove_empty(disk, mailbox).is_ok();
+        if removed {
             self.fresh.remove(mailbox);
             self.count = self.count.saturating_sub(1);
         }
         // Refused unless it is empty, and then nobody misses it.
         let _ = disk.remove_folder(mailbox.domain());
+        removed
     }
 }
 

@@ -16,6 +16,7 @@ use super::disk::Disk;
 use super::engine::Engine;
 use super::system::System;
 use super::wire::{Report, Request, next_frame};
+use crate::store::Ticket;
 
 /// The most bytes of requests that are read before the disk gets its turn.
 const REQUESTS_BYTES_MAX: usize = 256 * 1024;
@@ -32,12 +33,15 @@ pub fn run(mailboxes_max: usize, group_max: usize) -> io::Result<()> {
     log::set_logger(&LINES).map_err(io::Error::other)?;
     log::set_max_level(LevelFilter::Info);
 
-    let engine = match start(Path::new("."), mailboxes_max, group_max, rest) {
+    let mut engine = match start(Path::new("."), mailboxes_max, group_max, rest) {
         Ok(engine) => engine,
         Err(error) => return tell([Report::Unable(error)]),
     };
     let room = engine.mailbox_room();
-    tell([Report::Ready(engine.instance().to_owned(), room)])?;
+    tell([
+        Report::Free(engine.disk().free_bytes()),
+        Report::Ready(engine.instance().to_owned(), room),
+    ])?;
     let mut worker = Worker {
         engine,
         input: BytesMut::new(),
@@ -122,11 +126,14 @@ impl Worker {
         };
         self.input.extend_from_slice(&self.buffer[..received]);
         self.engine.disk().forget();
+        let mut answers = Vec::new();
         while let Some(frame) = next_frame(&mut self.input) {
             let request = Request::read(&frame).ok_or(ErrorKind::InvalidData)?;
             match request {
-                Request::Open(ticket, file_name, groups) => {
-                    self.engine.open(ticket, file_name.to_owned(), groups);
+                Request::Open(ticket, to_make, file_name, groups) => {
+                    let to_make = usize::try_from(to_make).unwrap_or(usize::MAX);
+                    self.engine
+                        .open(ticket, file_name.to_owned(), groups, to_make);
                 }
                 Request::Text(ticket, text) => self.engine.write(ticket, text),
                 Request::Abort(ticket) => {
@@ -134,7 +141,18 @@ impl Worker {
                     let _ = self.engine.abort(ticket);
                 }
                 Request::Submit(ticket) => self.engine.submit(ticket),
+                Request::Free(ticket) => {
+                    answers.push(Report::Answer(ticket, self.engine.disk().free_bytes()));
+                }
+                Request::Missing(ticket, mailboxes) => {
+                    let missing = self.engine.missing(&mailboxes);
+                    answers.push(Report::Answer(ticket, missing as u64));
+                }
             }
+        }
+        if !answers.is_empty() {
+            // A session waits for each of them, and is not to wait for a sync as well.
+            tell(answers)?;
         }
         Ok(true)
     }
@@ -144,10 +162,18 @@ impl Worker {
         let room = self.engine.mailbox_room();
         let changed = room != self.room_told;
         self.room_told = room;
-        let settled = self.engine.settled().map(Report::Settled);
-        let room = changed.then_some(Report::MailboxRoom(room));
-        tell(settled.chain(room))
+        let mut reports: Vec<_> = self.engine.made().map(made).collect();
+        reports.extend(self.engine.settled().map(Report::Settled));
+        if !reports.is_empty() {
+            reports.push(Report::Free(self.engine.disk().free_bytes()));
+        }
+        reports.extend(changed.then_some(Report::MailboxRoom(room)));
+        tell(reports)
     }
+}
+
+fn made((ticket, made): (Ticket, usize)) -> Report {
+    Report::Made(ticket, made)
 }
 
 /// Whether something came from the server; also, that it is gone.

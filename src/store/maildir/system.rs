@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fsync, futimens, linkat,
-    mkdirat, openat, renameat, unlinkat,
+    AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fstatvfs, fsync, futimens,
+    linkat, mkdirat, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::path::Arg;
@@ -109,6 +109,19 @@ impl System {
     #[must_use]
     pub fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
+    }
+
+    /// How many bytes may still be written to the file system of the root. Where that is unknown it is no limit: what the
+    /// disk does not take it says by itself.
+    #[must_use]
+    pub fn free_bytes(&self) -> u64 {
+        match fstatvfs(self.root()) {
+            Ok(status) => status.f_bavail.saturating_mul(status.f_frsize),
+            Err(error) => {
+                log::warn!("free=unknown error=\"{error}\"");
+                u64::MAX
+            }
+        }
     }
 
     /// The folder at `path`, and nothing but a folder.

@@ -20,14 +20,18 @@ const BETWEEN_MAILBOXES: char = ' ';
 /// What the store process is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request<'a> {
-    /// Open a message: its file name, and the groups of mailboxes it is for.
-    Open(Ticket, &'a str, Vec<Vec<MailboxPath>>),
+    /// Open a message: how many mailboxes it may make, its file name, and the groups of mailboxes it is for.
+    Open(Ticket, u32, &'a str, Vec<Vec<MailboxPath>>),
     /// Append to it.
     Text(Ticket, &'a [u8]),
     /// Drop it.
     Abort(Ticket),
     /// It is complete.
     Submit(Ticket),
+    /// Tell how many bytes are free.
+    Free(Ticket),
+    /// Tell how many of these mailboxes are missing.
+    Missing(Ticket, Vec<MailboxPath>),
 }
 
 /// What the store process tells.
@@ -39,6 +43,12 @@ pub(super) enum Report {
     Unable(io::Error),
     /// A message is settled.
     Settled(Finished),
+    /// So many mailboxes were made for a message that will be settled next.
+    Made(Ticket, usize),
+    /// The number that was asked for.
+    Answer(Ticket, u64),
+    /// So many bytes are free.
+    Free(u64),
     /// It may make so many more mailboxes.
     MailboxRoom(usize),
     /// To be logged.
@@ -48,38 +58,37 @@ pub(super) enum Report {
 impl Request<'_> {
     pub(super) fn write(&self, out: &mut BytesMut) {
         match self {
-            Self::Open(ticket, file_name, groups) => frame(out, b'O', *ticket, |out| {
+            Self::Open(ticket, to_make, file_name, groups) => frame(out, b'O', *ticket, |out| {
+                out.put_u32(*to_make);
                 out.put_slice(file_name.as_bytes());
-                for group in groups {
-                    let mut before = BEFORE_GROUP;
-                    for mailbox in group {
-                        out.put_slice(format!("{before}{mailbox}").as_bytes());
-                        before = BETWEEN_MAILBOXES;
-                    }
-                }
+                groups.iter().for_each(|group| put_group(out, group));
             }),
             Self::Text(ticket, text) => frame(out, b'T', *ticket, |out| out.put_slice(text)),
             Self::Abort(ticket) => frame(out, b'A', *ticket, |_| ()),
             Self::Submit(ticket) => frame(out, b'S', *ticket, |_| ()),
+            Self::Free(ticket) => frame(out, b'F', *ticket, |_| ()),
+            Self::Missing(ticket, mailboxes) => {
+                frame(out, b'M', *ticket, |out| put_group(out, mailboxes));
+            }
         }
     }
 }
 
 impl<'a> Request<'a> {
     pub(super) fn read(frame: &'a [u8]) -> Option<Self> {
-        let (kind, ticket, rest) = head(frame)?;
+        let (kind, ticket, mut rest) = head(frame)?;
         match kind {
             b'O' => {
+                let to_make = rest.try_get_u32().ok()?;
                 let mut names = str::from_utf8(rest).ok()?.split(BEFORE_GROUP);
                 let file_name = names.next()?;
-                let group = |names: &str| {
-                    names
-                        .split(BETWEEN_MAILBOXES)
-                        .map(MailboxPath::told)
-                        .collect()
-                };
                 let groups: Vec<_> = names.map(group).collect();
-                (!groups.is_empty()).then_some(Self::Open(ticket, file_name, groups))
+                (!groups.is_empty()).then_some(Self::Open(ticket, to_make, file_name, groups))
+            }
+            b'F' => Some(Self::Free(ticket)),
+            b'M' => {
+                let names = str::from_utf8(rest).ok()?.strip_prefix(BEFORE_GROUP)?;
+                Some(Self::Missing(ticket, group(names)))
             }
             b'T' => Some(Self::Text(ticket, rest)),
             b'A' => Some(Self::Abort(ticket)),
@@ -103,6 +112,9 @@ impl Report {
             Self::Settled(finished) => frame(out, b'F', finished.ticket, |out| {
                 put_outcome(out, &finished.outcome);
             }),
+            Self::Made(ticket, made) => frame(out, b'N', *ticket, |out| out.put_u64(*made as u64)),
+            Self::Answer(ticket, number) => frame(out, b'A', *ticket, |out| out.put_u64(*number)),
+            Self::Free(bytes) => frame(out, b'B', Ticket(*bytes), |_| ()),
             Self::MailboxRoom(room) => frame(out, b'M', Ticket(*room as u64), |_| ()),
             Self::Log(level, text) => frame(out, b'L', Ticket(*level as u64), |out| {
                 out.put_slice(text.as_bytes());
@@ -124,6 +136,9 @@ impl Report {
                 ticket,
                 outcome: outcome(rest)?,
             }),
+            b'N' => Self::Made(ticket, usize::try_from(rest.try_get_u64().ok()?).ok()?),
+            b'A' => Self::Answer(ticket, rest.try_get_u64().ok()?),
+            b'B' => Self::Free(ticket.0),
             b'M' => Self::MailboxRoom(usize::try_from(ticket.0).ok()?),
             b'L' => {
                 let level = Level::iter().find(|level| *level as u64 == ticket.0)?;
@@ -132,6 +147,20 @@ impl Report {
             _ => return None,
         })
     }
+}
+
+fn put_group(out: &mut BytesMut, group: &[MailboxPath]) {
+    let mut before = BEFORE_GROUP;
+    for mailbox in group {
+        out.put_slice(format!("{before}{mailbox}").as_bytes());
+        before = BETWEEN_MAILBOXES;
+    }
+}
+
+/// The mailboxes of a group, as they were put.
+fn group(names: &str) -> Vec<MailboxPath> {
+    let names = names.split(BETWEEN_MAILBOXES);
+    names.map(MailboxPath::told).collect()
 }
 
 /// Takes the first whole frame off `input`.
@@ -236,9 +265,10 @@ mod tests {
     fn what_is_written_is_read() {
         let [a, b] = ["d/a", "e/%2Eb"].map(MailboxPath::told);
         let requests = [
-            Request::Open(Ticket(1), "7.ID.mx", vec![vec![a.clone()]]),
+            Request::Open(Ticket(1), 0, "7.ID.mx", vec![vec![a.clone()]]),
             Request::Open(
                 Ticket(1),
+                u32::MAX,
                 "7.ID.mx",
                 vec![vec![a.clone(), b.clone()], vec![b]],
             ),

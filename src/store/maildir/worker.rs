@@ -4,9 +4,10 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::{io, mem, thread};
 
-use super::apart::{Apart, StartError};
+use super::apart::{Apart, News, StartError};
 use super::disk::Disk;
 use super::engine::Engine;
+use super::folders::MailboxPath;
 use super::process::{START_REST, start};
 use super::system::System;
 use super::wire::Request;
@@ -107,21 +108,62 @@ impl Worker {
         }
     }
 
-    /// Opens a message for groups of mailboxes, as [`Engine::open`] does. A failure is told once the message is submitted,
+    /// The store process, which is to be asked and answers later; `None` where the work is done here.
+    pub(super) fn store_process(&mut self) -> Option<&mut Apart> {
+        match &mut self.who {
+            Who::Apart(apart) => Some(apart),
+            Who::Here(_) | Who::Nobody(_) => None,
+        }
+    }
+
+    /// How many bytes are free, told by this process.
+    pub(super) fn free_bytes(&mut self) -> u64 {
+        match &mut self.who {
+            Who::Here(engine) => engine.disk().free_bytes(),
+            Who::Apart(_) | Who::Nobody(_) => u64::MAX,
+        }
+    }
+
+    /// How many of these mailboxes are missing, told by this process. Where nobody works all may be.
+    pub(super) fn missing(&mut self, mailboxes: &[MailboxPath]) -> usize {
+        match &mut self.who {
+            Who::Here(engine) => engine.missing(mailboxes),
+            Who::Apart(_) | Who::Nobody(_) => mailboxes.len(),
+        }
+    }
+
+    /// What the worker tells beside messages that are settled, since it was last taken.
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        match &mut self.who {
+            Who::Apart(apart) => mem::take(&mut apart.news),
+            Who::Here(engine) => {
+                let made = engine.made();
+                made.map(|(ticket, made)| News::Made(ticket, made))
+                    .collect()
+            }
+            Who::Nobody(_) => Vec::new(),
+        }
+    }
+
+    /// Opens a message for groups of mailboxes, of which `to_make` may be made, as [`Engine::open`] does. A failure is told once the message is submitted,
     /// also that the worker is gone whose instance named its file: a sweep may take files of a dead instance away.
-    pub(super) fn open(&mut self, ticket: Ticket, destination: Destination) {
+    pub(super) fn open(&mut self, ticket: Ticket, destination: Destination, to_make: usize) {
         let Destination {
             file_name,
             groups,
             incarnation,
+            peer: _,
         } = destination;
         if incarnation != self.incarnation {
             return;
         }
         match &mut self.who {
-            Who::Apart(apart) => apart.ask(&Request::Open(ticket, &file_name, groups)),
+            Who::Apart(apart) => {
+                let to_make = u32::try_from(to_make).unwrap_or(u32::MAX);
+                apart.ask(&Request::Open(ticket, to_make, &file_name, groups));
+            }
             Who::Here(engine) => {
-                engine.open(ticket, file_name, groups);
+                engine.open(ticket, file_name, groups, to_make);
                 engine.disk().forget();
             }
             Who::Nobody(_) => {}

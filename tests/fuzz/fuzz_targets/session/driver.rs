@@ -279,7 +279,7 @@ impl<'a> Driver<'a> {
         if recipient.address.local_part().starts_with('x') {
             self.session.refuse(reply::MAILBOX_LIMIT, out);
         } else {
-            self.session.accept_recipient(recipient, out);
+            self.session.accept_recipient(recipient, 0, out);
         }
     }
 

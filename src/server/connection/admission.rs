@@ -1,0 +1,137 @@
+//! Senders and recipients that the store is asked about: it may grant them at once, or answer later.
+
+use std::io;
+use std::mem;
+use std::time::Duration;
+
+use super::{Connection, Message, Next, Stage, Turn};
+use crate::server::transport::Transport;
+use crate::smtp::envelope::Recipient;
+use crate::smtp::session::Transaction;
+use crate::store::{Admission, Answer, Failure, Ticket};
+
+/// How long a sender waits for the store to say whether there is room. Then it may begin: what the disk does not take, or when
+/// it stands still, is told at the end of the message.
+const ROOM_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What waits for the answer of the store.
+pub(super) struct Question {
+    ticket: Ticket,
+    about: About,
+}
+
+enum About {
+    Sender(Box<Transaction>),
+    Recipient(Recipient),
+}
+
+impl Question {
+    /// The ticket that the answer will have.
+    pub(super) fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+}
+
+impl<T: Transport> Connection<T> {
+    /// Begins a transaction if there is room for its message.
+    pub(super) fn check_room(&mut self, transaction: Box<Transaction>, turn: &mut Turn<'_>) {
+        let admission = turn
+            .store
+            .admit(transaction.declared_size, turn.limits.min_free);
+        self.heed(admission, About::Sender(transaction), turn);
+    }
+
+    /// Adds a recipient if it can be delivered to.
+    pub(super) fn check_recipient(&mut self, recipient: Recipient, turn: &mut Turn<'_>) {
+        let Some(transaction) = self.session.transaction() else {
+            debug_assert!(false, "a recipient without a transaction");
+            return;
+        };
+        let to_make = transaction.mailboxes_to_make;
+        let admission = turn.store.check(&recipient, &transaction.envelope, to_make);
+        if let Ok(Admission::Asked(_)) = admission {
+            // The store compared its mailboxes with all others of the transaction.
+            turn.work
+                .charge_mailboxes(transaction.envelope.mailboxes().count());
+        }
+        self.heed(admission, About::Recipient(recipient), turn);
+    }
+
+    /// Goes on with what the store has answered.
+    pub fn on_answer(&mut self, answer: Answer, turn: &mut Turn<'_>) -> Next {
+        let about = match mem::replace(&mut self.message, Message::None) {
+            Message::Asked(question) if question.ticket == answer.ticket => question.about,
+            // Whoever asked has left.
+            other => {
+                self.message = other;
+                return self.settle(Ok(Next::Wait), turn);
+            }
+        };
+        self.patience.let_go();
+        let next = self.go_on(answer.result, about, turn);
+        self.settle(next, turn)
+    }
+
+    /// Goes on with a sender that has waited long enough.
+    pub(super) fn stop_waiting_for_room(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        match mem::replace(&mut self.message, Message::None) {
+            Message::Asked(question) => self.go_on(Ok(0), question.about, turn),
+            other => {
+                self.message = other;
+                self.converse(turn)
+            }
+        }
+    }
+
+    fn go_on(
+        &mut self,
+        result: Result<usize, Failure>,
+        about: About,
+        turn: &mut Turn<'_>,
+    ) -> io::Result<Next> {
+        self.decide(result, about, turn);
+        self.patience.progress(turn.now);
+        self.patience.enter_phase(turn.now, self.channel.bytes_in());
+        match self.stage {
+            Stage::Open => self.converse(turn),
+            _ => Ok(Next::Wait),
+        }
+    }
+
+    fn heed(&mut self, admission: Result<Admission, Failure>, about: About, turn: &mut Turn<'_>) {
+        match admission {
+            Ok(Admission::Asked(ticket)) => {
+                if let About::Sender(_) = about {
+                    self.patience.hold(turn.now + ROOM_ANSWER_TIMEOUT);
+                }
+                self.message = Message::Asked(Box::new(Question { ticket, about }));
+            }
+            Ok(Admission::Granted(to_make)) => self.decide(Ok(to_make), about, turn),
+            Err(failure) => self.decide(Err(failure), about, turn),
+        }
+    }
+
+    fn decide(&mut self, result: Result<usize, Failure>, about: About, turn: &mut Turn<'_>) {
+        match (result, about) {
+            (Ok(_), About::Sender(transaction)) => {
+                self.session.accept_sender(transaction, turn.replies);
+            }
+            (Ok(to_make), About::Recipient(recipient)) => {
+                self.session
+                    .accept_recipient(recipient, to_make, turn.replies);
+            }
+            (Err(failure), about) => {
+                let reply = self.refusal(&failure);
+                match about {
+                    About::Sender(transaction) => {
+                        self.note_refused_sender(&transaction.envelope.reverse_path, reply);
+                    }
+                    About::Recipient(recipient) => {
+                        self.note_refused_recipient(&recipient.address, reply);
+                    }
+                }
+                self.session.refuse(reply, turn.replies);
+            }
+        }
+    }
+}
