@@ -44,7 +44,7 @@ fn a_client_that_hangs_up_while_its_message_is_stored_gets_it_stored() {
     server.release_commits();
     assert_eq!(client.text(), "250 Ok: queued as TEST0001\r\n");
     assert!(client.is_gone());
-    assert_eq!(server.shelf().stored, [b"text\r\n"]);
+    assert_eq!(server.shelf().stored, [b"\r\ntext\r\n"]);
 }
 
 #[test]
@@ -450,7 +450,7 @@ fn what_the_store_cannot_do_is_said_and_the_session_goes_on() {
         );
         server.send(&client, b"next\r\n.\r\n");
         assert!(client.text().contains("250 Ok: queued as"), "{call:?}");
-        assert_eq!(server.shelf().stored, [b"next\r\n"], "{call:?}");
+        assert_eq!(server.shelf().stored, [b"\r\nnext\r\n"], "{call:?}");
     }
 }
 

@@ -154,7 +154,7 @@ fn a_drain_lets_a_transaction_finish_whose_message_has_not_begun() {
         client.text(),
         format!("{START_DATA}250 Ok: queued as TEST0001\r\n{DRAIN}")
     );
-    assert_eq!(server.shelf().stored, [b"text\r\n"]);
+    assert_eq!(server.shelf().stored, [b"\r\ntext\r\n"]);
 
     let mut server = MemoryServer::start(&[]);
     let client = in_transaction(&mut server);

@@ -1,4 +1,5 @@
-//! Fields that a submitted message lacks: which they are, where they are put in, and that the pieces make no difference.
+//! What a message lacks: which fields, if it is submitted; an empty line, if it has no header; where these are put in, and
+//! that the pieces make no difference.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,12 +15,22 @@ fn missing() -> MissingFields {
     MissingFields::new(date, QueueId::new("TEST", 1), "mail.example.org")
 }
 
-/// What is stored of a message that comes in these pieces.
+/// What is stored of a message that is submitted in these pieces.
 fn complete(pieces: &[&[u8]]) -> Vec<u8> {
-    let mut missing = missing();
+    stored(missing(), pieces)
+}
+
+/// What is stored of it if it is to get no fields.
+fn parted(pieces: &[&[u8]]) -> Vec<u8> {
+    stored(MissingFields::default(), pieces)
+}
+
+fn stored(mut missing: MissingFields, pieces: &[&[u8]]) -> Vec<u8> {
     let mut stored = Vec::new();
     for piece in pieces {
-        stored.extend_from_slice(missing.read(piece));
+        let given = missing.read(piece).to_vec();
+        assert_eq!(missing.given(piece), given);
+        stored.extend_from_slice(&given);
     }
     stored.extend_from_slice(missing.end());
     stored
@@ -27,11 +38,20 @@ fn complete(pieces: &[&[u8]]) -> Vec<u8> {
 
 #[track_caller]
 fn becomes(message: impl AsRef<[u8]>, stored: impl AsRef<[u8]>) {
-    let (message, stored) = (message.as_ref(), stored.as_ref());
+    check(complete, message.as_ref(), stored.as_ref());
+}
+
+#[track_caller]
+fn check(store: fn(&[&[u8]]) -> Vec<u8>, message: &[u8], stored: &[u8]) {
     let octets: Vec<_> = message.chunks(1).collect();
-    for pieces in [&[message][..], &octets] {
+    let mut ways = vec![vec![message], octets];
+    ways.extend((0..message.len().min(100)).map(|cut| {
+        let (first, rest) = message.split_at(cut);
+        vec![first, rest]
+    }));
+    for pieces in ways {
         assert_eq!(
-            complete(pieces).escape_ascii().to_string(),
+            store(&pieces).escape_ascii().to_string(),
             stored.escape_ascii().to_string()
         );
     }
@@ -109,6 +129,118 @@ fn they_stand_at_the_end_of_the_header() {
     becomes("a: b\n\nbody", format!("a: b\n{both}\nbody"));
 }
 
+/// Lines of an mbox, which come in front of a header.
+const MBOX_LINES: [&str; 5] = [
+    "From ada@example.org Thu Feb 29 12:30:45 2024\r\n",
+    ">From ada Thu Feb 29 12:30:45 2024 remote from example\r\n",
+    "From a\r\n>From b\r\n>>From c\r\n",
+    "From \r\n",
+    "From  a: b\r\n",
+];
+
+#[test]
+fn a_line_of_an_mbox_ends_no_header() {
+    let both = both();
+    for mbox in MBOX_LINES {
+        for header in ["a: b\r\n", "From: a\r\n", ""] {
+            for end in ["", "\r\n", "\r\nbody\r\nFrom x\r\n"] {
+                becomes(
+                    format!("{mbox}{header}{end}"),
+                    format!("{mbox}{header}{both}{end}"),
+                );
+            }
+        }
+        becomes(
+            format!("{mbox}Date: x\r\nMessage-ID: y\r\nfrom z\r\n"),
+            format!("{mbox}Date: x\r\nMessage-ID: y\r\nfrom z\r\n"),
+        );
+        // Elsewhere it is text.
+        becomes(
+            format!("a: b\r\n{mbox}c: d\r\n"),
+            format!("a: b\r\n{both}\r\n{mbox}c: d\r\n"),
+        );
+    }
+    becomes("From a", format!("From a\r\n{both}"));
+    becomes("From", format!("{both}\r\nFrom"));
+    // These are none.
+    for text in [
+        "from a\r\n",
+        "Frome a\r\n",
+        "From\ta\r\n",
+        "> From a\r\n",
+        "FROM a\r\n",
+    ] {
+        becomes(text, format!("{both}\r\n{text}"));
+    }
+    for field in ["From : a\r\n", ">From: a\r\n"] {
+        becomes(field, format!("{field}{both}"));
+    }
+}
+
+#[test]
+fn text_is_kept_apart_from_what_is_in_front_of_it() {
+    let apart = |message: &str| {
+        check(
+            parted,
+            message.as_bytes(),
+            format!("\r\n{message}").as_bytes(),
+        );
+    };
+    let as_it_is = |message: &str| check(parted, message.as_bytes(), message.as_bytes());
+    for message in [
+        " by forged.example.org\r\n",
+        "\tby forged.example.org\r\na: b\r\n\r\nbody\r\n",
+        " \r\n",
+        " ",
+        "\t",
+        "hello",
+        "hello\r\n",
+        "hello world: x\r\na: b\r\n",
+        ": x\r\n",
+        "h\u{e9}llo: x\r\n",
+        "na\x01me: x\r\n",
+        "\0\r\n",
+        "\r",
+        "\r \r\n",
+        "from a\r\n",
+        "From",
+        &format!("{}: x", "x".repeat(FIELD_NAME_BYTES_MAX + 1)),
+    ] {
+        apart(message);
+    }
+    for message in [
+        "",
+        "\r\n",
+        "\r\nbody\r\n",
+        "\n",
+        "a: b\r\n",
+        "a: b",
+        "a:",
+        "a \t: b\r\n c\r\nno field\r\n",
+        "Received: from x\r\n\tby y\r\n",
+        &format!("{}: x", "x".repeat(FIELD_NAME_BYTES_MAX)),
+    ] {
+        as_it_is(message);
+    }
+    for mbox in MBOX_LINES {
+        for behind in ["", "a: b\r\nc d\r\n", "\r\nbody", "\r\n\tby\r\n"] {
+            as_it_is(&format!("{mbox}{behind}"));
+        }
+        for behind in ["\tby forged.example.org\r\n", "hello\r\na: b\r\n"] {
+            let (message, stored) = (format!("{mbox}{behind}"), format!("{mbox}\r\n{behind}"));
+            check(parted, message.as_bytes(), stored.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_message_with_a_header_comes_back_as_it_came() {
+    let mut missing = MissingFields::default();
+    let piece = b"Subject: x\r\nhello";
+    assert_eq!(missing.read(piece).as_ptr(), piece.as_ptr());
+    assert!(missing.is_empty());
+}
+
 #[test]
 fn a_line_is_a_field_or_not_before_much_of_it_has_come() {
     for (length, is_field) in [
@@ -153,8 +285,8 @@ fn a_server_without_a_date_misses_none() {
     assert_eq!(missing.end(), b"Message-ID: <TEST0001@[192.0.2.1]>\r\n");
 }
 
-/// The same as plainly as can be.
-fn naive(message: &[u8]) -> Vec<u8> {
+/// What is stored, as plainly as can be, of a message that may lack these fields.
+fn naive(message: &[u8], fields: &[(&str, &str)]) -> Vec<u8> {
     let is_empty = |line: &[u8]| line == b"\r\n" || line == b"\n";
     let name = |line: &[u8]| {
         let colon = line.iter().position(|octet| *octet == b':')?;
@@ -166,9 +298,17 @@ fn naive(message: &[u8]) -> Vec<u8> {
         let short = colon <= FIELD_NAME_BYTES_MAX;
         (is_name && white && short).then(|| name.to_ascii_lowercase())
     };
-    let mut header = 0;
-    let mut fields = vec![("date", DATE), ("message-id", MESSAGE_ID)];
+    let mut fields = fields.to_vec();
     let mut lines = message.split_inclusive(|octet| *octet == b'\n').peekable();
+    let is_mbox = |line: &[u8]| {
+        let quotes = line.iter().take_while(|octet| **octet == b'>').count();
+        line[quotes..].starts_with(b"From ") && name(line).is_none()
+    };
+    let mut mbox = 0;
+    while let Some(line) = lines.next_if(|line| is_mbox(line)) {
+        mbox += line.len();
+    }
+    let mut header = 0;
     while let Some(line) = lines.next_if(|line| {
         let is_folded = header > 0 && matches!(line[0], b' ' | b'\t');
         !is_empty(line) && (is_folded || name(line).is_some())
@@ -177,12 +317,13 @@ fn naive(message: &[u8]) -> Vec<u8> {
         let found = name(line).filter(|_| !matches!(line[0], b' ' | b'\t'));
         fields.retain(|(name, _)| found.as_deref() != Some(name.as_bytes()));
     }
-    if fields.is_empty() {
+    let is_complete = fields.is_empty() && header > 0;
+    let (header, body) = message.split_at(mbox + header);
+    if is_complete {
         return message.to_vec();
     }
-    let (header, body) = message.split_at(header);
     let mut stored = header.to_vec();
-    if !header.is_empty() && !header.ends_with(b"\n") {
+    if !fields.is_empty() && !header.is_empty() && !header.ends_with(b"\n") {
         stored.extend_from_slice(b"\r\n");
     }
     stored.extend(fields.iter().flat_map(|(_, line)| line.bytes()));
@@ -201,6 +342,7 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         4 => "[a-z-]{1,3}",
         1 => "Message-?",
         1 => "[ \t]Date",
+        2 => ">?>?From ",
         1 => "[\r\u{e9}\x01]?Date",
     ];
     let line = (
@@ -226,16 +368,19 @@ proptest! {
         cuts in prop::collection::vec(0..60_usize, 0..5),
     ) {
         let message = lines.concat();
-        let stored = naive(&message);
-        prop_assert_eq!(complete(&[&message]), stored.clone());
         let octets: Vec<_> = message.chunks(1).collect();
-        prop_assert_eq!(complete(&octets), stored.clone());
         let mut cuts = cuts;
         cuts.retain(|cut| *cut <= message.len());
         cuts.extend([0, message.len()]);
         cuts.sort_unstable();
         let pieces: Vec<_> = cuts.windows(2).map(|ends| &message[ends[0]..ends[1]]).collect();
-        prop_assert_eq!(complete(&pieces), stored);
+        let fields = [("date", DATE), ("message-id", MESSAGE_ID)];
+        for (store, fields) in [(complete as fn(&[&[u8]]) -> Vec<u8>, &fields[..]), (parted, &[])] {
+            let stored = naive(&message, fields);
+            for pieces in [&[&message[..]][..], &octets, &pieces] {
+                prop_assert_eq!(store(pieces), stored.clone());
+            }
+        }
     }
 
     #[test]

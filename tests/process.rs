@@ -150,7 +150,7 @@ fn mailboxes_that_cannot_be_made_are_refused_at_rcpt() {
     client.ask("text\r\n.", "250 2.0.0 Ok: queued as ");
     drop(client);
     server.stop();
-    assert_eq!(server.message("b@example.org"), b"text\n");
+    assert_eq!(server.message("b@example.org"), b"\ntext\n");
 }
 
 #[test]

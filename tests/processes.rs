@@ -101,7 +101,7 @@ impl Load {
             thread::spawn(move || {
                 let mut sent = HashMap::new();
                 while !stop.load(Ordering::Relaxed) {
-                    let text = format!("sender {number} message {}\n", sent.len()).repeat(1000);
+                    let text = format!("Sender: {number} message {}\n", sent.len()).repeat(1000);
                     let fate = deliver(&address, &text);
                     if fate == Fate::Acknowledged {
                         acknowledged.fetch_add(1, Ordering::Relaxed);

@@ -230,7 +230,7 @@ fn it_listens_on_every_kind_of_address_and_says_so() {
         let by =
             format!("{peer}\n\tby mx.example.org with SMTP id {id}\n\tfor <tcp@example.org>;\n\t");
         assert!(
-            message.starts_with(&format!("{header}{by}")) && message.ends_with(" +0000\nx\n"),
+            message.starts_with(&format!("{header}{by}")) && message.ends_with(" +0000\n\nx\n"),
             "{message}"
         );
         fs::remove_file(new).unwrap();
@@ -532,7 +532,7 @@ fn large_messages_pass_through_little_memory() {
     warm.say("x\r\n.\r\n");
     warm.expect("250");
     let idle = server.memory_kib("VmRSS");
-    let line = "A line of text, 78 characters long with its line end, over and over again...\r\n";
+    let line = "Lines: of text, 78 characters long with its line end, over and over again...\r\n";
     for size in [10 << 20, LIMIT, LIMIT + 1] {
         let mut message = line.repeat(size / line.len() - 1);
         message.push_str(&"y".repeat(size - 2 - message.len()));

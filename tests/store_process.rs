@@ -47,7 +47,7 @@ fn nobody_waits_while_the_disk_does() {
     waiting.say(".\r\n");
 
     let address = server.address().to_owned();
-    let large = "A line of text, 78 characters long with its line end, over and over again...\r\n"
+    let large = "Lines: of text, 78 characters long with its line end, over and over again...\r\n"
         .repeat(320_000);
     let text = large.clone();
     let sender = thread::spawn(move || {

@@ -50,7 +50,7 @@ fn who_waits_for_the_store_is_not_read() {
 fn an_event_gives_no_second_turn_to_who_waits_for_one() {
     let mut server = MemoryServer::start(&[]);
     let busy = in_data(&mut server);
-    let text = b"a line of a very long message\r\n".repeat(100_000);
+    let text = b"Subject: a line of a very long message\r\n".repeat(100_000);
     server.queue(&busy, &text);
     server.tick();
     let left = server.unread(&busy);
@@ -87,7 +87,7 @@ fn a_message_is_not_read_while_the_store_takes_no_more() {
     let client = in_data(&mut server);
     let other = greeted(&mut server);
     server.shelf().congested = true;
-    server.send(&client, &b"a line of text\r\n".repeat(10_000));
+    server.send(&client, &b"Text: a line.\r\n\r\n".repeat(10_000));
     assert!(server.has_unread(&client));
     server.send(&other, b"NOOP\r\n");
     assert_eq!(other.text(), "250 Ok\r\n");
@@ -101,7 +101,7 @@ fn a_message_is_not_read_while_the_store_takes_no_more() {
     server.advance(seconds(0));
     server.send(&client, b".\r\n");
     assert!(client.text().starts_with("250 Ok: queued as"));
-    assert_eq!(server.shelf().stored[0].len(), 160_000);
+    assert_eq!(server.shelf().stored[0].len(), 170_000);
     assert!(!server.has_unread(&client));
 }
 

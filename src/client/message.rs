@@ -4,6 +4,7 @@ use core::fmt;
 
 use memchr::memchr2;
 
+use crate::smtp::fields::HeaderLine;
 use crate::smtp::path::{Mailbox, ReversePath};
 
 /// A header field: its name and its body, without the line end.
@@ -56,13 +57,15 @@ pub fn standard_fields(
     ]
 }
 
-/// Prepares the message `raw`: lines that end in CRLF, `fields` where it has none of that name, dots stuffed,
-/// `end_line` behind it.
+/// Prepares the message `raw`: without the lines of an mbox, lines that end in CRLF, `fields` where it has none of that
+/// name, dots stuffed, `end_line` behind it.
 ///
 /// # Errors
 /// [`EndsEarly`] if `end_line` is not `.` and a line of the message would be taken for it.
 pub fn prepare(raw: &[u8], fields: &[Field], end_line: &str) -> Result<Prepared, EndsEarly> {
-    let text = with_fields(with_crlf(raw), fields);
+    let mut text = with_crlf(raw);
+    text.drain(..mbox_bytes(&text));
+    let text = with_fields(text, fields);
     let wire = stuffed(&text, end_line.as_bytes())?;
     Ok(Prepared {
         size: text.len() as u64,
@@ -83,6 +86,17 @@ fn with_crlf(mut raw: &[u8]) -> Vec<u8> {
         raw = rest.get(end_bytes..).unwrap_or_default();
     }
     text
+}
+
+/// How many octets of `text` are lines of an mbox in front of its header, as `From ada Thu Feb 29 12:30:45 2024`: they
+/// belong to the file it was kept in. Without a header behind it such a line is text.
+fn mbox_bytes(text: &[u8]) -> usize {
+    let is_mbox = |line: &&[u8]| HeaderLine::of(line) == HeaderLine::Mbox;
+    let mbox = lines(text).take_while(is_mbox).map(<[u8]>::len).sum();
+    match HeaderLine::of(&text[mbox..]) {
+        HeaderLine::Field(_) => mbox,
+        _ => 0,
+    }
 }
 
 /// Adds those of `fields` that the header lacks at its end.
@@ -124,13 +138,12 @@ fn header_bytes(text: &[u8]) -> usize {
     header
 }
 
-/// The name of the field that starts on `line`, if one does (RFC 5322 §3.6.8; blanks before the colon are
-/// obsolete, §4.5).
+/// The name of the field that starts on `line`, if one does.
 fn field_name(line: &[u8]) -> Option<&[u8]> {
-    let colon = line.iter().position(|&byte| byte == b':')?;
-    let name = line[..colon].trim_ascii_end();
-    let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
-    is_name.then_some(name)
+    match HeaderLine::of(line) {
+        HeaderLine::Field(name) => Some(name),
+        _ => None,
+    }
 }
 
 /// Doubles the dot that starts a line, which a lone dot would end the message otherwise (RFC 5321 §4.5.2),
@@ -238,6 +251,22 @@ mod tests {
             ),
         ] {
             assert_eq!(completed(text), whole, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_of_an_mbox_are_left_out() {
+        for (text, wire) in [
+            ("From a Thu Feb 29\na: b\n\nFrom c\n", "a: b||From c|"),
+            ("From a\r\n>From b\r\n>>From c\r\nFrom: d\r\n", "From: d|"),
+            // It is no mbox.
+            ("From now on: x\n", "From now on: x|"),
+            ("From now on\n\nAda\n", "From now on||Ada|"),
+            ("From now on\n", "From now on|"),
+            ("a: b\nFrom c\nd: e\n", "a: b|From c|d: e|"),
+            ("From: a\nb: c\n", "From: a|b: c|"),
+        ] {
+            assert_eq!(on_the_wire(text, "."), Ok(format!("{wire}.|")), "{text:?}");
         }
     }
 

@@ -1,6 +1,8 @@
-//! The header fields that every message has and a submitted one may lack: `Date` and `Message-ID` (RFC 6409 §8.2, §8.3).
+//! The header fields that every message has and a submitted one may lack: `Date` and `Message-ID` (RFC 6409 §8.2, §8.3);
+//! and the empty line that any message lacks whose first line is no header field. Nothing else is changed.
 //!
-//! Whether they are missing shows at the end of the header, which is where they are put in. Nothing else is changed.
+//! Which fields are missing shows at the end of the header, which is where they are put in. The empty line keeps text
+//! apart from the trace field in front of it: white space would continue that, so that anybody could forge a part of it.
 
 use core::mem;
 
@@ -13,18 +15,68 @@ use super::envelope::QueueId;
 /// behind it. Of a line in its standard length (RFC 5322 §2.1.1) this is all but the colon.
 pub const FIELD_NAME_BYTES_MAX: usize = 997;
 
-/// The fields that a message still lacks. Its text may come in any pieces, which are taken by [`read`](Self::read) and
-/// given back.
+/// What a line of a header is, as far as its first octets tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderLine<'a> {
+    /// Too few octets are there to tell.
+    Undecided,
+    /// An empty line, which ends the header.
+    Empty,
+    /// White space, which continues the field before it (RFC 5322 §2.2.3).
+    Folded,
+    /// A field of this name; white space before its colon is obsolete (RFC 5322 §4.5).
+    Field(&'a [u8]),
+    /// `From ` or `>From `, which begins a message in an mbox file (RFC 4155). It comes in front of a header and is no
+    /// end of it.
+    Mbox,
+    /// Anything else, which belongs to the body.
+    Text,
+}
+
+impl<'a> HeaderLine<'a> {
+    /// The kind of the line that begins with `line`; what follows it makes no difference.
+    #[must_use]
+    pub fn of(line: &'a [u8]) -> Self {
+        match line {
+            [] | [b'\r'] => return Self::Undecided,
+            [b'\n', ..] | [b'\r', b'\n', ..] => return Self::Empty,
+            [b' ' | b'\t', ..] => return Self::Folded,
+            _ => {}
+        }
+        let start = &line[..line.len().min(FIELD_NAME_BYTES_MAX + 1)];
+        let is_in_name = |byte: &u8| byte.is_ascii_graphic() && *byte != b':';
+        let name_bytes = start.iter().position(|byte| !is_in_name(byte));
+        let (name, rest) = start.split_at(name_bytes.unwrap_or(start.len()));
+        let behind = rest.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+        match behind {
+            None if start.len() <= FIELD_NAME_BYTES_MAX => Self::Undecided,
+            Some(b':') if !name.is_empty() => Self::Field(name),
+            _ if rest.starts_with(b" ") && is_from(name) => Self::Mbox,
+            _ => Self::Text,
+        }
+    }
+}
+
+/// Whether it is `From` behind any number of `>`: each quotes the line once more.
+fn is_from(word: &[u8]) -> bool {
+    let quotes = word.iter().take_while(|byte| **byte == b'>').count();
+    word[quotes..] == *b"From"
+}
+
+/// The fields and the empty line that a message still lacks. Its text may come in any pieces, which are taken by
+/// [`read`](Self::read) and given back. By default no field is missed.
 ///
 /// The header ends with the first empty line, in front of the first line that is no field, or with the message.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct MissingFields {
     fields: Vec<Field>,
     place: Place,
     /// The start of a line, as long as it may be this or that.
     held: Vec<u8>,
-    /// What was given back last.
+    /// What is given back, if it is not the start of the piece that was read last.
     given: Vec<u8>,
+    /// How much of that piece is given back otherwise.
+    passed: usize,
 }
 
 #[derive(Debug)]
@@ -33,19 +85,16 @@ struct Field {
     value: String,
 }
 
-/// Where in the message the next octet is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where in the message the next octet is; what is held back comes before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
-    /// At its very start, where there is no field yet that a line could be folded from.
+    /// At the start of the first line but for those of an mbox: there is no field yet that it could be folded from.
+    #[default]
     Start,
+    /// In a line of an mbox.
+    InMboxLine,
     /// At the start of another line.
     LineStart,
-    /// In what may be the name of a field.
-    InName,
-    /// Behind that, in white space (RFC 5322 §4.5).
-    AfterName,
-    /// Behind a CR at the start of a line.
-    AfterCr,
     /// Anywhere else in the header.
     InField,
     /// Where nothing is missing any more.
@@ -69,58 +118,54 @@ impl MissingFields {
         fields.retain(|field| !field.value.is_empty());
         Self {
             fields,
-            place: Place::Start,
-            held: Vec::new(),
-            given: Vec::new(),
+            ..Self::default()
         }
     }
 
     /// Takes the next piece of the message. What is to be stored of it now comes back: nothing, if all is held back.
-    pub fn read(&mut self, piece: &[u8]) -> &[u8] {
+    pub fn read<'a>(&'a mut self, piece: &'a [u8]) -> &'a [u8] {
         self.let_go();
-        let mut rest = piece;
-        while let Some((&byte, behind)) = rest.split_first() {
-            let passed = match self.place {
-                Place::Complete => rest.len(),
-                Place::InField => match memchr(b'\n', rest) {
-                    Some(end) => {
-                        self.place = Place::LineStart;
-                        end + 1
-                    }
-                    None => rest.len(),
-                },
-                _ => {
-                    self.held.push(byte);
-                    self.decide(byte);
-                    rest = behind;
-                    continue;
-                }
-            };
-            self.given.extend_from_slice(&rest[..passed]);
-            rest = &rest[passed..];
+        if self.held.is_empty() {
+            self.passed = self.scan(piece);
+            self.held = piece[self.passed..].to_vec();
+        } else {
+            let text = [&mem::take(&mut self.held), piece].concat();
+            let passed = self.scan(&text);
+            if self.given.is_empty() {
+                self.given = text[..passed].to_vec();
+            }
+            self.held = text[passed..].to_vec();
         }
-        &self.given
+        self.given(piece)
+    }
+
+    /// What came back for `piece`, which was read last.
+    #[must_use]
+    pub fn given<'a>(&'a self, piece: &'a [u8]) -> &'a [u8] {
+        match &self.given[..] {
+            [] => &piece[..self.passed],
+            given => given,
+        }
     }
 
     /// Takes the end of the message, and gives back what is to be stored before it.
     pub fn end(&mut self) -> &[u8] {
         self.let_go();
+        let held = mem::take(&mut self.held);
         match self.place {
             Place::Complete => {}
-            Place::Start | Place::LineStart => self.put_in(),
-            Place::InField => {
-                self.given.extend_from_slice(CRLF);
-                self.put_in();
-            }
-            // It is a line without an end.
-            Place::InName | Place::AfterName | Place::AfterCr => self.put_in_with_empty_line(),
+            Place::Start | Place::LineStart => self.put_in(b"", !held.is_empty(), &held),
+            Place::InField | Place::InMboxLine if self.fields.is_empty() => {}
+            Place::InField | Place::InMboxLine => self.put_in(CRLF, false, b""),
         }
+        self.place = Place::Complete;
         &self.given
     }
 
     /// Frees the memory of what was given back last.
     pub fn let_go(&mut self) {
         self.given = Vec::new();
+        self.passed = 0;
     }
 
     /// Whether none is missing any more: the rest of the message comes out as it goes in.
@@ -129,59 +174,63 @@ impl MissingFields {
         self.place == Place::Complete
     }
 
-    /// Looks at a line that begins with what is held, of which `byte` is the last.
-    fn decide(&mut self, byte: u8) {
-        let is_short = self.held.len() <= FIELD_NAME_BYTES_MAX;
-        match (self.place, byte) {
-            (Place::Start | Place::LineStart | Place::AfterCr, b'\n') => self.put_in(),
-            (Place::Start | Place::LineStart, b'\r') => self.place = Place::AfterCr,
-            (Place::LineStart, b' ' | b'\t') => self.pass(Place::InField),
-            (Place::InName | Place::AfterName, b':') => {
-                self.meet();
-                self.pass(match self.fields[..] {
-                    [] => Place::Complete,
-                    _ => Place::InField,
-                });
+    /// Reads `text`, which begins where a line does if it does not begin in one, and returns how much of it is decided.
+    /// Where something is put in, that is all of it, and it is given.
+    fn scan(&mut self, text: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(next) = self.next_line(&text[at..]) {
+            at += next;
+            let line = &text[at..];
+            match (self.place, HeaderLine::of(line)) {
+                (Place::Complete | Place::InField | Place::InMboxLine, _) => {}
+                (_, HeaderLine::Undecided) => return at,
+                (Place::Start, HeaderLine::Mbox) => self.place = Place::InMboxLine,
+                (Place::LineStart, HeaderLine::Folded) => self.place = Place::InField,
+                (_, HeaderLine::Field(name)) => self.meet(name),
+                (_, HeaderLine::Empty) => self.put_in(&text[..at], false, line),
+                (_, _) => self.put_in(&text[..at], true, line),
             }
-            (Place::InName | Place::AfterName, b' ' | b'\t') if is_short => {
-                self.place = Place::AfterName;
-            }
-            (Place::Start | Place::LineStart | Place::InName, b'!'..=b'9' | b';'..=b'~')
-                if is_short =>
-            {
-                self.place = Place::InName;
-            }
-            _ => self.put_in_with_empty_line(),
         }
+        text.len()
     }
 
-    /// Gives out what is held.
-    fn pass(&mut self, place: Place) {
-        self.given.append(&mut self.held);
+    /// How many octets of `text` are the rest of a line; nothing if it holds no start of a line that matters.
+    fn next_line(&mut self, text: &[u8]) -> Option<usize> {
+        let place = match self.place {
+            Place::Start | Place::LineStart => return Some(0),
+            Place::InMboxLine => Place::Start,
+            Place::InField => Place::LineStart,
+            Place::Complete => return None,
+        };
+        let end = memchr(b'\n', text)?;
         self.place = place;
+        Some(end + 1)
     }
 
-    /// Misses the field no more whose name is held, with a colon behind it.
-    fn meet(&mut self) {
-        let name = self.held[..self.held.len() - 1].trim_ascii_end();
+    /// Misses a field of this name no more.
+    fn meet(&mut self, name: &[u8]) {
         self.fields
             .retain(|field| !name.eq_ignore_ascii_case(field.name.as_bytes()));
+        self.place = match self.fields[..] {
+            [] => Place::Complete,
+            _ => Place::InField,
+        };
     }
 
-    /// Puts the fields in front of what is held.
-    fn put_in(&mut self) {
-        for Field { name, value } in mem::take(&mut self.fields) {
-            self.given
-                .extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    /// Puts what is missing between the `header` and what follows it.
+    fn put_in(&mut self, header: &[u8], empty_line: bool, behind: &[u8]) {
+        self.place = Place::Complete;
+        if self.fields.is_empty() && !empty_line {
+            return;
         }
-        self.pass(Place::Complete);
-    }
-
-    /// The same in front of what does not belong to the header.
-    fn put_in_with_empty_line(&mut self) {
-        let held = mem::take(&mut self.held);
-        self.put_in();
-        self.given.extend_from_slice(CRLF);
-        self.given.extend_from_slice(&held);
+        self.given.extend_from_slice(header);
+        for Field { name, value } in mem::take(&mut self.fields) {
+            let line = format!("{name}: {value}\r\n");
+            self.given.extend_from_slice(line.as_bytes());
+        }
+        if empty_line {
+            self.given.extend_from_slice(CRLF);
+        }
+        self.given.extend_from_slice(behind);
     }
 }

@@ -37,6 +37,7 @@ use super::command::Command;
 use super::data::DataDecoder;
 use super::envelope::{Body, Envelope, Hello, Peer, QueueId};
 use super::event::{Event, Farewell, Limit, Phase};
+use super::fields::MissingFields;
 use super::line::{BareNewline, Line, LineReader, Reading};
 use super::policy::Policy;
 use super::reply::{self, Reply, write_reply};
@@ -111,7 +112,7 @@ impl State {
     /// From here on the message, or its present chunk, is read to its end only to be refused there.
     fn refuse_message(&mut self, reply: Reply) {
         if let Some(transaction) = self.receiving() {
-            transaction.missing = None;
+            transaction.missing = MissingFields::default();
         }
         *self = match mem::replace(self, Self::AwaitingMail) {
             Self::ReceivingData(transaction, decoder) => {

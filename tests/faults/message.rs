@@ -31,7 +31,7 @@ impl Message {
                 format!("a{number}@one.example"),
                 format!("b{number}@two{number}.example"),
             ],
-            text: format!("message {number}\r\n").repeat(2000),
+            text: format!("Message: {number}\r\n").repeat(2000),
             sent: 0,
             said: String::new(),
         }

@@ -14,7 +14,7 @@ const FRESH: usize = 20;
 /// Its lines, as they are stored.
 pub fn text(number: u64) -> String {
     let mut prng = Prng::new(number);
-    let mut text = format!("message {number}\n");
+    let mut text = format!("Message: {number}\n");
     for _ in 0..prng.size(MESSAGE_BYTES_MAX / 64) {
         for _ in 0..8 {
             write!(text, "{:08x}", prng.below(1 << 32)).unwrap();
@@ -42,6 +42,6 @@ pub fn recipients(number: u64) -> Vec<String> {
 /// The number of a message that is whole.
 pub fn number_of(stored: &str) -> Option<u64> {
     let first = stored.lines().next()?;
-    let number = first.strip_prefix("message ")?.parse().ok()?;
+    let number = first.strip_prefix("Message: ")?.parse().ok()?;
     (stored == text(number)).then_some(number)
 }

@@ -430,7 +430,8 @@ impl Dialogue {
 
     /// Names a message of this client.
     pub fn plan(&mut self, text: Option<Vec<u8>>, fate: Fate) -> String {
-        self.ledger.borrow_mut().plan(self.client, text, fate)
+        let stored = text.map(|text| text::stored(&text, true));
+        self.ledger.borrow_mut().plan(self.client, stored, fate)
     }
 
     pub fn hear_start(&mut self) {
@@ -471,7 +472,7 @@ impl Dialogue {
         self.script.steps.push_back(Step::AwaitClose);
     }
 
-    /// A message as it is sent, but for the dot that ends it, and as it is to be stored.
+    /// A message as it is sent, but for the dot that ends it, and as it is decoded.
     pub fn message(&mut self, lines: usize) -> (Vec<u8>, Vec<u8>) {
         // By hand a bare LF is as good as CRLF.
         text::message(&mut self.rng, lines, !self.profile.by_hand)

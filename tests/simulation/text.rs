@@ -1,9 +1,21 @@
 //! Messages that are hard to read: dots, bare newlines, octets of all kinds.
 
+use mailoop::smtp::fields::MissingFields;
+
 use super::prng::Prng;
 
-/// A message as it is sent, but for the dot that ends it, and as it is to be stored; `bare` for one that may
-/// hold bare CRs and LFs.
+/// What is to be stored of a message that begins with `text`, or is all that.
+pub fn stored(text: &[u8], whole: bool) -> Vec<u8> {
+    let mut missing = MissingFields::default();
+    let mut stored = missing.read(text).to_vec();
+    if whole {
+        stored.extend_from_slice(missing.end());
+    }
+    stored
+}
+
+/// A message as it is sent, but for the dot that ends it, and as it is decoded; `bare` for one that may hold bare CRs and
+/// LFs.
 pub fn message(rng: &mut Prng, lines: usize, bare: bool) -> (Vec<u8>, Vec<u8>) {
     let (mut wire, mut text) = (Vec::new(), Vec::new());
     let mut starts_line = true;

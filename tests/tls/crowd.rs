@@ -53,7 +53,11 @@ fn every_message_of_a_crowd_is_stored() {
     );
     all_ask(&mut crowd, |_| "RCPT TO:<b@example.org>".to_owned(), "250");
     all_ask(&mut crowd, |_| "DATA".to_owned(), "354");
-    all_ask(&mut crowd, |number| format!("message {number}\r\n."), "250");
+    all_ask(
+        &mut crowd,
+        |number| format!("Message: {number}\r\n."),
+        "250",
+    );
     all_ask(&mut crowd, |_| "QUIT".to_owned(), "221");
     crowd
         .iter_mut()
@@ -67,7 +71,7 @@ fn every_message_of_a_crowd_is_stored() {
     });
     let stored: BTreeSet<_> = stored.collect();
     let sent: BTreeSet<_> = (0..count)
-        .map(|number| format!("message {number}\n"))
+        .map(|number| format!("Message: {number}\n"))
         .collect();
     assert!(
         stored == sent,

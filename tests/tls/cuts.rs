@@ -103,7 +103,7 @@ fn a_message_counts_only_with_the_last_octet_of_its_last_record() {
         assert_eq!(server.shelf().unfinished, 0);
     }
     assert!(most > 9);
-    assert_eq!(server.shelf().stored, [b"text\r\n"]);
+    assert_eq!(server.shelf().stored, [b"\r\ntext\r\n"]);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_message_that_was_whole_before_the_cut_is_answered() {
         server.release_commits();
         assert_eq!(client.text(), "250 2.0.0 Ok: queued as TEST0001\r\n");
         assert!(client.is_gone());
-        assert_eq!(server.shelf().stored, [b"text\r\n"]);
+        assert_eq!(server.shelf().stored, [b"\r\ntext\r\n"]);
     }
 }
 

@@ -78,7 +78,7 @@ fn others_have_their_turn_beside_much_input() {
     let busy = in_tls(&mut server, Way::FromTheStart);
     server.send(&busy, b"MAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\n");
     server.send(&busy, b"DATA\r\n");
-    let text = b"a line of a very long message\r\n".repeat(20_000);
+    let text = b"Text: a line of a very long message\r\n".repeat(20_000);
     let sealed = busy.sealed(&text);
     server.queue(&busy, &sealed);
     server.tick();
@@ -292,7 +292,7 @@ fn records_of_one_octet_are_text_as_any() {
         &client,
         &encryptor.seal(b"RCPT TO:<b@example.org>\r\nDATA\r\n", 0),
     );
-    let text = b"a line of text\r\n".repeat(1000);
+    let text = b"Text: a line\r\n".repeat(1000);
     let records = text.chunks(1).flat_map(|octet| encryptor.seal(octet, 0));
     let records: Vec<_> = records.collect();
     server.send_raw(&client, &records);

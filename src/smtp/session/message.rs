@@ -24,15 +24,14 @@ impl State {
                 Event::Answered
             }
             Self::ReceivingData(transaction, _) | Self::ReceivingChunk(transaction, ..)
-                if transaction.missing.is_some() =>
+                if !transaction.missing.is_empty() =>
             {
                 *self = Self::EndingMessage(transaction);
                 self.pass_on(None)
             }
-            Self::ReceivingData(mut transaction, _)
-            | Self::ReceivingChunk(mut transaction, ..)
-            | Self::EndingMessage(mut transaction) => {
-                transaction.missing = None;
+            Self::ReceivingData(transaction, _)
+            | Self::ReceivingChunk(transaction, ..)
+            | Self::EndingMessage(transaction) => {
                 *self = Self::AwaitingCommit(transaction);
                 Event::EndOfMessage
             }
@@ -45,12 +44,10 @@ impl State {
 
     /// What of the message is to be stored now that this piece of it has come, or its end.
     fn pass_on<'a>(&'a mut self, piece: Option<&'a [u8]>) -> Event<'a> {
-        let transaction = self.receiving();
-        let missing = transaction.and_then(|transaction| transaction.missing.as_mut());
-        let text = match (missing, piece) {
-            (None, piece) => piece.unwrap_or_default(),
-            (Some(missing), Some(piece)) => missing.read(piece),
-            (Some(missing), None) => missing.end(),
+        let text = match (self.receiving(), piece) {
+            (None, _) => &[],
+            (Some(transaction), Some(piece)) => transaction.missing.given(piece),
+            (Some(transaction), None) => transaction.missing.end(),
         };
         match text {
             [] => Event::Withheld,
@@ -63,8 +60,11 @@ impl Session {
     /// Asks for the message, which the store knows as `id`, in answer to [`Event::BeginMessage`]. One that comes in
     /// chunks has begun unasked. `date` is as RFC 5322 §3.3 writes it.
     pub fn receive_message(&mut self, id: QueueId, date: &str, out: &mut BytesMut) {
-        let missing = || Box::new(MissingFields::new(date, id, &self.policy.hostname));
-        let missing = self.service.is_submission().then(missing);
+        let missing = if self.service.is_submission() {
+            MissingFields::new(date, id, &self.policy.hostname)
+        } else {
+            MissingFields::default()
+        };
         if let State::ReceivingChunk(transaction, ..) = &mut self.state {
             (transaction.id, transaction.missing) = (Some(id), missing);
             return;
@@ -114,7 +114,7 @@ impl Session {
             }
             _ => return Event::NeedInput,
         };
-        transaction.let_go();
+        transaction.missing.let_go();
         let taken = match piece {
             Piece::NeedInput => return Event::NeedInput,
             Piece::Text(text) => transaction

@@ -34,8 +34,8 @@ pub struct Transaction {
     pub size: u64,
     /// The servers it passed before, as far as they were read.
     pub(super) hops: Hops,
-    /// The fields that its header lacks, while they are looked for.
-    pub(super) missing: Option<Box<MissingFields>>,
+    /// What its header lacks, as far as that was looked for.
+    pub(super) missing: MissingFields,
 }
 
 impl Transaction {
@@ -46,14 +46,15 @@ impl Transaction {
         recipients >= policy.recipients_max || mailboxes >= recipients + MAILBOXES_ADDED_MAX
     }
 
-    /// Counts the next piece of the message.
+    /// Counts the next piece of the message, and looks for what its header lacks.
     ///
     /// # Errors
     /// With it the message is longer than `size_max` octets, or has come round too often. Which of them it was first
     /// does not depend on how it was cut.
     pub(super) fn take(&mut self, text: &[u8], size_max: u64) -> Result<(), Reply> {
         let room = usize::try_from(size_max.saturating_sub(self.size)).unwrap_or(usize::MAX);
-        self.hops.read(&text[..text.len().min(room)]);
+        let stored = self.missing.read(&text[..text.len().min(room)]);
+        self.hops.read(stored);
         self.size += text.len() as u64;
         if self.hops.are_too_many() {
             return Err(reply::MAIL_LOOP);
@@ -62,15 +63,6 @@ impl Transaction {
             return Err(reply::TOO_LARGE);
         }
         Ok(())
-    }
-
-    /// Frees what was held for the last piece, and all that is about missing fields once there are none.
-    pub(super) fn let_go(&mut self) {
-        match &mut self.missing {
-            Some(missing) if missing.is_empty() => self.missing = None,
-            Some(missing) => missing.let_go(),
-            None => {}
-        }
     }
 }
 
@@ -179,7 +171,7 @@ impl Session {
             mailboxes_to_make: 0,
             size: 0,
             hops: Hops::new(),
-            missing: None,
+            missing: MissingFields::default(),
         };
         Event::CheckRoom(self.spare.place(transaction))
     }

@@ -3,6 +3,7 @@
 use mailoop::smtp::reply::{self, Reply};
 
 use super::super::store::Fate;
+use super::super::text;
 use super::Dialogue;
 
 impl Dialogue {
@@ -22,7 +23,7 @@ impl Dialogue {
             let marker = if is_last { " LAST" } else { "" };
             self.send(format!("BDAT {}{marker}\r\n", end - start).as_bytes());
             self.send(&text[start..end]);
-            match self.refusal(index, &text[..end], fate) {
+            match self.refusal(index, &text[..end], is_last, fate) {
                 Some(reply) => {
                     // Only the last chunk is the end of a message, if there is one.
                     let ends = is_last && self.recipients.is_some_and(|accepted| accepted > 0);
@@ -49,14 +50,15 @@ impl Dialogue {
     }
 
     /// Why the chunk of this `index` is refused, with which the message has come as far as `text`.
-    fn refusal(&self, index: usize, text: &[u8], fate: Fate) -> Option<Reply> {
+    fn refusal(&self, index: usize, text: &[u8], is_last: bool, fate: Fate) -> Option<Reply> {
         // A CR at the end is looked at with what follows it.
         let whole = text.len() - usize::from(text.ends_with(b"\r"));
+        let stored = text::stored(&text[..whole], is_last).len();
         match (self.recipients, fate) {
             (None, _) => Some(reply::MAIL_FIRST),
             (Some(0), _) => Some(reply::RECIPIENT_FIRST),
             (_, Fate::Unopened(fault) | Fate::Untraced(fault)) if index == 0 => Some(fault.reply()),
-            (_, Fate::Unwritten(most, fault)) if whole > most => Some(fault.reply()),
+            (_, Fate::Unwritten(most, fault)) if stored > most => Some(fault.reply()),
             _ if whole as u64 > self.profile.message_bytes_max => Some(reply::TOO_LARGE),
             _ => None,
         }

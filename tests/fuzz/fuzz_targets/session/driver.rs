@@ -332,8 +332,11 @@ impl<'a> Driver<'a> {
         assert_eq!(replies(out), recipients);
         assert!(transaction.size <= self.setting.policy.message_bytes_max);
         let added = text.len() as u64 - transaction.size;
-        let may_add = self.setting.service == Service::Submission;
-        assert!(added <= if may_add { FIELDS_BYTES_MAX } else { 0 });
+        let may_add = match self.setting.service {
+            Service::Submission => FIELDS_BYTES_MAX,
+            Service::Smtp | Service::Smtps | Service::Lmtp => "\r\n".len() as u64,
+        };
+        assert!(added <= may_add);
         assert_eq!(transaction.envelope, envelope);
         if outcomes.contains(&Ok(())) {
             self.outcome.stored.push((envelope, text));
