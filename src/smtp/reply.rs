@@ -115,6 +115,12 @@ impl Reply {
         self.code >= 500
     }
 
+    /// Whether it refuses what was asked, for good or for now: 5yz or 4yz.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.code >= 400
+    }
+
     /// Appends the reply to `out`, with its enhanced status code where that was `offered`.
     pub fn write(&self, out: &mut BytesMut, offered: bool) {
         let line = if offered { self.enhanced } else { self.basic };

@@ -393,10 +393,10 @@ impl Session {
         self.account_for(reply, out)
     }
 
-    /// Counts a reply that was given, and sends away a client that has made too many errors.
+    /// Counts a reply that was given, and sends away a client that has made too many errors or was refused too often.
     fn account_for(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
         self.tally.count(reply);
-        if reply.is_error() && self.tally.errors_in_a_row >= self.policy.errors_max {
+        if reply.is_refusal() && self.tally.has_had_enough(self.policy.errors_max) {
             self.dismiss(reply::TOO_MANY_ERRORS, Farewell::Limit(Limit::Errors), out);
         }
         Event::answered(reply)

@@ -2,6 +2,10 @@
 
 use super::reply::{self, Reply};
 
+/// The most refusals, 4yz or 5yz, since the start or the last stored message. A reply 4yz is no fault of the client, so it
+/// does not count as an error; but who is refused for ever works the server for nothing.
+pub const REFUSALS_MAX: u32 = 1000;
+
 /// The counts of one session.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
@@ -10,7 +14,9 @@ pub struct Tally {
     /// Replies 5yz given.
     pub errors: u32,
     /// Those since the start or the last stored message.
-    pub(super) errors_in_a_row: u32,
+    errors_in_a_row: u32,
+    /// Replies 4yz and 5yz since then.
+    refusals_in_a_row: u32,
     /// Replies that a transaction has too many recipients.
     pub over_recipients: u32,
     /// Replies that a message is too large.
@@ -31,8 +37,21 @@ impl Tally {
         let errors = u32::from(reply.is_error());
         self.errors += errors;
         self.errors_in_a_row += errors;
+        self.refusals_in_a_row += u32::from(reply.is_refusal());
         self.over_recipients += u32::from(reply == reply::TOO_MANY_RECIPIENTS);
         self.over_size += u32::from(reply == reply::TOO_LARGE);
         self.over_line += u32::from(reply == reply::LINE_TOO_LONG);
+    }
+
+    /// Counts a message that was stored: what was refused before is forgiven.
+    pub(super) fn count_stored(&mut self) {
+        self.messages = self.messages.saturating_add(1);
+        self.errors_in_a_row = 0;
+        self.refusals_in_a_row = 0;
+    }
+
+    /// Whether the client has had `errors_max` errors in a row, or [`REFUSALS_MAX`] refusals.
+    pub(super) fn has_had_enough(&self, errors_max: u32) -> bool {
+        self.errors_in_a_row >= errors_max || self.refusals_in_a_row >= REFUSALS_MAX
     }
 }

@@ -14,6 +14,7 @@
 //! C~ exactly these bytes\r       no line end is added
 //! C* 100 exactly these bytes     so many times
 //! S: a reply line                `<id>` stands for any queue id
+//! S* 100 a reply line            so many times
 //! after: 100                     the server is silent for so many milliseconds
 //! closed                         the server closes the connection
 //! stored                         what is stored in the end, message by message
@@ -164,10 +165,8 @@ impl Dialogue {
             "C:" => self.client(&[&unescape(text)[..], b"\r\n"].concat()),
             "C~" => self.client(&unescape(text)),
             "C*" => self.client(&repeated(text)),
-            "S:" => match self.steps.last_mut() {
-                Some(Step::Server(replies)) => *replies += &format!("{text}\r\n"),
-                _ => self.steps.push(Step::Server(format!("{text}\r\n"))),
-            },
+            "S:" => self.server(&format!("{text}\r\n")),
+            "S*" => self.server(&String::from_utf8(repeated(&format!("{text}\\r\\n"))).unwrap()),
             "M:" => self.message(&[&unescape(text)[..], b"\n"].concat()),
             "M~" => self.message(&unescape(text)),
             "M*" => self.message(&repeated(&format!("{text}\\n"))),
@@ -197,6 +196,13 @@ impl Dialogue {
     fn message(&mut self, bytes: &[u8]) {
         let message = self.stored.last_mut().expect("stored comes before M");
         message.extend(bytes);
+    }
+
+    fn server(&mut self, said: &str) {
+        match self.steps.last_mut() {
+            Some(Step::Server(replies)) => *replies += said,
+            _ => self.steps.push(Step::Server(said.to_owned())),
+        }
     }
 
     fn client(&mut self, bytes: &[u8]) {

@@ -241,8 +241,7 @@ impl Session {
             }
         }
         if stored {
-            self.tally.messages = self.tally.messages.saturating_add(1);
-            self.tally.errors_in_a_row = 0;
+            self.tally.count_stored();
         } else if let Some(reply) = refused {
             self.account_for(reply, out);
         }
