@@ -56,7 +56,7 @@ fn without_tables_every_address_is_its_own_mailbox() {
         ("a+tag@x", "a@x"),
         ("a+b+c@x", "a@x"),
         ("\"a b+c\"@x", "\"a b\"@x"),
-        ("a.+tag@x", "\"a.\"@x"),
+        ("a.+tag@x", "a.@x"),
         ("+tag@x", "+tag@x"),
         ("++@x", "++@x"),
         ("a+@x", "a@x"),
@@ -290,8 +290,9 @@ fn a_name_is_an_address_or_a_local_part() {
         assert_eq!(name(text).to_string(), plain, "{text}");
         assert_eq!(name(plain), name(text));
     }
-    let longest = "x".repeat(64);
-    name(&longest);
+    for text in ["a..b", &"x".repeat(200)] {
+        assert_eq!(name(text).to_string(), text);
+    }
     for text in [
         "",
         "a b",
@@ -301,10 +302,8 @@ fn a_name_is_an_address_or_a_local_part() {
         "<a@x>",
         "\"\"",
         "\"\"@x",
-        "a..b",
         "a@-\u{fc}",
         "a\n",
-        &format!("{longest}x"),
     ] {
         assert!(text.parse::<Name>().is_err(), "{text}");
     }

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::chunk::Chunk;
 use super::envelope::Body;
-use super::path::{self, DOMAIN_BYTES_MAX, ForwardPath, ReversePath};
+use super::path::{self, DOMAIN_BYTES_MAX, ForwardPath, PathError, ReversePath};
 use super::reply::{self, Reply};
 use super::xclient::from_xtext;
 
@@ -70,8 +70,17 @@ pub struct MailParameters {
     pub body: Option<Body>,
     /// `SMTPUTF8` (RFC 6531 §3.4).
     pub smtputf8: bool,
-    /// Whether `AUTH=` said whose message it is (RFC 4954 §5). Nothing here depends on it.
-    pub auth: bool,
+    /// `AUTH=` (RFC 4954 §5).
+    pub auth: Option<Submitter>,
+}
+
+/// Whose message it is, as a client says that others trust. Nothing here depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submitter {
+    /// `<>`: not known. Some clients say so to any server.
+    Unknown,
+    /// Somebody.
+    Named,
 }
 
 impl<'a> Command<'a> {
@@ -112,7 +121,8 @@ impl<'a> Command<'a> {
             b"AUTH" => Ok(Self::Auth(argument)),
             b"EXPN" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"BURL"
             | b"XFORWARD" => Ok(Self::NotOffered),
-            b"GET" | b"POST" | b"CONNECT" => Ok(Self::WrongProtocol),
+            b"GET" | b"HEAD" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"OPTIONS"
+            | b"CONNECT" | b"TRACE" => Ok(Self::WrongProtocol),
             _ => Err(reply::UNKNOWN_COMMAND),
         }
     }
@@ -131,10 +141,11 @@ fn hello(greeting: Greeting, argument: &[u8]) -> Result<Command<'_>, Reply> {
     Ok(Command::Hello { greeting, name })
 }
 
-/// Any printable word: RFC 5321 §4.1.4 forbids to refuse mail over a name that is merely wrong.
+/// Anything printable, spaces within it: RFC 5321 §4.1.4 forbids to refuse mail over a name that is merely wrong.
 pub(super) fn hello_name(argument: &[u8]) -> Result<&str, Reply> {
     let fits = (1..=DOMAIN_BYTES_MAX).contains(&argument.len());
-    let printable = argument.iter().all(u8::is_ascii_graphic);
+    let is_printable = |byte: &u8| *byte == b' ' || byte.is_ascii_graphic();
+    let printable = argument.iter().all(is_printable);
     str::from_utf8(argument)
         .ok()
         .filter(|_| fits && printable)
@@ -143,7 +154,10 @@ pub(super) fn hello_name(argument: &[u8]) -> Result<&str, Reply> {
 
 fn mail<'a>(argument: &[u8]) -> Result<Command<'a>, Reply> {
     let argument = behind_keyword(argument, b"FROM:")?;
-    let (reverse_path, parameters) = path::reverse_path(argument)?;
+    let (reverse_path, parameters) = path::reverse_path(argument).map_err(|error| match error {
+        PathError::TooLong => reply::BAD_SENDER,
+        error => Reply::from(error),
+    })?;
     let parameters = mail_parameters(parameters)?;
     if !reverse_path.is_ascii() && !parameters.smtputf8 {
         return Err(reply::ADDRESS_NOT_ASCII);
@@ -200,8 +214,7 @@ fn mail_parameters(bytes: &[u8]) -> Result<MailParameters, Reply> {
             }
             mem::replace(&mut parameters.smtputf8, true)
         } else if keyword.eq_ignore_ascii_case(b"AUTH") {
-            on_behalf_of(value)?;
-            mem::replace(&mut parameters.auth, true)
+            parameters.auth.replace(submitter(value)?).is_some()
         } else {
             return Err(reply::UNKNOWN_PARAMETER);
         };
@@ -261,13 +274,16 @@ fn body(value: &[u8]) -> Result<Body, Reply> {
 }
 
 /// The value of `AUTH=`, in which a control can be hidden: it is decoded before it is looked at (CVE-2020-28021).
-fn on_behalf_of(value: &[u8]) -> Result<(), Reply> {
+fn submitter(value: &[u8]) -> Result<Submitter, Reply> {
+    if value == b"<>" {
+        return Ok(Submitter::Unknown);
+    }
     let decoded = from_xtext(value)?;
     let text = str::from_utf8(&decoded).map_err(|_| reply::BAD_ARGUMENT)?;
     if text.is_empty() || text.chars().any(char::is_control) {
         return Err(reply::BAD_ARGUMENT);
     }
-    Ok(())
+    Ok(Submitter::Named)
 }
 
 #[cfg(test)]

@@ -220,6 +220,13 @@ impl Directory {
         }
     }
 
+    /// Whether `mailbox` is an alias or in the list of mailboxes, as it is, with its tag.
+    #[must_use]
+    pub fn lists(&self, mailbox: &Mailbox) -> bool {
+        let entry = self.entry(&Name::Mailbox(mailbox.plain()));
+        matches!(entry, Entry::Alias(_) | Entry::Mailbox)
+    }
+
     /// `mailbox`, spelled plainly, and without its tag unless it is known with it.
     #[must_use]
     pub fn untagged(&self, mailbox: &Mailbox) -> Mailbox {

@@ -88,7 +88,7 @@ pub enum Peer {
 /// How the client said hello.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// The name it gave; printable ASCII without spaces, otherwise unchecked.
+    /// The name it gave; printable ASCII, otherwise unchecked.
     pub name: Rc<str>,
     /// Whether it said EHLO and so may use the extensions that were offered.
     pub extended: bool,

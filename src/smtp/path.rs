@@ -1,5 +1,6 @@
 //! Addresses on the wire: reverse-path, forward-path and mailbox (RFC 5321 §4.1.2, in UTF-8 RFC 6531 §3.3), with their
-//! limits (RFC 5321 §4.5.3.1).
+//! limits (RFC 5321 §4.5.3.1). A local-part has no limit of its own: addresses that name another within them (VERP, SRS)
+//! are longer than 64 octets, and RFC 5321 §4.5.3.1 asks to take what is longer where that can be done.
 
 mod domain;
 mod mailbox;
@@ -12,8 +13,6 @@ use core::str::FromStr;
 pub use mailbox::Mailbox;
 pub(super) use mailbox::quoted_if_needed;
 
-/// The most octets of a local-part (RFC 5321 §4.5.3.1.1).
-pub const LOCAL_PART_BYTES_MAX: usize = 64;
 /// The most octets of a domain (RFC 5321 §4.5.3.1.2).
 pub const DOMAIN_BYTES_MAX: usize = 255;
 /// The most octets of a path, its punctuation counted in (RFC 5321 §4.5.3.1.3).
@@ -22,7 +21,8 @@ pub const PATH_BYTES_MAX: usize = 256;
 impl FromStr for Mailbox {
     type Err = PathError;
 
-    /// Reads a bare address, no brackets around it.
+    /// Reads a bare address, no brackets around it. A dot at the end of its domain, which means the root of the DNS, is taken
+    /// off.
     fn from_str(text: &str) -> Result<Self, PathError> {
         let mut cursor = Cursor {
             bytes: text.as_bytes(),
@@ -74,6 +74,8 @@ pub enum ForwardPath {
     Postmaster,
     /// An address.
     Mailbox(Mailbox),
+    /// A local-part alone. It is no address, but a person at a terminal can be told what is missing.
+    WithoutDomain(Box<str>),
 }
 
 /// Why an address was not taken.
@@ -81,7 +83,7 @@ pub enum ForwardPath {
 pub enum PathError {
     /// It does not follow RFC 5321 §4.1.2.
     Syntax,
-    /// Its local-part, domain or whole is over its limit.
+    /// Its domain or whole is over its limit.
     TooLong,
     /// It holds octets beyond ASCII where nobody asked for SMTPUTF8 (RFC 6531), or such as no address may hold: they are
     /// no UTF-8, no domain, or the end of a line to whoever reads Unicode.
@@ -124,8 +126,28 @@ pub fn forward_path(argument: &[u8]) -> Result<(ForwardPath, &[u8]), PathError> 
             return Ok((ForwardPath::Postmaster, rest));
         }
     }
-    let (mailbox, rest) = path(argument)?;
-    Ok((ForwardPath::Mailbox(mailbox), rest))
+    match (path(argument), local_part_alone(argument)) {
+        (Ok((mailbox, rest)), _) => Ok((ForwardPath::Mailbox(mailbox), rest)),
+        (Err(PathError::Syntax), Some((local_part, rest))) => {
+            Ok((ForwardPath::WithoutDomain(local_part.into()), rest))
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// `"<" Local-part ">"`, or nothing but a local-part without brackets.
+fn local_part_alone(argument: &[u8]) -> Option<(&str, &[u8])> {
+    let mut cursor = Cursor {
+        bytes: argument,
+        at: 0,
+    };
+    let bracketed = cursor.eat(b'<');
+    let start = cursor.at;
+    cursor.local_part().ok()?;
+    let local_part = str::from_utf8(&argument[start..cursor.at]).ok()?;
+    let closed = !bracketed || cursor.eat(b'>');
+    let rest = cursor.parameters().ok()?;
+    (closed && (bracketed || rest.is_empty())).then_some((local_part, rest))
 }
 
 /// `Path = "<" [ A-d-l ":" ] Mailbox ">"`, or a mailbox without brackets.
@@ -222,11 +244,12 @@ impl<'a> Cursor<'a> {
         let at = self.at - start;
         self.require(b'@')?;
         let domain_start = self.at;
-        self.domain()?;
-        if at > LOCAL_PART_BYTES_MAX || self.at - domain_start > DOMAIN_BYTES_MAX {
+        let domain_bytes = self.domain()?.len();
+        if domain_bytes > DOMAIN_BYTES_MAX {
             return Err(PathError::TooLong);
         }
-        let text = str::from_utf8(&self.bytes[start..self.at]).map_err(|_| PathError::NonAscii)?;
+        let text = &self.bytes[start..domain_start + domain_bytes];
+        let text = str::from_utf8(text).map_err(|_| PathError::NonAscii)?;
         if text.chars().any(ends_line) {
             return Err(PathError::NonAscii);
         }
@@ -236,19 +259,16 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// `Local-part = Dot-string / Quoted-string`.
+    /// `Local-part = Dot-string / Quoted-string`. Dots may stand anywhere, also where a Dot-string has none: there are such
+    /// addresses, and most servers take them.
     fn local_part(&mut self) -> Result<(), PathError> {
         if self.eat(b'"') {
             return self.quoted_string();
         }
-        loop {
-            if self.eat_while(is_atext).is_empty() {
-                return Err(self.error());
-            }
-            if !self.eat(b'.') {
-                return Ok(());
-            }
+        if self.eat_while(is_unquoted).is_empty() {
+            return Err(self.error());
         }
+        Ok(())
     }
 
     /// The rest of a quoted-string whose opening quote was read: `qtextSMTP`, and `quoted-pairSMTP`, which is printable
@@ -269,7 +289,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// `Domain / address-literal`.
+    /// `Domain / address-literal`, without the dot that may end a domain.
     fn domain(&mut self) -> Result<&'a str, PathError> {
         let start = self.at;
         if self.eat(b'[') {
@@ -279,9 +299,11 @@ impl<'a> Cursor<'a> {
         }
         let domain = &self.bytes[start..self.at];
         let domain = str::from_utf8(domain).map_err(|_| PathError::NonAscii)?;
-        if !domain.starts_with('[') {
-            domain::check(domain)?;
+        if domain.starts_with('[') {
+            return Ok(domain);
         }
+        let domain = domain::without_root(domain);
+        domain::check(domain)?;
         Ok(domain)
     }
 
@@ -319,6 +341,11 @@ fn is_address(literal: &str) -> bool {
 /// `atext` (RFC 5322 §3.2.3, RFC 6531 §3.3).
 fn is_atext(byte: u8) -> bool {
     !byte.is_ascii() || byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+}
+
+/// What a local-part without quotes consists of.
+fn is_unquoted(byte: u8) -> bool {
+    byte == b'.' || is_atext(byte)
 }
 
 fn is_printable(byte: u8) -> bool {

@@ -59,6 +59,13 @@ impl Policy {
         self.domains.is_empty() || ours.any(|ours| ours.eq_ignore_ascii_case(&domain))
     }
 
+    /// Whether an address in our domains would have to be sent on: its local-part has the form of a route, and the operator
+    /// has not listed it as a name. Postfix refuses these as well, since a server behind it may follow the route.
+    #[must_use]
+    pub fn is_routed(&self, recipient: &Mailbox) -> bool {
+        recipient.has_route() && !self.directory.lists(recipient)
+    }
+
     /// Whether `user` may send as `mailbox`. Who owns a mailbox owns it with a tag as well, as far as mail for that comes
     /// to it.
     #[must_use]

@@ -67,6 +67,8 @@ replies! {
     LINE_MALFORMED        = 500 "5.5.2" "Error: a line ends in CRLF and holds no other CR, LF or NUL";
     RESPONSE_TOO_LONG     = 500 "5.5.6" "Error: authentication exchange line is too long";
     BAD_ADDRESS           = 501 "5.1.3" "Error: address too long or without a mailbox name";
+    DOMAIN_MISSING        = 501 "5.1.3" "Domain missing";
+    BAD_SENDER            = 501 "5.1.7" "Error: address too long";
     BAD_HELLO             = 501 "5.5.2" "Error: a domain name or address literal is needed";
     BAD_RESPONSE          = 501 "5.5.2" "Error: this is not what the mechanism has here, in base64";
     BAD_ARGUMENT          = 501 "5.5.4" "Error: syntax error in argument";
@@ -89,6 +91,7 @@ replies! {
     ENCRYPTION_FIRST      = 538 "5.7.11" "Encryption required for requested authentication mechanism";
     NO_SUCH_USER          = 550 "5.1.1" "No such user here";
     NOT_LOCAL             = 550 "5.7.1" "Relay not permitted";
+    NOT_SENT_ON           = 550 "5.7.1" "Relay not permitted: this server delivers to its own domains and sends nothing on";
     BARE_LF               = 550 "5.6.0" "Bare <LF>";
     BARE_CR               = 550 "5.6.0" "Bare <CR>";
     TOO_LARGE             = 552 "5.3.4" "Error: message exceeds the size limit";

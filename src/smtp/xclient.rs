@@ -274,7 +274,7 @@ mod tests {
             "NAME=a..b",
             "NAME=a+20b",
             "NAME=+C3+A4",
-            "HELO=a+20b",
+            "HELO=a+09b",
             "HELO=+C3+A4",
             "LOGIN=+FF",
             "LOGIN=+C2+85",

@@ -17,13 +17,14 @@ fn verbs_are_read_in_any_case() {
 }
 
 #[test]
-fn a_hello_needs_one_printable_word() {
+fn a_hello_needs_a_printable_name() {
     for name in [
         "a",
         "under_score",
         "[127.0.0.1]",
         "[IPv6:::1]",
         "-odd-.",
+        "my pc",
         &"n".repeat(255),
     ] {
         let line = format!("HELO {name}");
@@ -38,7 +39,7 @@ fn a_hello_needs_one_printable_word() {
     for line in [
         "HELO",
         "EHLO ",
-        "HELO a b",
+        "HELO a\tb",
         "HELO \u{e4}",
         "HELO a\x1bb",
         &format!("HELO {}", "n".repeat(256)),
@@ -67,7 +68,7 @@ fn mail_asks_for_smtputf8() {
         size: Some(12),
         body: Some(Body::EightBitMime),
         smtputf8: true,
-        auth: false,
+        auth: None,
     };
     for line in [
         "MAIL FROM:<a@b> SIZE=12 BODY=8BITMIME SMTPUTF8",
@@ -104,6 +105,15 @@ fn mail_reads_its_parameters() {
         ..MailParameters::default()
     };
     assert_eq!(parsed("MAIL FROM:<> SIZE=99999999999999999999"), Ok(huge));
+    for (auth, submitter) in [("<>", Submitter::Unknown), ("a+40b", Submitter::Named)] {
+        let named = MailParameters {
+            auth: Some(submitter),
+            ..MailParameters::default()
+        };
+        assert_eq!(parsed(&format!("MAIL FROM:<> AUTH={auth}")), Ok(named));
+    }
+    let long = format!("MAIL FROM:<{}@b>", "a".repeat(300));
+    assert_eq!(parsed(&long), Err(reply::BAD_SENDER));
     for wrong in [
         "SIZE",
         "SIZE=",
@@ -168,6 +178,18 @@ fn bdat_reads_any_size_that_can_be_counted() {
             Ok(Command::BadBdat(size)),
             "{line}"
         );
+    }
+}
+
+#[test]
+fn other_protocols_are_known_by_their_verbs() {
+    for verb in [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE",
+    ] {
+        for rest in [" / HTTP/1.1", " * HTTP/1.0", ""] {
+            let line = format!("{verb}{rest}");
+            assert_eq!(Command::parse(line.as_bytes()), Ok(Command::WrongProtocol));
+        }
     }
 }
 

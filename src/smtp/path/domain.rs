@@ -15,6 +15,13 @@ pub(super) fn is_ascii_octet(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b".-_".contains(&byte)
 }
 
+/// The domain without the dot at its end, if it has one: the root of the DNS, which is there in any case.
+pub(super) fn without_root(domain: &str) -> &str {
+    // The others are what IDNA takes for a dot (RFC 3490 §3.1).
+    let dots = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
+    domain.strip_suffix(dots).unwrap_or(domain)
+}
+
 /// Checks a domain that is no address literal.
 ///
 /// # Errors

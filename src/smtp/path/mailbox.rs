@@ -4,7 +4,7 @@ use core::fmt;
 use std::borrow::Cow;
 
 use super::text::Text;
-use super::{domain, is_atext};
+use super::{domain, is_unquoted};
 
 /// One address, `local-part@domain`, as its client wrote it. It is syntactically valid by construction, and may be in
 /// UTF-8 (RFC 6531 §3.3).
@@ -88,8 +88,17 @@ impl Mailbox {
         self.text.as_bytes().iter().all(is_plain)
     }
 
-    /// The mailbox `unquoted` of the same domain, spelled [plainly](Self::plain). Quotes may make its local-part
-    /// longer than an address on the wire may have it.
+    /// Whether its local-part has the form of a route: `user%other`, `other!user`, or `"user@other"`. There were servers
+    /// that sent such mail on to the other host.
+    pub(in crate::smtp) fn has_route(&self) -> bool {
+        match self.local_part() {
+            quoted if quoted.starts_with('"') => quoted.contains('@'),
+            unquoted => unquoted.contains(['%', '!']),
+        }
+    }
+
+    /// The mailbox `unquoted` of the same domain, spelled [plainly](Self::plain). Quotes may make it longer than an address
+    /// on the wire may be.
     pub(in crate::smtp) fn with_local_part(&self, unquoted: &str) -> Self {
         let mut text = quoted_if_needed(unquoted);
         let at = text.len();
@@ -109,10 +118,9 @@ impl fmt::Display for Mailbox {
     }
 }
 
-/// A local-part as an address has it, `Dot-string` or else `Quoted-string` (RFC 5321 §4.1.2).
+/// A local-part as an address has it: without quotes where it needs none (RFC 5321 §4.1.2).
 pub(in crate::smtp) fn quoted_if_needed(unquoted: &str) -> String {
-    let mut atoms = unquoted.split('.');
-    if atoms.all(|atom| !atom.is_empty() && atom.bytes().all(is_atext)) {
+    if !unquoted.is_empty() && unquoted.bytes().all(is_unquoted) {
         return unquoted.to_owned();
     }
     let mut quoted = String::with_capacity(unquoted.len() + 2);

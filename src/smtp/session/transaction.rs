@@ -5,15 +5,15 @@ use std::mem;
 use bytes::BytesMut;
 
 use super::{Session, State};
-use crate::smtp::command::MailParameters;
+use crate::smtp::command::{MailParameters, Submitter};
 use crate::smtp::directory::NoSuchMailbox;
-use crate::smtp::envelope::{Envelope, QueueId, Recipient};
+use crate::smtp::envelope::{Body, Envelope, Hello, QueueId, Recipient};
 use crate::smtp::event::{Event, Farewell, Limit};
 use crate::smtp::fields::MissingFields;
 use crate::smtp::hops::Hops;
-use crate::smtp::path::{ForwardPath, ReversePath};
+use crate::smtp::path::{ForwardPath, PATH_BYTES_MAX, ReversePath};
 use crate::smtp::policy::Policy;
-use crate::smtp::reply::{self, Reply};
+use crate::smtp::reply::{self, Reply, write_reply};
 
 /// How many mailboxes more than recipients a transaction may have before it takes no more recipients: a few short
 /// commands must not make up an envelope of any length. The last one may go past it.
@@ -132,10 +132,7 @@ impl Session {
         {
             return self.answer(reply, out);
         }
-        if !hello.extended && parameters != MailParameters::default() {
-            return self.answer(reply::UNKNOWN_PARAMETER, out);
-        }
-        if parameters.auth && !self.knows_auth() {
+        if !self.offers(&hello, &parameters) {
             return self.answer(reply::UNKNOWN_PARAMETER, out);
         }
         if parameters
@@ -174,6 +171,16 @@ impl Session {
             missing: MissingFields::default(),
         };
         Event::CheckRoom(self.spare.place(transaction))
+    }
+
+    /// Whether MAIL may have these parameters. Those that ask for nothing are taken from anybody: SIZE and most of BODY say
+    /// what the message is, `AUTH=<>` says nothing. There are clients that send them whatever is offered.
+    fn offers(&self, hello: &Hello, parameters: &MailParameters) -> bool {
+        // A message of this kind comes by BDAT, which belongs to EHLO.
+        let is_binary = parameters.body == Some(Body::BinaryMime);
+        let is_named = parameters.auth == Some(Submitter::Named);
+        let asks = is_binary || is_named || parameters.smtputf8;
+        (hello.extended || !asks) && (self.knows_auth() || !is_named)
     }
 
     /// Whether who has logged in may submit a message from there.
@@ -217,8 +224,18 @@ impl Session {
             ForwardPath::Mailbox(mailbox) if !smtputf8 && !mailbox.is_ascii() => {
                 return self.answer(reply::ADDRESS_NOT_ASCII, out);
             }
-            ForwardPath::Mailbox(mailbox) if self.policy.is_local(&mailbox) => mailbox,
-            ForwardPath::Mailbox(_) => return self.answer(reply::NOT_LOCAL, out),
+            ForwardPath::Mailbox(mailbox) if !self.policy.is_local(&mailbox) => {
+                let refusal = match self.user() {
+                    Some(_) => reply::NOT_SENT_ON,
+                    None => reply::NOT_LOCAL,
+                };
+                return self.answer(refusal, out);
+            }
+            ForwardPath::Mailbox(mailbox) if self.policy.is_routed(&mailbox) => {
+                return self.answer(reply::NOT_LOCAL, out);
+            }
+            ForwardPath::Mailbox(mailbox) => mailbox,
+            ForwardPath::WithoutDomain(local_part) => return self.ask_for_domain(&local_part, out),
             // RFC 5321 §4.5.1: mail to the postmaster is always accepted.
             ForwardPath::Postmaster => match format!("postmaster@{}", self.policy.hostname).parse()
             {
@@ -233,6 +250,22 @@ impl Session {
             Ok(mailboxes) => Event::CheckRecipient(Recipient { address, mailboxes }),
             Err(NoSuchMailbox) => self.answer(reply::NO_SUCH_USER, out),
         }
+    }
+
+    /// Refuses a recipient without a domain, and says with which it would be an address here: people who type commands by
+    /// hand expect that a name is enough.
+    fn ask_for_domain(&mut self, local_part: &str, out: &mut BytesMut) -> Event<'static> {
+        let domain = self.policy.domains.first();
+        let domain = domain.unwrap_or(&self.policy.hostname);
+        let path = format!("<{local_part}@{domain}>");
+        if !path.is_ascii() || path.len() > PATH_BYTES_MAX {
+            return self.answer(reply::DOMAIN_MISSING, out);
+        }
+        let refusal = reply::DOMAIN_MISSING;
+        let status = self.extended().then_some(refusal.status);
+        let text = format_args!("{}, try {path}", refusal.text);
+        write_reply(out, refusal.code, status, text);
+        self.account_for(refusal, out)
     }
 
     /// Adds a recipient to the transaction, in answer to [`Event::CheckRecipient`]. So many mailboxes may have to be made for

@@ -332,9 +332,9 @@ impl<'a> Driver<'a> {
         assert_eq!(replies(out), recipients);
         assert!(transaction.size <= self.setting.policy.message_bytes_max);
         let added = text.len() as u64 - transaction.size;
-        let may_add = match self.setting.service {
-            Service::Submission => FIELDS_BYTES_MAX,
-            Service::Smtp | Service::Smtps | Service::Lmtp => "\r\n".len() as u64,
+        let may_add = match self.setting.service.is_submission() {
+            true => FIELDS_BYTES_MAX,
+            false => "\r\n".len() as u64,
         };
         assert!(added <= may_add);
         assert_eq!(transaction.envelope, envelope);
