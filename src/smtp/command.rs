@@ -98,7 +98,7 @@ impl<'a> Command<'a> {
         let argument = argument.trim_ascii_start();
         let mut upper = [0; 8];
         let Some(upper) = upper.get_mut(..verb.len()) else {
-            return Err(reply::UNKNOWN_COMMAND);
+            return unknown(argument);
         };
         upper.copy_from_slice(verb);
         upper.make_ascii_uppercase();
@@ -123,8 +123,17 @@ impl<'a> Command<'a> {
             | b"XFORWARD" => Ok(Self::NotOffered),
             b"GET" | b"HEAD" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"OPTIONS"
             | b"CONNECT" | b"TRACE" => Ok(Self::WrongProtocol),
-            _ => Err(reply::UNKNOWN_COMMAND),
+            _ => unknown(argument),
         }
+    }
+}
+
+/// A verb that means nothing here. It is one of HTTP if the line ends as a request does, in its version (RFC 9112 §3).
+fn unknown<'a>(argument: &[u8]) -> Result<Command<'a>, Reply> {
+    let last = argument.rsplit(|byte| *byte == b' ').next();
+    match last {
+        Some(version) if version.starts_with(b"HTTP/") => Ok(Command::WrongProtocol),
+        _ => Err(reply::UNKNOWN_COMMAND),
     }
 }
 

@@ -191,6 +191,25 @@ fn other_protocols_are_known_by_their_verbs() {
             assert_eq!(Command::parse(line.as_bytes()), Ok(Command::WrongProtocol));
         }
     }
+    for line in [
+        "PRI * HTTP/2.0",
+        "PROPFIND / HTTP/1.1",
+        "PROPPATCH /x HTTP/1.1",
+        "x HTTP/1.0",
+    ] {
+        assert_eq!(
+            Command::parse(line.as_bytes()),
+            Ok(Command::WrongProtocol),
+            "{line}"
+        );
+    }
+    for line in ["PROPFIND /", "x HTTP", "VERYLONGVERB /HTTP/1.1"] {
+        assert_eq!(
+            Command::parse(line.as_bytes()),
+            Err(reply::UNKNOWN_COMMAND),
+            "{line}"
+        );
+    }
 }
 
 #[test]
