@@ -74,7 +74,7 @@ pub struct MailParameters {
     pub auth: Option<Submitter>,
 }
 
-/// Whose message it is, as a client says that others trust. Nothing here depends on it.
+/// The submitter of a message, as a client names it whom others trust. Nothing here depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Submitter {
     /// `<>`: not known. Some clients say so to any server.

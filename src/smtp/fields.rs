@@ -15,7 +15,7 @@ use super::envelope::QueueId;
 /// behind it. Of a line in its standard length (RFC 5322 §2.1.1) this is all but the colon.
 pub const FIELD_NAME_BYTES_MAX: usize = 997;
 
-/// What a line of a header is, as far as its first octets tell.
+/// The kind of a line in a header, as far as its first octets tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderLine<'a> {
     /// Too few octets are there to tell.
@@ -73,7 +73,7 @@ pub struct MissingFields {
     place: Place,
     /// The start of a line, as long as it may be this or that.
     held: Vec<u8>,
-    /// What is given back, if it is not the start of the piece that was read last.
+    /// The text to give back, if it is not the start of the piece that was read last.
     given: Vec<u8>,
     /// How much of that piece is given back otherwise.
     passed: usize,
@@ -85,7 +85,7 @@ struct Field {
     value: String,
 }
 
-/// Where in the message the next octet is; what is held back comes before it.
+/// The place of the next octet in the message; what is held back comes before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     /// At the start of the first line but for those of an mbox: there is no field yet that it could be folded from.
@@ -139,7 +139,7 @@ impl MissingFields {
         self.given(piece)
     }
 
-    /// What came back for `piece`, which was read last.
+    /// Returns once more what is to be stored of `piece`, which was read last.
     #[must_use]
     pub fn given<'a>(&'a self, piece: &'a [u8]) -> &'a [u8] {
         match &self.given[..] {

@@ -343,7 +343,7 @@ fn is_atext(byte: u8) -> bool {
     !byte.is_ascii() || byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
 }
 
-/// What a local-part without quotes consists of.
+/// Whether a local-part may hold this octet without quotes.
 fn is_unquoted(byte: u8) -> bool {
     byte == b'.' || is_atext(byte)
 }

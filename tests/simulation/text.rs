@@ -4,7 +4,7 @@ use mailoop::smtp::fields::MissingFields;
 
 use super::prng::Prng;
 
-/// What is to be stored of a message that begins with `text`, or is all that.
+/// The stored form of a message that begins with `text`, or is that as a `whole`.
 pub fn stored(text: &[u8], whole: bool) -> Vec<u8> {
     let mut missing = MissingFields::default();
     let mut stored = missing.read(text).to_vec();
