@@ -173,6 +173,20 @@ fn a_limit_that_ends_a_connection_is_named() {
     );
     drop(others);
 
+    let server = TestServer::start(&["--max-recipients", "1"]);
+    let mut refused = client(&server);
+    refused.ask("MAIL FROM:<a@example.com>", "250");
+    refused.ask("RCPT TO:<b@example.org>", "250");
+    for _ in 0..1000 {
+        refused.ask("RCPT TO:<b@example.org>", "452");
+    }
+    refused.expect("421");
+    refused.rest();
+    assert_eq!(
+        end(&lines_of(&server, 1)),
+        "conn=1 peer=PEER closed=limit limit=refusals"
+    );
+
     let server = TestServer::start(&["--max-connections-per-ip", "1"]);
     let other = client(&server);
     Client::connect(server.address()).expect("421");

@@ -52,9 +52,10 @@ pub enum Event<'a> {
 impl Event<'static> {
     /// What is to be done after a command had this `reply`.
     pub(super) fn answered(reply: Reply) -> Self {
-        match reply.code {
-            400.. => Self::CommandRefused(reply),
-            _ => Self::Answered,
+        if reply.is_refusal() {
+            Self::CommandRefused(reply)
+        } else {
+            Self::Answered
         }
     }
 }
@@ -79,6 +80,8 @@ pub enum Farewell {
 pub enum Limit {
     /// The errors of a session.
     Errors,
+    /// Its refusals, for good or for now.
+    Refusals,
     /// Its messages.
     Messages,
     /// The connections of a server.
@@ -90,10 +93,11 @@ pub enum Limit {
 }
 
 impl fmt::Display for Limit {
-    /// The option that sets it, so that the operator knows what to change.
+    /// The option that sets it, so that the operator knows what to change; another name where none does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Errors => "max-errors",
+            Self::Refusals => "refusals",
             Self::Messages => "max-messages-per-session",
             Self::Connections => "max-connections",
             Self::ConnectionsPerIp => "max-connections-per-ip",

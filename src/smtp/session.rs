@@ -396,8 +396,10 @@ impl Session {
     /// Counts a reply that was given, and sends away a client that has made too many errors or was refused too often.
     fn account_for(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
         self.tally.count(reply);
-        if reply.is_refusal() && self.tally.has_had_enough(self.policy.errors_max) {
-            self.dismiss(reply::TOO_MANY_ERRORS, Farewell::Limit(Limit::Errors), out);
+        if reply.is_refusal()
+            && let Some(limit) = self.tally.limit_reached(self.policy.errors_max)
+        {
+            self.dismiss(reply::TOO_MANY_ERRORS, Farewell::Limit(limit), out);
         }
         Event::answered(reply)
     }

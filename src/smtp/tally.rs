@@ -1,5 +1,6 @@
 //! What a session has done so far.
 
+use super::event::Limit;
 use super::reply::{self, Reply};
 
 /// The most refusals, 4yz or 5yz, since the start or the last stored message. A reply 4yz is no fault of the client, so it
@@ -50,8 +51,14 @@ impl Tally {
         self.refusals_in_a_row = 0;
     }
 
-    /// Whether the client has had `errors_max` errors in a row, or [`REFUSALS_MAX`] refusals.
-    pub(super) fn has_had_enough(&self, errors_max: u32) -> bool {
-        self.errors_in_a_row >= errors_max || self.refusals_in_a_row >= REFUSALS_MAX
+    /// The limit that the client has reached: `errors_max` errors in a row, or [`REFUSALS_MAX`] refusals.
+    pub(super) fn limit_reached(&self, errors_max: u32) -> Option<Limit> {
+        if self.errors_in_a_row >= errors_max {
+            Some(Limit::Errors)
+        } else if self.refusals_in_a_row >= REFUSALS_MAX {
+            Some(Limit::Refusals)
+        } else {
+            None
+        }
     }
 }
