@@ -62,7 +62,7 @@ impl Server {
             let replies = &mut self.replies;
             match session.next(&mut input, replies) {
                 Event::NeedInput | Event::Close(Farewell::Quit) => return,
-                Event::Answered | Event::BeginChunk => {}
+                Event::Answered | Event::CommandRefused(_) | Event::BeginChunk => {}
                 Event::CheckRoom(transaction) => session.accept_sender(transaction, replies),
                 Event::CheckRecipient(recipient) => session.accept_recipient(recipient, 0, replies),
                 Event::BeginMessage => {

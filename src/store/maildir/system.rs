@@ -1,5 +1,6 @@
 //! The file system of this machine, as the store sees it.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
@@ -53,6 +54,8 @@ pub struct System {
     naming: Naming,
     /// Folders that were opened since [`Disk::forget`], so that a group of messages for a mailbox opens it once.
     held: HashMap<Box<str>, Folder>,
+    /// Whether the log was told that nobody knows how much is free, which is asked again for every sender.
+    is_told_of_unknown_room: Cell<bool>,
 }
 
 /// How message files of the root's file system get their names.
@@ -102,6 +105,7 @@ impl System {
             root: Arc::new(root),
             naming: Naming::AtOnce,
             held: HashMap::new(),
+            is_told_of_unknown_room: Cell::new(false),
         })
     }
 
@@ -116,9 +120,14 @@ impl System {
     #[must_use]
     pub fn free_bytes(&self) -> u64 {
         match fstatvfs(self.root()) {
-            Ok(status) => status.f_bavail.saturating_mul(status.f_frsize),
+            Ok(status) => {
+                self.is_told_of_unknown_room.set(false);
+                status.f_bavail.saturating_mul(status.f_frsize)
+            }
             Err(error) => {
-                log::warn!("free=unknown error=\"{error}\"");
+                if !self.is_told_of_unknown_room.replace(true) {
+                    log::warn!("free=unknown error=\"{error}\"");
+                }
                 u64::MAX
             }
         }

@@ -196,6 +196,9 @@ impl<'a> Driver<'a> {
                     return;
                 }
                 Event::Answered => assert!(!out.is_empty(), "no answer"),
+                Event::CommandRefused(reply) => {
+                    assert!(reply.code >= 400 && !out.is_empty(), "no answer");
+                }
                 Event::BeginChunk | Event::Withheld | Event::Discarded => {}
                 Event::CheckRoom(transaction) => {
                     assert!(transaction.declared_size <= self.setting.policy.message_bytes_max);
@@ -223,7 +226,6 @@ impl<'a> Driver<'a> {
                 Event::AbortMessage => assert!(self.open.take().is_some(), "it was not open"),
                 Event::Refused(transaction, reply) => {
                     assert!(self.open.is_none() && reply.code >= 400);
-                    assert!(transaction.id.is_some());
                     // One of a chunk that is not the last, and one more for the last error there may be.
                     let recipients = transaction.envelope.recipients.len();
                     let each = self.setting.service.answers_each_recipient();
