@@ -37,6 +37,26 @@ impl Server {
         Self::start(&options, Some(maildir))
     }
 
+    /// One that keeps it, where `all` is an alias of so many mailboxes.
+    pub fn maildir_with_alias(mailboxes: usize) -> Self {
+        let folder = folder();
+        let names = (0..mailboxes).map(|number| format!("\"m{number}@example.org\""));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let file = folder.path().join("mailoop.toml");
+        std::fs::write(&file, format!("[aliases]\n\"all\" = [{names}]\n")).unwrap();
+        let maildir = folder.path().join("mail");
+        let [file, maildir] = [&file, &maildir].map(|path| as_text(path).to_owned());
+        let options = [
+            "--listen",
+            "127.0.0.1:0",
+            "--config",
+            &file,
+            "--maildir",
+            &maildir,
+        ];
+        Self::start(&options, Some(folder))
+    }
+
     fn start(options: &[&str], maildir: Option<TempDir>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
         command
