@@ -115,26 +115,8 @@ impl<T: Transport> Connection<T> {
     fn drive(&mut self, input: &mut &[u8], turn: &mut Turn<'_>) -> Pause {
         loop {
             let phase = self.session.phase();
-            if turn.drain.ends(phase) {
-                self.session.shut_down(turn.replies);
-            } else if phase == Phase::Idle && self.patience.session_is_over(turn.now, turn.limits) {
-                // A client that always has another transaction in its pipeline is idle at no deadline.
-                self.session.time_out(turn.replies);
-            } else if phase == Phase::Commit || matches!(self.message, Message::Asked(_)) {
-                return Pause::Commit;
-            } else if self.patience.until().is_some_and(|until| turn.now < until) {
-                return Pause::Held;
-            }
-            self.patience.let_go();
-            let unsent = self.channel.unsent() + turn.replies.len();
-            if unsent >= OUTPUT_HIGH_WATER_BYTES && self.session.phase() != Phase::Closing {
-                return Pause::OutputFull;
-            }
-            if turn.work.is_spent() && self.session.phase() != Phase::Closing {
-                return Pause::TurnOver;
-            }
-            if self.is_kept_waiting(turn.store) {
-                return Pause::StoreFull;
+            if let Some(pause) = self.pause(phase, turn) {
+                return pause;
             }
             let before = *input;
             let event = self.session.next(input, turn.replies);
@@ -196,6 +178,34 @@ impl<T: Transport> Connection<T> {
             if self.session.phase() != phase {
                 self.patience.enter_phase(turn.now, self.channel.bytes_in());
             }
+        }
+    }
+
+    /// Says why a session in this `phase` is not driven now, or ends it where its time is up.
+    fn pause(&mut self, phase: Phase, turn: &mut Turn<'_>) -> Option<Pause> {
+        if turn.drain.ends(phase) {
+            self.session.shut_down(turn.replies);
+        } else if phase == Phase::Idle && self.patience.session_is_over(turn.now, turn.limits) {
+            // A client that always has another transaction in its pipeline is idle at no deadline.
+            self.session.time_out(turn.replies);
+        } else if phase == Phase::Commit || matches!(self.message, Message::Asked(_)) {
+            return Some(Pause::Commit);
+        } else if self.patience.until().is_some_and(|until| turn.now < until) {
+            return Some(Pause::Held);
+        }
+        self.patience.let_go();
+        if self.session.phase() == Phase::Closing {
+            return None;
+        }
+        let unsent = self.channel.unsent() + turn.replies.len();
+        if unsent >= OUTPUT_HIGH_WATER_BYTES {
+            Some(Pause::OutputFull)
+        } else if turn.work.is_spent() {
+            Some(Pause::TurnOver)
+        } else if self.is_kept_waiting(turn.store) {
+            Some(Pause::StoreFull)
+        } else {
+            None
         }
     }
 
