@@ -4,6 +4,8 @@
 mod encryption;
 #[cfg(feature = "load")]
 mod load;
+#[cfg(feature = "man")]
+pub mod man;
 #[cfg(feature = "auth")]
 mod passwd;
 mod usage;
@@ -43,6 +45,9 @@ pub enum Request {
     /// Work on the disk for the server that started this process: so many mailboxes there may be, and so many
     /// messages are made durable together.
     StoreProcess(usize, usize),
+    /// Write manual pages and completions to this folder, or show the pages.
+    #[cfg(feature = "man")]
+    Man(Option<PathBuf>),
     /// Show this text.
     Show(String),
     /// Show this help to somebody who asked for nothing.
@@ -75,6 +80,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
         }
         #[cfg(feature = "auth")]
         Some((passwd::COMMAND, matches)) => Ok(Request::Passwd(passwd::options(matches))),
+        #[cfg(feature = "man")]
+        Some((man::COMMAND, matches)) => Ok(Request::Man(man::folder(matches))),
         Some((maildir::COMMAND, matches)) => {
             let number = |name| matches.get_one(name).copied().unwrap_or_default();
             Ok(Request::StoreProcess(number("MAILBOXES"), number("GROUP")))
@@ -85,15 +92,23 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
     }
 }
 
+/// The whole command line.
 fn command() -> Command {
+    let command = shown_command().subcommand(store_process_command());
+    #[cfg(feature = "man")]
+    let command = command.subcommand(man::command());
+    command
+}
+
+/// What of it help, manual pages and completions tell of.
+fn shown_command() -> Command {
     let command = Command::new("mailoop")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A mail server in one thread")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve_command())
-        .subcommand(send_command())
-        .subcommand(store_process_command());
+        .subcommand(send_command());
     #[cfg(feature = "load")]
     let command = command.subcommand(load::command());
     #[cfg(feature = "auth")]

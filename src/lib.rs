@@ -14,6 +14,48 @@
 //!   log lines go.
 //! - `passwd` keeps the file of those who may log in, and asks for their passwords at the `terminal`.
 //! - [`serve`](mod@serve) puts it all together. [`privileges`] are given up once the listeners are open; [`confine`] leaves the running server what it needs.
+//!
+//! # A session without a server
+//!
+//! A [session](smtp::session) needs no socket. This driver hands over all that a client says at once, and keeps the message in
+//! memory:
+//!
+//! ```
+//! use std::rc::Rc;
+//!
+//! use bytes::BytesMut;
+//! use mailoop::smtp::envelope::{Peer, QueueId};
+//! use mailoop::smtp::event::{Event, Farewell};
+//! use mailoop::smtp::policy::Policy;
+//! use mailoop::smtp::service::Service;
+//! use mailoop::smtp::session::{Session, Spare};
+//!
+//! let (policy, spare) = (Rc::new(Policy::default()), Rc::new(Spare::default()));
+//! let mut session = Session::new(policy, spare, Service::Smtp, Peer::Local);
+//! let mut replies = BytesMut::new();
+//! let mut message = Vec::new();
+//! let mut input = &b"HELO client\r\nMAIL FROM:<ada@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n"[..];
+//! session.greet(false, &mut replies);
+//! loop {
+//!     match session.next(&mut input, &mut replies) {
+//!         Event::CheckRoom(transaction) => session.accept_sender(transaction, &mut replies),
+//!         Event::CheckRecipient(recipient) => session.accept_recipient(recipient, &mut replies),
+//!         Event::BeginMessage => {
+//!             session.receive_message(QueueId::new("TEST", 1), "Sat, 28 Nov 2026 15:09:45 +0000", &mut replies);
+//!             // Only now a client goes on.
+//!             input = b"Subject: hello\r\n\r\n..\r\n.\r\nQUIT\r\n";
+//!         }
+//!         Event::Text(text) => message.extend_from_slice(text),
+//!         // By now the message has to be where no power cut can lose it.
+//!         Event::EndOfMessage => drop(session.stored(Ok(()), &mut replies)),
+//!         Event::Close(farewell) => break assert_eq!(farewell, Farewell::Quit),
+//!         Event::NeedInput => unreachable!("this client says all at once"),
+//!         _ => {}
+//!     }
+//! }
+//! assert_eq!(message, b"Subject: hello\r\n\r\n.\r\n");
+//! assert!(replies.ends_with(b"250 Ok: queued as TEST0001\r\n221 Bye\r\n"));
+//! ```
 
 #![deny(unsafe_code)]
 

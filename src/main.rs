@@ -32,6 +32,8 @@ fn main() -> ProcessExitCode {
         #[cfg(feature = "auth")]
         Request::Passwd(options) => mailoop::passwd::passwd(&options),
         Request::StoreProcess(mailboxes_max, group_max) => store_process(mailboxes_max, group_max),
+        #[cfg(feature = "man")]
+        Request::Man(folder) => cli::man::man(folder.as_deref()),
         Request::Show(text) => show(&text),
         Request::Help(text) => {
             logging::write_to_stderr(&text);

@@ -123,3 +123,37 @@ fn who_waits_behind_a_bare_dot_finds_a_hint_in_the_log() {
         assert_eq!(log.matches(hint).count(), hints, "{text:?} {log}");
     }
 }
+
+#[cfg(feature = "man")]
+#[test]
+fn manual_pages_and_completions_tell_of_every_command_and_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made");
+    let (written, said, code) = told(&["man", path.to_str().unwrap()]);
+    assert_eq!((said.as_str(), code), ("", 0));
+    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+    assert_eq!(written.lines().count(), common::files(&path).len());
+    let page = read("mailoop-serve.1");
+    for option in mailoop::options::OPTIONS {
+        let flag = format!("--{}", option.name);
+        // A hyphen that is not to be broken at is escaped.
+        assert!(page.contains(&flag.replace('-', "\\-")), "{flag}: {page}");
+        for shell in ["mailoop", "_mailoop"] {
+            assert!(read(shell).contains(&flag), "{flag} in {shell}");
+        }
+    }
+    assert!(
+        read("mailoop.1").contains("mailoop\\-send"),
+        "{}",
+        read("mailoop.1")
+    );
+    for name in common::files(&path) {
+        let text = std::fs::read_to_string(&name).unwrap();
+        assert!(!text.contains("store-process"), "{}", name.display());
+    }
+    let (pages, _, code) = told(&["man"]);
+    assert_eq!(
+        (pages.matches(".TH ").count(), code),
+        (written.matches(".1\n").count(), 0)
+    );
+}

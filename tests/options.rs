@@ -11,6 +11,7 @@ use mailoop::config::{Config, Delivery};
 use mailoop::exit::{ExitCode, Failed};
 use mailoop::options::DEFAULT_LISTEN;
 use mailoop::smtp::line::BareNewline;
+use mailoop::smtp::policy::Policy;
 
 fn parse(options: &[&str]) -> Result<Config, Failed> {
     let arguments = ["mailoop", "serve"].iter().chain(options);
@@ -48,6 +49,12 @@ fn a_server_without_options_is_what_the_help_says() {
     assert!(config.listen.is_empty(), "nobody named one");
     assert_eq!(DEFAULT_LISTEN, "127.0.0.1:2525");
     let Config { policy, limits, .. } = &config;
+    // Who drives sessions in a program of their own starts with the same.
+    let plain = Policy {
+        hostname: policy.hostname.clone(),
+        ..Policy::default()
+    };
+    assert_eq!(format!("{policy:?}"), format!("{plain:?}"));
     assert!(policy.domains.is_empty() && policy.end_text.is_none() && !policy.hostname.is_empty());
     assert_eq!(policy.bare_newline, BareNewline::Normalize);
     assert_eq!(policy.message_bytes_max, 26_214_400);

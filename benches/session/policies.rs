@@ -4,27 +4,12 @@ use mailoop::smtp::data::EndText;
 use mailoop::smtp::directory::{Directory, Tables};
 use mailoop::smtp::line::BareNewline;
 use mailoop::smtp::policy::Policy;
-use mailoop::smtp::senders::Senders;
-
-use super::common::MIB;
 
 /// Mail for anybody, and nothing more.
 pub(crate) fn plain() -> Policy {
     Policy {
         hostname: "mail.example.org".to_owned(),
-        domains: Vec::new(),
-        directory: Directory::default(),
-        senders: Senders::default(),
-        tls: false,
-        users: Default::default(),
-        auth_insecure: false,
-        auth_everywhere: false,
-        bare_newline: BareNewline::Normalize,
-        end_text: None,
-        message_bytes_max: 25 * MIB as u64,
-        recipients_max: 100,
-        messages_max: 0,
-        errors_max: 20,
+        ..Policy::default()
     }
 }
 

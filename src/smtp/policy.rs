@@ -44,6 +44,29 @@ pub struct Policy {
     pub errors_max: u32,
 }
 
+/// A server called `localhost` that takes mail for any domain and mailbox, within the limits that `mailoop serve` has by
+/// itself.
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            hostname: "localhost".to_owned(),
+            domains: Vec::new(),
+            directory: Directory::default(),
+            senders: Senders::default(),
+            tls: false,
+            users: RefCell::default(),
+            auth_insecure: false,
+            auth_everywhere: false,
+            bare_newline: BareNewline::default(),
+            end_text: None,
+            message_bytes_max: 25 << 20,
+            recipients_max: 100,
+            messages_max: 0,
+            errors_max: 20,
+        }
+    }
+}
+
 impl Policy {
     /// Who may log in now.
     #[must_use]
