@@ -13,7 +13,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 /// The size of a message as it is on the wire, without the dot that ends it.
-const MESSAGE_BYTES: usize = 1024;
+pub(crate) const MESSAGE_BYTES: usize = 1024;
 /// More than the longest reply, the one to EHLO.
 const REPLY_BYTES_MAX: usize = 1024;
 /// So long may a server be silent towards all sessions.
@@ -226,7 +226,7 @@ impl Load {
 }
 
 /// Processor time of this program's only thread so far.
-fn processor_time() -> Duration {
+pub(crate) fn processor_time() -> Duration {
     let times = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
     let nanoseconds = times.split(' ').next().and_then(|time| time.parse().ok());
     Duration::from_nanos(nanoseconds.unwrap_or(0))

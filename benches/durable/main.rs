@@ -2,10 +2,11 @@
 //!
 //! Each server gets the same load: sessions that keep their connections and send 1 KiB messages, waiting for every
 //! reply. mailoop with groups of one pays for each message what mailoop as it is pays for all messages of a
-//! group; the two have the load by turns, since a disk is not the same from one second to the next. Postfix, where it
-//! is installed and we are root, is a private one that drops what it has accepted. In front of every run of a server
-//! stands what the disk does for a plain loop of new files of 1 KiB and `fdatasync`; where that differs, so do the
-//! servers. Every figure is the median over all turns, and a ratio is that of two turns of the same number.
+//! group. A plain loop makes the same calls in groups of the same size, half of the sessions, without any mail. These
+//! three run by turns, since a disk is not the same from one second to the next. Postfix, where it is installed and we
+//! are root, is a private one that drops what it has accepted. In front of every run of a server stands what the disk
+//! does for a plain loop of new files of 1 KiB and `fdatasync`; where that differs, so do the servers. Every figure is
+//! the median over all turns, and a ratio is that of two turns of the same number.
 //!
 //! - `MAILOOP_BENCH_RUNS` is how often each server is started, with fresh folders.
 //! - `MAILOOP_BENCH_SECONDS` is the length of a run, of some turns.
@@ -21,6 +22,7 @@
 )]
 
 mod load;
+mod plain;
 mod servers;
 
 use std::collections::HashMap;
@@ -32,8 +34,9 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use load::{Load, Report};
+use plain::Plain;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use servers::Kind;
+use servers::{Kind, Server};
 use tempfile::TempDir;
 
 /// How many sessions, and turns a second: the more messages are under way, the longer it takes until none is.
@@ -45,7 +48,7 @@ const DISK_TIME: Duration = Duration::from_millis(200);
 /// Those that have the load by turns stand together.
 const SERVERS: [&[Kind]; 3] = [
     &[Kind::Discard],
-    &[Kind::GroupsOfOne, Kind::Groups],
+    &[Kind::GroupsOfOne, Kind::Groups, Kind::Loop],
     &[Kind::Postfix],
 ];
 
@@ -56,6 +59,32 @@ struct Shape {
     turn: Duration,
     /// How many turns a server has in one run.
     turns: u32,
+}
+
+/// What has turns.
+enum Subject {
+    /// A server, and the sessions with it. In this order they are dropped.
+    Server(Load, #[allow(dead_code)] Server),
+    Loop(Plain),
+}
+
+impl Subject {
+    fn new(kind: Kind, folder: &Path, shape: &Shape) -> Self {
+        match kind.start(folder, shape.sessions) {
+            Some(server) => {
+                let load = Load::connect(server.address, shape.sessions, shape.mailboxes);
+                Self::Server(load, server)
+            }
+            None => Self::Loop(Plain::new(folder, shape.sessions)),
+        }
+    }
+
+    fn turn(&mut self, time: Duration) -> Report {
+        match self {
+            Self::Server(load, _) => load.turn(time),
+            Self::Loop(plain) => plain.turn(time),
+        }
+    }
 }
 
 /// One turn of a server.
@@ -105,22 +134,18 @@ fn measure(kinds: &[Kind], folder: &Path, shape: &Shape, table: &mut Table) {
     // What others wrote is not to be paid for here.
     rustix::fs::sync();
     let disk = disk(&folder.join(format!("disk for {}", kinds[0].name())));
-    let mut servers: Vec<_> = kinds
-        .iter()
-        .map(|kind| {
-            let server = kind.start(&folder.join(kind.name()), shape.sessions);
-            let load = Load::connect(server.address, shape.sessions, shape.mailboxes);
-            // In this order they are dropped.
-            (*kind, load, server)
-        })
-        .collect();
+    let subject = |kind: &Kind| {
+        let folder = folder.join(kind.name());
+        (*kind, Subject::new(*kind, &folder, shape))
+    };
+    let mut subjects: Vec<_> = kinds.iter().map(subject).collect();
     for _ in 0..shape.turns {
-        for (kind, load, _) in &mut servers {
-            let report = load.turn(shape.turn);
+        for (kind, subject) in &mut subjects {
+            let report = subject.turn(shape.turn);
             table.entry(*kind).or_default().push(Turn { report, disk });
         }
         // Forth and back, so that nobody always follows the same one.
-        servers.reverse();
+        subjects.reverse();
     }
 }
 
@@ -140,13 +165,14 @@ fn disk(folder: &Path) -> f64 {
 
 fn print_heading() {
     println!(
-        "{:<23} {:>8} {:>10} {:>8} {:>8} {:>8} {:>10} {:>10} {:>11}",
+        "{:<23} {:>8} {:>10} {:>8} {:>8} {:>8} {:>8} {:>10} {:>10} {:>11}",
         "server",
         "sessions",
         "messages/s",
         "p50 ms",
         "p99 ms",
         "vs one",
+        "vs loop",
         "vs Postfix",
         "client µs",
         "fdatasync/s"
@@ -169,12 +195,13 @@ fn print_rows(table: &Table, sessions: usize) {
         };
         let of = |figure: fn(&Turn) -> f64| median(turns.iter().map(figure));
         println!(
-            "{:<23} {sessions:>8} {:>10.0} {:>8.2} {:>8.2} {:>8} {:>10} {:>10.1} {:>11.0}",
+            "{:<23} {sessions:>8} {:>10.0} {:>8.2} {:>8.2} {:>8} {:>8} {:>10} {:>10.1} {:>11.0}",
             kind.name(),
             of(|turn| turn.report.messages_per_second),
             of(|turn| turn.report.p50.as_secs_f64() * 1e3),
             of(|turn| turn.report.p99.as_secs_f64() * 1e3),
             shown(ratio(turns, Kind::GroupsOfOne)),
+            shown(ratio(turns, Kind::Loop)),
             shown(ratio(turns, Kind::Postfix)),
             of(|turn| turn.report.cpu_per_message.as_secs_f64() * 1e6),
             of(|turn| turn.disk),

@@ -23,6 +23,8 @@ const POSTFIX_SESSIONS_MAX: usize = 100;
 pub(crate) enum Kind {
     /// mailoop that drops all mail: what the load generator and the loop are able to do.
     Discard,
+    /// No server: the same calls in a plain loop, in groups of the same size.
+    Loop,
     /// mailoop that makes every message durable for itself.
     GroupsOfOne,
     /// mailoop as it is.
@@ -35,6 +37,7 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Discard => "mailoop --discard",
+            Self::Loop => "a plain loop",
             Self::GroupsOfOne => "mailoop, groups of one",
             Self::Groups => "mailoop",
             Self::Postfix => "Postfix",
@@ -57,9 +60,10 @@ impl Kind {
         }
     }
 
-    /// Starts it with a fresh `folder`, for so many sessions.
-    pub(crate) fn start(self, folder: &Path, sessions: usize) -> Server {
-        match self {
+    /// Starts it with a fresh `folder`, for so many sessions; what is no server has none.
+    pub(crate) fn start(self, folder: &Path, sessions: usize) -> Option<Server> {
+        Some(match self {
+            Self::Loop => return None,
             Self::Discard => mailoop(&["--discard"], &[]),
             Self::Groups => mailoop(&["--maildir", folder.to_str().unwrap()], &[]),
             Self::GroupsOfOne => mailoop(
@@ -67,7 +71,7 @@ impl Kind {
                 &[("MAILOOP_BENCH_GROUP_MAX", "1")],
             ),
             Self::Postfix => postfix(folder, sessions),
-        }
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Delivery to Maildir folders, `DIR/<domain>/<local-part>/{tmp,new,cur}`.
 //!
 //! A message is held back until it is complete or longer than a buffer, so that one that is aborted before costs the disk
-//! nothing. Then it is written to a file in the `tmp/` of its first recipient. At commit its data is made durable
-//! first; then it gets its names, a hard link in the `new/` of every other recipient and a rename into the
-//! first one's; then those folders are made durable; and only then is it reported stored. So nothing in any
+//! nothing. Then it is written to a file in the `tmp/` of its first recipient, without a name if the file system can do
+//! that. At commit its data is made durable first; then it gets its names, a hard link in the `new/` of every recipient,
+//! or a copy where there can be no link; then those folders are made durable; and only then is it reported stored. So nothing in any
 //! `new/` is ever torn, and nothing that was reported is lost by a power cut.
 //!
 //! Recipients stand or fall in groups: a group gets the message in all of its mailboxes or in none. For SMTP, which has

@@ -74,3 +74,22 @@ fn advice(errno: Errno) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_learns_path_and_remedy_and_the_kind_is_kept() {
+        let path = Path::new("/srv/mail/d/a/tmp");
+        let error = io::Error::from(Trouble::new("write", path, Errno::NOSPC));
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(errno(&error), Some(Errno::NOSPC));
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot write /srv/mail/d/a/tmp: "),
+            "{text}"
+        );
+        assert!(text.contains("; make room there"), "{text}");
+    }
+}

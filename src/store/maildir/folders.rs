@@ -128,6 +128,8 @@ impl Folders {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             done => return Ok(done?),
         }
+        // A sibling may have removed what is held open.
+        disk.forget();
         self.make(disk, mailbox, to_make)?;
         Ok(act(disk)?)
     }

@@ -1,21 +1,24 @@
 //! The file system of this machine, as the store sees it.
 
+mod unnamed;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fstatvfs, fsync, futimens,
-    linkat, mkdirat, openat, renameat, unlinkat,
+    AtFlags, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fstatvfs, fsync, futimens,
+    mkdirat, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+use self::unnamed::{MessageFile, Naming, copy_all};
 use super::disk::{Disk, ROOT};
 use super::sync::tells_all_errors;
 use crate::store::trouble::Trouble;
@@ -24,19 +27,6 @@ use crate::store::trouble::Trouble;
 const ROOT_GONE: &str = "the folder of the store was removed: restart mailoop, which makes it anew";
 /// Files are for the user that mailoop runs as.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
-/// How a file without a name is created in a folder.
-#[cfg(target_os = "linux")]
-const UNNAMED: OFlags = OFlags::TMPFILE;
-/// How a file is linked by its descriptor alone.
-#[cfg(target_os = "linux")]
-const BY_DESCRIPTOR: AtFlags = AtFlags::EMPTY_PATH;
-/// There is neither here, so that the probe fails: a folder is no file to be written.
-#[cfg(not(target_os = "linux"))]
-const UNNAMED: OFlags = OFlags::CREATE;
-#[cfg(not(target_os = "linux"))]
-const BY_DESCRIPTOR: AtFlags = AtFlags::empty();
-/// How many bytes of a message are copied at once.
-const COPY_BYTES: usize = 64 * 1024;
 /// The most folders that are held open.
 const FOLDERS_HELD_MAX: usize = 64;
 
@@ -58,33 +48,11 @@ pub struct System {
     is_told_of_unknown_room: Cell<bool>,
 }
 
-/// How message files of the root's file system get their names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Naming {
-    /// They are created with one.
-    AtOnce,
-    /// They are created without, and linked by their descriptor (AT_EMPTY_PATH). Before Linux 6.10 it takes
-    /// CAP_DAC_READ_SEARCH.
-    Descriptor,
-    /// They are created without, and linked by the name that `/proc` has for their descriptor.
-    Proc,
-}
-
 /// A folder that is open.
 #[derive(Clone, Debug)]
 struct Folder {
     file: Arc<File>,
     /// Whether it is on the root's file system. A mailbox may be on one of its own.
-    is_at_root: bool,
-}
-
-/// A message that is being written.
-#[derive(Debug)]
-pub struct MessageFile {
-    file: File,
-    /// Where it was created, with a name or without.
-    path: Box<str>,
-    is_named: bool,
     is_at_root: bool,
 }
 
@@ -165,43 +133,6 @@ impl System {
     fn parent<'p>(&mut self, path: &'p str) -> rustix::io::Result<(Arc<File>, &'p str)> {
         let (parent, name) = path.rsplit_once('/').unwrap_or((ROOT, path));
         Ok((self.folder(parent)?.file, name))
-    }
-
-    /// Creates a message file, without a name if that can be done.
-    fn create_file(&mut self, path: &str) -> rustix::io::Result<MessageFile> {
-        let (parent, name) = path.rsplit_once('/').unwrap_or((ROOT, path));
-        let folder = self.folder(parent)?;
-        let is_named = self.naming == Naming::AtOnce || !folder.is_at_root;
-        let (name, how) = if is_named {
-            (name, OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW)
-        } else {
-            (ROOT, UNNAMED)
-        };
-        // To be read where it has to be copied.
-        let flags = how | OFlags::RDWR | OFlags::CLOEXEC;
-        Ok(MessageFile {
-            file: openat(&folder.file, name, flags, FILE_MODE)?.into(),
-            path: path.into(),
-            is_named,
-            is_at_root: folder.is_at_root,
-        })
-    }
-
-    /// Gives a message file one more name, or its first one.
-    fn link_file(&mut self, file: &MessageFile, to: &str) -> rustix::io::Result<()> {
-        let (to, new_name) = self.parent(to)?;
-        let file_in = &file.file;
-        match self.naming {
-            _ if file.is_named => {
-                let (from, name) = self.parent(&file.path)?;
-                linkat(&from, name, &to, new_name, AtFlags::empty())
-            }
-            Naming::Proc => {
-                let name = format!("/proc/self/fd/{}", file_in.as_raw_fd());
-                linkat(CWD, name, &to, new_name, AtFlags::SYMLINK_FOLLOW)
-            }
-            _ => linkat(file_in, "", &to, new_name, BY_DESCRIPTOR),
-        }
     }
 
     fn open_lock(&mut self, path: &str, flags: OFlags) -> io::Result<File> {
@@ -384,41 +315,11 @@ impl Disk for System {
     }
 
     fn probe(&mut self, path: &str) {
-        for naming in [Naming::Descriptor, Naming::Proc] {
-            self.naming = naming;
-            // A process that was killed here has left it.
-            let _ = self.remove_file(path);
-            if self
-                .create_file(path)
-                .is_ok_and(|file| !file.is_named && self.link_file(&file, path).is_ok())
-            {
-                let _ = self.remove_file(path);
-                return;
-            }
-        }
-        let _ = self.remove_file(path);
-        self.naming = Naming::AtOnce;
+        self.find_naming(path);
     }
 
     fn forget(&mut self) {
         self.held.clear();
-    }
-}
-
-/// Copies all of `from` behind what is in `to`.
-fn copy_all(from: &File, to: &mut File) -> io::Result<()> {
-    let mut bytes = vec![0; COPY_BYTES];
-    let mut offset = 0;
-    loop {
-        match from.read_at(&mut bytes, offset) {
-            Ok(0) => return Ok(()),
-            Ok(read) => {
-                to.write_all(&bytes[..read])?;
-                offset += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -1,0 +1,147 @@
+//! Files without a name, which get one when their data is durable (open(2), O_TMPFILE).
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{AtFlags, CWD, OFlags, linkat, openat};
+use rustix::io::Errno;
+
+use super::{FILE_MODE, System};
+use crate::store::maildir::disk::{Disk, ROOT};
+
+/// How a file without a name is created in a folder.
+#[cfg(target_os = "linux")]
+const UNNAMED: OFlags = OFlags::TMPFILE;
+/// How a file is linked by its descriptor alone.
+#[cfg(target_os = "linux")]
+const BY_DESCRIPTOR: AtFlags = AtFlags::EMPTY_PATH;
+/// There is neither here, so that the probe fails: a folder is no file to be written.
+#[cfg(not(target_os = "linux"))]
+const UNNAMED: OFlags = OFlags::CREATE;
+#[cfg(not(target_os = "linux"))]
+const BY_DESCRIPTOR: AtFlags = AtFlags::empty();
+/// How many bytes of a message are copied at once.
+const COPY_BYTES: usize = 64 * 1024;
+
+/// How message files of the root's file system get their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// They are created with one.
+    AtOnce,
+    /// They are created without, and linked by their descriptor (AT_EMPTY_PATH). Before Linux 6.10 it takes
+    /// CAP_DAC_READ_SEARCH.
+    Descriptor,
+    /// They are created without, and linked by the name that `/proc` has for their descriptor.
+    Proc,
+}
+
+/// A message that is being written.
+#[derive(Debug)]
+pub struct MessageFile {
+    pub(super) file: File,
+    /// Where it was created, with a name or without.
+    pub(super) path: Box<str>,
+    pub(super) is_named: bool,
+    pub(super) is_at_root: bool,
+}
+
+impl System {
+    /// Creates a message file, without a name if that can be done.
+    pub(super) fn create_file(&mut self, path: &str) -> rustix::io::Result<MessageFile> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or((ROOT, path));
+        let folder = self.folder(parent)?;
+        // To be read where it has to be copied.
+        let open = |name: &str, how: OFlags| {
+            let flags = how | OFlags::RDWR | OFlags::CLOEXEC;
+            openat(&folder.file, name, flags, FILE_MODE)
+        };
+        let named = || open(name, OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW);
+        let unnamed = if self.naming == Naming::AtOnce || !folder.is_at_root {
+            Err(Errno::OPNOTSUPP)
+        } else {
+            open(ROOT, UNNAMED)
+        };
+        let is_named = matches!(unnamed, Err(Errno::OPNOTSUPP | Errno::PERM));
+        // ext4 says EPERM for a folder that was removed; what that means a file with a name is told.
+        let file = if is_named { named()? } else { unnamed? };
+        Ok(MessageFile {
+            file: file.into(),
+            path: path.into(),
+            is_named,
+            is_at_root: folder.is_at_root,
+        })
+    }
+
+    /// Gives a message file one more name, or its first one.
+    pub(super) fn link_file(&mut self, file: &MessageFile, to: &str) -> rustix::io::Result<()> {
+        let (to, new_name) = self.parent(to)?;
+        let file_in = &file.file;
+        match self.naming {
+            _ if file.is_named => {
+                let (from, name) = self.parent(&file.path)?;
+                linkat(&from, name, &to, new_name, AtFlags::empty())
+            }
+            Naming::Proc => {
+                let name = format!("/proc/self/fd/{}", file_in.as_raw_fd());
+                linkat(CWD, name, &to, new_name, AtFlags::SYMLINK_FOLLOW)
+            }
+            _ => linkat(file_in, "", &to, new_name, BY_DESCRIPTOR),
+        }
+    }
+
+    /// Finds out how files can be named later, by giving one the name `path` and taking it away again.
+    pub(super) fn find_naming(&mut self, path: &str) {
+        for naming in [Naming::Descriptor, Naming::Proc] {
+            self.naming = naming;
+            // A process that was killed here has left it.
+            let _ = self.remove_file(path);
+            if self
+                .create_file(path)
+                .is_ok_and(|file| !file.is_named && self.link_file(&file, path).is_ok())
+            {
+                let _ = self.remove_file(path);
+                return;
+            }
+        }
+        let _ = self.remove_file(path);
+        self.naming = Naming::AtOnce;
+    }
+}
+
+/// Copies all of `from` behind what is in `to`.
+pub(super) fn copy_all(from: &File, to: &mut File) -> io::Result<()> {
+    let mut bytes = vec![0; COPY_BYTES];
+    let mut offset = 0;
+    loop {
+        match from.read_at(&mut bytes, offset) {
+            Ok(0) => return Ok(()),
+            Ok(read) => {
+                to.write_all(&bytes[..read])?;
+                offset += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_was_removed_while_it_is_held_is_not_there() {
+        let root = tempfile::tempdir().unwrap();
+        let mut disk = System::open(root.path()).unwrap();
+        disk.probe("probe");
+        disk.make_folder("a").unwrap();
+        let file = disk.create("a/1").unwrap();
+        disk.discard(&file).unwrap();
+        std::fs::remove_dir(root.path().join("a")).unwrap();
+        let error = disk.create("a/2").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");
+    }
+}
