@@ -161,7 +161,9 @@ fn a_line_of_an_mbox_ends_no_header() {
         );
     }
     becomes("From a", format!("From a\r\n{both}"));
-    becomes("From", format!("{both}\r\nFrom"));
+    for undecided in ["From", "From ", ">From \t"] {
+        becomes(undecided, format!("{both}\r\n{undecided}"));
+    }
     // These are none.
     for text in [
         "from a\r\n",
@@ -302,7 +304,12 @@ fn naive(message: &[u8], fields: &[(&str, &str)]) -> Vec<u8> {
     let mut lines = message.split_inclusive(|octet| *octet == b'\n').peekable();
     let is_mbox = |line: &[u8]| {
         let quotes = line.iter().take_while(|octet| **octet == b'>').count();
-        line[quotes..].starts_with(b"From ") && name(line).is_none()
+        // As long as nothing but white space follows, it may yet be a field.
+        let white = |octet: &u8| b" \t".contains(octet);
+        line[quotes..]
+            .strip_prefix(b"From ")
+            .is_some_and(|rest| !rest.iter().all(white))
+            && name(line).is_none()
     };
     let mut mbox = 0;
     while let Some(line) = lines.next_if(|line| is_mbox(line)) {
