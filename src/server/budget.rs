@@ -7,7 +7,7 @@
 //! A unit is about a tenth of a microsecond on a machine of 2020, rounded up generously.
 
 /// The most work of one connection in one turn, before others have theirs: two reads of 64 KiB of plain text, or some
-/// 110 commands.
+/// 50 commands.
 pub const TURN_WORK_MAX: u32 = 2048;
 /// The most work of all connections together in one tick: 64 whole turns, a few milliseconds. Connections that it leaves over
 /// go on in the next tick, in order, after the loop has polled, committed and accepted.
@@ -25,12 +25,12 @@ pub(super) const HANDSHAKE_ROUNDS: u32 = TICK_ROUNDS_MAX / 8;
 #[cfg(feature = "tls")]
 pub(super) const HANDSHAKE_STEP_ROUNDS: u32 = TICK_ROUNDS_MAX / 32;
 /// The work of a command and its reply.
-pub(super) const COMMAND_WORK: u32 = 16;
+pub(super) const COMMAND_WORK: u32 = 32;
 /// The work of one piece of message text, however long, as reading it was charged already. Text of nothing but
 /// stuffed dots comes in pieces of two octets.
 pub(super) const TEXT_PIECE_WORK: u32 = 1;
 /// The work of a mailbox that a recipient leads to, beside the command that named it.
-const MAILBOX_WORK: u32 = 8;
+const MAILBOX_WORK: u32 = 20;
 /// Octets that are read for one unit of work.
 const READ_BYTES_PER_UNIT: usize = 64;
 /// The least work of a read: one of TLS may decrypt 16 KiB and give no text at all.

@@ -19,8 +19,8 @@ use super::store::Ledger;
 use super::wire::SimTransport;
 
 /// So many ticks without an event and without a call of transport or store are a loop that spins. Input that was read already
-/// is used up in turns of at least 100 commands, until the 16 KiB of the output bound are full of the shortest reply: in 20.
-const IDLE_TICKS_MAX: usize = 24;
+/// is used up in turns of at least 50 commands, until the 16 KiB of the output bound are full of the shortest reply: in 41.
+const IDLE_TICKS_MAX: usize = 48;
 
 /// What poll tells.
 #[derive(Clone, Copy, Debug)]

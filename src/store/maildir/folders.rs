@@ -29,9 +29,12 @@ impl MailboxPath {
     /// # Errors
     /// Its parts have no folder names.
     pub fn new(mailbox: &Mailbox) -> Result<Self, Failure> {
-        let domain = folder_name(&mailbox.ascii_domain())?;
-        let local = folder_name(&mailbox.local_part_unquoted())?;
-        Ok(Self(format!("{domain}/{local}").into()))
+        // Mostly as long as the address: a turn may make thousands of these.
+        let mut path = String::with_capacity(mailbox.as_str().len());
+        push_folder_name(&mut path, &mailbox.ascii_domain())?;
+        path.push('/');
+        push_folder_name(&mut path, &mailbox.local_part_unquoted())?;
+        Ok(Self(path.into()))
     }
 
     /// The place that another process told of, which made it by [`new`](Self::new).
@@ -61,23 +64,23 @@ impl fmt::Display for MailboxPath {
     }
 }
 
-/// The folder name of a domain or a local-part. It is no other's name, it has no `/`, and it does not begin
+/// Appends the folder name of a domain or a local-part. It is no other's name, it has no `/`, and it does not begin
 /// with a dot, so it is neither `.` nor `..` nor hidden.
-fn folder_name(part: &str) -> Result<Box<str>, Failure> {
-    let mut name = String::with_capacity(part.len());
+fn push_folder_name(path: &mut String, part: &str) -> Result<(), Failure> {
+    let start = path.len();
     for byte in part.bytes() {
         match byte.to_ascii_lowercase() {
-            b'.' if name.is_empty() => name.push_str("%2E"),
+            b'.' if path.len() == start => path.push_str("%2E"),
             plain @ (b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'+' | b'=') => {
-                name.push(char::from(plain));
+                path.push(char::from(plain));
             }
-            other => name.push_str(&format!("%{other:02X}")),
+            other => path.push_str(&format!("%{other:02X}")),
         }
     }
-    if name.is_empty() || name.len() > FOLDER_NAME_BYTES_MAX {
+    if path.len() == start || path.len() - start > FOLDER_NAME_BYTES_MAX {
         return Err(Failure::BadName);
     }
-    Ok(name.into())
+    Ok(())
 }
 
 /// What is known of the mailbox folders under a root.
