@@ -13,13 +13,14 @@ pub(crate) struct Value<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Value<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut scan = Scan {
-            empty: true,
-            plain: true,
-        };
+        let mut scan = Scan::default();
         write!(scan, "{}", self.0)?;
-        if scan.plain && !scan.empty {
-            return write!(f, "{}", self.0);
+        if scan.is_plain && scan.length > 0 {
+            let kept = scan.kept.get(..scan.length);
+            return match kept.map(str::from_utf8) {
+                Some(Ok(text)) => f.write_str(text),
+                _ => write!(f, "{}", self.0),
+            };
         }
         f.write_char('"')?;
         write!(Escape(f), "{}", self.0)?;
@@ -27,18 +28,39 @@ impl<T: fmt::Display> fmt::Display for Value<T> {
     }
 }
 
-/// Whether a value can stand as it is.
+/// Finds out whether a value can stand as it is. Most values can, and are short: those are formatted once only.
 struct Scan {
-    empty: bool,
-    plain: bool,
+    is_plain: bool,
+    /// The octets of the value, of which the first ones are kept.
+    length: usize,
+    kept: [u8; KEPT_BYTES_MAX],
+}
+
+/// An address and its brackets mostly have fewer octets.
+const KEPT_BYTES_MAX: usize = 96;
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self {
+            is_plain: true,
+            length: 0,
+            kept: [0; KEPT_BYTES_MAX],
+        }
+    }
 }
 
 impl Write for Scan {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.empty &= text.is_empty();
-        self.plain &= text
-            .chars()
-            .all(|character| character != '"' && is_visible(character));
+        let is_graphic = |byte: u8| byte.is_ascii_graphic() && byte != b'"';
+        self.is_plain &= text.bytes().all(is_graphic)
+            || text
+                .chars()
+                .all(|character| character != '"' && is_visible(character));
+        let end = self.length + text.len();
+        if let Some(place) = self.kept.get_mut(self.length..end) {
+            place.copy_from_slice(text.as_bytes());
+        }
+        self.length = end;
         Ok(())
     }
 }
@@ -179,6 +201,8 @@ mod tests {
             ("<a@b>", "<a@b>"),
             ("", "\"\""),
             ("a b", "\"a b\""),
+            (&*"a".repeat(KEPT_BYTES_MAX), &*"a".repeat(KEPT_BYTES_MAX)),
+            (&*"a".repeat(300), &*"a".repeat(300)),
             ("<\"q\"@b>", r#""<\"q\"@b>""#),
             ("a\r\nconn=1\x1b", r#""a\r\nconn=1\u{1b}""#),
             ("<b\u{fc}ro@\u{4f8b}.jp>", "<b\u{fc}ro@\u{4f8b}.jp>"),
