@@ -9,6 +9,7 @@
 
 mod common;
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -19,11 +20,17 @@ use common::tls::certificate_and_key;
 use mailoop::options::{OPTIONS, Scope};
 use rustix::process::geteuid;
 
-/// `mailoop serve --check` with more options.
-fn check(options: &[&str]) -> Output {
+/// `mailoop serve --check`, where whoever runs the tests could keep mail.
+fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
-    command.args(["serve", "--check"]).args(options).env_clear();
-    command.output().unwrap()
+    command.args(["serve", "--check"]).env_clear();
+    command.current_dir(env::temp_dir());
+    command
+}
+
+/// The same with more options.
+fn check(options: &[&str]) -> Output {
+    command().args(options).output().unwrap()
 }
 
 #[test]
@@ -51,11 +58,7 @@ fn check_says_what_would_run_and_runs_nothing() {
     assert!(warned.contains("warning: --max-recipients 9"), "{warned}");
     assert!(!mail.exists());
 
-    let output = Command::new(env!("CARGO_BIN_EXE_mailoop"))
-        .args(["serve", "--check"])
-        .env("MAILOOP_DISCARD", "1")
-        .output()
-        .unwrap();
+    let output = command().env("MAILOOP_DISCARD", "1").output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(
         said.contains("\ndiscard = true  # MAILOOP_DISCARD\n"),
@@ -104,12 +107,7 @@ fn check_says_what_would_run_and_runs_nothing() {
         );
         assert!(output.stdout.is_empty());
     }
-    let unnamed = Command::new(env!("CARGO_BIN_EXE_mailoop"))
-        .args(["serve", "--check"])
-        .env_clear()
-        .env("MAILOOP_CONFIG", config)
-        .output()
-        .unwrap();
+    let unnamed = command().env("MAILOOP_CONFIG", config).output().unwrap();
     assert_eq!(unnamed.status.code(), Some(78));
 }
 
