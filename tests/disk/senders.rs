@@ -12,10 +12,14 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub fn connect(address: &str, pipelining: bool) -> Self {
-        let mut client = Client::connect(address);
+    /// The sender of this number, with an address of its own: so none makes too many mailboxes. Every other one pipelines.
+    pub fn connect(number: u64, address: &str) -> Self {
+        let mut client = Client::connect_from(number as usize, address);
         client.hello();
-        Self { client, pipelining }
+        Self {
+            client,
+            pipelining: number.is_multiple_of(2),
+        }
     }
 
     /// Returns when the server has answered for the message, with `250`.

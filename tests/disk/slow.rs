@@ -137,7 +137,7 @@ fn store(
     next: &AtomicU64,
     over: &Over,
 ) -> Vec<Duration> {
-    let mut sender = Sender::connect(server.address(), index.is_multiple_of(2));
+    let mut sender = Sender::connect(index, server.address());
     let mut times = Vec::new();
     while !over.is_set() {
         let number = next.fetch_add(1, Ordering::Relaxed);

@@ -15,6 +15,9 @@ use crate::mount::Mounted;
 /// A mailbox of each domain; that of the second is a file system of its own.
 const DOMAINS: [&str; 3] = ["a.example", "mount.example", "z.example"];
 
+/// As a header field.
+const TEXT: &str = "Text: a line of it\n";
+
 #[test]
 fn mailboxes_on_two_file_systems_each_have_the_message_once() {
     if !installed(&["mount", "umount"]) {
@@ -50,7 +53,7 @@ fn mailboxes_on_two_file_systems_each_have_the_message_once() {
                 client.ask(&format!("RCPT TO:<u{first}@{domain}>"), "250");
             }
             client.ask("DATA", "354");
-            client.say(&"A line of text.\r\n".repeat(10_000));
+            client.say(&TEXT.replace('\n', "\r\n").repeat(10_000));
             client.ask(".", "250 2.0.0 Ok: queued as");
             for domain in DOMAINS {
                 let mailbox = maildir.join(domain).join(format!("u{first}"));
@@ -67,7 +70,7 @@ fn mailboxes_on_two_file_systems_each_have_the_message_once() {
                 // Each that is not on the file system of the first has a copy.
                 let expected = if first == 1 { 1 } else { links };
                 assert_eq!(fs::metadata(file).unwrap().nlink(), expected, "{domain}");
-                let text = "A line of text.\n".repeat(10_000);
+                let text = TEXT.repeat(10_000);
                 assert!(without_trace(&fs::read(file).unwrap()) == text.as_bytes());
             }
         }
