@@ -140,6 +140,12 @@ impl<T: Transport> Channel<T> {
         self.send_by(T::write_last, replies)
     }
 
+    /// Keeps `replies`, which is empty afterwards, for the next [`send`](Self::send).
+    pub fn hold(&mut self, replies: &mut BytesMut) {
+        self.output.extend_from_slice(replies);
+        replies.clear();
+    }
+
     fn send_by(&mut self, write: Write<T>, replies: &mut BytesMut) -> io::Result<()> {
         if self.output.is_empty() {
             let written = self.write_by(write, replies)?;

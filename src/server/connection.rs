@@ -329,9 +329,18 @@ impl<T: Transport> Connection<T> {
     /// Ends a turn: writes its replies, moves on to the next stage where that is due, and says what is needed.
     fn settle(&mut self, next: io::Result<Next>, turn: &mut Turn<'_>) -> Next {
         let sent = next.and_then(|next| {
-            if !matches!(self.stage, Stage::Leaving(_)) {
-                self.channel.send(turn.replies)?;
-                return Ok(next);
+            match self.stage {
+                Stage::Leaving(_) => {}
+                // The rest of a pipelined group comes with the next turn, and the replies to all of it go in one write
+                // (RFC 2920 §3.2).
+                _ if next == Next::Again => {
+                    self.channel.hold(turn.replies);
+                    return Ok(next);
+                }
+                _ => {
+                    self.channel.send(turn.replies)?;
+                    return Ok(next);
+                }
             }
             self.channel.send_last(turn.replies)?;
             if self.channel.unsent() == 0 {
