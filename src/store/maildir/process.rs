@@ -4,7 +4,6 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::BytesMut;
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -21,7 +20,10 @@ use crate::store::Ticket;
 /// The most bytes of requests that are read before the disk gets its turn.
 const REQUESTS_BYTES_MAX: usize = 256 * 1024;
 /// How long a start rests while a sibling starts, and how often: ten seconds in all.
-pub(super) const START_REST: Duration = Duration::from_millis(20);
+pub(super) const START_REST: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 20_000_000,
+};
 const START_TRIES_MAX: usize = 500;
 
 /// Works for the store in the current folder until the server is gone. Then it drops what is not complete and
@@ -75,8 +77,7 @@ pub(super) fn start(
 /// Rests between two tries, unless the server is gone.
 fn rest() -> io::Result<()> {
     let mut server = [PollFd::from_borrowed_fd(stdin(), PollFlags::empty())];
-    let timeout = Timespec::try_from(START_REST).map_err(io::Error::other)?;
-    match poll(&mut server, Some(&timeout)) {
+    match poll(&mut server, Some(&START_REST)) {
         Ok(0) | Err(Errno::INTR) => Ok(()),
         Ok(_) => Err(ErrorKind::BrokenPipe.into()),
         Err(error) => Err(error.into()),

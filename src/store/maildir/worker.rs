@@ -2,7 +2,9 @@
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::{io, mem, thread};
+use std::{io, mem};
+
+use rustix::event::poll;
 
 use super::apart::{Apart, News, StartError};
 use super::disk::Disk;
@@ -37,7 +39,8 @@ impl Worker {
     /// Works in this process.
     pub(super) fn here(options: MaildirOptions) -> io::Result<Self> {
         let rest = || {
-            thread::sleep(START_REST);
+            // There is nothing to poll but the time.
+            let _ = poll(&mut [], Some(&START_REST));
             Ok(())
         };
         let engine = start(
