@@ -104,6 +104,8 @@ fn refuses_what_it_forbids() {
         "<postmaster",
         "<postmaster>x",
         "<\"a\tb\"@c>",
+        "<a\u{85}>",
+        "a\u{2028}",
         "<a\0@b>",
     ] {
         assert_eq!(forward(argument), Err(PathError::Syntax), "{argument:?}");

@@ -147,7 +147,8 @@ fn local_part_alone(argument: &[u8]) -> Option<(&str, &[u8])> {
     let local_part = str::from_utf8(&argument[start..cursor.at]).ok()?;
     let closed = !bracketed || cursor.eat(b'>');
     let rest = cursor.parameters().ok()?;
-    (closed && (bracketed || rest.is_empty())).then_some((local_part, rest))
+    let is_alone = closed && (bracketed || rest.is_empty());
+    (is_alone && !local_part.chars().any(ends_line)).then_some((local_part, rest))
 }
 
 /// `Path = "<" [ A-d-l ":" ] Mailbox ">"`, or a mailbox without brackets.
