@@ -261,7 +261,7 @@ fn an_alias_to_many_does_not_make_a_line_of_any_length() {
         writeln!(tables, "list{list} = [{members}]").unwrap();
     }
     fs::write(&config, tables).unwrap();
-    let server = TestServer::start(&["--config", config.to_str().unwrap()]);
+    let server = TestServer::start(&["--discard", "--config", config.to_str().unwrap()]);
     let mut client = client(&server);
     client.ask("MAIL FROM:<a@example.com>", "250");
     for list in 0..3 {

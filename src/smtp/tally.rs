@@ -5,7 +5,7 @@ use super::reply::{self, Reply};
 
 /// The most refusals, 4yz or 5yz, since the start or the last stored message. A reply 4yz is no fault of the client, so it
 /// does not count as an error; but who is refused for ever works the server for nothing.
-pub const REFUSALS_MAX: u32 = 1000;
+pub const REFUSALS_MAX: u16 = 1000;
 
 /// The counts of one session.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,15 +17,15 @@ pub struct Tally {
     /// Those since the start or the last stored message.
     errors_in_a_row: u32,
     /// Replies 4yz and 5yz since then.
-    refusals_in_a_row: u32,
+    refusals_in_a_row: u16,
     /// Replies that a transaction has too many recipients.
     pub over_recipients: u32,
     /// Replies that a message is too large.
     pub over_size: u32,
     /// Replies that a command line is too long.
     pub over_line: u32,
-    /// Logins refused.
-    pub(super) failed_logins: u32,
+    /// Logins refused, as far as that makes a difference to the next one.
+    pub(super) failed_logins: u8,
     /// Whether a dot came alone between bare LFs, where that ends no message, and no end of that message since.
     pub waits_behind_bare_dot: bool,
     /// Transactions begun.
@@ -38,7 +38,8 @@ impl Tally {
         let errors = u32::from(reply.is_error());
         self.errors += errors;
         self.errors_in_a_row += errors;
-        self.refusals_in_a_row += u32::from(reply.is_refusal());
+        let refusals = u16::from(reply.is_refusal());
+        self.refusals_in_a_row = self.refusals_in_a_row.saturating_add(refusals);
         self.over_recipients += u32::from(reply == reply::TOO_MANY_RECIPIENTS);
         self.over_size += u32::from(reply == reply::TOO_LARGE);
         self.over_line += u32::from(reply == reply::LINE_TOO_LONG);

@@ -107,9 +107,9 @@ impl Session {
                 Event::Login(attempt)
             }
             Progress::Failed(Failure::Refused) => {
-                let verdict = Verdict::refused_after(self.tally.failed_logins);
+                let verdict = Verdict::refused_after(self.tally.failed_logins.into());
                 let attempt = attempt(exchange, verdict);
-                self.tally.failed_logins += 1;
+                self.tally.failed_logins = self.tally.failed_logins.saturating_add(1);
                 self.state = State::RefusingLogin;
                 Event::Login(attempt)
             }
