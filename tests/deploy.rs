@@ -1,6 +1,8 @@
 //! What `docs/deploy` has for programs beside the server is right for this server.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Some of it is for a server with all features only.
+#![cfg_attr(not(all(feature = "auth", feature = "load")), allow(unused_imports))]
 
 mod common;
 
