@@ -264,6 +264,8 @@ fn two_signals_end_a_server_that_finds_its_store_locked() {
     client.say(".\r\n");
     client.expect("451 ");
     client.ask("MAIL FROM:<a@example.com>", "250");
+    client.ask("RCPT TO:<b@example.org>", "250");
+    client.say("DATA\r\n");
     wait_until("the server to end", || {
         server.signal(Signal::TERM);
         server.has_ended()
