@@ -222,7 +222,9 @@ fn nothing_a_client_says_breaks_a_header_or_a_log_line() {
         .lines()
         .filter(|line| line.starts_with("conn=1 "))
         .collect();
-    assert_eq!(told.len(), 2, "{log}");
+    // The message, the sender that was refused, and the end.
+    assert_eq!(told.len(), 3, "{log}");
+    assert!(told[1].contains(" rejected=501 "), "{log}");
     assert!(
         told[0].contains(r#" from="<\"a\\\"b c\"@example.com>" to=<b@example.org> "#),
         "{log}"

@@ -126,7 +126,7 @@ fn a_confined_server_delivers_and_cleans_up() {
         server.log().contains("closed=peer")
     });
     for recipient in recipients {
-        assert_eq!(server.message(recipient), b"text\n");
+        assert_eq!(server.message(recipient), b"\ntext\n");
     }
     common::wait_until("what it gave up to be removed", || {
         files(&server.maildir()).len() == 3
