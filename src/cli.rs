@@ -1,6 +1,6 @@
 //! The command line: what there is to be said, and what was.
 
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "send", feature = "tls"))]
 mod encryption;
 #[cfg(feature = "load")]
 mod load;
@@ -8,9 +8,12 @@ mod load;
 pub mod man;
 #[cfg(feature = "auth")]
 mod passwd;
+#[cfg(feature = "send")]
+mod send;
 mod usage;
 
 use std::ffi::OsString;
+#[cfg(any(feature = "man", feature = "send"))]
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
@@ -18,15 +21,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 #[cfg(feature = "load")]
 use crate::client::load::LoadOptions;
+#[cfg(feature = "send")]
 use crate::client::send::SendOptions;
 use crate::config::settings::{Origin, Settings};
-use crate::config::values;
 use crate::exit::Failed;
 use crate::options::{Kind, OPTIONS, ServeOption};
 #[cfg(feature = "auth")]
 use crate::passwd::PasswdOptions;
-use crate::smtp::data::EndText;
-use crate::smtp::path::{Mailbox, ReversePath};
 use crate::store::maildir;
 
 /// What was asked for.
@@ -35,6 +36,7 @@ pub enum Request {
     /// Receive mail, by these flags.
     Serve(Box<Settings>),
     /// Send one message, read from the file or from standard input, as the user of this name, if any is to log in.
+    #[cfg(feature = "send")]
     Send(Box<SendOptions>, Option<PathBuf>, Option<String>),
     /// Put load on a server; whether the result is to be JSON.
     #[cfg(feature = "load")]
@@ -65,14 +67,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
     };
     match matches.subcommand() {
         Some(("serve", matches)) => Ok(Request::Serve(Box::new(serve(matches)))),
-        Some(("send", matches)) => {
-            let message = matches.get_one::<PathBuf>("FILE").cloned();
-            Ok(Request::Send(
-                Box::new(send(matches)),
-                message,
-                user(matches),
-            ))
-        }
+        #[cfg(feature = "send")]
+        Some(("send", matches)) => Ok(send::request(matches)),
         #[cfg(feature = "load")]
         Some(("load", matches)) => {
             let (options, json) = load::options(matches)?;
@@ -107,8 +103,9 @@ fn shown_command() -> Command {
         .about("A mail server in one thread")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(serve_command())
-        .subcommand(send_command());
+        .subcommand(serve_command());
+    #[cfg(feature = "send")]
+    let command = command.subcommand(send::command());
     #[cfg(feature = "load")]
     let command = command.subcommand(load::command());
     #[cfg(feature = "auth")]
@@ -147,80 +144,6 @@ fn argument(option: &'static ServeOption) -> Arg {
         .default_values(option.default)
 }
 
-fn send_command() -> Command {
-    let command = Command::new("send")
-        .about("Send one message")
-        .arg(
-            value(
-                "server",
-                "HOST:PORT",
-                "The server; also [IPV6]:PORT or unix:PATH",
-            )
-            .required(true)
-            .value_parser(server_address),
-        )
-        .arg(
-            value("from", "ADDR", "The reverse-path; <> for none")
-                .required(true)
-                .value_parser(reverse_path),
-        )
-        .arg(
-            value("to", "ADDR", "A recipient; repeatable")
-                .required(true)
-                .action(ArgAction::Append)
-                .value_parser(mailbox),
-        )
-        .arg(
-            value(
-                "helo",
-                "NAME",
-                "Say HELO NAME, the textbook way, instead of EHLO",
-            )
-            .value_parser(hello_name),
-        )
-        .arg(
-            value(
-                "end-of-data",
-                "TEXT",
-                "End the message with this line, and send it exactly as given",
-            )
-            .value_parser(values::end_text),
-        )
-        .arg(
-            value(
-                "timeout",
-                "SECS",
-                "How long to wait for the server at each step",
-            )
-            .default_value("60")
-            .value_parser(values::seconds),
-        )
-        .arg(
-            Arg::new("verbose")
-                .short('v')
-                .long("verbose")
-                .help("Show the dialogue")
-                .action(ArgAction::SetTrue),
-        )
-        .arg(
-            Arg::new("FILE")
-                .help("The message, any line ends [default: standard input]")
-                .value_parser(value_parser!(PathBuf)),
-        );
-    #[cfg(feature = "tls")]
-    let command = encryption::add_to(command);
-    #[cfg(feature = "auth")]
-    let command = command.arg(
-        value(
-            "auth",
-            "USER",
-            "Log in; the password is MAILOOP_PASSWORD of the environment, or asked for",
-        )
-        .conflicts_with("helo"),
-    );
-    command
-}
-
 /// Nobody but a server says this.
 fn store_process_command() -> Command {
     let number = |name| {
@@ -250,86 +173,4 @@ fn serve(matches: &ArgMatches) -> Settings {
         settings.set(option, texts, &Origin::Flag);
     }
     settings
-}
-
-fn send(matches: &ArgMatches) -> SendOptions {
-    let end_text = matches.get_one::<Option<EndText>>("end-of-data");
-    SendOptions {
-        server: matches
-            .get_one::<String>("server")
-            .cloned()
-            .unwrap_or_default(),
-        from: matches
-            .get_one("from")
-            .cloned()
-            .unwrap_or(ReversePath::Null),
-        to: matches
-            .get_many::<Mailbox>("to")
-            .map(|to| to.cloned().collect())
-            .unwrap_or_default(),
-        message: Vec::new(),
-        helo: matches.get_one::<String>("helo").cloned(),
-        #[cfg(feature = "tls")]
-        encryption: encryption::read(matches),
-        #[cfg(not(feature = "tls"))]
-        encryption: None,
-        login: None,
-        end_of_data: end_text
-            .map(|text| text.as_ref().map_or(".", |text| text.as_str()).to_owned()),
-        timeout: matches.get_one("timeout").copied().unwrap_or_default(),
-        verbose: matches.get_flag("verbose"),
-    }
-}
-
-/// As whom to log in.
-fn user(matches: &ArgMatches) -> Option<String> {
-    matches
-        .try_get_one::<String>("auth")
-        .ok()
-        .flatten()
-        .cloned()
-}
-
-fn mailbox(text: &str) -> Result<Mailbox, String> {
-    let bare = text
-        .strip_prefix('<')
-        .and_then(|text| text.strip_suffix('>'))
-        .unwrap_or(text);
-    // The client does not speak SMTPUTF8.
-    bare.parse()
-        .ok()
-        .filter(Mailbox::is_ascii)
-        .ok_or_else(|| "write an address, as user@example.org".to_owned())
-}
-
-fn reverse_path(text: &str) -> Result<ReversePath, String> {
-    if text.is_empty() || text == "<>" {
-        Ok(ReversePath::Null)
-    } else {
-        mailbox(text).map(ReversePath::Mailbox)
-    }
-}
-
-/// Whether it can name a server; if there is one shows only when it is connected to.
-fn server_address(text: &str) -> Result<String, String> {
-    let named = match text.strip_prefix("unix:") {
-        Some(path) => !path.is_empty(),
-        None => text
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
-    };
-    if named {
-        Ok(text.to_owned())
-    } else {
-        Err("write HOST:PORT, as mail.example.org:25, or unix:PATH".to_owned())
-    }
-}
-
-fn hello_name(text: &str) -> Result<String, String> {
-    let printable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if printable {
-        Ok(text.to_owned())
-    } else {
-        Err("write a name, as client.example.org".to_owned())
-    }
 }

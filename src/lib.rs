@@ -8,7 +8,7 @@
 //! - [`smtp`] is the protocol. It knows no socket, no file and no clock: bytes in, events out.
 //! - [`store`] is where accepted mail goes. It knows no socket either.
 //! - [`server`] is the loop. It carries bytes between the two, and of all that serves only it knows mio.
-//! - [`client`] is the other end of the wire: `mailoop send` and `mailoop load`.
+//! - `client` is the other end of the wire: `mailoop send` and `mailoop load`.
 //! - [`cli`] reads the command line. What it, the environment and a file say about the [`options`] becomes one
 //!   [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
 //!   log lines go.
@@ -60,6 +60,7 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
+#[cfg(feature = "send")]
 pub mod client;
 pub mod config;
 pub mod confine;

@@ -2,17 +2,13 @@
 
 #![deny(unsafe_code)]
 
-use std::io::{self, Read, Write};
+use std::env;
 use std::path::Path;
 use std::process::ExitCode as ProcessExitCode;
-use std::{env, fs};
 
 use mailoop::cli::{self, Request};
 #[cfg(feature = "load")]
 use mailoop::client::load::{LoadOptions, load};
-use mailoop::client::login::credentials;
-use mailoop::client::send::{SendOptions, send};
-use mailoop::client::tls::Encryption;
 use mailoop::confine::{Needs, confine};
 use mailoop::exit::{ExitCode, Failed, show};
 use mailoop::logging;
@@ -24,8 +20,9 @@ fn main() -> ProcessExitCode {
     let reload_asked = signals::outlive();
     let done = cli::parse(env::args_os()).and_then(|request| match request {
         Request::Serve(flags) => serve(*flags, &reload_asked),
+        #[cfg(feature = "send")]
         Request::Send(options, file, user) => {
-            send_message(*options, file.as_deref(), user.as_deref())
+            mailoop::client::send::run(*options, file.as_deref(), user.as_deref())
         }
         #[cfg(feature = "load")]
         Request::Load(options, json) => put_load(&options, json),
@@ -60,43 +57,6 @@ fn store_process(mailboxes_max: usize, group_max: usize) -> Result<(), Failed> {
     });
     maildir::run(mailboxes_max, group_max)
         .map_err(|error| Failed::new(ExitCode::Io, format_args!("store process: {error}")))
-}
-
-/// `mailoop send`.
-fn send_message(
-    mut options: SendOptions,
-    file: Option<&Path>,
-    user: Option<&str>,
-) -> Result<(), Failed> {
-    if options
-        .encryption
-        .as_ref()
-        .is_some_and(Encryption::trusts_anybody)
-    {
-        let warning =
-            "nobody checks who the server is (--insecure): it may be anybody who reads along";
-        let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
-    }
-    options.login = user.map(credentials).transpose()?;
-    options.message = match file {
-        Some(path) => fs::read(path).map_err(|error| {
-            Failed::new(
-                ExitCode::Io,
-                format_args!("cannot read {}: {error}", path.display()),
-            )
-        })?,
-        None => {
-            let mut message = Vec::new();
-            io::stdin().read_to_end(&mut message).map_err(|error| {
-                Failed::new(
-                    ExitCode::Io,
-                    format_args!("cannot read standard input: {error}"),
-                )
-            })?;
-            message
-        }
-    };
-    send(&options, &mut io::stdout().lock()).map_err(|error| Failed::new(error.exit_code(), error))
 }
 
 /// `mailoop load`.

@@ -1,6 +1,6 @@
 //! Logins of the client, in dialogues and against the server's side of them.
 
-#![cfg(feature = "auth")]
+#![cfg(all(feature = "auth", feature = "send"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,5 +1,6 @@
 //! How the client reads replies: cut anywhere, bounded, and never trusting that they are replies.
 
+#![cfg(feature = "send")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use mailoop::smtp::client::{

@@ -1,5 +1,6 @@
 //! `mailoop send` against scripted servers on real sockets.
 
+#![cfg(feature = "send")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod common;

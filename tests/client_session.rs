@@ -1,5 +1,6 @@
 //! The client's state machine in dialogues, in memory.
 
+#![cfg(feature = "send")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod common;

@@ -1,6 +1,6 @@
 //! `mailoop send` under TLS, against scripted servers on real sockets.
 
-#![cfg(feature = "tls")]
+#![cfg(all(feature = "send", feature = "tls"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

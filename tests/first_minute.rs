@@ -42,7 +42,7 @@ fn told(arguments: &[&str]) -> (String, String, i32) {
 fn who_says_nothing_is_told_what_there_is() {
     let (stdout, help, code) = told(&[]);
     assert_eq!((stdout.as_str(), code), ("", 64));
-    for line in ["Usage: mailoop", "  serve ", "  send "] {
+    for line in ["Usage: mailoop", "  serve "] {
         assert!(help.contains(line), "{line}: {help}");
     }
     assert_eq!(told(&["--help"]), (help, String::new(), 0));
@@ -78,10 +78,6 @@ fn a_typo_in_a_flag_or_a_command_is_answered_with_what_was_meant() {
             "did you mean --max-errors? (see mailoop serve --help)",
         ),
         (&["serve", "--lisen=127.0.0.1:1"], "did you mean --listen? "),
-        (
-            &["send", "--form", "a@example.org"],
-            "did you mean --from? (see mailoop send --help)",
-        ),
         (&["sevre"], "did you mean serve? (see mailoop --help)"),
         (
             &["serve", "--quite-different"],

@@ -272,35 +272,3 @@ fn without_smtputf8_a_name_is_to_be_written_as_a_labels() {
         assert!(failed.message.contains("xn--"), "{}", failed.message);
     }
 }
-
-#[test]
-fn a_client_writes_addresses_in_ascii() {
-    for [from, to] in [["a@b", "ü@b"], ["a@b", "a@ü"], ["ü@b", "a@b"]] {
-        let arguments = [
-            "mailoop", "send", "--server", "h:1", "--from", from, "--to", to,
-        ];
-        let parsed = cli::parse(arguments.map(Into::into));
-        assert!(parsed.is_err_and(|failed| failed.code == ExitCode::Usage));
-    }
-}
-
-#[test]
-fn a_client_names_itself_in_one_printable_word() {
-    let parse = |name: &str| {
-        let arguments = [
-            "mailoop", "send", "--server", "h:1", "--from", "", "--to", "a@b", "--helo", name,
-        ];
-        cli::parse(arguments.map(Into::into))
-    };
-    for name in ["client", "[127.0.0.1]", "under_score"] {
-        match parse(name) {
-            Ok(Request::Send(options, None, None)) => {
-                assert_eq!(options.helo.as_deref(), Some(name));
-            }
-            other => panic!("{name}: {other:?}"),
-        }
-    }
-    for name in ["", "a b", "a\r\nQUIT", "\u{fc}"] {
-        assert!(parse(name).is_err_and(|failed| failed.code == ExitCode::Usage));
-    }
-}

@@ -1,5 +1,6 @@
 //! `mailoop send` against the real server.
 
+#![cfg(feature = "send")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -9,6 +10,8 @@ use std::process::{Command, Output, Stdio};
 
 use common::TestServer;
 use common::dialogue::matches;
+use mailoop::cli::{self, Request};
+use mailoop::exit::ExitCode;
 
 fn send(server: &TestServer, arguments: &[&str], message: &str) -> Output {
     send_as("", server.address(), arguments, message)
@@ -217,6 +220,80 @@ fn it_ends_with_what_the_server_said() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(69));
+}
+
+#[test]
+fn a_wrong_command_line_is_told_in_one_line() {
+    for (arguments, word) in [
+        (
+            &["--server", "127.0.0.1", "--from", "a@b", "--to", "c@d"][..],
+            "HOST:PORT",
+        ),
+        (&["--server", "127.0.0.1:1", "--from", "a@b"], "--to"),
+        (
+            &["--server", "127.0.0.1:1", "--from", "a@b", "--to", "nobody"],
+            "user@example.org",
+        ),
+        (
+            &["--form", "a@example.org"],
+            "did you mean --from? (see mailoop send --help)",
+        ),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+        let output = command.arg("send").args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}: {said}");
+        assert!(
+            said.lines().count() == 1 && said.starts_with("mailoop: ") && said.contains(word),
+            "{arguments:?}: {said}"
+        );
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_is_there_for_it() {
+    for (arguments, word) in [
+        (&["--help"][..], "  send "),
+        (&["send", "--help"], "--from <ADDR>"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+        let output = command.args(arguments).output().unwrap();
+        assert!(stdout(&output).contains(word), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
+fn a_client_writes_addresses_in_ascii() {
+    for [from, to] in [["a@b", "ü@b"], ["a@b", "a@ü"], ["ü@b", "a@b"]] {
+        let arguments = [
+            "mailoop", "send", "--server", "h:1", "--from", from, "--to", to,
+        ];
+        let parsed = cli::parse(arguments.map(Into::into));
+        assert!(parsed.is_err_and(|failed| failed.code == ExitCode::Usage));
+    }
+}
+
+#[test]
+fn a_client_names_itself_in_one_printable_word() {
+    let parse = |name: &str| {
+        let arguments = [
+            "mailoop", "send", "--server", "h:1", "--from", "", "--to", "a@b", "--helo", name,
+        ];
+        cli::parse(arguments.map(Into::into))
+    };
+    for name in ["client", "[127.0.0.1]", "under_score"] {
+        match parse(name) {
+            Ok(Request::Send(options, None, None)) => {
+                assert_eq!(options.helo.as_deref(), Some(name));
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    for name in ["", "a b", "a\r\nQUIT", "\u{fc}"] {
+        assert!(parse(name).is_err_and(|failed| failed.code == ExitCode::Usage));
+    }
 }
 
 /// A server at `localhost` with a certificate that its file vouches for, and with Ada, whose password is `pencil`.

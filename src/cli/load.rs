@@ -6,7 +6,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 #[cfg(feature = "tls")]
 use super::encryption;
-use super::{mailbox, reverse_path, server_address, value};
+use super::send::{mailbox, reverse_path, server_address};
+use super::value;
 use crate::client::load::hostile::Hostility;
 use crate::client::load::{Extent, LoadOptions};
 use crate::config::values;

@@ -1,7 +1,9 @@
 //! `mailoop send`: one message through one connection.
 
 use core::fmt;
-use std::io::{self, Write};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mio::Poll;
@@ -9,13 +11,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use super::exchange::Exchange;
+use super::login::credentials;
 use super::message::{self, Prepared};
 use super::socket::Socket;
 use super::tls::Encryption;
 use super::transcript::Transcript;
 use super::wire::Wire;
 use crate::config;
-use crate::exit::ExitCode;
+use crate::exit::{ExitCode, Failed};
 use crate::smtp::client::{ClientSession, Credentials, Outgoing, Pace, Way};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
@@ -89,6 +92,45 @@ impl core::error::Error for SendError {}
 impl From<io::Error> for SendError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+/// Runs the command: the message is read from `file`, or from standard input, and sent as `user`, if one is to log in.
+///
+/// # Errors
+/// The message or a password cannot be read, or the server did not accept the message for every recipient.
+pub fn run(
+    mut options: SendOptions,
+    file: Option<&Path>,
+    user: Option<&str>,
+) -> Result<(), Failed> {
+    if options
+        .encryption
+        .as_ref()
+        .is_some_and(Encryption::trusts_anybody)
+    {
+        let warning =
+            "nobody checks who the server is (--insecure): it may be anybody who reads along";
+        let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
+    }
+    options.login = user.map(credentials).transpose()?;
+    options.message = read_message(file)?;
+    send(&options, &mut io::stdout().lock()).map_err(|error| Failed::new(error.exit_code(), error))
+}
+
+/// Reads what is to be sent.
+fn read_message(file: Option<&Path>) -> Result<Vec<u8>, Failed> {
+    let cannot_read = |what: &dyn fmt::Display, error: io::Error| {
+        Failed::new(ExitCode::Io, format_args!("cannot read {what}: {error}"))
+    };
+    match file {
+        Some(path) => fs::read(path).map_err(|error| cannot_read(&path.display(), error)),
+        None => {
+            let mut message = Vec::new();
+            let read = io::stdin().read_to_end(&mut message);
+            read.map_err(|error| cannot_read(&"standard input", error))?;
+            Ok(message)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A server [`Session`](session::Session) takes the bytes that a client sent and says, one
 //! [`Event`](event::Event) at a time, what is to be done about them; replies are written into a buffer it
-//! is handed. [`client`] is its mirror.
+//! is handed. `client` is its mirror.
 //!
 //! On the way in: [`line`](mod@line) cuts commands out of the bytes, [`command`] and [`path`] read them, [`data`]
 //! and [`chunk`] decode the message, [`fields`] completes its header where that is asked for. On the way out: [`reply`] and [`trace`]. What they agree on about a message is its
@@ -11,6 +11,7 @@
 #[cfg_attr(not(feature = "auth"), path = "auth/absent.rs")]
 pub mod auth;
 pub mod chunk;
+#[cfg(feature = "send")]
 pub mod client;
 pub mod command;
 pub mod data;

@@ -20,6 +20,7 @@ mod nodemailer;
 #[cfg(feature = "tls")]
 mod openssl;
 mod postfix;
+#[cfg(feature = "send")]
 mod readers;
 #[cfg(feature = "tls")]
 mod secured;

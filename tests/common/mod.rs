@@ -7,9 +7,11 @@
 pub mod client;
 pub mod dialogue;
 pub mod memory;
+#[cfg(feature = "send")]
 pub mod peer;
 pub mod processes;
 pub mod program;
+#[cfg(feature = "send")]
 pub mod script;
 pub mod skipped;
 pub mod tls;
