@@ -39,7 +39,7 @@
 //! loop {
 //!     match session.next(&mut input, &mut replies) {
 //!         Event::CheckRoom(transaction) => session.accept_sender(transaction, &mut replies),
-//!         Event::CheckRecipient(recipient) => session.accept_recipient(recipient, &mut replies),
+//!         Event::CheckRecipient(recipient) => session.accept_recipient(recipient, 0, &mut replies),
 //!         Event::BeginMessage => {
 //!             session.receive_message(QueueId::new("TEST", 1), "Sat, 28 Nov 2026 15:09:45 +0000", &mut replies);
 //!             // Only now a client goes on.

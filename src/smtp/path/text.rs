@@ -4,6 +4,7 @@ use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::ops::Deref;
+use std::sync::Arc;
 
 /// As many octets are held inline: nearly all addresses fit.
 const INLINE_BYTES_MAX: usize = 62;
@@ -15,7 +16,9 @@ pub(super) struct Text(Place);
 #[derive(Clone)]
 enum Place {
     Inline(u8, [u8; INLINE_BYTES_MAX]),
-    Heap(Box<str>),
+    /// Shared, since a recipient mostly is the mailbox that it leads to; by an `Arc`, since the command line is parsed by what
+    /// asks for that.
+    Heap(Arc<str>),
 }
 
 impl Text {
