@@ -189,6 +189,14 @@ fn the_log_counts_what_happened() {
     ] {
         assert!(log.contains(line), "no {line:?} in\n{log}");
     }
+    for told in log.split(" seconds=").skip(1) {
+        let (whole, thousandths) = told.lines().next().unwrap().split_once('.').unwrap();
+        assert!(whole.parse::<u8>().is_ok(), "{told}");
+        assert!(
+            thousandths.len() == 3 && thousandths.parse::<u16>().is_ok(),
+            "{told}"
+        );
+    }
 }
 
 #[test]

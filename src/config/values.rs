@@ -170,19 +170,22 @@ pub fn network(text: &str) -> Result<Cidr, String> {
 /// What would be right.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
-    let wanted = || "write seconds over 0 and up to a year, as 300".to_owned();
-    let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let number: f64 = if plain {
-        text.parse().map_err(|_| wanted())?
-    } else {
-        return Err(wanted());
-    };
-    Duration::try_from_secs_f64(number)
-        .ok()
+    decimal_seconds(text)
         .filter(|time| !time.is_zero() && *time <= LONGEST)
-        .ok_or_else(wanted)
+        .ok_or_else(|| "write seconds over 0 and up to a year, as 300".to_owned())
+}
+
+/// Reads digits with at most one point among them as seconds. A float would be less exact, and takes tables of 10 KiB.
+fn decimal_seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = [whole, fraction].concat();
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seconds = format!("0{whole}").parse().ok()?;
+    // As many digits as nanoseconds have.
+    let nanoseconds = format!("{fraction:0<9.9}").parse().ok()?;
+    Some(Duration::new(seconds, nanoseconds))
 }
 
 /// Reads a domain name or an address literal, as the part of an address behind its `@`. One beyond ASCII is read as
@@ -254,8 +257,32 @@ mod tests {
             assert!(size(text).is_err(), "{text}");
         }
         assert_eq!(seconds("300"), Ok(Duration::from_secs(300)));
-        assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
-        for text in ["", "0", "-1", "1s", "1e3", "inf", "nan", "99999999999", "."] {
+        for (text, milliseconds) in [
+            ("0.25", 250),
+            (".5", 500),
+            ("5.", 5000),
+            ("01.0010000009", 1001),
+        ] {
+            let time = Duration::from_millis(milliseconds);
+            assert_eq!(seconds(text), Ok(time), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "0.0",
+            "-1",
+            "+1",
+            "1s",
+            "1e3",
+            "inf",
+            "nan",
+            "1.2.3",
+            "1.-2",
+            "1,5",
+            "99999999999",
+            ".",
+            "18446744073709551617",
+        ] {
             assert!(seconds(text).is_err(), "{text}");
         }
     }

@@ -107,16 +107,17 @@ impl<T: Transport> Connection<T> {
             log::info!("conn={id} from={from} size={size} aborted={reason}");
         }
         let tally = self.session.tally();
+        let lasted = now.saturating_duration_since(self.patience.opened());
         log::info!(
-            "conn={} peer={} closed={reason} messages={} errors={} bytes_in={} bytes_out={} seconds={:.3}",
+            "conn={} peer={} closed={reason} messages={} errors={} bytes_in={} bytes_out={} seconds={}.{:03}",
             self.id,
             self.peer,
             tally.messages,
             tally.errors,
             self.channel.bytes_in(),
             self.channel.bytes_out(),
-            now.saturating_duration_since(self.patience.opened())
-                .as_secs_f64(),
+            lasted.as_secs(),
+            lasted.subsec_millis(),
         );
         if tally.waits_behind_bare_dot {
             log::info!(
