@@ -40,7 +40,7 @@ pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Settin
 /// Warns of variables that are no options: of each that nearly is one, and of all others together, for a container may
 /// have a dozen.
 fn warn_of(mut unknown: Vec<(String, Option<&ServeOption>)>, settings: &mut Settings) {
-    unknown.sort_by(|one, other| one.0.cmp(&other.0));
+    unknown.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     let mut others = Vec::new();
     for (name, nearly) in unknown {
         match nearly {

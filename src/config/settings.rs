@@ -252,7 +252,7 @@ impl Settings {
     pub fn all<T>(
         &self,
         name: &str,
-        read: impl Fn(&str) -> Result<T, String>,
+        read: fn(&str) -> Result<T, String>,
     ) -> Result<Vec<T>, Failed> {
         let mut mistakes = Mistakes::default();
         let values = self.values(name).iter().filter_map(|value| {
@@ -272,7 +272,7 @@ impl Settings {
     pub fn optional<T>(
         &self,
         name: &str,
-        read: impl Fn(&str) -> Result<T, String>,
+        read: fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Failed> {
         Ok(self.all(name, read)?.pop())
     }
@@ -281,11 +281,7 @@ impl Settings {
     ///
     /// # Errors
     /// `read` refuses it, or there is none.
-    pub fn one<T>(
-        &self,
-        name: &str,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, Failed> {
+    pub fn one<T>(&self, name: &str, read: fn(&str) -> Result<T, String>) -> Result<T, Failed> {
         self.optional(name, read)?
             .ok_or_else(|| Failed::new(ExitCode::Configuration, format_args!("{name} is missing")))
     }

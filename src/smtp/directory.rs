@@ -315,7 +315,9 @@ impl Directory {
             let others = seen.iter().filter_map(|name| with_domain.get(&name.user()));
             let elsewhere = others.flatten().map(|other| name.seen_from(other));
             let own = |name: &Name| self.aliases.contains_key(&*name.to_string());
-            for name in elsewhere.filter(|name| !own(name)).collect::<BTreeSet<_>>() {
+            let mut begun = BTreeSet::new();
+            begun.extend(elsewhere.filter(|name| !own(name)));
+            for name in begun {
                 self.follow(name, &mut Vec::new(), &mut BTreeSet::new())
                     .map_err(bad)?;
             }

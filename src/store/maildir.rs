@@ -38,7 +38,7 @@ mod text;
 mod wire;
 mod worker;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -281,10 +281,11 @@ impl Store for Maildir {
             return Ok(Admission::Granted(mailboxes.len()));
         }
         // Only near a limit does it matter which of all these exist or are the same.
-        let known: BTreeSet<_> = paths(envelope.mailboxes())?.into_iter().collect();
+        let mut known = paths(envelope.mailboxes())?;
+        known.sort_unstable();
         mailboxes.sort_unstable();
         mailboxes.dedup();
-        mailboxes.retain(|mailbox| !known.contains(mailbox));
+        mailboxes.retain(|mailbox| known.binary_search(mailbox).is_err());
         if mailboxes.is_empty() {
             return Ok(Admission::Granted(0));
         }
