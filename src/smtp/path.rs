@@ -126,12 +126,15 @@ pub fn forward_path(argument: &[u8]) -> Result<(ForwardPath, &[u8]), PathError> 
             return Ok((ForwardPath::Postmaster, rest));
         }
     }
-    match (path(argument), local_part_alone(argument)) {
-        (Ok((mailbox, rest)), _) => Ok((ForwardPath::Mailbox(mailbox), rest)),
-        (Err(PathError::Syntax), Some((local_part, rest))) => {
+    let error = match path(argument) {
+        Ok((mailbox, rest)) => return Ok((ForwardPath::Mailbox(mailbox), rest)),
+        Err(error) => error,
+    };
+    match local_part_alone(argument) {
+        Some((local_part, rest)) if error == PathError::Syntax => {
             Ok((ForwardPath::WithoutDomain(local_part.into()), rest))
         }
-        (Err(error), _) => Err(error),
+        _ => Err(error),
     }
 }
 

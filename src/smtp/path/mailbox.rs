@@ -91,9 +91,9 @@ impl Mailbox {
     /// Whether its local-part has the form of a route: `user%other`, `other!user`, or `"user@other"`. There were servers
     /// that sent such mail on to the other host.
     pub(in crate::smtp) fn has_route(&self) -> bool {
-        match self.local_part() {
-            quoted if quoted.starts_with('"') => quoted.contains('@'),
-            unquoted => unquoted.contains(['%', '!']),
+        match &self.text.as_bytes()[..self.at] {
+            [b'"', quoted @ ..] => quoted.contains(&b'@'),
+            unquoted => unquoted.iter().any(|byte| b"%!".contains(byte)),
         }
     }
 
