@@ -91,18 +91,11 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     if reload_asked.load(Ordering::Relaxed) {
         running.reload(&mut server);
     }
-    loop {
-        match server.run() {
-            Ok(Stop::ReloadAsked) => running.reload(&mut server),
-            Ok(Stop::Ended) => return Ok(()),
-            Err(error) => {
-                return Err(Failed::new(
-                    ExitCode::Io,
-                    format_args!("poll failed: {error}"),
-                ));
-            }
-        }
+    let poll_failed = |error| Failed::new(ExitCode::Io, format_args!("poll failed: {error}"));
+    while server.run().map_err(poll_failed)? == Stop::ReloadAsked {
+        running.reload(&mut server);
     }
+    Ok(())
 }
 
 fn cannot_become(settings: &Settings, error: &UserError) -> Failed {

@@ -3,6 +3,7 @@
 //! Nothing here knows where readiness comes from, or what time it is.
 
 mod admission;
+mod drain;
 mod fair_queue;
 mod lingering;
 mod waiting;
@@ -295,34 +296,6 @@ impl<T: Transport> Connections<T> {
                 let reason = slot.connection.log_end(self.scratch.now);
                 self.totals.add(reason, slot.connection.tally());
             }
-        }
-    }
-
-    /// Begins to end: no transaction begins any more, those in flight have until the drain timeout.
-    pub fn start_draining(&mut self) {
-        if self.begin_drain() {
-            self.drain_all();
-        }
-    }
-
-    /// Notes that a drain begins; whether it had not before.
-    fn begin_drain(&mut self) -> bool {
-        let begins = !self.is_draining();
-        if begins {
-            self.drain = Drain::Until(self.scratch.now + self.limits.drain_timeout);
-        }
-        begins
-    }
-
-    /// Whether [`start_draining`](Self::start_draining) was called, or enough messages were stored.
-    pub fn is_draining(&self) -> bool {
-        !matches!(self.drain, Drain::No)
-    }
-
-    /// Gives everyone a turn, which is where a drain is heeded.
-    fn drain_all(&mut self) {
-        for key in 0..self.slots.capacity() {
-            self.turn(key, Connection::on_ready);
         }
     }
 

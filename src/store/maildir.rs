@@ -12,7 +12,7 @@
 //! All that may wait for the disk is done by an `engine`. It works in a process of its own, so that the server
 //! goes on meanwhile; where none can be started, in this one.
 //!
-//! - `text` is what of a message is not handed over yet.
+//! - `draft` is a message that was not handed over whole; `text` is what of it is held back.
 //! - `worker` is whoever does the work. `wire` is what the two processes say to each other: `apart` is the server's end,
 //!   `process` the other one.
 //! - `engine` writes messages and makes them durable, group by group.
@@ -26,6 +26,7 @@
 mod apart;
 mod delivery;
 mod disk;
+mod draft;
 mod engine;
 mod folders;
 mod instance;
@@ -47,6 +48,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use self::apart::News;
+use self::draft::{Destination, OpenMessage};
 use self::questions::{Mailboxes, Question, Questions, enough};
 use self::rate::MailboxRate;
 
@@ -54,7 +56,7 @@ use self::text::Text;
 use self::wire::Request;
 use self::worker::Worker;
 use super::{Admission, Answer, Draft, Failure, Finished, Store, Ticket, unix_seconds};
-use crate::smtp::envelope::{Envelope, Peer, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
+use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
 use crate::smtp::path::Mailbox;
 
 pub use apart::{COMMAND, THIS_PROGRAM};
@@ -121,66 +123,6 @@ impl MaildirOptions {
             mailboxes_max,
             group_max: GROUP_MESSAGES_MAX,
         }
-    }
-}
-
-/// A message that was not handed over whole.
-#[derive(Debug)]
-struct OpenMessage {
-    ticket: Ticket,
-    /// Its file and mailboxes, until the worker was asked to open it.
-    unopened: Option<Destination>,
-    text: Text,
-}
-
-/// The file of a message, and the groups of mailboxes it is for.
-#[derive(Debug)]
-struct Destination {
-    file_name: String,
-    groups: Vec<Vec<MailboxPath>>,
-    /// The worker under whose instance the file is named; another one may not open it.
-    incarnation: u32,
-    /// The client, whose share of new mailboxes the message uses.
-    peer: Peer,
-}
-
-impl Destination {
-    /// Has the worker open the message, which may make as many mailboxes as its client has left of its share.
-    fn open(self, ticket: Ticket, worker: &mut Worker, rate: &mut MailboxRate) {
-        let mailboxes = self.groups.iter().map(Vec::len).sum();
-        let to_make = rate.reserve(ticket, self.peer, mailboxes);
-        worker.open(ticket, self, to_make);
-    }
-}
-
-impl OpenMessage {
-    /// Appends message text, and passes on what exceeds the buffer.
-    fn push(&mut self, text: &[u8], worker: &mut Worker, rate: &mut MailboxRate) {
-        let Self {
-            ticket,
-            unopened,
-            text: buffer,
-        } = self;
-        buffer.push(text, |text| {
-            if let Some(destination) = unopened.take() {
-                destination.open(*ticket, worker, rate);
-            }
-            worker.write(*ticket, text);
-        });
-    }
-
-    /// Hands a complete message over.
-    fn submit(self, worker: &mut Worker, rate: &mut MailboxRate) {
-        let Self {
-            ticket,
-            unopened,
-            text,
-        } = self;
-        if let Some(destination) = unopened {
-            destination.open(ticket, worker, rate);
-        }
-        worker.write(ticket, text.rest());
-        worker.submit(ticket);
     }
 }
 

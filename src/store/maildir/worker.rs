@@ -8,12 +8,13 @@ use rustix::event::poll;
 
 use super::apart::{Apart, News, StartError};
 use super::disk::Disk;
+use super::draft::Destination;
 use super::engine::Engine;
 use super::folders::MailboxPath;
 use super::process::{START_REST, start};
 use super::system::System;
 use super::wire::Request;
-use super::{Destination, MaildirOptions, Ticket};
+use super::{MaildirOptions, Ticket};
 use crate::store::{Failure, Finished, Outcome};
 
 /// The work of one store, whoever does it.
