@@ -288,6 +288,27 @@ fn what_may_yet_be_the_end_of_a_message_is_heard_as_well() {
 }
 
 #[test]
+fn chunks_of_nothing_are_no_message_that_keeps_its_rate() {
+    let mut server = MemoryServer::start(&["--idle-timeout", "10", "--min-rate", "5"]);
+    let client = greeted(&mut server);
+    server.send(
+        &client,
+        b"EHLO c\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nBDAT 0\r\n",
+    );
+    for _ in 0..20 {
+        server.advance(seconds(1));
+        if !client.is_closed() {
+            server.send(&client, &b"BDAT 0\r\nNOOP\r\n".repeat(10));
+        }
+    }
+    assert!(
+        client
+            .text()
+            .ends_with("421 4.4.2 mail.example.org Error: timeout exceeded\r\n")
+    );
+}
+
+#[test]
 fn a_message_has_to_keep_the_least_rate() {
     let mut server = MemoryServer::start(&[
         "--idle-timeout",

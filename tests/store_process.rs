@@ -314,13 +314,14 @@ fn it_ends_when_the_server_is_killed_and_leaves_nothing_open() {
     let process = store_process(&server);
     let mut open = nearly_done(&server, "b@example.org");
     open.say(&"More than is held back.\r\n".repeat(1000));
-    let tmp = server.mailbox("b@example.org").join("tmp");
-    wait_until("the message to be begun", || tmp.exists());
+    wait_until("the message to be begun", || {
+        !server.tmp_mail("b@example.org").is_empty()
+    });
     server.signal(Signal::KILL);
     wait_until("the store process to end", || {
         test_kill_process(process).is_err()
     });
-    assert!(!tmp.exists());
+    assert!(!server.mailbox("b@example.org").exists());
 }
 
 #[test]

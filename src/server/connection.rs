@@ -275,7 +275,7 @@ impl<T: Transport> Connection<T> {
             // Whoever does not speak TLS would not understand a reply in it.
             Stage::ToSecure | Stage::Securing => self.vanish(Closed::ByDeadline(phase), turn),
             Stage::Open if self.patience.until().is_some() => {
-                let next = self.stop_waiting_for_room(turn);
+                let next = self.stop_waiting_for_answer(turn);
                 return self.settle(next, turn);
             }
             Stage::New | Stage::Open if self.is_kept_waiting(turn.store) => {

@@ -55,7 +55,7 @@ use self::rate::MailboxRate;
 use self::text::Text;
 use self::wire::Request;
 use self::worker::Worker;
-use super::{Admission, Answer, Draft, Failure, Finished, Store, Ticket, unix_seconds};
+use super::{Admission, Answer, Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
 use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
 use crate::smtp::path::Mailbox;
 
@@ -179,7 +179,7 @@ impl Maildir {
                     self.answers.extend(self.questions.answer(ticket, number));
                 }
                 News::Free(bytes) => self.questions.note_free(bytes),
-                News::Made(ticket, made) => self.rate.settle(ticket, made),
+                News::Made(ticket, made) => self.rate.note_made(ticket, made),
             }
         }
         if self.worker.store_process().is_none() {
@@ -217,10 +217,14 @@ impl Store for Maildir {
         to_make: usize,
     ) -> Result<Admission, Failure> {
         let mut mailboxes = paths(&recipient.mailboxes)?;
+        let unknown = self.rate.unknown(&mailboxes);
+        if unknown == 0 {
+            return Ok(Admission::Granted(0));
+        }
         let (room, share) = (self.worker.mailbox_room(), self.rate.left(envelope.peer));
-        let wanted = to_make + mailboxes.len();
+        let wanted = to_make + unknown;
         if room >= wanted + ROOM_MARGIN && share >= wanted {
-            return Ok(Admission::Granted(mailboxes.len()));
+            return Ok(Admission::Granted(unknown));
         }
         // Only near a limit does it matter which of all these exist or are the same.
         let mut known = paths(envelope.mailboxes())?;
@@ -280,7 +284,7 @@ impl Store for Maildir {
         let message = self.drafts.remove(draft.key());
         if message.unopened.is_none() {
             self.worker.abort(message.ticket);
-            self.rate.settle(message.ticket, 0);
+            self.rate.settle(message.ticket, false);
         }
     }
 
@@ -297,7 +301,8 @@ impl Store for Maildir {
         self.worker.commit(finished);
         self.take_news();
         for settled in &finished[before..] {
-            self.rate.settle(settled.ticket, 0);
+            let stored = matches!(settled.outcome, Outcome::Stored);
+            self.rate.settle(settled.ticket, stored);
         }
         self.hand_over();
     }

@@ -203,12 +203,15 @@ impl TestServer {
         files(&self.mailbox(address).join("new"))
     }
 
-    /// The files in a mailbox's `tmp/`, by name, and those that are written there without one.
+    /// The files in a mailbox's `tmp/`, by name, and those that are written without one: there, or above a mailbox that is
+    /// not there yet.
     pub fn tmp_mail(&self, address: &str) -> Vec<PathBuf> {
         let tmp = self.mailbox(address).join("tmp");
         let mut found = files(&tmp);
         for process in self.family() {
-            found.extend(processes::unnamed_files(process, &tmp));
+            for folder in tmp.ancestors().take(4) {
+                found.extend(processes::unnamed_files(process, folder));
+            }
         }
         found
     }

@@ -13,6 +13,9 @@ use crate::store::{Admission, Answer, Failure, Ticket};
 /// How long a sender waits for the store to say whether there is room. Then it may begin: what the disk does not take, or when
 /// it stands still, is told at the end of the message.
 const ROOM_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a recipient waits for the store to say whether its mailboxes are there. Then it is refused for now: while the store
+/// stands still its clients must not hold connections for ever.
+const MAILBOX_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What waits for the answer of the store.
 pub(super) struct Question {
@@ -72,15 +75,20 @@ impl<T: Transport> Connection<T> {
         self.settle(next, turn)
     }
 
-    /// Goes on with a sender that has waited long enough.
-    pub(super) fn stop_waiting_for_room(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
-        match mem::replace(&mut self.message, Message::None) {
-            Message::Asked(question) => self.go_on(Ok(0), question.about, turn),
+    /// Goes on with a sender or a recipient that has waited long enough.
+    pub(super) fn stop_waiting_for_answer(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        let question = match mem::replace(&mut self.message, Message::None) {
+            Message::Asked(question) => question,
             other => {
                 self.message = other;
-                self.converse(turn)
+                return self.converse(turn);
             }
-        }
+        };
+        let result = match question.about {
+            About::Sender(_) => Ok(0),
+            About::Recipient(_) => Err(Failure::Io("the store does not answer".into())),
+        };
+        self.go_on(result, question.about, turn)
     }
 
     fn go_on(
@@ -101,9 +109,11 @@ impl<T: Transport> Connection<T> {
     fn heed(&mut self, admission: Result<Admission, Failure>, about: About, turn: &mut Turn<'_>) {
         match admission {
             Ok(Admission::Asked(ticket)) => {
-                if let About::Sender(_) = about {
-                    self.patience.hold(turn.now + ROOM_ANSWER_TIMEOUT);
-                }
+                let timeout = match about {
+                    About::Sender(_) => ROOM_ANSWER_TIMEOUT,
+                    About::Recipient(_) => MAILBOX_ANSWER_TIMEOUT.min(turn.limits.idle_timeout),
+                };
+                self.patience.hold(turn.now + timeout);
                 self.message = Message::Asked(Box::new(Question { ticket, about }));
             }
             Ok(Admission::Granted(to_make)) => self.decide(Ok(to_make), about, turn),

@@ -121,6 +121,7 @@ impl<T: Transport> Connection<T> {
             let before = *input;
             let event = self.session.next(input, turn.replies);
             turn.work.charge(work_of(&event));
+            let is_command = work_of(&event) == COMMAND_WORK;
             match event {
                 Event::NeedInput => {
                     // Octets of a message that may yet be its end, or half a line end, have come as well.
@@ -175,6 +176,10 @@ impl<T: Transport> Connection<T> {
                 Event::Close(farewell) => return Pause::Over(farewell),
             }
             self.patience.progress(turn.now);
+            if is_command && phase == Phase::Message {
+                // Between chunks a command is no part of the message, which is to keep its least rate.
+                self.patience.discount(before.len() - input.len());
+            }
             if self.session.phase() != phase {
                 self.patience.enter_phase(turn.now, self.channel.bytes_in());
             }

@@ -86,6 +86,11 @@ impl Patience {
         }
     }
 
+    /// Does not count so many octets that were read for the rate of the message.
+    pub(super) fn discount(&mut self, octets: usize) {
+        self.window_bytes += octets as u64;
+    }
+
     /// Whether patience has ended by `now`. A message that came fast enough since this was last asked goes on,
     /// however long it takes in all.
     pub(super) fn has_ended(
@@ -105,7 +110,7 @@ impl Patience {
             return due;
         }
         let least = limits.idle_timeout.as_secs_f64() * limits.min_rate as f64;
-        let kept = (bytes_in - self.window_bytes) as f64 >= least;
+        let kept = bytes_in.saturating_sub(self.window_bytes) as f64 >= least;
         self.enter_phase(now, bytes_in);
         !kept
     }

@@ -28,6 +28,8 @@ pub struct Transaction {
     pub declared_size: u64,
     /// The name the store gave the message, once it opened it.
     pub id: Option<QueueId>,
+    /// How many mailboxes its recipients lead to; one may count several times.
+    mailboxes: usize,
     /// How many mailboxes may have to be made for its recipients.
     pub mailboxes_to_make: usize,
     /// Octets of the message so far, counted as RFC 1870 §5 does.
@@ -42,8 +44,7 @@ impl Transaction {
     /// Whether it takes no more recipients.
     pub(super) fn is_full(&self, policy: &Policy) -> bool {
         let recipients = self.envelope.recipients.len();
-        let mailboxes = self.envelope.mailboxes().count();
-        recipients >= policy.recipients_max || mailboxes >= recipients + MAILBOXES_ADDED_MAX
+        recipients >= policy.recipients_max || self.mailboxes >= recipients + MAILBOXES_ADDED_MAX
     }
 
     /// Counts the next piece of the message, and looks for what its header lacks.
@@ -165,6 +166,7 @@ impl Session {
             envelope,
             declared_size: parameters.size.unwrap_or_default(),
             id: None,
+            mailboxes: 0,
             mailboxes_to_make: 0,
             size: 0,
             hops: Hops::new(),
@@ -272,6 +274,7 @@ impl Session {
     /// it as `to_make` says.
     pub fn accept_recipient(&mut self, recipient: Recipient, to_make: usize, out: &mut BytesMut) {
         if let State::AwaitingRcpt(transaction) = &mut self.state {
+            transaction.mailboxes += recipient.mailboxes.len();
             transaction.mailboxes_to_make += to_make;
             transaction.envelope.recipients.push(recipient);
             self.answer(reply::RECIPIENT_OK, out);

@@ -99,8 +99,8 @@ impl<F> Delivery<F> {
         }
     }
 
-    /// Creates the file in the first mailbox that takes it, which is made if it is missing. Who fails so fails its
-    /// group.
+    /// Creates the file for the first mailbox that takes it. A mailbox that is missing is made where the file must have a name
+    /// at once. Who fails so fails its group.
     pub(super) fn create<D: Disk<File = F>>(&mut self, disk: &mut D, folders: &mut Folders) {
         for first in self.groups.iter().filter_map(|group| group.first()) {
             let place = &mut self.places[*first];
@@ -109,7 +109,15 @@ impl<F> Delivery<F> {
             }
             let path = place.mailbox.tmp(&self.file_name);
             let to_make = &mut self.to_make;
-            match folders.within(disk, &place.mailbox, to_make, |disk| disk.create(&path)) {
+            let created = folders.within(disk, &place.mailbox, to_make, |disk| {
+                match disk.create(&path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        disk.create_ahead(&path).unwrap_or(Err(error))
+                    }
+                    created => created,
+                }
+            });
+            match created {
                 Ok(file) => {
                     self.holder = *first;
                     self.is_covered = disk.is_covered(&file);

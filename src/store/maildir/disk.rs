@@ -45,6 +45,13 @@ pub trait Disk {
     /// What the system says.
     fn create(&mut self, path: &str) -> io::Result<Self::File>;
 
+    /// Creates a file without a name that is to have one in the mailbox of `path`, which is not there yet; `None` if that
+    /// cannot be done. So a message that is aborted has made no folders, which cost more than all else.
+    fn create_ahead(&mut self, path: &str) -> Option<io::Result<Self::File>> {
+        let _ = path;
+        None
+    }
+
     /// Appends to a file.
     ///
     /// # Errors

@@ -31,8 +31,7 @@ pub(super) struct Destination {
 impl Destination {
     /// Has the worker open the message, which may make as many mailboxes as its client has left of its share.
     fn open(self, ticket: Ticket, worker: &mut Worker, rate: &mut MailboxRate) {
-        let mailboxes = self.groups.iter().map(Vec::len).sum();
-        let to_make = rate.reserve(ticket, self.peer, mailboxes);
+        let to_make = rate.reserve(ticket, self.peer, self.groups.iter().flatten());
         worker.open(ticket, self, to_make);
     }
 }

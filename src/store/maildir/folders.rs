@@ -20,7 +20,7 @@ const DURABLE_MAX: usize = 10_000;
 const SUBFOLDERS: [&str; 3] = ["tmp", "cur", "new"];
 
 /// Where a mailbox is under the root: `<domain>/<local-part>`, both as folder names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MailboxPath(Box<str>);
 
 impl MailboxPath {

@@ -4,9 +4,11 @@
 //! limit in seconds, and nobody else's new recipient would be accepted afterwards.
 
 use core::net::{IpAddr, Ipv6Addr};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
+use super::folders::MailboxPath;
 use crate::smtp::envelope::Peer;
 use crate::store::Ticket;
 
@@ -14,6 +16,8 @@ use crate::store::Ticket;
 pub const MAILBOXES_PER_MINUTE_MAX: usize = 100;
 /// The most addresses that are told apart. Beyond them all others share what one may have.
 const CLIENTS_MAX: usize = 10_000;
+/// The most mailboxes that are remembered to be there.
+const KNOWN_MAX: usize = 16_384;
 /// A minute is counted in slots of this length, so that a client takes a few octets of memory.
 const SLOT: Duration = Duration::from_secs(5);
 /// So many slots cover a whole minute wherever in a slot it begins.
@@ -25,8 +29,24 @@ pub(super) struct MailboxRate {
     start: Instant,
     now: Instant,
     clients: HashMap<Client, Made>,
-    /// Messages that may make mailboxes, with what of their client's share they have taken.
-    reservations: HashMap<Ticket, (Client, usize)>,
+    /// The number of the slot in which clients were last forgotten.
+    forgotten: u64,
+    /// Messages that are being stored, for mailboxes that are not known to be there.
+    reservations: HashMap<Ticket, Reservation>,
+    /// Those mailboxes, and for how many of these messages: only the first one takes of its client's share.
+    pending: HashMap<u64, usize>,
+    /// Mailboxes that messages were stored in, by their hashes: they take of nobody's share.
+    known: HashSet<u64>,
+    hashes: RandomState,
+}
+
+/// What a message has taken of its client's share.
+#[derive(Debug)]
+struct Reservation {
+    /// `None` for a client without an address.
+    client: Option<Client>,
+    share: usize,
+    mailboxes: Vec<u64>,
 }
 
 /// Who has a share of its own: an address, or all those that found no place in the table.
@@ -79,7 +99,11 @@ impl MailboxRate {
             start: now,
             now,
             clients: HashMap::new(),
+            forgotten: 0,
             reservations: HashMap::new(),
+            pending: HashMap::new(),
+            known: HashSet::new(),
+            hashes: RandomState::new(),
         }
     }
 
@@ -105,34 +129,101 @@ impl MailboxRate {
         MAILBOXES_PER_MINUTE_MAX.saturating_sub(made.used())
     }
 
-    /// Takes up to `wanted` mailboxes off the share of `peer`, for a message that is about to be stored, and returns how many
-    /// the message may make.
-    pub(super) fn reserve(&mut self, ticket: Ticket, peer: Peer, wanted: usize) -> usize {
-        let granted = wanted.min(self.left(peer));
-        if granted > 0
-            && let Some(client) = self.client(peer)
-        {
-            self.clients.entry(client).or_default().reserved += granted;
-            self.reservations.insert(ticket, (client, granted));
-        }
-        granted
+    /// How many of these mailboxes are not known to be there.
+    pub(super) fn unknown(&self, mailboxes: &[MailboxPath]) -> usize {
+        let is_unknown = |mailbox: &&MailboxPath| !self.known.contains(&self.hash(mailbox));
+        mailboxes.iter().filter(is_unknown).count()
     }
 
-    /// Gives back what the message `ticket` had reserved, and counts the mailboxes that it made.
-    pub(super) fn settle(&mut self, ticket: Ticket, made: usize) {
-        let Some((client, reserved)) = self.reservations.remove(&ticket) else {
-            return;
+    fn hash(&self, mailbox: &MailboxPath) -> u64 {
+        self.hashes.hash_one(mailbox)
+    }
+
+    /// Notes that a message for these `mailboxes` is about to be stored, and returns how many of them it may make. Those that
+    /// are known, or that another message will have made, take nothing of the share of `peer`.
+    pub(super) fn reserve<'a>(
+        &mut self,
+        ticket: Ticket,
+        peer: Peer,
+        mailboxes: impl Iterator<Item = &'a MailboxPath>,
+    ) -> usize {
+        let (mut unknown, mut wanted, mut count) = (Vec::new(), 0, 0);
+        for mailbox in mailboxes {
+            let hash = self.hash(mailbox);
+            count += 1;
+            if self.known.contains(&hash) {
+                continue;
+            }
+            let messages = self.pending.entry(hash).or_default();
+            wanted += usize::from(*messages == 0);
+            *messages += 1;
+            unknown.push(hash);
+        }
+        let (client, left) = (self.client(peer), self.left(peer));
+        let share = wanted.min(left);
+        // A known one that somebody has removed is made anew as long as something is left; but none that is known lends its
+        // place to one that is not.
+        let to_make = match client {
+            None => usize::MAX,
+            Some(_) if share < wanted => unknown.len() - (wanted - share),
+            Some(_) => unknown.len() + (count - unknown.len()).min(left - share),
         };
+        if unknown.is_empty() {
+            return to_make;
+        }
+        if let Some(client) = client.filter(|_| share > 0) {
+            self.clients.entry(client).or_default().reserved += share;
+        }
+        let mailboxes = unknown;
+        let reservation = Reservation {
+            client,
+            share,
+            mailboxes,
+        };
+        self.reservations.insert(ticket, reservation);
+        to_make
+    }
+
+    /// Counts mailboxes that were made for the message `ticket`.
+    pub(super) fn note_made(&mut self, ticket: Ticket, made: usize) {
+        let client = self.reservations.get(&ticket).and_then(|one| one.client);
         let slot = self.slot();
-        let Some(entry) = self.clients.get_mut(&client) else {
+        if let Some(client) = client {
+            let entry = self.clients.entry(client).or_default();
+            entry.advance(slot);
+            let count = &mut entry.slots[place(slot)];
+            *count = count.saturating_add(u8::try_from(made).unwrap_or(u8::MAX));
+        }
+    }
+
+    /// Gives back what the message `ticket` had reserved. If it is `stored` its mailboxes are known from now on.
+    pub(super) fn settle(&mut self, ticket: Ticket, stored: bool) {
+        let Some(reservation) = self.reservations.remove(&ticket) else {
             return;
         };
-        entry.advance(slot);
-        entry.reserved = entry.reserved.saturating_sub(reserved);
-        let count = &mut entry.slots[place(slot)];
-        *count = count.saturating_add(u8::try_from(made).unwrap_or(u8::MAX));
-        if entry.used() == 0 {
-            self.clients.remove(&client);
+        for hash in reservation.mailboxes {
+            if let Some(messages) = self.pending.get_mut(&hash) {
+                *messages -= 1;
+                if *messages == 0 {
+                    self.pending.remove(&hash);
+                }
+            }
+            if stored {
+                if self.known.len() >= KNOWN_MAX {
+                    self.known.clear();
+                }
+                self.known.insert(hash);
+            }
+        }
+        let slot = self.slot();
+        if let Some(client) = reservation.client
+            && let Some(entry) = self.clients.get_mut(&client)
+        {
+            entry.advance(slot);
+            entry.reserved = entry.reserved.saturating_sub(reservation.share);
+            if entry.used() == 0 {
+                self.clients.remove(&client);
+            }
         }
     }
 
@@ -144,10 +235,13 @@ impl MailboxRate {
             return Some(client);
         }
         let slot = self.slot();
-        self.clients.retain(|_, made| {
-            made.advance(slot);
-            made.used() > 0
-        });
+        if self.forgotten != slot {
+            self.forgotten = slot;
+            self.clients.retain(|_, made| {
+                made.advance(slot);
+                made.used() > 0
+            });
+        }
         if self.clients.len() < CLIENTS_MAX {
             Some(client)
         } else {
@@ -172,17 +266,39 @@ mod tests {
         text.parse().map_or(Peer::Local, Peer::Ip)
     }
 
+    fn mailboxes(range: std::ops::Range<usize>) -> Vec<MailboxPath> {
+        let path = |number| MailboxPath::told(&format!("d/m{number}"));
+        range.map(path).collect()
+    }
+
+    /// Has mailboxes made for one message, which is stored.
+    fn make(
+        rate: &mut MailboxRate,
+        ticket: u64,
+        client: Peer,
+        range: std::ops::Range<usize>,
+    ) -> usize {
+        let granted = rate.reserve(Ticket(ticket), client, mailboxes(range).iter());
+        rate.note_made(Ticket(ticket), granted);
+        rate.settle(Ticket(ticket), true);
+        granted
+    }
+
     #[test]
     fn a_client_has_its_share_again_after_a_minute() {
         let mut rate = MailboxRate::new();
         let start = rate.start;
         let client = peer("192.0.2.1");
-        for (second, wanted, granted) in [(0, 60, 60), (30, 60, 40), (59, 1, 0), (64, 1, 0)] {
+        for (second, range, granted) in [(0, 0..60, 60), (30, 60..120, 40), (59, 120..121, 0)] {
             rate.set_time(start + Duration::from_secs(second));
-            let ticket = Ticket(second);
-            assert_eq!(rate.reserve(ticket, client, wanted), granted, "at {second}");
-            rate.settle(ticket, granted);
+            assert_eq!(
+                make(&mut rate, second, client, range),
+                granted,
+                "at {second}"
+            );
         }
+        rate.set_time(start + Duration::from_secs(64));
+        assert_eq!(rate.left(client), 0);
         rate.set_time(start + Duration::from_secs(65));
         assert_eq!(rate.left(client), 60);
         assert_eq!(rate.left(peer("192.0.2.2")), 100);
@@ -195,24 +311,51 @@ mod tests {
     fn a_reservation_counts_until_it_is_settled() {
         let mut rate = MailboxRate::new();
         let client = peer("2001:db8::1");
-        assert_eq!(rate.reserve(Ticket(1), client, 70), 70);
-        assert_eq!(rate.reserve(Ticket(2), peer("2001:db8::2"), 70), 30);
+        assert_eq!(rate.reserve(Ticket(1), client, mailboxes(0..70).iter()), 70);
+        let other = peer("2001:db8::2");
+        assert_eq!(
+            rate.reserve(Ticket(2), other, mailboxes(70..140).iter()),
+            30
+        );
         assert_eq!(rate.left(peer("2001:db8:0:1::")), 100, "another network");
-        rate.settle(Ticket(1), 5);
-        rate.settle(Ticket(1), 5);
+        rate.note_made(Ticket(1), 5);
+        rate.settle(Ticket(1), false);
+        rate.settle(Ticket(1), false);
         assert_eq!(rate.left(client), 65);
-        rate.settle(Ticket(2), 0);
+        rate.settle(Ticket(2), false);
         assert_eq!(rate.left(client), 95);
+        assert!(rate.pending.is_empty() && rate.reservations.is_empty());
     }
 
     #[test]
-    fn the_table_is_bounded() {
+    fn mailboxes_that_are_there_or_about_to_be_take_nothing() {
+        let mut rate = MailboxRate::new();
+        let client = peer("192.0.2.1");
+        for ticket in 0..200 {
+            assert_eq!(
+                rate.reserve(Ticket(ticket), client, mailboxes(0..1).iter()),
+                1
+            );
+        }
+        assert_eq!(rate.left(client), 99);
+        (0..200).for_each(|ticket| rate.settle(Ticket(ticket), true));
+        assert_eq!(rate.unknown(&mailboxes(0..2)), 1);
+        assert_eq!(rate.left(client), 100);
+        // A known one that somebody removed is made again.
+        assert_eq!(rate.reserve(Ticket(300), client, mailboxes(0..1).iter()), 1);
+        assert!(rate.reservations.is_empty());
+    }
+
+    #[test]
+    fn the_tables_are_bounded() {
         let mut rate = MailboxRate::new();
         for number in 0..20_000_u32 {
             let client = Peer::Ip(IpAddr::V4(number.into()));
-            rate.reserve(Ticket(number.into()), client, 1);
+            let mailbox = number as usize;
+            make(&mut rate, number.into(), client, mailbox..mailbox + 1);
         }
         assert_eq!(rate.clients.len(), CLIENTS_MAX + 1);
+        assert!(rate.known.len() <= KNOWN_MAX && rate.pending.is_empty());
         assert_eq!(rate.left(peer("192.0.2.1")), 0, "the rest share one");
     }
 }

@@ -214,6 +214,11 @@ impl Disk for System {
         created.map_err(|errno| self.refused("create", path, errno))
     }
 
+    fn create_ahead(&mut self, path: &str) -> Option<io::Result<MessageFile>> {
+        let created = self.create_file_ahead(path).transpose()?;
+        Some(created.map_err(|errno| self.refused("create", path, errno)))
+    }
+
     fn write(&mut self, file: &mut MessageFile, bytes: &[u8]) -> io::Result<()> {
         let written = file.file.write_all(bytes);
         written.map_err(|error| self.failed("write", &file.path, &error))

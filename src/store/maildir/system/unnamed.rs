@@ -74,6 +74,42 @@ impl System {
         })
     }
 
+    /// Creates a message file without a name in the folder of the domain of `path`, or, where not even that is there, in the
+    /// root; none where files have names, or on another file system, since it could not be linked from there. Nor is there one
+    /// for a mailbox that only lacks something, which is made.
+    pub(super) fn create_file_ahead(
+        &mut self,
+        path: &str,
+    ) -> rustix::io::Result<Option<MessageFile>> {
+        let (mailbox, domain) = mailbox_of(path);
+        if self.naming == Naming::AtOnce {
+            return Ok(None);
+        }
+        match self.folder(mailbox) {
+            Err(Errno::NOENT) => {}
+            found => return found.map(|_| None),
+        }
+        let folder = match self.folder(domain) {
+            Err(Errno::NOENT) => self.folder(ROOT)?,
+            folder => folder?,
+        };
+        if !folder.is_at_root {
+            return Ok(None);
+        }
+        let flags = UNNAMED | OFlags::RDWR | OFlags::CLOEXEC;
+        let file = match openat(&folder.file, ROOT, flags, FILE_MODE) {
+            // The root is gone, which ext4 tells by EPERM; to make a folder in it tells more.
+            Err(Errno::NOENT | Errno::PERM) => return Ok(None),
+            opened => opened?.into(),
+        };
+        Ok(Some(MessageFile {
+            file,
+            path: path.into(),
+            is_named: false,
+            is_at_root: true,
+        }))
+    }
+
     /// Gives a message file one more name, or its first one.
     pub(super) fn link_file(&mut self, file: &MessageFile, to: &str) -> rustix::io::Result<()> {
         let (to, new_name) = self.parent(to)?;
@@ -108,6 +144,13 @@ impl System {
         let _ = self.remove_file(path);
         self.naming = Naming::AtOnce;
     }
+}
+
+/// The folders of the mailbox and of the domain that a path is in.
+fn mailbox_of(path: &str) -> (&str, &str) {
+    let domain = path.split_once('/').map_or(ROOT, |(domain, _)| domain);
+    let mut folders = path.rsplitn(3, '/').skip(2);
+    (folders.next().unwrap_or(domain), domain)
 }
 
 /// Copies all of `from` behind what is in `to`.
