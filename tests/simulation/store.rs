@@ -174,15 +174,19 @@ impl Ledger {
         !self.questions.is_empty() || self.answered == Some(self.journal.now())
     }
 
-    /// Answers now or later.
-    fn admit(&mut self, result: Result<(), Failure>) -> Result<Admission, Failure> {
+    /// Answers now, at the next commit, or after up to so many steps.
+    fn admit(
+        &mut self,
+        result: Result<(), Failure>,
+        steps_max: usize,
+    ) -> Result<Admission, Failure> {
         if !self.asks || self.rng.one_in(2) {
             return result.map(|()| Admission::Granted(1));
         }
         let ticket = Ticket(QUESTIONS + self.asked);
         self.asked += 1;
         let result = result.map(|()| 1);
-        let steps = self.rng.below(self.delay_max + 1);
+        let steps = self.rng.below(steps_max + 1);
         self.completion |= steps == 0;
         self.questions.push((Answer { ticket, result }, steps));
         Ok(Admission::Asked(ticket))
@@ -378,7 +382,9 @@ impl Store for SlowStore {
             // A sender does not wait for that for long, and begins.
             return Err(Failure::LittleLeft(0));
         }
-        self.0.borrow_mut().admit(Ok(()))
+        let mut ledger = self.0.borrow_mut();
+        let steps_max = ledger.delay_max;
+        ledger.admit(Ok(()), steps_max)
     }
 
     /// A recipient's fate is in its name.
@@ -400,7 +406,8 @@ impl Store for SlowStore {
             "io" => Err(Fault::Io.failure()),
             _ => Ok(()),
         };
-        self.0.borrow_mut().admit(result)
+        // One that is answered later than its client may wait would be refused.
+        self.0.borrow_mut().admit(result, 0)
     }
 
     fn answer(&mut self) -> Option<Answer> {

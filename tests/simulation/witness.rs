@@ -17,6 +17,9 @@ const TURN_BYTES_MAX: usize = 2 * READ_BYTES_MAX + READ_BYTES_MAX;
 /// What the server reads at once.
 pub const READ_BYTES_MAX: usize = 64 * 1024;
 
+/// What commands between chunks may make up of what is read.
+const CHUNK_COMMAND_BYTES: u64 = 1024;
+
 /// Since when a handshake goes on.
 pub struct Securing {
     pub since: Instant,
@@ -255,8 +258,10 @@ impl Witness {
                 .accepted
                 .is_some_and(|at| at + self.profile.session <= now);
         let in_data = self.data_asked.is_some_and(|asked| asked + idle <= now);
-        let too_slow =
-            (in_data || self.chunks) && self.read_since(now - idle) < self.profile.least_bytes();
+        // Of what is read in chunks the commands do not count, of which not so much comes in an idle timeout.
+        let commands = if self.chunks { CHUNK_COMMAND_BYTES } else { 0 };
+        let too_slow = (in_data || self.chunks)
+            && self.read_since(now - idle) < self.profile.least_bytes() + commands;
         if !silent && !session_over && !too_slow {
             self.wrong(|| {
                 format!(

@@ -121,7 +121,10 @@ impl<T: Transport> Connection<T> {
             let before = *input;
             let event = self.session.next(input, turn.replies);
             turn.work.charge(work_of(&event));
-            let is_command = work_of(&event) == COMMAND_WORK;
+            let is_command = matches!(
+                event,
+                Event::Answered | Event::BeginChunk | Event::CommandRefused(_)
+            );
             match event {
                 Event::NeedInput => {
                     // Octets of a message that may yet be its end, or half a line end, have come as well.
