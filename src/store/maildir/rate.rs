@@ -74,9 +74,6 @@ impl Made {
         for step in 1..=passed {
             self.slots[place(self.last + step)] = 0;
         }
-        if passed == SLOTS as u64 {
-            self.slots = [0; SLOTS];
-        }
         self.last = self.last.max(slot);
     }
 
