@@ -10,6 +10,7 @@ mod refusals;
 
 use core::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -164,6 +165,8 @@ pub enum Next {
     Wait,
     /// Another turn: it used up this one.
     Again,
+    /// Another turn, unless too many clients have this address, which a proxy or XCLIENT has just named.
+    Identified(IpAddr),
     /// Another turn, once there are rounds for its password or handshake.
     Cpu,
     /// Another turn, once the store takes more text.
@@ -333,7 +336,7 @@ impl<T: Transport> Connection<T> {
                 Stage::Leaving(_) => {}
                 // The rest of a pipelined group comes with the next turn, and the replies to all of it go in one write
                 // (RFC 2920 §3.2).
-                _ if next == Next::Again => {
+                _ if matches!(next, Next::Again | Next::Identified(_)) => {
                     self.channel.hold(turn.replies);
                     return Ok(next);
                 }

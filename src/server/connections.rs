@@ -348,8 +348,7 @@ impl<T: Transport> Connections<T> {
         let before = slot.connection.presence();
         let mut next = act(&mut slot.connection, &mut turn);
         let mut after = slot.connection.presence();
-        if let Some(ip) = after.ip.filter(|_| before.open && before.ip != after.ip) {
-            // A proxy, or who may say XCLIENT, has said whom it speaks for.
+        if let Next::Identified(ip) = next {
             let most_alike = self.limits.connections_per_ip_max;
             if most_alike != 0 && self.census.open_from(ip) >= most_alike {
                 next = slot.connection.turn_away(&mut turn);
@@ -366,7 +365,9 @@ impl<T: Transport> Connections<T> {
             self.lingering.push(name);
         }
         match next {
-            Next::Again => self.waiting.for_a_turn(&mut slot.list, name),
+            Next::Again | Next::Identified(_) => {
+                self.waiting.for_a_turn(&mut slot.list, name);
+            }
             Next::Cpu => {
                 let source = slot.connection.source();
                 self.waiting

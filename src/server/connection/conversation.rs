@@ -33,8 +33,8 @@ enum Pause {
     Held,
     /// Its replies want to be written first.
     OutputFull,
-    /// It has another client, which is to be greeted.
-    NewClient,
+    /// It has another client, which is to be greeted after this.
+    NewClient(Next),
     /// It is to go on in TLS.
     StartTls,
     /// It is over.
@@ -52,7 +52,8 @@ impl<T: Transport> Connection<T> {
                 Pause::Commit | Pause::Held => return Ok(Next::Wait),
                 Pause::Rounds => return Ok(Next::Cpu),
                 Pause::StoreFull => return Ok(Next::StoreRoom),
-                Pause::TurnOver | Pause::NewClient => return Ok(Next::Again),
+                Pause::TurnOver => return Ok(Next::Again),
+                Pause::NewClient(next) => return Ok(next),
                 Pause::StartTls => return self.begin_tls(turn),
                 Pause::OutputFull => {
                     self.channel.send(turn.replies)?;
@@ -162,9 +163,8 @@ impl<T: Transport> Connection<T> {
                     self.session.reuse(transaction);
                 }
                 Event::NewClient(client) => {
-                    self.begin_anew(&client);
                     self.patience.progress(turn.now);
-                    return Pause::NewClient;
+                    return Pause::NewClient(self.begin_anew(&client));
                 }
                 Event::StartTls => {
                     self.patience.progress(turn.now);

@@ -56,7 +56,7 @@ impl<T: Transport> Connection<T> {
                     self.patience.progress(turn.now);
                     self.stage = Stage::first(self.session.service());
                     // In a turn of its own: whether there is room for that client must be known before it is greeted.
-                    return Ok(Next::Again);
+                    return Ok(self.peer.ip().map_or(Next::Again, Next::Identified));
                 }
             }
         }
@@ -125,11 +125,13 @@ impl<T: Transport> Connection<T> {
 
     /// Goes on with the client that a spokesman names, in a turn of its own: who that is must be known before it may
     /// do anything.
-    pub(super) fn begin_anew(&mut self, client: &Attributes) {
+    pub(super) fn begin_anew(&mut self, client: &Attributes) -> Next {
         let client = self.peer.followed_by(client);
         let spokesman = mem::replace(&mut self.peer, client);
         log::debug!("conn={} peer={spokesman} client={client}", self.id);
         self.stage = Stage::New;
+        let other_ip = client.ip().filter(|ip| spokesman.ip() != Some(*ip));
+        other_ip.map_or(Next::Again, Next::Identified)
     }
 
     /// The first turn of a client: whoever has talked already does not speak SMTP.
