@@ -68,7 +68,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
     match matches.subcommand() {
         Some(("serve", matches)) => Ok(Request::Serve(Box::new(serve(matches)))),
         #[cfg(feature = "send")]
-        Some(("send", matches)) => Ok(send::request(matches)),
+        Some(("send", matches)) => send::request(matches),
         #[cfg(feature = "load")]
         Some(("load", matches)) => {
             let (options, json) = load::options(matches)?;

@@ -22,11 +22,12 @@ use std::rc::Rc;
 use log::LevelFilter;
 
 use crate::exit::{ExitCode, Failed, Mistakes};
+use crate::net::endpoint::SocketAddress;
 use crate::options::{DEFAULT_LISTEN, LISTENERS};
+use crate::server::Limits;
 use crate::server::cidr::Cidr;
 use crate::server::connections::LINGERING_MAX;
 use crate::server::tls::Certificates;
-use crate::server::{Limits, ListenAddress};
 use crate::smtp::auth::Users;
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
@@ -40,7 +41,7 @@ const RECIPIENTS_STANDARD: usize = 100;
 #[derive(Debug)]
 pub struct Config {
     /// Where to listen and for what, as far as somebody said.
-    pub listen: Vec<(Service, ListenAddress)>,
+    pub listen: Vec<(Service, SocketAddress)>,
     /// What sessions follow.
     pub policy: Policy,
     /// What bounds connections.
@@ -127,7 +128,7 @@ impl Config {
     /// What does not go together, and what to do about it.
     pub fn check_listeners<'a>(
         &self,
-        listeners: impl IntoIterator<Item = (Service, &'a ListenAddress)>,
+        listeners: impl IntoIterator<Item = (Service, &'a SocketAddress)>,
     ) -> Result<(), Failed> {
         let wrong = |message| Err(Failed::new(ExitCode::Configuration, message));
         let mut public = None;
@@ -165,19 +166,19 @@ impl Config {
     }
 
     /// Where somebody said to listen, and for what.
-    pub fn named_listeners(&self) -> impl Iterator<Item = (Service, &ListenAddress)> {
+    pub fn named_listeners(&self) -> impl Iterator<Item = (Service, &SocketAddress)> {
         let listeners = self.listen.iter();
         listeners.map(|(service, address)| (*service, address))
     }
 
     /// Where somebody said to listen, for whatever service.
-    pub fn named_addresses(&self) -> impl Iterator<Item = &ListenAddress> {
+    pub fn named_addresses(&self) -> impl Iterator<Item = &SocketAddress> {
         self.listen.iter().map(|(_, address)| address)
     }
 
     /// Where to open listeners, if there are `inherited` ones: the default is for those who have none at all.
     #[must_use]
-    pub fn listeners(&self, inherited: usize) -> Vec<(Service, ListenAddress)> {
+    pub fn listeners(&self, inherited: usize) -> Vec<(Service, SocketAddress)> {
         if self.listen.is_empty() && inherited == 0 {
             let address = values::listen_address(DEFAULT_LISTEN).into_iter();
             address.map(|address| (Service::Smtp, address)).collect()
@@ -268,7 +269,7 @@ fn told_with_its_place(failed: Failed, settings: &Settings) -> Failed {
 }
 
 /// The listeners that somebody named; none if there is only the default.
-fn named_listeners(settings: &Settings, mistakes: &mut Mistakes) -> Vec<(Service, ListenAddress)> {
+fn named_listeners(settings: &Settings, mistakes: &mut Mistakes) -> Vec<(Service, SocketAddress)> {
     let mut named = Vec::new();
     for &(name, service) in LISTENERS {
         if settings

@@ -8,6 +8,7 @@
 //! - [`smtp`] is the protocol. It knows no socket, no file and no clock: bytes in, events out.
 //! - [`store`] is where accepted mail goes. It knows no socket either.
 //! - [`server`] is the loop. It carries bytes between the two, and of all that serves only it knows mio.
+//! - [`net`] reads addresses of servers and listeners. It imports nothing of this crate.
 //! - `client` is the other end of the wire: `mailoop send` and `mailoop load`.
 //! - [`cli`] reads the command line. What it, the environment and a file say about the [`options`] becomes one
 //!   [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
@@ -66,6 +67,7 @@ pub mod config;
 pub mod confine;
 pub mod exit;
 pub mod logging;
+pub mod net;
 pub mod options;
 #[cfg(feature = "auth")]
 pub mod passwd;

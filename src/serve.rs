@@ -15,11 +15,10 @@ use crate::config::{Config, Delivery};
 use crate::confine::{Needs, confine};
 use crate::exit::{ExitCode, Failed, show};
 use crate::logging::Log;
+use crate::net::endpoint::SocketAddress;
 use crate::privileges::{self, UserError};
 use crate::server::tls::{Acceptor, Certificates};
-use crate::server::{
-    ListenAddress, Listener, Server, ServiceManager, Stop, activation, raise_limit,
-};
+use crate::server::{Listener, Server, ServiceManager, Stop, activation, raise_limit};
 use crate::smtp::service::Service;
 
 /// The options that name files which a reload reads again.
@@ -45,7 +44,7 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
         log::warn!("warning=\"{warning}\"");
     }
     if let Some(name) = &config.user {
-        let sockets = config.named_addresses().filter_map(ListenAddress::path);
+        let sockets = config.named_addresses().filter_map(SocketAddress::path);
         let log_file = config.log_file.as_deref().filter(|_| !log_is_late);
         let files: Vec<_> = sockets.chain(log_file).collect();
         privileges::become_user(name, &files).map_err(|error| cannot_become(&settings, &error))?;
@@ -254,7 +253,7 @@ fn inherited(listeners: &[Listener]) -> Vec<Service> {
     inherited.map(Listener::service).collect()
 }
 
-fn services_of(listeners: &[Listener]) -> impl Iterator<Item = (Service, &ListenAddress)> {
+fn services_of(listeners: &[Listener]) -> impl Iterator<Item = (Service, &SocketAddress)> {
     let listeners = listeners.iter();
     listeners.map(|listener| (listener.service(), listener.address()))
 }
@@ -283,7 +282,7 @@ fn needs(config: &Config) -> Needs {
     let log = config.log_file.as_deref().and_then(folder);
     let sockets = config
         .named_addresses()
-        .filter_map(ListenAddress::path)
+        .filter_map(SocketAddress::path)
         .filter_map(folder);
     Needs {
         writable: mail.into_iter().chain(log).collect(),

@@ -9,7 +9,8 @@ use std::net::TcpStream;
 use std::thread;
 
 use allocation_counter::{AllocationInfo, measure};
-use mailoop::server::{ListenAddress, Listener, Server, ServiceManager};
+use mailoop::net::endpoint::SocketAddress;
+use mailoop::server::{Listener, Server, ServiceManager};
 use mailoop::smtp::service::Service;
 use mailoop::store::Discard;
 
@@ -46,9 +47,9 @@ fn send(address: &str, messages: u32, pipelined: bool) -> TcpStream {
 
 /// What a server allocates for the messages that are counted.
 fn allocated(pipelined: bool) -> AllocationInfo {
-    let listen = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
+    let listen = SocketAddress::Tcp("127.0.0.1:0".parse().unwrap());
     let listener = Listener::bind(Service::Smtp, &listen, false).unwrap();
-    let ListenAddress::Tcp(address) = *listener.address() else {
+    let SocketAddress::Tcp(address) = *listener.address() else {
         panic!("where is it?");
     };
     let config = config(&["--discard"]);

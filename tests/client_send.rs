@@ -309,7 +309,7 @@ fn an_unreachable_server_is_unavailable() {
     let closed = listener.local_addr().unwrap().to_string();
     drop(listener);
     let no_socket = format!("unix:{}/none", folder.path().display());
-    for server in [&closed, &no_socket, "127.0.0.1", "name.invalid:25", ""] {
+    for server in [&closed, &no_socket, "name.invalid:25"] {
         let (code, error, _) = sent(&options(server));
         assert!(
             code == 69 && error.contains("cannot connect"),

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 #[cfg(feature = "tls")]
 use super::encryption;
-use super::send::{mailbox, reverse_path, server_address};
+use super::send::{mailbox, reverse_path, server, server_address};
 use super::value;
 use crate::client::load::hostile::Hostility;
 use crate::client::load::{Extent, LoadOptions};
@@ -126,7 +126,7 @@ fn manners() -> [Arg; 8] {
 /// What was asked for, and whether the result is to be JSON.
 ///
 /// # Errors
-/// There can be no such recipients.
+/// There is no server, or there can be no such recipients.
 pub(super) fn options(matches: &ArgMatches) -> Result<(LoadOptions, bool), Failed> {
     let number = |name| matches.get_one::<u32>(name).copied();
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
@@ -145,10 +145,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<(LoadOptions, bool), Faile
         None => 1,
     };
     let options = LoadOptions {
-        server: matches
-            .get_one::<String>("server")
-            .cloned()
-            .unwrap_or_default(),
+        server: server(matches)?,
         sessions,
         extent,
         length: matches

@@ -9,6 +9,8 @@ use super::encryption;
 use super::{Request, value};
 use crate::client::send::SendOptions;
 use crate::config::values;
+use crate::exit::{ExitCode, Failed};
+use crate::net::endpoint::Endpoint;
 use crate::smtp::data::EndText;
 use crate::smtp::path::{Mailbox, ReversePath};
 
@@ -87,18 +89,26 @@ pub(super) fn command() -> Command {
 }
 
 /// What was asked for.
-pub(super) fn request(matches: &ArgMatches) -> Request {
+///
+/// # Errors
+/// There is no server.
+pub(super) fn request(matches: &ArgMatches) -> Result<Request, Failed> {
+    let options = options(matches, server(matches)?);
     let message = matches.get_one::<PathBuf>("FILE").cloned();
-    Request::Send(Box::new(options(matches)), message, user(matches))
+    Ok(Request::Send(Box::new(options), message, user(matches)))
 }
 
-fn options(matches: &ArgMatches) -> SendOptions {
+/// The server that is asked for.
+pub(super) fn server(matches: &ArgMatches) -> Result<Endpoint, Failed> {
+    let server: Option<&Endpoint> = matches.get_one("server");
+    let missing = || Failed::new(ExitCode::Usage, "name a server with --server");
+    server.cloned().ok_or_else(missing)
+}
+
+fn options(matches: &ArgMatches, server: Endpoint) -> SendOptions {
     let end_text = matches.get_one::<Option<EndText>>("end-of-data");
     SendOptions {
-        server: matches
-            .get_one::<String>("server")
-            .cloned()
-            .unwrap_or_default(),
+        server,
         from: matches
             .get_one("from")
             .cloned()
@@ -150,19 +160,10 @@ pub(super) fn reverse_path(text: &str) -> Result<ReversePath, String> {
     }
 }
 
-/// Whether it can name a server; if there is one shows only when it is connected to.
-pub(super) fn server_address(text: &str) -> Result<String, String> {
-    let named = match text.strip_prefix("unix:") {
-        Some(path) => !path.is_empty(),
-        None => text
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
-    };
-    if named {
-        Ok(text.to_owned())
-    } else {
-        Err("write HOST:PORT, as mail.example.org:25, or unix:PATH".to_owned())
-    }
+/// Reads the address of a server. Whether there is one shows only when it is connected to.
+pub(super) fn server_address(text: &str) -> Result<Endpoint, String> {
+    text.parse()
+        .map_err(|_| "write HOST:PORT, as mail.example.org:25, or unix:PATH".to_owned())
 }
 
 fn hello_name(text: &str) -> Result<String, String> {

@@ -36,6 +36,7 @@ use super::tls;
 use super::tls::Encryption;
 use crate::config;
 use crate::exit::{ExitCode, Failed};
+use crate::net::endpoint::Endpoint;
 use crate::server;
 use crate::server::transport::{Plain, Transport};
 use crate::smtp::client::{Outgoing, Pace};
@@ -65,7 +66,7 @@ const HONEST_SESSIONS_MAX: usize = 100;
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
     /// `HOST:PORT`, `[v6]:PORT` or `unix:PATH`.
-    pub server: String,
+    pub server: Endpoint,
     /// The most connections at a time. Of hostile peers there are exactly so many.
     pub sessions: usize,
     /// How much is to be done.

@@ -19,6 +19,7 @@ use super::transcript::Transcript;
 use super::wire::Wire;
 use crate::config;
 use crate::exit::{ExitCode, Failed};
+use crate::net::endpoint::Endpoint;
 use crate::smtp::client::{ClientSession, Credentials, Outgoing, Pace, Way};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
@@ -27,7 +28,7 @@ use crate::smtp::path::{Mailbox, ReversePath};
 #[derive(Clone, Debug)]
 pub struct SendOptions {
     /// `HOST:PORT`, `[v6]:PORT` or `unix:PATH`.
-    pub server: String,
+    pub server: Endpoint,
     /// The sender.
     pub from: ReversePath,
     /// The recipients; at least one.

@@ -1,13 +1,13 @@
 //! A non-blocking stream to a server, on the network or on a unix socket.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::ToSocketAddrs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Events, Interest, Poll, Token};
 use rustix::io::Errno;
+
+use crate::net::endpoint::{Endpoint, SocketAddress};
 
 /// The one socket of a client.
 const SOCKET: Token = Token(0);
@@ -18,36 +18,42 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// Connects to `HOST:PORT`, `[v6]:PORT` or `unix:PATH` and registers with `poll`, for reading and writing.
-    /// The addresses of a host are tried in turn, each for at most `timeout`; if none answers, the error is
-    /// the last one's.
-    pub(super) fn connect(server: &str, poll: &mut Poll, timeout: Duration) -> io::Result<Self> {
-        if let Some(path) = server.strip_prefix("unix:") {
-            let socket = Self::Unix(UnixStream::connect(Path::new(path))?);
-            return socket.connected(poll, timeout);
-        }
-        Self::connect_tcp(server, poll, timeout)
+    /// Connects to `server` and registers with `poll`, for reading and writing. The addresses of a host are tried in
+    /// turn, each for at most `timeout`; if none answers, the error is the last one's.
+    pub(super) fn connect(
+        server: &Endpoint,
+        poll: &mut Poll,
+        timeout: Duration,
+    ) -> io::Result<Self> {
+        // Looking a name up blocks; one connection at a time can afford that.
+        Self::connect_to_any(&server.resolve()?, poll, timeout)
     }
 
-    fn connect_tcp(
-        server: impl ToSocketAddrs,
+    fn connect_to_any(
+        addresses: &[SocketAddress],
         poll: &mut Poll,
         timeout: Duration,
     ) -> io::Result<Self> {
         let mut last_error = io::Error::new(ErrorKind::NotFound, "the name has no address");
-        // Looking a name up blocks; one connection at a time can afford that.
-        for address in server.to_socket_addrs()? {
-            let connected = TcpStream::connect(address).and_then(|stream| {
-                // The end of a message must not wait for the acknowledgement of what is before it.
-                stream.set_nodelay(true)?;
-                Self::Tcp(stream).connected(poll, timeout)
-            });
-            match connected {
+        for address in addresses {
+            match Self::begin(address).and_then(|socket| socket.connected(poll, timeout)) {
                 Ok(socket) => return Ok(socket),
                 Err(error) => last_error = error,
             }
         }
         Err(last_error)
+    }
+
+    fn begin(address: &SocketAddress) -> io::Result<Self> {
+        match address {
+            SocketAddress::Unix(path) => UnixStream::connect(path).map(Self::Unix),
+            SocketAddress::Tcp(address) => {
+                let stream = TcpStream::connect(*address)?;
+                // The end of a message must not wait for the acknowledgement of what is before it.
+                stream.set_nodelay(true)?;
+                Ok(Self::Tcp(stream))
+            }
+        }
     }
 
     /// Waits until the connection is there.
@@ -140,10 +146,10 @@ mod tests {
         let timeout = Duration::from_secs(10);
         let open = TcpListener::bind("127.0.0.1:0")?;
         let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let both = [closed, open.local_addr()?];
-        assert!(Socket::connect_tcp(&both[..], &mut poll, timeout).is_ok());
+        let both = [closed, open.local_addr()?].map(SocketAddress::Tcp);
+        assert!(Socket::connect_to_any(&both, &mut poll, timeout).is_ok());
 
-        let refused = Socket::connect_tcp(closed, &mut poll, timeout).map(|_| ());
+        let refused = Socket::connect_to_any(&both[..1], &mut poll, timeout).map(|_| ());
         let refused = refused.map_err(|error| error.kind());
         assert_eq!(refused, Err(ErrorKind::ConnectionRefused));
         Ok(())
@@ -157,13 +163,14 @@ mod tests {
         listener.listen(0)?;
         let address = listener.local_addr()?.as_socket();
         let address = address.ok_or(ErrorKind::AddrNotAvailable)?;
+        let addresses = [SocketAddress::Tcp(address)];
 
         // Nobody accepts; once the backlog is full, the kernel does not answer any more.
         let mut poll = Poll::new()?;
         let timeout = Duration::from_millis(50);
         let mut waiting = Vec::new();
         let error = loop {
-            match Socket::connect_tcp(address, &mut poll, timeout) {
+            match Socket::connect_to_any(&addresses, &mut poll, timeout) {
                 Ok(socket) => waiting.push(socket),
                 Err(error) => break error,
             }

@@ -18,6 +18,7 @@ pub use explanation::explain;
 pub use rustls::ClientConfig;
 pub use trust::{Trust, TrustError, client_config};
 
+use crate::net::endpoint::Endpoint;
 use crate::smtp::security::{ChannelBindings, end_point};
 
 /// How a client gets under TLS.
@@ -55,7 +56,7 @@ impl Encryption {
     ///
     /// # Errors
     /// [`TrustError`] if it cannot be told whom to believe.
-    pub fn session(&self, server: &str) -> Result<Tls, TrustError> {
+    pub fn session(&self, server: &Endpoint) -> Result<Tls, TrustError> {
         Tls::new(client_config(&self.trust)?, server)
     }
 }
@@ -67,14 +68,13 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// A session that is yet to begin, with the server at `HOST:PORT`, `[v6]:PORT` or `unix:PATH`: this is whom its
-    /// certificate has to name.
+    /// A session that is yet to begin, with a server whose certificate has to name the host of this endpoint.
     ///
     /// # Errors
     /// [`TrustError`] if no certificate can name it, or rustls cannot do what `config` asks for.
-    pub fn new(config: Arc<ClientConfig>, server: &str) -> Result<Self, TrustError> {
-        let name = ServerName::try_from(host(server).to_owned())
-            .map_err(|_| TrustError::NoName(server.to_owned()))?;
+    pub fn new(config: Arc<ClientConfig>, server: &Endpoint) -> Result<Self, TrustError> {
+        let name = ServerName::try_from(server.host().into_owned())
+            .map_err(|_| TrustError::NoName(server.clone()))?;
         let session = ClientConnection::new(config, name)?;
         Ok(Self { session })
     }
@@ -175,39 +175,10 @@ impl Tls {
     }
 }
 
-/// The host that `server` names. At the other end of a unix socket is this machine.
-fn host(server: &str) -> &str {
-    if server.starts_with("unix:") {
-        return "localhost";
-    }
-    let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    bare.unwrap_or(host)
-}
-
 /// A flush for which there is no room yet is no failure.
 fn blocked(flushed: io::Result<()>) -> io::Result<()> {
     match flushed {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
         flushed => flushed,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_is_named_by_its_host() {
-        for (server, name) in [
-            ("mail.example.org:25", "mail.example.org"),
-            ("127.0.0.1:25", "127.0.0.1"),
-            ("[::1]:25", "::1"),
-            ("unix:/run/mail:25", "localhost"),
-        ] {
-            assert_eq!(host(server), name, "{server}");
-        }
     }
 }

@@ -4,6 +4,7 @@ use core::convert::Infallible;
 use std::io::{self, Read, Write};
 
 use super::send::SendError;
+use crate::net::endpoint::Endpoint;
 use crate::smtp::security::ChannelBindings;
 
 /// How a client gets under TLS, which it cannot.
@@ -27,7 +28,7 @@ impl Encryption {
     ///
     /// # Errors
     /// None.
-    pub fn session(&self, _server: &str) -> Result<Tls, SendError> {
+    pub fn session(&self, _server: &Endpoint) -> Result<Tls, SendError> {
         match self.0 {}
     }
 }
@@ -64,6 +65,6 @@ impl Tls {
 
 /// Nothing is known of TLS.
 #[must_use]
-pub fn explain(_: &io::Error, _server: &str) -> Option<String> {
+pub fn explain(_: &io::Error, _server: &Endpoint) -> Option<String> {
     None
 }

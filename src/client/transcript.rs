@@ -4,6 +4,7 @@ use std::io;
 
 use memchr::memchr_iter;
 
+use crate::net::endpoint::Endpoint;
 use crate::smtp::client::{Printable, ServerReply};
 
 /// What is shown in place of a secret.
@@ -28,7 +29,7 @@ impl<'a> Transcript<'a> {
     }
 
     /// The message was accepted by `server` with this reply. Of a whole dialogue it is the last word anyway.
-    pub(super) fn accepted(&mut self, server: &str, reply: &ServerReply) {
+    pub(super) fn accepted(&mut self, server: &Endpoint, reply: &ServerReply) {
         if !self.is_whole {
             // It is accepted whether or not anybody hears of it: a failure would only have it sent again.
             let _ = writeln!(self.reader, "{server} accepted the message: {reply}");

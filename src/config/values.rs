@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::server::ListenAddress;
+use crate::net::endpoint::{Endpoint, EndpointError, SocketAddress};
 use crate::server::cidr::{Cidr, CidrError};
 use crate::smtp::data::EndText;
 use crate::smtp::line::BareNewline;
@@ -14,13 +14,13 @@ use crate::smtp::path::{Mailbox, PathError};
 ///
 /// # Errors
 /// What would be right.
-pub fn listen_address(text: &str) -> Result<ListenAddress, String> {
-    match text.strip_prefix("unix:") {
-        Some("") => Err("a path is missing behind unix:".to_owned()),
-        Some(path) => Ok(ListenAddress::Unix(path.into())),
-        None => text.parse().map(ListenAddress::Tcp).map_err(|_| {
-            "write IP:PORT as 127.0.0.1:2525, [IPV6]:PORT as [::1]:2525, or unix:PATH".to_owned()
-        }),
+pub fn listen_address(text: &str) -> Result<SocketAddress, String> {
+    match text.parse() {
+        Ok(Endpoint::Address(address)) => Ok(address),
+        Err(EndpointError::NoPath) => Err("a path is missing behind unix:".to_owned()),
+        Ok(Endpoint::Host(..)) | Err(EndpointError::NoHostAndPort) => Err(
+            "write IP:PORT as 127.0.0.1:2525, [IPV6]:PORT as [::1]:2525, or unix:PATH".to_owned(),
+        ),
     }
 }
 
@@ -28,10 +28,10 @@ pub fn listen_address(text: &str) -> Result<ListenAddress, String> {
 ///
 /// # Errors
 /// What would be right.
-pub fn lmtp_address(text: &str) -> Result<ListenAddress, String> {
+pub fn lmtp_address(text: &str) -> Result<SocketAddress, String> {
     const SMTP_PORT: u16 = 25;
     match listen_address(text)? {
-        ListenAddress::Tcp(address) if address.port() == SMTP_PORT => {
+        SocketAddress::Tcp(address) if address.port() == SMTP_PORT => {
             Err("port 25 is for SMTP; choose another, as 24, or unix:PATH".to_owned())
         }
         address => Ok(address),

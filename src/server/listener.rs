@@ -16,70 +16,31 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use super::descriptors::{Reserve, is_out_of_descriptors};
 use super::peer::PeerAddress;
 use super::transport::Plain;
+use crate::net::endpoint::SocketAddress;
 use crate::smtp::service::Service;
 
 /// The most connections that the kernel keeps for us until we accept them; it cuts this to its own limit.
 pub(super) const BACKLOG: i32 = 4096;
 
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListenAddress {
-    /// An address and a port; port 0 lets the kernel pick one.
-    Tcp(SocketAddr),
-    /// A socket file.
-    Unix(PathBuf),
-}
-
-impl ListenAddress {
-    /// Whether only this machine can reach it.
-    #[must_use]
-    pub fn is_private(&self) -> bool {
-        match self {
-            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
-            Self::Unix(_) => true,
-        }
-    }
-}
-
-impl ListenAddress {
-    /// Its socket file, if it has one.
-    #[must_use]
-    pub fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Tcp(_) => None,
-            Self::Unix(path) => Some(path),
-        }
-    }
-}
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 /// Why a listener could not be opened.
 #[derive(Debug)]
-pub struct BindError(ListenAddress, io::Error);
+pub struct BindError(SocketAddress, io::Error);
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(address, error) = self;
         write!(f, "cannot listen on {address}: ")?;
         match (address, error.kind()) {
-            (ListenAddress::Unix(_), ErrorKind::AddrInUse) => f.write_str(
+            (SocketAddress::Unix(_), ErrorKind::AddrInUse) => f.write_str(
                 "another program does, or the file is no socket; stop it, or choose another address",
             ),
-            (ListenAddress::Unix(_), ErrorKind::NotFound) => {
+            (SocketAddress::Unix(_), ErrorKind::NotFound) => {
                 f.write_str("there is no such folder; make it, or choose another address")
             }
-            (ListenAddress::Tcp(_), ErrorKind::AddrInUse) => {
+            (SocketAddress::Tcp(_), ErrorKind::AddrInUse) => {
                 f.write_str("another program does; stop it, or choose another address")
             }
-            (ListenAddress::Tcp(_), ErrorKind::AddrNotAvailable) => {
+            (SocketAddress::Tcp(_), ErrorKind::AddrNotAvailable) => {
                 f.write_str("this machine has no such address; choose another address")
             }
             (_, ErrorKind::PermissionDenied) => {
@@ -116,7 +77,7 @@ pub(super) enum Accepted {
 pub struct Listener {
     socket: ListeningSocket,
     service: Service,
-    address: ListenAddress,
+    address: SocketAddress,
     origin: Origin,
     /// Whether somebody may be waiting: set by readiness, cleared only by `WouldBlock`.
     pub(super) accept_ready: bool,
@@ -144,20 +105,20 @@ impl Listener {
     /// It cannot listen there.
     pub fn bind(
         service: Service,
-        address: &ListenAddress,
+        address: &SocketAddress,
         reuse_port: bool,
     ) -> Result<Self, BindError> {
         Self::open(service, address, reuse_port).map_err(|error| BindError(address.clone(), error))
     }
 
-    fn open(service: Service, address: &ListenAddress, reuse_port: bool) -> io::Result<Self> {
+    fn open(service: Service, address: &SocketAddress, reuse_port: bool) -> io::Result<Self> {
         let (socket, address) = match address {
-            ListenAddress::Tcp(address) => {
+            SocketAddress::Tcp(address) => {
                 let listener = bind_tcp(*address, reuse_port)?;
                 let address = listener.local_addr()?;
-                (ListeningSocket::Tcp(listener), ListenAddress::Tcp(address))
+                (ListeningSocket::Tcp(listener), SocketAddress::Tcp(address))
             }
-            ListenAddress::Unix(path) => {
+            SocketAddress::Unix(path) => {
                 remove_stale(path)?;
                 (
                     ListeningSocket::Unix(UnixListener::bind(path)?),
@@ -185,11 +146,11 @@ impl Listener {
         let (socket, address) = if let Some(address) = local.as_socket() {
             socket.set_tcp_nodelay(true)?;
             let listener = TcpListener::from_std(socket.into());
-            (ListeningSocket::Tcp(listener), ListenAddress::Tcp(address))
+            (ListeningSocket::Tcp(listener), SocketAddress::Tcp(address))
         } else {
             let listener = UnixListener::from_std(socket.into());
             let path = unix_path(&local);
-            (ListeningSocket::Unix(listener), ListenAddress::Unix(path))
+            (ListeningSocket::Unix(listener), SocketAddress::Unix(path))
         };
         Ok(Self {
             socket,
@@ -208,7 +169,7 @@ impl Listener {
 
     /// Where it listens, with the port that the kernel picked.
     #[must_use]
-    pub fn address(&self) -> &ListenAddress {
+    pub fn address(&self) -> &SocketAddress {
         &self.address
     }
 
@@ -289,7 +250,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         // What was passed to us is not ours to remove, nor is what somebody else listens on by now.
-        if let (ListenAddress::Unix(path), Origin::Opened(file)) = (&self.address, &self.origin)
+        if let (SocketAddress::Unix(path), Origin::Opened(file)) = (&self.address, &self.origin)
             && *file == file_of(&self.address)
         {
             // A socket file that stays is replaced at the next start.
@@ -299,10 +260,10 @@ impl Drop for Listener {
 }
 
 /// The socket file of a listener, by file system and number.
-fn file_of(address: &ListenAddress) -> Option<(u64, u64)> {
+fn file_of(address: &SocketAddress) -> Option<(u64, u64)> {
     match address {
-        ListenAddress::Tcp(_) => None,
-        ListenAddress::Unix(path) => fs::symlink_metadata(path)
+        SocketAddress::Tcp(_) => None,
+        SocketAddress::Unix(path) => fs::symlink_metadata(path)
             .ok()
             .map(|file| (file.dev(), file.ino())),
     }

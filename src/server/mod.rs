@@ -40,7 +40,7 @@ use std::time::Duration;
 
 pub use descriptors::raise_limit;
 pub use event_loop::{Server, Stop};
-pub use listener::{BindError, ListenAddress, Listener};
+pub use listener::{BindError, Listener};
 pub use service_manager::ServiceManager;
 
 /// What bounds the connections of a server.

@@ -65,7 +65,7 @@ where
 /// A message for it.
 pub fn options(server: &str) -> SendOptions {
     SendOptions {
-        server: server.to_owned(),
+        server: server.parse().unwrap(),
         from: ReversePath::Mailbox("a@x".parse().unwrap()),
         to: vec!["b@y".parse().unwrap()],
         message: b"Subject: hi\n\n.body\n".to_vec(),

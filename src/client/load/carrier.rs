@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::client::tls::{ClientConfig, Tls, TrustError};
 use crate::client::wire::Wire;
+use crate::net::endpoint::Endpoint;
 use crate::server::transport::{Plain, Transport};
 
 /// A connection under TLS from its first octet.
@@ -21,7 +22,7 @@ impl Secured {
     pub(super) fn new(
         socket: Plain,
         config: &Arc<ClientConfig>,
-        server: &str,
+        server: &Endpoint,
     ) -> Result<Self, TrustError> {
         let tls = Tls::new(Arc::clone(config), server)?;
         let mut wire = Wire::new(Socket(socket));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::schedule::Schedule;
 use super::tally::{Failure, Tally};
 use crate::client::tls;
+use crate::net::endpoint::Endpoint;
 use crate::server::channel::{Channel, Fill, Readiness};
 use crate::server::transport::Transport;
 use crate::smtp::client::{ClientSession, Event, Outgoing, ProtocolError, Subject};
@@ -16,7 +17,7 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// What all connections work on.
 pub(super) struct Work<'a> {
     /// Who the server is, as it was asked for.
-    pub(super) server: &'a str,
+    pub(super) server: &'a Endpoint,
     pub(super) mail: &'a Outgoing,
     /// The message as it goes over the wire, the same one every time.
     pub(super) message: &'a [u8],

@@ -1,56 +1,42 @@
 //! New connections to the server, each begun without waiting for it.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use mio::net::{TcpStream, UnixStream};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use crate::net::endpoint::{Endpoint, SocketAddress};
 use crate::server::transport::Plain;
 
 /// How many addresses of the loopback network connections may come from: each has its own ports, some 28,000.
 const SOURCES_MAX: u8 = 100;
 
-/// Where the server is.
-#[derive(Debug)]
-enum Target {
-    /// Its addresses; the last one is tried.
-    Tcp(Vec<SocketAddr>),
-    Unix(PathBuf),
-}
-
 /// Makes connections to one server.
 #[derive(Debug)]
 pub(super) struct Dialer {
-    target: Target,
+    /// Those of the server; the last one is tried.
+    addresses: Vec<SocketAddress>,
     /// Connections come from `127.0.0.{1 + source}`; while it is 0 the system chooses.
     source: u8,
 }
 
 impl Dialer {
-    /// Looks up `HOST:PORT`, `[v6]:PORT` or `unix:PATH`.
+    /// Looks the addresses of `server` up.
     ///
     /// # Errors
     /// The name has no address.
-    pub(super) fn new(server: &str) -> io::Result<Self> {
-        let target = if let Some(path) = server.strip_prefix("unix:") {
-            Target::Unix(path.into())
-        } else {
-            let mut addresses: Vec<_> = server.to_socket_addrs()?.collect();
-            addresses.reverse();
-            Target::Tcp(addresses)
-        };
-        Ok(Self { target, source: 0 })
+    pub(super) fn new(server: &Endpoint) -> io::Result<Self> {
+        let mut addresses = server.resolve()?;
+        addresses.reverse();
+        let source = 0;
+        Ok(Self { addresses, source })
     }
 
     /// Gives the address up that nobody answers at; whether there is another one.
     pub(super) fn next_address(&mut self) -> bool {
-        match &mut self.target {
-            Target::Tcp(addresses) => addresses.pop().is_some() && !addresses.is_empty(),
-            Target::Unix(_) => false,
-        }
+        self.addresses.pop().is_some() && !self.addresses.is_empty()
     }
 
     /// Begins a connection; whether it succeeds is told by events.
@@ -58,9 +44,9 @@ impl Dialer {
     /// # Errors
     /// It failed at once. `WouldBlock` means that the server has not yet accepted as many as may wait.
     pub(super) fn dial(&mut self) -> io::Result<Plain> {
-        let address = match &self.target {
-            Target::Unix(path) => return UnixStream::connect(path).map(Plain::Unix),
-            Target::Tcp(addresses) => *addresses.last().ok_or(ErrorKind::NotFound)?,
+        let address = match self.addresses.last().ok_or(ErrorKind::NotFound)? {
+            SocketAddress::Unix(path) => return UnixStream::connect(path).map(Plain::Unix),
+            SocketAddress::Tcp(address) => *address,
         };
         loop {
             let stream = match self.connect(address) {

@@ -4,12 +4,12 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-use super::host;
+use crate::net::endpoint::Endpoint;
 use crate::server::tls::is_of_version_1;
 
 /// What is wrong with the TLS of this server, and what to do about it, if it is that what `error` tells.
 #[must_use]
-pub fn explain(error: &io::Error, server: &str) -> Option<String> {
+pub fn explain(error: &io::Error, server: &Endpoint) -> Option<String> {
     let error = error.get_ref()?.downcast_ref()?;
     Some(match error {
         Error::InvalidCertificate(why) if is_of_version_1(why) => {
@@ -17,7 +17,7 @@ pub fn explain(error: &io::Error, server: &str) -> Option<String> {
                 .to_owned()
         }
         Error::InvalidCertificate(why) => {
-            let host = host(server);
+            let host = server.host();
             let why = match why {
                 // Some we know have the same name as who has signed this one; or it is one to sign others with.
                 CertificateError::UnknownIssuer

@@ -18,6 +18,7 @@ use rustls::{
 };
 
 use crate::client::send::SendError;
+use crate::net::endpoint::Endpoint;
 
 /// Who has to vouch for a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub enum TrustError {
     /// The machine trusts nobody; what went wrong where it was asked for them.
     NoAuthorities(String),
     /// No certificate can be for this server.
-    NoName(String),
+    NoName(Endpoint),
     /// rustls cannot do what it is asked for.
     Tls(Error),
 }
