@@ -21,6 +21,8 @@ use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
+use mailoop::server::channel::Readiness;
+use mailoop::server::store_channel::StoreChannel;
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, Recipient};
 use mailoop::smtp::path::{Mailbox, ReversePath};
 use mailoop::smtp::service::Service;
@@ -65,6 +67,7 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, store: &mut dyn Store) {
     let envelope = envelope();
     let text = common::text(KIB);
     let mut finished = Vec::new();
+    let mut channel = store.take_pipes().map(StoreChannel::new);
     group.sampling_mode(SamplingMode::Flat);
     for size in GROUPS {
         group.throughput(Throughput::Elements(size as u64));
@@ -75,32 +78,58 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, store: &mut dyn Store) {
                     store.write(&mut draft, &text).unwrap();
                     store.submit(draft);
                 }
-                commit(store, size, &mut finished);
+                commit(store, channel.as_mut(), size, &mut finished);
             });
         });
     }
 }
 
 /// Waits until so many messages are durable.
-fn commit(store: &mut dyn Store, count: usize, finished: &mut Vec<Finished>) {
+fn commit(
+    store: &mut dyn Store,
+    mut channel: Option<&mut StoreChannel>,
+    count: usize,
+    finished: &mut Vec<Finished>,
+) {
     finished.clear();
-    store.commit(finished);
-    while finished.len() < count {
-        if !store.is_pending() {
-            wait(store);
-        }
+    loop {
+        exchange(store, channel.as_deref_mut());
         store.commit(finished);
+        if finished.len() >= count {
+            break;
+        }
+        wait(store, channel.as_deref_mut());
     }
     assert!(finished.iter().all(|message| message.outcome.is_stored()));
 }
 
-fn wait(store: &dyn Store) {
-    let descriptors = store.descriptors();
-    let mut polled: Vec<_> = descriptors
-        .iter()
-        .map(|descriptor| PollFd::new(descriptor, PollFlags::IN))
-        .collect();
-    poll(&mut polled, None).unwrap();
+fn exchange(store: &mut dyn Store, channel: Option<&mut StoreChannel>) {
+    if let (Some(channel), Some(client)) = (channel, store.client()) {
+        channel.exchange(client).unwrap();
+    }
+}
+
+/// Waits as the event loop does: for room only with requests that found none.
+fn wait(store: &mut dyn Store, channel: Option<&mut StoreChannel>) {
+    let (Some(channel), Some(client)) = (channel, store.client()) else {
+        return;
+    };
+    if channel.can_send(client) {
+        return;
+    }
+    let has_output = !client.output().is_empty();
+    let [requests, reports] = channel.descriptors();
+    let mut polled = [
+        PollFd::new(&reports, PollFlags::IN),
+        PollFd::new(&requests, PollFlags::OUT),
+    ];
+    poll(&mut polled[..1 + usize::from(has_output)], None).unwrap();
+    let [readable, writable] = polled.map(|pipe| !pipe.revents().is_empty());
+    channel.note(Readiness {
+        readable,
+        writable,
+        read_on: false,
+    });
 }
 
 /// One recipient, as nearly every message has.

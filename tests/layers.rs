@@ -75,7 +75,7 @@ fn nothing_starts_a_thread_and_one_place_a_process() {
     );
     let starts = mentions("", &[".spawn("]);
     assert!(
-        matches!(&starts[..], [place] if place.contains("store/maildir/apart.rs")),
+        matches!(&starts[..], [place] if place.contains("store/maildir/child.rs")),
         "{starts:?}"
     );
 }

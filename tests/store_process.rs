@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::thread;
@@ -13,11 +13,14 @@ use std::time::Duration;
 
 use common::client::Client;
 use common::{TestServer, files, wait_until};
+use mailoop::server::channel::Readiness;
+use mailoop::server::store_channel::StoreChannel;
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, Recipient};
 use mailoop::smtp::path::ReversePath;
 use mailoop::smtp::service::Service;
 use mailoop::store::maildir::{Engine, System};
-use mailoop::store::{Maildir, MaildirOptions, Store};
+use mailoop::store::{Maildir, MaildirOptions, Store, StorePipes};
+use rustix::io::{ioctl_fionbio, ioctl_fionread};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 fn store_process(server: &TestServer) -> Pid {
@@ -326,7 +329,25 @@ fn it_ends_when_the_server_is_killed_and_leaves_nothing_open() {
 
 #[test]
 fn where_none_can_be_started_the_work_is_done_here() {
-    let envelope = Envelope {
+    // The second one runs, but is not mailoop.
+    for program in ["/nowhere/mailoop", "/bin/true"] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("mail");
+        let options = MaildirOptions::new(&root, "mx", 10);
+        let mut store = Maildir::open_apart(options, Path::new(program)).unwrap();
+        assert!(store.take_pipes().is_none() && store.client().is_none());
+        let (_, draft) = store.begin(&envelope()).unwrap();
+        let ticket = store.submit(draft);
+        let mut finished = Vec::new();
+        store.commit(&mut finished);
+        assert_eq!(finished[0].ticket, ticket);
+        assert_eq!(files(&root.join("d/a/new")).len(), 1);
+    }
+}
+
+/// One recipient, `a@d`.
+fn envelope() -> Envelope {
+    Envelope {
         service: Service::Smtp,
         peer: Peer::Local,
         hearsay: None,
@@ -343,19 +364,160 @@ fn where_none_can_be_started_the_work_is_done_here() {
         }],
         body: Body::SevenBit,
         smtputf8: false,
-    };
-    // The second one runs, but is not mailoop.
-    for program in ["/nowhere/mailoop", "/bin/true"] {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("mail");
-        let options = MaildirOptions::new(&root, "mx", 10);
-        let mut store = Maildir::open_apart(options, Path::new(program)).unwrap();
-        assert!(store.descriptors().is_empty());
-        let (_, draft) = store.begin(&envelope).unwrap();
-        let ticket = store.submit(draft);
-        let mut finished = Vec::new();
-        store.commit(&mut finished);
-        assert_eq!(finished[0].ticket, ticket);
-        assert_eq!(files(&root.join("d/a/new")).len(), 1);
     }
+}
+
+/// Both ends of the pipes to a store process, with the test in the middle: nothing goes on before it lets it.
+struct Relay {
+    process: StorePipes,
+    requests: PipeReader,
+    reports: PipeWriter,
+}
+
+impl Relay {
+    fn between(process: StorePipes) -> (Self, StoreChannel) {
+        let (requests, server_requests) = std::io::pipe().unwrap();
+        let (server_reports, reports) = std::io::pipe().unwrap();
+        let server = StorePipes {
+            requests: server_requests,
+            reports: server_reports,
+        };
+        ioctl_fionbio(&server.requests, true).unwrap();
+        ioctl_fionbio(&server.reports, true).unwrap();
+        // As the server's ends are.
+        ioctl_fionbio(&process.requests, false).unwrap();
+        ioctl_fionbio(&process.reports, false).unwrap();
+        let relay = Self {
+            process,
+            requests,
+            reports,
+        };
+        (relay, StoreChannel::new(server))
+    }
+
+    /// Passes on requests that are in the pipe.
+    fn pass_requests(&mut self, octets: usize) {
+        let mut buffer = vec![0; octets];
+        self.requests.read_exact(&mut buffer).unwrap();
+        self.process.requests.write_all(&buffer).unwrap();
+    }
+
+    /// Waits for reports, and passes them on.
+    fn pass_reports(&mut self) {
+        let mut buffer = [0; 4096];
+        let received = self.process.reports.read(&mut buffer).unwrap();
+        self.reports.write_all(&buffer[..received]).unwrap();
+    }
+}
+
+fn told(readable: bool, writable: bool) -> Readiness {
+    Readiness {
+        readable,
+        writable,
+        read_on: false,
+    }
+}
+
+fn open_with_relay(root: &Path) -> (Maildir, Relay, StoreChannel) {
+    let program = Path::new(env!("CARGO_BIN_EXE_mailoop"));
+    let mut store = Maildir::open_apart(MaildirOptions::new(root, "mx", 10), program).unwrap();
+    let (relay, channel) = Relay::between(store.take_pipes().unwrap());
+    (store, relay, channel)
+}
+
+#[test]
+fn the_pipes_are_read_and_written_only_where_an_event_has_told_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, mut relay, mut channel) = open_with_relay(&folder.path().join("mail"));
+    let mut finished = Vec::new();
+    // Nothing is there, and from here on it takes an event.
+    channel.exchange(store.client().unwrap()).unwrap();
+
+    let (_, draft) = store.begin(&envelope()).unwrap();
+    let ticket = store.submit(draft);
+    let octets = store.client().unwrap().output().len();
+    assert!(channel.can_send(store.client().unwrap()));
+    channel.exchange(store.client().unwrap()).unwrap();
+    assert!(store.client().unwrap().output().is_empty());
+    relay.pass_requests(octets);
+    while finished.is_empty() {
+        relay.pass_reports();
+        channel.exchange(store.client().unwrap()).unwrap();
+        store.commit(&mut finished);
+        assert!(finished.is_empty(), "it was read without an event");
+        channel.note(told(true, false));
+        channel.exchange(store.client().unwrap()).unwrap();
+        store.commit(&mut finished);
+    }
+    assert_eq!(finished[0].ticket, ticket);
+    assert!(finished[0].outcome.is_stored());
+    assert_eq!(files(&folder.path().join("mail/d/a/new")).len(), 1);
+}
+
+#[test]
+fn requests_that_find_no_room_are_kept_in_order_and_text_is_refused_at_their_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, mut relay, mut channel) = open_with_relay(&folder.path().join("mail"));
+    let (_, mut draft) = store.begin(&envelope()).unwrap();
+    let line = [&[b'x'; 998][..], b"\r\n"].concat();
+    let mut lines = 0;
+    while !store.is_congested() {
+        store.write(&mut draft, &line).unwrap();
+        channel.exchange(store.client().unwrap()).unwrap();
+        lines += 1;
+    }
+    assert!(lines > 256, "the pipe and the bound hold {lines} lines");
+    assert!(!channel.can_send(store.client().unwrap()));
+    let ticket = store.submit(draft);
+    let mut finished = Vec::new();
+    let mut steps = 0;
+    while finished.is_empty() {
+        let kept = store.client().unwrap().output().len();
+        let waiting = ioctl_fionread(&relay.requests).unwrap();
+        if waiting > 0 {
+            relay.pass_requests(usize::try_from(waiting).unwrap());
+            // Room alone changes nothing.
+            channel.exchange(store.client().unwrap()).unwrap();
+            assert_eq!(store.client().unwrap().output().len(), kept);
+            channel.note(told(false, true));
+        } else {
+            relay.pass_reports();
+            channel.note(told(true, false));
+        }
+        channel.exchange(store.client().unwrap()).unwrap();
+        store.commit(&mut finished);
+        steps += 1;
+    }
+    assert!(steps > 2, "{steps} steps");
+    assert_eq!(finished[0].ticket, ticket);
+    assert!(finished[0].outcome.is_stored());
+    let stored = files(&folder.path().join("mail/d/a/new"));
+    let stored = fs::read(&stored[0]).unwrap();
+    assert_eq!(stored.len(), lines * 999);
+}
+
+#[test]
+fn a_process_that_speaks_nonsense_counts_as_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("mail");
+    let (mut store, mut relay, mut channel) = open_with_relay(&root);
+    let (_, draft) = store.begin(&envelope()).unwrap();
+    let lost = store.submit(draft);
+    relay.reports.write_all(b"\0\0\0\x09?12345678").unwrap();
+    let client = store.client().unwrap();
+    let error = channel.exchange(client).unwrap_err();
+    client.disconnected(error);
+    assert!(store.is_pending());
+    let mut finished = Vec::new();
+    store.commit(&mut finished);
+    assert_eq!(finished[0].ticket, lost);
+    assert!(!finished[0].outcome.is_stored());
+    assert!(store.client().is_none());
+
+    // The work goes on in this process.
+    let (_, draft) = store.begin(&envelope()).unwrap();
+    store.submit(draft);
+    store.commit(&mut finished);
+    assert!(finished[1].outcome.is_stored());
+    assert_eq!(files(&root.join("d/a/new")).len(), 1);
 }

@@ -88,6 +88,21 @@ impl<T: Transport> Channel<T> {
         self.ready.readable
     }
 
+    /// Whether a write may find room.
+    pub fn is_writable(&self) -> bool {
+        self.ready.writable
+    }
+
+    /// What it is over.
+    pub fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    /// Gives the transport back.
+    pub fn into_transport(self) -> T {
+        self.transport
+    }
+
     /// Reads once, and tells how many octets that gave.
     ///
     /// # Errors

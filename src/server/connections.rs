@@ -33,7 +33,7 @@ use super::totals::{Status, Totals};
 use super::transport::Transport;
 use crate::smtp::policy::Policy;
 use crate::smtp::session::Spare;
-use crate::store::{Finished, Store, Ticket};
+use crate::store::{Finished, Store, StoreClient, StorePipes, Ticket};
 
 /// The slab of connections.
 pub struct Connections<T> {
@@ -147,6 +147,22 @@ impl<T: Transport> Connections<T> {
         self.scratch.now = now;
         self.store.set_time(now);
         self.scratch.clock.set(wall);
+    }
+
+    /// Takes the pipes to the store process, which the event loop reads and writes.
+    pub fn take_store_pipes(&mut self) -> Option<StorePipes> {
+        self.store.take_pipes()
+    }
+
+    /// The store client, which has octets for those pipes and takes what comes from them before each
+    /// [`commit`](Self::commit).
+    pub fn store_client(&mut self) -> Option<&mut StoreClient> {
+        self.store.client()
+    }
+
+    /// Gives the pipes back, at shutdown.
+    pub fn return_store_pipes(&mut self, pipes: StorePipes) {
+        self.store.return_pipes(pipes);
     }
 
     /// The key that the next connection will have.

@@ -2,12 +2,10 @@
 
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
-use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
@@ -19,6 +17,7 @@ use super::descriptors::Reserve;
 use super::listener::{Accepted, BACKLOG, Listener};
 use super::peer::PeerAddress;
 use super::service_manager::{ServiceManager, State};
+use super::store_channel::StoreChannel;
 use super::tls::Acceptor;
 use super::totals::{Reason, Status};
 use super::transport::{Plain, Transport};
@@ -57,6 +56,8 @@ pub struct Server {
     /// The token of the connection whose key is 0.
     first_connection: usize,
     connections: Connections<Plain>,
+    /// The pipes to the store process, as long as there is one.
+    store_channel: Option<StoreChannel>,
     reserve: Reserve,
     /// Nobody is accepted before this.
     accept_after: Option<Instant>,
@@ -98,23 +99,23 @@ impl Server {
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
         poll.registry()
             .register(&mut signals, SIGNALS, Interest::READABLE)?;
-        for descriptor in store.descriptors() {
-            let descriptor = descriptor.as_raw_fd();
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            poll.registry()
-                .register(&mut SourceFd(&descriptor), STORE, interest)?;
-        }
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(LISTENERS + index))?;
         }
         let now = Instant::now();
+        let mut connections = Connections::new(Rc::new(policy), limits, store, now);
+        let store_channel = connections.take_store_pipes().map(StoreChannel::new);
+        if let Some(channel) = &store_channel {
+            channel.register(poll.registry(), STORE)?;
+        }
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             signals,
             first_connection: LISTENERS + listeners.len(),
             listeners,
-            connections: Connections::new(Rc::new(policy), limits, store, now),
+            connections,
+            store_channel,
             reserve: Reserve::new(),
             accept_after: None,
             told_to_stop: false,
@@ -205,6 +206,7 @@ impl Server {
     pub fn tick(&mut self) -> io::Result<()> {
         self.poll_readiness()?;
         self.serve_ready();
+        self.exchange_with_store();
         self.connections.commit();
         self.connections.expire_deadlines();
         self.connections.reap();
@@ -220,7 +222,14 @@ impl Server {
         let may_accept = self.listeners.iter().any(|listener| listener.accept_ready);
         let accept = may_accept.then(|| self.accept_after.unwrap_or(now));
         let log = logging::has_backlog().then(|| now + LOG_RETRY_INTERVAL);
-        let wakes = [self.connections.next_wake(), accept, log, self.status_at];
+        let store = self.has_store_output().then_some(now);
+        let wakes = [
+            self.connections.next_wake(),
+            store,
+            accept,
+            log,
+            self.status_at,
+        ];
         let wake = wakes.into_iter().flatten().min();
         let timeout = wake.map(|wake| wake.saturating_duration_since(now));
         match self.poll.poll(&mut self.events, timeout) {
@@ -235,30 +244,51 @@ impl Server {
     fn serve_ready(&mut self) {
         let mut signalled = false;
         for event in &self.events {
+            let readiness = Readiness {
+                readable: event.is_readable() || event.is_error(),
+                writable: event.is_writable() || event.is_error(),
+                read_on: event.is_read_closed() || event.is_priority(),
+            };
             match event.token() {
                 SIGNALS => signalled = true,
-                // The commit step, which comes anyway, sees to it.
-                STORE => {}
+                STORE => {
+                    if let Some(channel) = &mut self.store_channel {
+                        channel.note(readiness);
+                    }
+                }
                 Token(token) if token < self.first_connection => {
                     if let Some(listener) = self.listeners.get_mut(token - LISTENERS) {
                         listener.accept_ready = true;
                     }
                 }
-                Token(token) => {
-                    let readiness = Readiness {
-                        readable: event.is_readable() || event.is_error(),
-                        writable: event.is_writable() || event.is_error(),
-                        read_on: event.is_read_closed() || event.is_priority(),
-                    };
-                    self.connections
-                        .on_event(token - self.first_connection, readiness);
-                }
+                Token(token) => self
+                    .connections
+                    .on_event(token - self.first_connection, readiness),
             }
         }
         self.connections.serve_runnable();
         if signalled {
             self.heed_signals();
         }
+    }
+
+    /// Writes what the store client has for the store process, and hands it what has come.
+    fn exchange_with_store(&mut self) {
+        if let Some(channel) = &mut self.store_channel
+            && let Some(client) = self.connections.store_client()
+            && let Err(error) = channel.exchange(client)
+        {
+            // The commit that follows settles what the process had.
+            client.disconnected(error);
+            self.store_channel = None;
+        }
+    }
+
+    /// Whether there is something to write to the store process, and room for it.
+    fn has_store_output(&mut self) -> bool {
+        let client = self.connections.store_client();
+        let channel = self.store_channel.as_ref().zip(client);
+        channel.is_some_and(|(channel, client)| channel.can_send(client))
     }
 
     /// The first SIGTERM or SIGINT ends the server in good order, a second one at once.
@@ -380,5 +410,14 @@ impl Server {
         }
         let written = stream.write(&farewell).unwrap_or(0);
         self.connections.turned_away(peer, written, reason);
+    }
+}
+
+impl Drop for Server {
+    /// Gives the store its pipes back, so that it waits for the store process.
+    fn drop(&mut self) {
+        if let Some(channel) = self.store_channel.take() {
+            self.connections.return_store_pipes(channel.into_pipes());
+        }
     }
 }

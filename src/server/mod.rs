@@ -28,6 +28,7 @@ pub(crate) mod log_line;
 pub mod peer;
 pub mod proxy;
 mod service_manager;
+pub mod store_channel;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(not(feature = "tls"))]

@@ -13,8 +13,8 @@
 //! goes on meanwhile; where none can be started, in this one.
 //!
 //! - `draft` is a message that was not handed over whole; `text` is what of it is held back.
-//! - `worker` is whoever does the work. `wire` is what the two processes say to each other: `apart` is the server's end,
-//!   `process` the other one.
+//! - `worker` is whoever does the work. `wire` is what the two processes say to each other: `client` is the server's end,
+//!   `process` the other one. `child` starts that process and sees it end.
 //! - `engine` writes messages and makes them durable, group by group.
 //! - `delivery` is the way of one message from `tmp/` to `new/`; `sync` is what is made durable at once.
 //! - `questions` is what is asked of the store process before a sender or a recipient is accepted. `rate` is how many mailboxes
@@ -23,7 +23,8 @@
 //! - `instance` makes the names of this process its own, and sweeps up what dead processes left.
 //! - `disk` is the file system as the others see it, `system` that of this machine.
 
-mod apart;
+mod child;
+mod client;
 mod delivery;
 mod disk;
 mod draft;
@@ -41,13 +42,12 @@ mod worker;
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use slab::Slab;
 
-use self::apart::News;
+use self::client::News;
 use self::draft::{Destination, OpenMessage};
 use self::questions::{Mailboxes, Question, Questions, enough};
 use self::rate::MailboxRate;
@@ -59,7 +59,8 @@ use super::{Admission, Answer, Draft, Failure, Finished, Outcome, Store, Ticket,
 use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
 use crate::smtp::path::Mailbox;
 
-pub use apart::{COMMAND, THIS_PROGRAM};
+pub use child::{COMMAND, StorePipes, THIS_PROGRAM};
+pub use client::StoreClient;
 pub use disk::{Disk, ROOT};
 pub use engine::Engine;
 pub use folders::MailboxPath;
@@ -182,7 +183,7 @@ impl Maildir {
                 News::Made(ticket, made) => self.rate.note_made(ticket, made),
             }
         }
-        if self.worker.store_process().is_none() {
+        if self.worker.client().is_none() {
             self.answers.extend(self.questions.answer_all());
         }
     }
@@ -199,14 +200,14 @@ impl Store for Maildir {
             return Ok(Admission::Granted(0));
         }
         let needed = min_free.saturating_add(declared_bytes);
-        let Some(process) = self.worker.store_process() else {
+        let Some(client) = self.worker.client() else {
             return enough(self.worker.free_bytes(), needed).map(Admission::Granted);
         };
-        if let Some(free) = self.questions.free(self.now, process.is_busy()) {
+        if let Some(free) = self.questions.free(self.now, client.is_busy()) {
             return enough(free, needed).map(Admission::Granted);
         }
         let ticket = self.questions.ask(Question::Free { needed });
-        process.ask(&Request::Free(ticket));
+        client.send(&Request::Free(ticket));
         Ok(Admission::Asked(ticket))
     }
 
@@ -240,12 +241,12 @@ impl Store for Maildir {
             before: to_make,
             limit: room.min(share),
         };
-        let Some(process) = self.worker.store_process() else {
+        let Some(client) = self.worker.client() else {
             let missing = self.worker.missing(&mailboxes);
             return question.accept(missing).map(Admission::Granted);
         };
         let ticket = self.questions.ask(Question::Missing(question));
-        process.ask(&Request::Missing(ticket, mailboxes));
+        client.send(&Request::Missing(ticket, mailboxes));
         Ok(Admission::Asked(ticket))
     }
 
@@ -315,8 +316,16 @@ impl Store for Maildir {
         self.worker.is_congested()
     }
 
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.worker.descriptors()
+    fn take_pipes(&mut self) -> Option<StorePipes> {
+        self.worker.take_pipes()
+    }
+
+    fn client(&mut self) -> Option<&mut StoreClient> {
+        self.worker.client()
+    }
+
+    fn return_pipes(&mut self, pipes: StorePipes) {
+        self.worker.return_pipes(pipes);
     }
 }
 

@@ -17,7 +17,6 @@ mod trouble;
 
 use core::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::{Instant, SystemTime};
 
 use rustix::io::Errno;
@@ -25,7 +24,7 @@ use rustix::io::Errno;
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 
 pub use discard::Discard;
-pub use maildir::{Maildir, MaildirOptions};
+pub use maildir::{Maildir, MaildirOptions, StoreClient, StorePipes};
 
 /// A place that mail is delivered to.
 pub trait Store {
@@ -87,8 +86,8 @@ pub trait Store {
     /// Closes a complete message and hands it over to the next [`commit`](Self::commit).
     fn submit(&mut self, draft: Draft) -> Ticket;
 
-    /// Makes all submitted messages durable, and pushes one [`Finished`] for each that is settled. A store
-    /// may settle some of them at a later call; its [`descriptors`](Self::descriptors) then tell when to call again.
+    /// Makes all submitted messages durable, and pushes one [`Finished`] for each that is settled. A store with a store
+    /// process settles them at a later call, after its [`client`](Self::client) has received something.
     fn commit(&mut self, finished: &mut Vec<Finished>);
 
     /// Whether [`commit`](Self::commit) has something to do at once.
@@ -100,10 +99,22 @@ pub trait Store {
         false
     }
 
-    /// Descriptors that tell, by turning readable or writable, that [`commit`](Self::commit) has something to do;
-    /// none for a store that always finishes at once.
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        Vec::new()
+    /// Takes the pipes to the store process, once: from here on the event loop reads and writes them, as their readiness
+    /// tells. `None` for a store without a process.
+    fn take_pipes(&mut self) -> Option<StorePipes> {
+        None
+    }
+
+    /// The store client, whose octets the event loop carries between the pipes and [`commit`](Self::commit). `None` for a
+    /// store without a process, and after that is lost.
+    fn client(&mut self) -> Option<&mut StoreClient> {
+        None
+    }
+
+    /// Gives the pipes back, at shutdown. A store that is dropped with its pipes closes them and blocks until the
+    /// process has finished what it was given, for two seconds at most.
+    fn return_pipes(&mut self, pipes: StorePipes) {
+        drop(pipes);
     }
 }
 

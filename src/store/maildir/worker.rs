@@ -1,12 +1,12 @@
 //! Who does the work on the disk: a process of its own, or else this one.
 
-use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::{io, mem};
 
 use rustix::event::poll;
 
-use super::apart::{Apart, News, StartError};
+use super::child::{StartError, StoreChild, StorePipes};
+use super::client::{News, StoreClient};
 use super::disk::Disk;
 use super::draft::Destination;
 use super::engine::Engine;
@@ -28,8 +28,8 @@ pub(super) struct Worker {
 
 #[derive(Debug)]
 enum Who {
-    /// A process of its own.
-    Apart(Box<Apart>),
+    /// A process of its own, and what this one and that say to each other.
+    Apart(Box<(StoreClient, StoreChild)>),
     /// This one, which waits for the disk.
     Here(Box<Engine<System>>),
     /// Nobody: the process is gone. These messages nobody has seen to the end of.
@@ -57,9 +57,9 @@ impl Worker {
     /// Lets `program`, which is mailoop, do the work, if it can be started.
     pub(super) fn apart(options: MaildirOptions, program: &Path) -> io::Result<Self> {
         let (root, mailboxes_max) = (&options.root, options.mailboxes_max);
-        match Apart::start(program, root, mailboxes_max, options.group_max) {
-            Ok(apart) => {
-                let who = Who::Apart(Box::new(apart));
+        match StoreChild::start(program, root, mailboxes_max, options.group_max) {
+            Ok((child, client)) => {
+                let who = Who::Apart(Box::new((client, child)));
                 Ok(Self::new(options, who))
             }
             Err(StartError::Store(error)) => Err(error),
@@ -96,7 +96,7 @@ impl Worker {
             self.incarnation += 1;
         }
         match &self.who {
-            Who::Apart(apart) => Ok(&apart.instance),
+            Who::Apart(apart) => Ok(apart.0.instance()),
             Who::Here(engine) => Ok(engine.instance()),
             Who::Nobody(_) => Err(gone()),
         }
@@ -105,18 +105,33 @@ impl Worker {
     /// How many mailboxes may still be made.
     pub(super) fn mailbox_room(&self) -> usize {
         match &self.who {
-            Who::Apart(apart) => apart.mailbox_room,
+            Who::Apart(apart) => apart.0.mailbox_room(),
             Who::Here(engine) => engine.mailbox_room(),
             // Whoever takes up the work, when the message is begun, counts them.
             Who::Nobody(_) => usize::MAX,
         }
     }
 
-    /// The store process, which is to be asked and answers later; `None` where the work is done here.
-    pub(super) fn store_process(&mut self) -> Option<&mut Apart> {
+    /// The client of the store process, which is to be asked and answers later; `None` where the work is done here.
+    pub(super) fn client(&mut self) -> Option<&mut StoreClient> {
         match &mut self.who {
-            Who::Apart(apart) => Some(apart),
+            Who::Apart(apart) => Some(&mut apart.0),
             Who::Here(_) | Who::Nobody(_) => None,
+        }
+    }
+
+    /// Takes the pipes to the store process, once.
+    pub(super) fn take_pipes(&mut self) -> Option<StorePipes> {
+        match &mut self.who {
+            Who::Apart(apart) => apart.1.take_pipes(),
+            Who::Here(_) | Who::Nobody(_) => None,
+        }
+    }
+
+    /// Gives the pipes back, so that the store process is waited for in the end.
+    pub(super) fn return_pipes(&mut self, pipes: StorePipes) {
+        if let Who::Apart(apart) = &mut self.who {
+            apart.1.return_pipes(pipes);
         }
     }
 
@@ -139,7 +154,7 @@ impl Worker {
     /// What the worker tells beside messages that are settled, since it was last taken.
     pub(super) fn take_news(&mut self) -> Vec<News> {
         match &mut self.who {
-            Who::Apart(apart) => mem::take(&mut apart.news),
+            Who::Apart(apart) => apart.0.take_news(),
             Who::Here(engine) => {
                 let made = engine.made();
                 made.map(|(ticket, made)| News::Made(ticket, made))
@@ -164,7 +179,9 @@ impl Worker {
         match &mut self.who {
             Who::Apart(apart) => {
                 let to_make = u32::try_from(to_make).unwrap_or(u32::MAX);
-                apart.ask(&Request::Open(ticket, to_make, &file_name, groups));
+                apart
+                    .0
+                    .send(&Request::Open(ticket, to_make, &file_name, groups));
             }
             Who::Here(engine) => {
                 engine.open(ticket, file_name, groups, to_make);
@@ -177,7 +194,7 @@ impl Worker {
     /// Appends to an open message.
     pub(super) fn write(&mut self, ticket: Ticket, text: &[u8]) {
         match &mut self.who {
-            Who::Apart(apart) => apart.ask(&Request::Text(ticket, text)),
+            Who::Apart(apart) => apart.0.send(&Request::Text(ticket, text)),
             Who::Here(engine) => engine.write(ticket, text),
             Who::Nobody(_) => {}
         }
@@ -186,7 +203,7 @@ impl Worker {
     /// Drops an open message.
     pub(super) fn abort(&mut self, ticket: Ticket) {
         match &mut self.who {
-            Who::Apart(apart) => apart.ask(&Request::Abort(ticket)),
+            Who::Apart(apart) => apart.0.send(&Request::Abort(ticket)),
             Who::Here(engine) => {
                 // It is dropped, whatever had failed.
                 let _ = engine.abort(ticket);
@@ -199,7 +216,7 @@ impl Worker {
     /// Closes a complete message.
     pub(super) fn submit(&mut self, ticket: Ticket) {
         match &mut self.who {
-            Who::Apart(apart) => apart.ask(&Request::Submit(ticket)),
+            Who::Apart(apart) => apart.0.send(&Request::Submit(ticket)),
             Who::Here(engine) => engine.submit(ticket),
             Who::Nobody(unsettled) => unsettled.push(ticket),
         }
@@ -214,7 +231,8 @@ impl Worker {
                 finished.extend(engine.settled());
             }
             Who::Apart(apart) => {
-                if let Err(error) = apart.exchange(finished) {
+                apart.0.take_settled(finished);
+                if let Some(error) = apart.0.take_loss() {
                     self.lose(&error);
                 }
             }
@@ -232,7 +250,11 @@ impl Worker {
     /// them sends them again: one may arrive twice, but none is lost.
     fn lose(&mut self, error: &io::Error) {
         let unsettled = match mem::replace(&mut self.who, Who::Nobody(Vec::new())) {
-            Who::Apart(apart) => apart.end(),
+            Who::Apart(apart) => {
+                let (client, child) = *apart;
+                child.kill();
+                client.unsettled()
+            }
             Who::Here(_) | Who::Nobody(_) => Vec::new(),
         };
         self.who = Who::Nobody(unsettled);
@@ -245,7 +267,7 @@ impl Worker {
     /// Whether [`commit`](Self::commit) has something to do at once.
     pub(super) fn is_pending(&self) -> bool {
         match &self.who {
-            Who::Apart(apart) => apart.is_pending(),
+            Who::Apart(apart) => apart.0.is_pending(),
             Who::Here(engine) => engine.is_pending(),
             Who::Nobody(unsettled) => !unsettled.is_empty(),
         }
@@ -253,23 +275,7 @@ impl Worker {
 
     /// Whether so much is to be written that there should not be more.
     pub(super) fn is_congested(&self) -> bool {
-        matches!(&self.who, Who::Apart(apart) if apart.is_congested())
-    }
-
-    /// What tells that [`commit`](Self::commit) has something to do.
-    pub(super) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        match &self.who {
-            Who::Apart(apart) => apart.pipes().to_vec(),
-            Who::Here(_) | Who::Nobody(_) => Vec::new(),
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        if let Who::Apart(apart) = mem::replace(&mut self.who, Who::Nobody(Vec::new())) {
-            apart.finish();
-        }
+        matches!(&self.who, Who::Apart(apart) if apart.0.is_congested())
     }
 }
 

@@ -1,0 +1,103 @@
+//! The two pipes to the store process as one channel of the event loop: edge-triggered, read and written only where an
+//! event, or the last operation, has told that it is worth it.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+
+use super::channel::{Channel, Fill, Readiness};
+use super::transport::Transport;
+use crate::store::{StoreClient, StorePipes};
+
+/// How many bytes of reports are read at once.
+const READ_BYTES: usize = 4 * 1024;
+
+/// The event loop's end of the pipes to a store process. What the pipe has no room for stays in the [`StoreClient`],
+/// which bounds it.
+#[derive(Debug)]
+pub struct StoreChannel {
+    channel: Channel<StorePipes>,
+}
+
+impl StoreChannel {
+    /// A channel of which nothing is known: a read and a write are worth a try.
+    #[must_use]
+    pub fn new(pipes: StorePipes) -> Self {
+        Self {
+            channel: Channel::new(pipes),
+        }
+    }
+
+    /// Registers both pipes, once. Closing them deregisters them.
+    ///
+    /// # Errors
+    /// The system refuses to poll them.
+    pub(super) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        let [requests, reports] = self.descriptors().map(|pipe| pipe.as_raw_fd());
+        registry.register(&mut SourceFd(&requests), token, Interest::WRITABLE)?;
+        registry.register(&mut SourceFd(&reports), token, Interest::READABLE)
+    }
+
+    /// The descriptors of the two pipes: the first is written, the second read.
+    #[must_use]
+    pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        let StorePipes { requests, reports } = self.channel.transport();
+        [requests.as_fd(), reports.as_fd()]
+    }
+
+    /// Notes what an event of either pipe told.
+    pub fn note(&mut self, event: Readiness) {
+        self.channel.note(event);
+    }
+
+    /// Whether `client` has output, and the pipe room for it.
+    #[must_use]
+    pub fn can_send(&self, client: &StoreClient) -> bool {
+        self.channel.is_writable() && !client.output().is_empty()
+    }
+
+    /// Writes the requests of `client` as far as there is room, and hands it the reports that have come.
+    ///
+    /// # Errors
+    /// The store process is gone, or does not speak its protocol.
+    pub fn exchange(&mut self, client: &mut StoreClient) -> io::Result<()> {
+        let written = self.channel.write(client.output())?;
+        client.sent(written);
+        let mut buffer = [0; READ_BYTES];
+        while self.channel.is_readable() {
+            match self.channel.fill(&mut buffer)? {
+                (_, Fill::Eof) => return Err(ErrorKind::UnexpectedEof.into()),
+                (received, _) => client.received(&buffer[..received])?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the pipes back.
+    #[must_use]
+    pub fn into_pipes(self) -> StorePipes {
+        self.channel.into_transport()
+    }
+}
+
+impl Transport for StorePipes {
+    /// A read of a pipe stops short only where it is empty (pipe(7)), on Linux.
+    fn short_read_drains(&self) -> bool {
+        cfg!(target_os = "linux")
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reports.read(buffer)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.requests.write(bytes)
+    }
+
+    /// A pipe has one direction: it ends by being closed.
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+}

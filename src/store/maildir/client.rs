@@ -1,0 +1,247 @@
+//! The store client: the server's side of the protocol between the server and its store process, without I/O.
+//!
+//! The owner of the pipes carries the octets: it writes what [`output`](StoreClient::output) holds and takes off by
+//! [`sent`](StoreClient::sent) what the pipe took, hands over by [`received`](StoreClient::received) what it read, and calls
+//! [`disconnected`](StoreClient::disconnected) once either pipe fails. None of these calls blocks, and none does I/O.
+
+use std::collections::HashSet;
+use std::io::{self, ErrorKind};
+
+use bytes::{Buf, BytesMut};
+
+use super::wire::{Report, Request, next_frame};
+use crate::store::{Finished, Ticket};
+
+/// Backpressure: with so many octets that wait for room in the pipe, no more message text is taken, and complete messages
+/// wait. One turn may go past it: an envelope, or the text of one read.
+const OUTPUT_HIGH_WATER_BYTES: usize = 256 * 1024;
+/// The most memory that the output holds on to when it is empty.
+const OUTPUT_KEPT_BYTES: usize = 64 * 1024;
+
+/// The server's side of a store process.
+#[derive(Debug, Default)]
+pub struct StoreClient {
+    /// Requests that are to be written.
+    output: BytesMut,
+    /// The start of a report that is not complete.
+    input: BytesMut,
+    /// Messages that the process has not settled.
+    submitted: HashSet<Ticket>,
+    /// How many messages are open in the process.
+    open: usize,
+    /// Messages that were settled since they were last taken.
+    settled: Vec<Finished>,
+    /// Reports of other things since they were last taken.
+    news: Vec<News>,
+    /// Whether the process has started, or why it could not.
+    start: Option<io::Result<()>>,
+    /// Why the process cannot be reached any more.
+    lost: Option<io::Error>,
+    instance: String,
+    mailbox_room: usize,
+}
+
+/// A report that concerns no message that is settled.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum News {
+    /// The answer to a question.
+    Answer(Ticket, u64),
+    /// How many bytes are free.
+    Free(u64),
+    /// How many mailboxes were made for a message.
+    Made(Ticket, usize),
+}
+
+impl StoreClient {
+    /// Requests that are to be written to the store process.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// Takes octets off the output that were written.
+    pub fn sent(&mut self, octets: usize) {
+        self.output.advance(octets);
+        if self.output.is_empty() && self.output.capacity() > OUTPUT_KEPT_BYTES {
+            self.output = BytesMut::new();
+        }
+    }
+
+    /// Takes what the store process has written.
+    ///
+    /// # Errors
+    /// `InvalidData` if that is no report: the process does not speak this protocol, and is as good as gone.
+    pub fn received(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.input.extend_from_slice(octets);
+        while let Some(frame) = next_frame(&mut self.input) {
+            self.handle(Report::read(&frame).ok_or(ErrorKind::InvalidData)?);
+        }
+        Ok(())
+    }
+
+    /// Notes that the store process cannot be reached any more. The next commit settles what it had.
+    pub fn disconnected(&mut self, why: io::Error) {
+        self.lost = Some(why);
+    }
+
+    fn handle(&mut self, report: Report) {
+        match report {
+            Report::Settled(message) => {
+                self.submitted.remove(&message.ticket);
+                self.settled.push(message);
+            }
+            Report::MailboxRoom(room) => self.mailbox_room = room,
+            Report::Made(ticket, made) => self.news.push(News::Made(ticket, made)),
+            Report::Answer(ticket, number) => self.news.push(News::Answer(ticket, number)),
+            Report::Free(bytes) => self.news.push(News::Free(bytes)),
+            Report::Log(level, text) => log::log!(level, "{text}"),
+            Report::Ready(instance, room) => {
+                self.instance = instance;
+                self.mailbox_room = room;
+                self.start = Some(Ok(()));
+            }
+            Report::Unable(error) => self.start = Some(Err(error)),
+        }
+    }
+
+    /// Appends a request to the output.
+    pub(super) fn send(&mut self, request: &Request<'_>) {
+        match request {
+            Request::Open(..) => self.open += 1,
+            Request::Abort(_) => self.open = self.open.saturating_sub(1),
+            Request::Submit(ticket) => {
+                self.open = self.open.saturating_sub(1);
+                self.submitted.insert(*ticket);
+            }
+            Request::Text(..) | Request::Free(_) | Request::Missing(..) => {}
+        }
+        request.write(&mut self.output);
+    }
+
+    /// Takes what came of the start of the process, once that is known.
+    pub(super) fn take_start(&mut self) -> Option<io::Result<()>> {
+        self.start.take()
+    }
+
+    /// Takes why the process was lost, if it was.
+    pub(super) fn take_loss(&mut self) -> Option<io::Error> {
+        self.lost.take()
+    }
+
+    /// Moves the messages that were settled since the last call to `finished`.
+    pub(super) fn take_settled(&mut self, finished: &mut Vec<Finished>) {
+        finished.append(&mut self.settled);
+    }
+
+    /// Takes what was reported beside messages that are settled, since the last call.
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The messages that the process has not settled.
+    pub(super) fn unsettled(&self) -> Vec<Ticket> {
+        self.submitted.iter().copied().collect()
+    }
+
+    /// The start of the queue ids of the process's instance.
+    pub(super) fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// How many mailboxes may still be made.
+    pub(super) fn mailbox_room(&self) -> usize {
+        self.mailbox_room
+    }
+
+    /// Whether a commit has something to do at once.
+    pub(super) fn is_pending(&self) -> bool {
+        self.lost.is_some() || !self.settled.is_empty()
+    }
+
+    /// Whether the process has messages to work on, and so may not answer at once.
+    pub(super) fn is_busy(&self) -> bool {
+        self.open > 0 || !self.submitted.is_empty()
+    }
+
+    /// Whether the output has reached its bound.
+    pub(super) fn is_congested(&self) -> bool {
+        self.output.len() >= OUTPUT_HIGH_WATER_BYTES
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::store::Outcome;
+
+    fn reports(reports: &[Report]) -> BytesMut {
+        let mut octets = BytesMut::new();
+        reports.iter().for_each(|report| report.write(&mut octets));
+        octets
+    }
+
+    #[test]
+    fn reports_are_understood_however_the_pipe_splits_them() {
+        let settled = |number| {
+            Report::Settled(Finished {
+                ticket: Ticket(number),
+                outcome: Outcome::Stored,
+            })
+        };
+        let octets = reports(&[
+            Report::Ready("00000001".into(), 7),
+            settled(1),
+            Report::Made(Ticket(1), 2),
+            settled(2),
+        ]);
+        for piece in 1..=octets.len() {
+            let mut client = StoreClient::default();
+            client.send(&Request::Submit(Ticket(1)));
+            client.send(&Request::Submit(Ticket(3)));
+            for octets in octets.chunks(piece) {
+                client.received(octets).unwrap();
+            }
+            assert!(matches!(client.take_start(), Some(Ok(()))));
+            assert_eq!((client.instance(), client.mailbox_room()), ("00000001", 7));
+            let mut finished = Vec::new();
+            client.take_settled(&mut finished);
+            let tickets: Vec<_> = finished.iter().map(|message| message.ticket.0).collect();
+            assert_eq!(tickets, [1, 2]);
+            assert_eq!(client.unsettled(), [Ticket(3)]);
+            assert!(matches!(client.take_news()[..], [News::Made(Ticket(1), 2)]));
+            assert!(!client.is_pending() && client.is_busy());
+        }
+    }
+
+    #[test]
+    fn output_is_kept_until_it_was_sent_and_has_a_bound() {
+        let mut client = StoreClient::default();
+        let text = [b'x'; 16 * 1024];
+        let mut messages = 0;
+        while !client.is_congested() {
+            client.send(&Request::Text(Ticket(1), &text));
+            messages += 1;
+        }
+        assert_eq!(messages, OUTPUT_HIGH_WATER_BYTES / text.len());
+        let all = client.output().to_vec();
+        client.sent(1000);
+        assert_eq!(client.output(), &all[1000..]);
+        client.sent(text.len());
+        assert!(!client.is_congested());
+        client.sent(client.output().len());
+        assert!(client.output().is_empty());
+        assert!(client.output.capacity() <= OUTPUT_KEPT_BYTES);
+    }
+
+    #[test]
+    fn what_is_no_report_is_an_error_and_a_loss_is_told_once() {
+        let mut client = StoreClient::default();
+        let error = client.received(b"\0\0\0\x09?12345678").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        client.disconnected(error);
+        assert!(client.is_pending());
+        assert!(client.take_loss().is_some());
+        assert!(client.take_loss().is_none() && !client.is_pending());
+    }
+}
