@@ -1,4 +1,4 @@
-//! What is allocated: nothing, for a message of a session that goes on.
+//! What is allocated: nothing, for a message of a session that goes on; and what is kept: nothing, by who is idle again.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -15,7 +15,7 @@ use mailoop::smtp::service::Service;
 use mailoop::store::Discard;
 
 use common::client::Client;
-use common::memory::config;
+use common::memory::{MemoryServer, config, greeted};
 
 /// How many messages there are before it is counted, and how many are counted.
 const WARM: u32 = 50;
@@ -84,4 +84,29 @@ fn a_message_of_a_session_that_goes_on_allocates_nothing() {
             "pipelined: {pipelined}: {allocated:?}"
         );
     }
+}
+
+/// Octets of memory that are held for a client that has sent so many commands at once, read no reply before the end, and is idle
+/// again.
+fn held_after(commands: usize, server: &mut MemoryServer) -> i64 {
+    let kept = measure(|| {
+        let client = greeted(server);
+        server.make_room(&client, 0);
+        server.send(&client, &b"NOOP\r\n".repeat(commands));
+        server.make_room(&client, usize::MAX);
+        assert_eq!(client.received(), b"250 Ok\r\n".repeat(commands));
+        client.shrink();
+    });
+    kept.bytes_current
+}
+
+#[test]
+fn who_is_idle_again_holds_no_memory_for_what_it_once_said_and_heard() {
+    let mut server = MemoryServer::start(&[]);
+    // What all share has its size afterwards.
+    for _ in 0..5 {
+        held_after(10_000, &mut server);
+    }
+    let (much, little) = (held_after(10_000, &mut server), held_after(1, &mut server));
+    assert!(much <= little, "{much} octets, not {little}");
 }

@@ -100,6 +100,24 @@ fn a_deadline_that_was_put_off_comes_without_another_event() {
 }
 
 #[test]
+fn however_much_a_client_says_it_wakes_the_server_once_and_when_its_time_is_up() {
+    let mut server = MemoryServer::start(&["--idle-timeout", "10"]);
+    let client = greeted(&mut server);
+    for _ in 0..50 {
+        server.advance(Duration::from_millis(100));
+        server.send(&client, b"NOOP\r\n");
+    }
+    client.text();
+    let mut wakes = 0;
+    while client.text() != TIMEOUT {
+        server.advance(server.rest().unwrap());
+        wakes += 1;
+        assert!(wakes <= 2, "it wakes up for nothing");
+    }
+    assert_eq!(wakes, 2);
+}
+
+#[test]
 fn who_quits_is_gone_at_once_only_if_all_replies_are_on_their_way() {
     for (noops, at_once) in [(10, true), (1000, false)] {
         let mut server = MemoryServer::start(&[]);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, QueueId, Recipient};
 use mailoop::smtp::path::{Mailbox, ReversePath};
 use mailoop::smtp::service::Service;
-use mailoop::store::maildir::MAILBOXES_PER_MINUTE_MAX;
+use mailoop::store::maildir::{Disk, MAILBOXES_PER_MINUTE_MAX, System};
 use mailoop::store::{
     Admission, Discard, Draft, Failure, Finished, Maildir, MaildirOptions, Outcome, Store,
 };
@@ -794,4 +794,24 @@ fn groups_of_none_are_groups_of_one() {
     options.group_max = 0;
     let mut store = Maildir::open(options).unwrap();
     assert!(deliver(&mut store, &["a@d"], "text").is_ok());
+}
+
+#[test]
+fn a_file_system_that_may_hide_errors_is_not_synced_as_a_whole() {
+    // Every Linux has a file system in memory there, which has no errors to tell.
+    let Ok(root) = tempfile::tempdir_in("/dev/shm") else {
+        return;
+    };
+    assert!(!System::open(root.path()).unwrap().tells_all_errors());
+}
+
+#[test]
+fn what_is_synced_as_a_whole_was_opened_before_anything_was_written() {
+    let folder = tempdir().unwrap();
+    let root = folder.path().join("mail");
+    let mut disk = System::open(&root).unwrap();
+    let lock = disk.lock("lock").unwrap();
+    // Whoever opens it now finds nothing, and would hear of no error that came before.
+    fs::rename(&root, folder.path().join("elsewhere")).unwrap();
+    disk.sync_all(&lock).unwrap();
 }

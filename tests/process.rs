@@ -36,10 +36,12 @@ fn it_rests_while_nothing_happens() {
     sender.ask("RCPT TO:<b@example.org>", "250 ");
     sender.ask("DATA", "354 ");
     Client::connect(server.address()).hello();
-    let before = processor_time(&server);
+    let before = (processor_time(&server), server.wakes());
     thread::sleep(Duration::from_secs(1));
-    let used = processor_time(&server).saturating_sub(before);
+    let used = processor_time(&server).saturating_sub(before.0);
     assert!(used < Duration::from_millis(100), "{used:?} for nothing");
+    let wakes = server.wakes() - before.1;
+    assert!(wakes < 10, "it wakes up {wakes} times for nothing");
     drop((client, sender));
     server.stop();
 }

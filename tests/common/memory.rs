@@ -318,6 +318,12 @@ impl MemoryServer {
         panic!("the server does not come to rest");
     }
 
+    /// How long it will rest if no event comes; `None` for ever.
+    pub fn rest(&self) -> Option<Duration> {
+        let wake = self.connections.next_wake()?;
+        Some(wake.saturating_duration_since(self.now))
+    }
+
     /// Whether there is something to be done without an event and at this time.
     pub fn has_work(&self) -> bool {
         let wake = self.connections.next_wake();
@@ -395,6 +401,13 @@ impl Client {
             }
             None => text.to_vec(),
         }
+    }
+
+    /// Gives back the memory that its side of the network has grown to.
+    pub fn shrink(&self) {
+        let mut wire = self.wire.borrow_mut();
+        wire.to_server.shrink_to_fit();
+        wire.from_server.shrink_to_fit();
     }
 
     /// Takes what the server has said in TLS.
