@@ -139,7 +139,7 @@ fn envelope() -> Envelope {
     Envelope {
         service: Service::Smtp,
         peer: Peer::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        hearsay: None,
+        proxied: None,
         security: None,
         user: None,
         hello: Hello {

@@ -26,13 +26,13 @@
 //!
 //! use bytes::BytesMut;
 //! use mailoop::smtp::envelope::{Peer, QueueId};
-//! use mailoop::smtp::event::{Event, Farewell};
+//! use mailoop::smtp::event::{Event, CloseReason};
 //! use mailoop::smtp::policy::Policy;
 //! use mailoop::smtp::service::Service;
-//! use mailoop::smtp::session::{Session, Spare};
+//! use mailoop::smtp::session::{Session, TransactionPool};
 //!
-//! let (policy, spare) = (Rc::new(Policy::default()), Rc::new(Spare::default()));
-//! let mut session = Session::new(policy, spare, Service::Smtp, Peer::Local);
+//! let (policy, pool) = (Rc::new(Policy::default()), Rc::new(TransactionPool::default()));
+//! let mut session = Session::new(policy, pool, Service::Smtp, Peer::Local);
 //! let mut replies = BytesMut::new();
 //! let mut message = Vec::new();
 //! let mut input = &b"HELO client\r\nMAIL FROM:<ada@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n"[..];
@@ -49,7 +49,7 @@
 //!         Event::Text(text) => message.extend_from_slice(text),
 //!         // By now the message has to be where no power cut can lose it.
 //!         Event::EndOfMessage => drop(session.stored(Ok(()), &mut replies)),
-//!         Event::Close(farewell) => break assert_eq!(farewell, Farewell::Quit),
+//!         Event::Close(reason) => break assert_eq!(reason, CloseReason::Quit),
 //!         Event::NeedInput => unreachable!("this client says all at once"),
 //!         _ => {}
 //!     }

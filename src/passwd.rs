@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::exit::{ExitCode, Failed, show};
 use crate::smtp::auth::Users;
 use crate::smtp::auth::text::saslprep;
-use crate::smtp::auth::users::{Credentials, ROUNDS, name_in, new_header, user_name};
+use crate::smtp::auth::users::{ROUNDS, StoredCredentials, name_in, new_header, user_name};
 use crate::terminal::{PASSWORD_BYTES_MAX, ask_password};
 
 /// What the owner may do with a new file; nobody else may do anything.
@@ -99,8 +99,8 @@ fn first_line() -> io::Result<String> {
     String::from_utf8(line.to_vec()).map_err(|_| io::Error::other("write it in UTF-8"))
 }
 
-fn credentials(password: &str) -> Result<Credentials, Failed> {
-    Credentials::new(password, ROUNDS).ok_or_else(no_randomness)
+fn credentials(password: &str) -> Result<StoredCredentials, Failed> {
+    StoredCredentials::new(password, ROUNDS).ok_or_else(no_randomness)
 }
 
 fn no_randomness() -> Failed {
@@ -112,7 +112,7 @@ fn no_randomness() -> Failed {
 fn edit(
     old: &str,
     name: &str,
-    credentials: Option<&Credentials>,
+    credentials: Option<&StoredCredentials>,
 ) -> Result<(String, String), Failed> {
     let mut lines: Vec<_> = old.lines().map(str::to_owned).collect();
     if lines.is_empty() {

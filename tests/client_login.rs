@@ -13,20 +13,22 @@ use mailoop::client::send::SendOptions;
 use mailoop::smtp::auth::text::{from_base64, to_base64};
 use mailoop::smtp::auth::users::{self, new_header};
 use mailoop::smtp::auth::{Exchange, Mechanism, Users};
-use mailoop::smtp::client::{ClientSession, Credentials, Event, Fault, Subject, Way};
-use mailoop::smtp::login::Progress;
+use mailoop::smtp::client::{
+    ChannelSecurity, ClientEvent, ClientFault, ClientSession, Credentials, Subject,
+};
+use mailoop::smtp::login::LoginProgress;
 use mailoop::smtp::security::{ChannelBindings, Security};
 
-const READY: [Event; 2] = [Event::Ready, Event::Closed];
+const READY: [ClientEvent; 2] = [ClientEvent::Ready, ClientEvent::Closed];
 
 fn ada() -> Credentials {
     Credentials::new("ada", "pencil").unwrap()
 }
 
 /// Ada, who logs in and leaves.
-fn client(way: Way) -> Client {
+fn client(security: ChannelSecurity) -> Client {
     let mut client = Client::new("EHLO", &["b@y"]);
-    client.way = way;
+    client.security = security;
     client.login = Some(ada());
     client.messages = 0;
     client
@@ -62,8 +64,11 @@ fn plain_and_login_go_as_they_are_written() {
             "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: YWRh\nS: 334 who knows\nC: cGVuY2ls\nS: 235 Welcome",
         ),
     ] {
-        for way in [Way::Local, Way::Secure(ChannelBindings::default())] {
-            let (events, refusals) = client(way).plays(&script(mechanism, login));
+        for security in [
+            ChannelSecurity::Local,
+            ChannelSecurity::Tls(ChannelBindings::default()),
+        ] {
+            let (events, refusals) = client(security).plays(&script(mechanism, login));
             assert_eq!(
                 (events.as_slice(), refusals),
                 (&READY[..], vec![]),
@@ -78,7 +83,7 @@ fn what_makes_the_command_too_long_waits() {
     // 2 NULs, 3 octets of the name and 369 of the password make 500 in base64, and `AUTH PLAIN `, CRLF and that make 512.
     for (octets, waits) in [(369, false), (370, true)] {
         let password = "p".repeat(octets - 2);
-        let mut client = client(Way::Local);
+        let mut client = client(ChannelSecurity::Local);
         client.login = Credentials::new("ada", &password);
         let response = to_base64(format!("\0ada\0{password}").as_bytes());
         let login = if waits {
@@ -92,16 +97,16 @@ fn what_makes_the_command_too_long_waits() {
 }
 
 /// What the client says when the server offers `mechanisms`.
-fn attempt(mechanisms: &str, way: Way) -> Result<String, Fault> {
-    let client = client(way);
+fn attempt(mechanisms: &str, security: ChannelSecurity) -> Result<String, ClientFault> {
+    let client = client(security);
     let (mut session, mut out) = (client.session(), Vec::new());
     let replies = format!("220 Hi\r\n250-Hello\r\n250 {mechanisms}\r\n");
     let mut input = replies.as_bytes();
     session.next(&mut input, &mut out).unwrap();
     out.clear();
     match session.next(&mut input, &mut out).unwrap() {
-        Event::Replied => Ok(text(&out).split(' ').nth(1).unwrap().trim_end().to_owned()),
-        Event::Unacceptable(fault) => {
+        ClientEvent::Replied => Ok(text(&out).split(' ').nth(1).unwrap().trim_end().to_owned()),
+        ClientEvent::Unacceptable(fault) => {
             assert_eq!(text(&out), "", "nothing is said");
             Err(fault)
         }
@@ -112,35 +117,47 @@ fn attempt(mechanisms: &str, way: Way) -> Result<String, Fault> {
 #[test]
 fn the_best_mechanism_that_may_be_used_is_used() {
     const ALL: &str = "AUTH PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-256-PLUS XOAUTH2";
-    let secure = || Way::Secure(bindings());
-    let unbound = || Way::Secure(ChannelBindings::default());
-    for (offered, way, used) in [
+    let secure = || ChannelSecurity::Tls(bindings());
+    let unbound = || ChannelSecurity::Tls(ChannelBindings::default());
+    for (offered, security, used) in [
         (ALL, secure(), Ok("SCRAM-SHA-256-PLUS")),
         (ALL, unbound(), Ok("SCRAM-SHA-256")),
-        (ALL, Way::Local, Ok("SCRAM-SHA-256")),
-        (ALL, Way::Open, Ok("SCRAM-SHA-256")),
+        (ALL, ChannelSecurity::Local, Ok("SCRAM-SHA-256")),
+        (ALL, ChannelSecurity::Clear, Ok("SCRAM-SHA-256")),
         ("AUTH LOGIN PLAIN", secure(), Ok("PLAIN")),
-        ("AUTH LOGIN", Way::Local, Ok("LOGIN")),
-        ("auth login plain", Way::Local, Ok("PLAIN")),
-        ("AUTH LOGIN PLAIN", Way::Open, Err(Fault::InTheClear)),
+        ("AUTH LOGIN", ChannelSecurity::Local, Ok("LOGIN")),
+        ("auth login plain", ChannelSecurity::Local, Ok("PLAIN")),
+        (
+            "AUTH LOGIN PLAIN",
+            ChannelSecurity::Clear,
+            Err(ClientFault::InTheClear),
+        ),
         (
             "AUTH PLAIN SCRAM-SHA-256-PLUS",
-            Way::Open,
-            Err(Fault::InTheClear),
+            ChannelSecurity::Clear,
+            Err(ClientFault::InTheClear),
         ),
-        ("AUTH SCRAM-SHA-256-PLUS", Way::Local, Err(Fault::NoLogin)),
-        ("AUTH CRAM-MD5 PLAINER", secure(), Err(Fault::NoLogin)),
-        ("AUTH", secure(), Err(Fault::NoLogin)),
-        ("SIZE", secure(), Err(Fault::NoLogin)),
+        (
+            "AUTH SCRAM-SHA-256-PLUS",
+            ChannelSecurity::Local,
+            Err(ClientFault::NoLogin),
+        ),
+        ("AUTH CRAM-MD5 PLAINER", secure(), Err(ClientFault::NoLogin)),
+        ("AUTH", secure(), Err(ClientFault::NoLogin)),
+        ("SIZE", secure(), Err(ClientFault::NoLogin)),
     ] {
-        let attempted = attempt(offered, way.clone());
-        assert_eq!(attempted.as_deref(), used.as_deref(), "{offered} {way:?}");
+        let attempted = attempt(offered, security.clone());
+        assert_eq!(
+            attempted.as_deref(),
+            used.as_deref(),
+            "{offered} {security:?}"
+        );
     }
 }
 
 #[test]
 fn a_server_that_knows_no_ehlo_logs_nobody_in() {
-    let (events, _) = client(Way::Local).plays(
+    let (events, _) = client(ChannelSecurity::Local).plays(
         "S: 220 Hi
          C: EHLO client.example
          S: 500 What?
@@ -150,22 +167,34 @@ fn a_server_that_knows_no_ehlo_logs_nobody_in() {
          C: QUIT
          S: 221 Bye",
     );
-    assert_eq!(events, [Event::Unacceptable(Fault::NoLogin), Event::Closed]);
+    assert_eq!(
+        events,
+        [
+            ClientEvent::Unacceptable(ClientFault::NoLogin),
+            ClientEvent::Closed
+        ]
+    );
 }
 
 #[test]
 fn a_refused_login_is_the_end() {
     for code in [454, 535, 538] {
         let login = format!("C: AUTH PLAIN AGFkYQBwZW5jaWw=\nS: {code} No");
-        let (events, refusals) = client(Way::Local).plays(&script("PLAIN", &login));
-        assert_eq!(events, [Event::Unacceptable(Fault::Refused), Event::Closed]);
+        let (events, refusals) = client(ChannelSecurity::Local).plays(&script("PLAIN", &login));
+        assert_eq!(
+            events,
+            [
+                ClientEvent::Unacceptable(ClientFault::Refused),
+                ClientEvent::Closed
+            ]
+        );
         assert_eq!(refusals, [(Subject::Login, code)]);
     }
 }
 
 #[test]
 fn only_what_is_offered_under_tls_counts() {
-    let mut client = client(Way::ToBeSecured);
+    let mut client = client(ChannelSecurity::StartTls);
     client.messages = 1;
     let (events, _) = client.plays(
         "S: 220 Hi
@@ -185,7 +214,12 @@ fn only_what_is_offered_under_tls_counts() {
          C: QUIT
          S: 221 Bye",
     );
-    let expected = [Event::StartTls, Event::Ready, Event::Refused, Event::Closed];
+    let expected = [
+        ClientEvent::StartTls,
+        ClientEvent::Ready,
+        ClientEvent::Refused,
+        ClientEvent::Closed,
+    ];
     assert_eq!(events, expected);
 }
 
@@ -202,7 +236,7 @@ impl<'a> Scram<'a> {
         let mut input = &b"220 Hi\r\n250-Hello\r\n250 AUTH SCRAM-SHA-256\r\n"[..];
         session.next(&mut input, &mut out).unwrap();
         out.clear();
-        assert_eq!(session.next(&mut input, &mut out), Ok(Event::Replied));
+        assert_eq!(session.next(&mut input, &mut out), Ok(ClientEvent::Replied));
         assert!(session.is_logging_in());
         let line = text(&out);
         let first = line.strip_prefix("AUTH SCRAM-SHA-256 ").unwrap().trim_end();
@@ -216,7 +250,7 @@ impl<'a> Scram<'a> {
         }
     }
 
-    fn hear(&mut self, reply: &str) -> (Event, String) {
+    fn hear(&mut self, reply: &str) -> (ClientEvent, String) {
         self.out.clear();
         let reply = format!("{reply}\r\n");
         let event = self.session.next(&mut reply.as_bytes(), &mut self.out);
@@ -227,14 +261,14 @@ impl<'a> Scram<'a> {
         let challenge = challenge.replace("NONCE", &self.nonce);
         let reply = format!("334 {}", to_base64(challenge.as_bytes()));
         let (event, said) = self.hear(&reply);
-        assert_eq!(event, Event::Replied, "{challenge}");
+        assert_eq!(event, ClientEvent::Replied, "{challenge}");
         said
     }
 
     /// What comes of a login that the client has given up.
-    fn given_up(&mut self, said: &str, fault: Fault) {
+    fn given_up(&mut self, said: &str, fault: ClientFault) {
         assert_eq!(said, "*\r\n");
-        let unacceptable = Event::Unacceptable(fault);
+        let unacceptable = ClientEvent::Unacceptable(fault);
         assert_eq!(self.hear("501 Given up"), (unacceptable, String::new()));
         assert!(!self.session.is_logging_in());
         self.session.quit(&mut self.out);
@@ -246,7 +280,7 @@ const SALT: &str = "c2FsdA==";
 
 #[test]
 fn a_challenge_that_is_none_ends_the_login() {
-    let client = client(Way::Open);
+    let client = client(ChannelSecurity::Clear);
     for challenge in [
         "",
         "NONCE",
@@ -264,25 +298,31 @@ fn a_challenge_that_is_none_ends_the_login() {
     ] {
         let mut scram = Scram::begin(&client);
         let said = scram.meet(challenge);
-        scram.given_up(&said, Fault::BadChallenge);
+        scram.given_up(&said, ClientFault::BadChallenge);
     }
     for reply in ["334 ?", "334", "334 /w=="] {
         let mut scram = Scram::begin(&client);
         let (_, said) = scram.hear(reply);
-        scram.given_up(&said, Fault::BadChallenge);
+        scram.given_up(&said, ClientFault::BadChallenge);
     }
     let login = "C: AUTH PLAIN AGFkYQBwZW5jaWw=\nS: 334 more\nC: *\nS: 501 Given up";
-    let (events, _) = self::client(Way::Local).plays(&script("PLAIN", login));
+    let (events, _) = self::client(ChannelSecurity::Local).plays(&script("PLAIN", login));
     assert_eq!(
         events,
-        [Event::Unacceptable(Fault::BadChallenge), Event::Closed]
+        [
+            ClientEvent::Unacceptable(ClientFault::BadChallenge),
+            ClientEvent::Closed
+        ]
     );
 }
 
 #[test]
 fn who_does_not_know_the_password_is_no_server_of_ours() {
-    let client = client(Way::Open);
-    let impostor = (Event::Unacceptable(Fault::Impostor), String::new());
+    let client = client(ChannelSecurity::Clear);
+    let impostor = (
+        ClientEvent::Unacceptable(ClientFault::Impostor),
+        String::new(),
+    );
     let good = format!("r=NONCEx,s={SALT},i=4096,x=y");
 
     let mut scram = Scram::begin(&client);
@@ -296,7 +336,7 @@ fn who_does_not_know_the_password_is_no_server_of_ours() {
         let mut scram = Scram::begin(&client);
         scram.meet(&good);
         let said = scram.meet(&format!("v={signature}"));
-        scram.given_up(&said, Fault::Impostor);
+        scram.given_up(&said, ClientFault::Impostor);
     }
 }
 
@@ -304,19 +344,19 @@ fn who_does_not_know_the_password_is_no_server_of_ours() {
 fn log_in(
     mechanism: Mechanism,
     credentials: &Credentials,
-    way: Way,
+    security: ChannelSecurity,
     bindings: ChannelBindings,
-) -> Event {
-    let good = users::Credentials::new("pencil", 4096).unwrap();
+) -> ClientEvent {
+    let good = users::StoredCredentials::new("pencil", 4096).unwrap();
     let users = Users::parse(&format!("{}\nada:{good}", new_header().unwrap())).unwrap();
-    let security = Security {
+    let server_security = Security {
         version: "TLSv1.3",
         cipher: "TLS_AES_256_GCM_SHA384",
         bits: 256,
         bindings,
     };
-    let mut exchange = Exchange::new(mechanism, Some(Rc::new(security)));
-    let mut client = client(way);
+    let mut exchange = Exchange::new(mechanism, Some(Rc::new(server_security)));
+    let mut client = client(security);
     client.login = Some(credentials.clone());
     let (mut session, mut out) = (client.session(), Vec::new());
     let greeting = format!("220 Hi\r\n250-Hello\r\n250 AUTH {}\r\n", mechanism.name());
@@ -331,18 +371,18 @@ fn log_in(
         if response != "LOGIN" {
             exchange.respond(response.as_bytes(), &users);
         }
-        exchange.stretch(&mut u32::MAX.clone());
+        exchange.derive_key(&mut u32::MAX.clone());
         replies = match exchange.progress() {
-            Progress::Challenge(challenge) => format!("334 {challenge}\r\n"),
-            Progress::LoggedIn(user) => {
+            LoginProgress::Challenge(challenge) => format!("334 {challenge}\r\n"),
+            LoginProgress::LoggedIn(user) => {
                 assert_eq!(&*user, "ada");
                 "235 Welcome\r\n".to_owned()
             }
-            Progress::Failed(_) => "535 No\r\n".to_owned(),
+            LoginProgress::Failed(_) => "535 No\r\n".to_owned(),
             other => panic!("{other:?}"),
         };
         let event = session.next(&mut replies.as_bytes(), &mut out).unwrap();
-        if event != Event::Replied {
+        if event != ClientEvent::Replied {
             return event;
         }
     }
@@ -361,14 +401,14 @@ fn the_server_lets_in_whom_it_knows() {
                 Mechanism::Scram => ChannelBindings::default(),
                 _ => bindings.clone(),
             };
-            let way = Way::Secure(bindings.clone());
+            let security = ChannelSecurity::Tls(bindings.clone());
             let log_in = |credentials: &Credentials| {
-                log_in(mechanism, credentials, way.clone(), theirs.clone())
+                log_in(mechanism, credentials, security.clone(), theirs.clone())
             };
-            assert_eq!(log_in(&ada()), Event::Ready, "{mechanism:?}");
+            assert_eq!(log_in(&ada()), ClientEvent::Ready, "{mechanism:?}");
             for (user, password) in [("ada", "Pencil"), ("bob", "pencil"), ("a,b=c", "x")] {
                 let wrong = Credentials::new(user, password).unwrap();
-                let refused = Event::Unacceptable(Fault::Refused);
+                let refused = ClientEvent::Unacceptable(ClientFault::Refused);
                 assert_eq!(log_in(&wrong), refused, "{mechanism:?} {user}");
             }
         }
@@ -377,19 +417,19 @@ fn the_server_lets_in_whom_it_knows() {
 
 #[test]
 fn somebody_in_between_is_found_out() {
-    let refused = Event::Unacceptable(Fault::Refused);
+    let refused = ClientEvent::Unacceptable(ClientFault::Refused);
     // Two sessions of TLS instead of one.
     let other = ChannelBindings {
         exporter: Some([3; 32]),
         end_point: None,
     };
-    let way = || Way::Secure(bindings());
+    let security = || ChannelSecurity::Tls(bindings());
     assert_eq!(
-        log_in(Mechanism::ScramPlus, &ada(), way(), other.clone()),
+        log_in(Mechanism::ScramPlus, &ada(), security(), other.clone()),
         refused
     );
     // PLUS was taken out of what the server offers.
-    assert_eq!(log_in(Mechanism::Scram, &ada(), way(), other), refused);
+    assert_eq!(log_in(Mechanism::Scram, &ada(), security(), other), refused);
 }
 
 #[test]

@@ -4,15 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use mailoop::smtp::client::{
-    ClientSession, Event, Fault, Pace, ProtocolError, REPLY_LINE_BYTES_MAX, REPLY_LINES_MAX,
+    ClientEvent, ClientFault, ClientSession, Pace, ProtocolError, REPLY_LINE_BYTES_MAX,
+    REPLY_LINES_MAX,
 };
 
 /// What a fresh session makes of `input`, cut into two at `cut`.
-fn greeted_with(input: &[u8], cut: usize) -> Result<Event, ProtocolError> {
+fn greeted_with(input: &[u8], cut: usize) -> Result<ClientEvent, ProtocolError> {
     let mut session = ClientSession::new(None, Pace::Lockstep);
     let (mut first, mut second) = input.split_at(cut);
     match session.next(&mut first, &mut Vec::new())? {
-        Event::NeedInput => session.next(&mut second, &mut Vec::new()),
+        ClientEvent::NeedInput => session.next(&mut second, &mut Vec::new()),
         event => Ok(event),
     }
 }
@@ -29,7 +30,7 @@ fn replies_may_be_cut_at_every_octet() {
         for cut in 0..=reply.len() {
             assert_eq!(
                 greeted_with(reply.as_bytes(), cut),
-                Ok(Event::Ready),
+                Ok(ClientEvent::Ready),
                 "{reply:?}"
             );
         }
@@ -37,7 +38,7 @@ fn replies_may_be_cut_at_every_octet() {
             let incomplete = &reply.as_bytes()[..end];
             assert_eq!(
                 greeted_with(incomplete, end / 2),
-                Ok(Event::NeedInput),
+                Ok(ClientEvent::NeedInput),
                 "{reply:?}"
             );
         }
@@ -50,7 +51,7 @@ fn a_reply_keeps_its_lines() {
     let mut input = &b"554-5.7.1 No\x1b[2J\r\n554-\r\n554 service\r\n221 Bye\r\n"[..];
     assert_eq!(
         session.next(&mut input, &mut Vec::new()),
-        Ok(Event::Unacceptable(Fault::Refused))
+        Ok(ClientEvent::Unacceptable(ClientFault::Refused))
     );
     let lines: Vec<&[u8]> = session.reply().lines().collect();
     assert_eq!(
@@ -95,7 +96,7 @@ fn what_is_no_reply_is_an_error() {
     let out_of_place = session.next(&mut &b"354 Go\r\n"[..], &mut Vec::new());
     assert!(matches!(out_of_place, Err(ProtocolError::OutOfPlace(_))));
     let after = session.next(&mut &b"220 Hi\r\n"[..], &mut Vec::new());
-    assert_eq!(after, Ok(Event::Closed));
+    assert_eq!(after, Ok(ClientEvent::Closed));
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn replies_are_bounded() {
     let longest = line(REPLY_LINE_BYTES_MAX);
     let longer = line(REPLY_LINE_BYTES_MAX + 1);
     for cut in [0, 1, 500, REPLY_LINE_BYTES_MAX - 1] {
-        assert_eq!(greeted_with(&longest, cut), Ok(Event::Ready));
+        assert_eq!(greeted_with(&longest, cut), Ok(ClientEvent::Ready));
         assert_eq!(greeted_with(&longer, cut), Err(ProtocolError::LineTooLong));
     }
     let endless = vec![b'2'; REPLY_LINE_BYTES_MAX + 1];
@@ -112,7 +113,7 @@ fn replies_are_bounded() {
 
     let lines = |count: usize| "220-x\r\n".repeat(count - 1) + "220 x\r\n";
     let most = lines(REPLY_LINES_MAX);
-    assert_eq!(greeted_with(most.as_bytes(), 9), Ok(Event::Ready));
+    assert_eq!(greeted_with(most.as_bytes(), 9), Ok(ClientEvent::Ready));
     let more = lines(REPLY_LINES_MAX + 1);
     assert_eq!(
         greeted_with(more.as_bytes(), 9),
@@ -123,8 +124,8 @@ fn replies_are_bounded() {
     let mut session = ClientSession::new(None, Pace::Lockstep);
     let mut out = Vec::new();
     let greeting = session.next(&mut most.as_bytes(), &mut out);
-    assert_eq!(greeting, Ok(Event::Ready));
+    assert_eq!(greeting, Ok(ClientEvent::Ready));
     session.quit(&mut out);
     let goodbye = session.next(&mut most.as_bytes(), &mut out);
-    assert_eq!(goodbye, Ok(Event::Closed));
+    assert_eq!(goodbye, Ok(ClientEvent::Closed));
 }

@@ -7,15 +7,16 @@ mod common;
 
 use common::script::{Client, text};
 use mailoop::smtp::client::{
-    ClientSession, Event, Fault, Pace, ProtocolError, Subject, TooLarge, Way,
+    ChannelSecurity, ClientEvent, ClientFault, ClientSession, Pace, ProtocolError, Subject,
+    TooLarge,
 };
 use mailoop::smtp::security::ChannelBindings;
 
-const ACCEPTED: [Event; 4] = [
-    Event::Ready,
-    Event::SendMessage,
-    Event::Accepted,
-    Event::Closed,
+const ACCEPTED: [ClientEvent; 4] = [
+    ClientEvent::Ready,
+    ClientEvent::SendMessage,
+    ClientEvent::Accepted,
+    ClientEvent::Closed,
 ];
 
 #[test]
@@ -96,7 +97,14 @@ fn ehlo_falls_back_to_helo() {
          C: QUIT
          S: 221 Bye",
     );
-    assert_eq!(events, [Event::Ready, Event::Refused, Event::Closed]);
+    assert_eq!(
+        events,
+        [
+            ClientEvent::Ready,
+            ClientEvent::Refused,
+            ClientEvent::Closed
+        ]
+    );
     assert_eq!(refusals, [(Subject::Sender, 550)]);
 }
 
@@ -143,7 +151,14 @@ fn without_a_recipient_there_is_no_message() {
          C: QUIT
          S: 221 Bye",
     );
-    assert_eq!(events, [Event::Ready, Event::Refused, Event::Closed]);
+    assert_eq!(
+        events,
+        [
+            ClientEvent::Ready,
+            ClientEvent::Refused,
+            ClientEvent::Closed
+        ]
+    );
     assert_eq!(
         refusals,
         [(Subject::Recipient(0), 550), (Subject::Recipient(1), 452)]
@@ -186,15 +201,15 @@ fn a_refusal_at_any_step_ends_in_quit() {
             let script = refused_at(step, &format!("{code} No")) + "C: QUIT\nS: 221 Bye";
             let (events, refusals) = client.plays(&script);
             let refused = match subject {
-                Subject::Session => Event::Unacceptable(Fault::Refused),
-                _ => Event::Refused,
+                Subject::Session => ClientEvent::Unacceptable(ClientFault::Refused),
+                _ => ClientEvent::Refused,
             };
             assert_eq!(
                 events[events.len() - 2..],
-                [refused, Event::Closed],
+                [refused, ClientEvent::Closed],
                 "{script}"
             );
-            assert!(!events.contains(&Event::Accepted));
+            assert!(!events.contains(&ClientEvent::Accepted));
             assert_eq!(refusals, [(subject, code)], "{script}");
         }
     }
@@ -205,7 +220,7 @@ fn after_421_the_client_says_nothing_more() {
     for step in 0..6 {
         let client = Client::new("HELO", &["b@y"]);
         let (events, refusals) = client.plays(&refused_at(step, "421 4.3.2 Going down"));
-        assert_eq!(events.last(), Some(&Event::Closed));
+        assert_eq!(events.last(), Some(&ClientEvent::Closed));
         assert_eq!(refusals, [(Subject::Session, 421)]);
     }
 }
@@ -214,8 +229,8 @@ fn after_421_the_client_says_nothing_more() {
 fn a_refusal_amid_the_message_closes() {
     let client = Client::new("HELO", &["b@y"]);
     for (reply, expected) in [
-        ("552 Too much\r\n", Ok(Event::Closed)),
-        ("421 Enough\r\n", Ok(Event::Closed)),
+        ("552 Too much\r\n", Ok(ClientEvent::Closed)),
+        ("421 Enough\r\n", Ok(ClientEvent::Closed)),
         ("250 Already\r\n", Err(())),
     ] {
         let mut session = ClientSession::new(client.hello.as_ref(), Pace::Lockstep);
@@ -223,13 +238,13 @@ fn a_refusal_amid_the_message_closes() {
         for line in ["220 Hi", "250 Hello", "250 Ok", "250 Ok", "354 Go"] {
             let line = format!("{line}\r\n");
             let event = session.next(&mut line.as_bytes(), &mut out);
-            if event == Ok(Event::Ready) {
+            if event == Ok(ClientEvent::Ready) {
                 session.begin(&client.mail, &mut out).unwrap();
             }
         }
         let mut input = reply.as_bytes();
         assert_eq!(session.next(&mut input, &mut out).map_err(|_| ()), expected);
-        assert_eq!(session.next(&mut input, &mut out), Ok(Event::Closed));
+        assert_eq!(session.next(&mut input, &mut out), Ok(ClientEvent::Closed));
         assert_eq!(session.refusals().len(), usize::from(expected.is_ok()));
     }
 }
@@ -242,8 +257,8 @@ fn a_message_over_the_size_limit_is_not_begun() {
         let mut out = Vec::new();
         let replies = format!("220 Hi\r\n250-Hello\r\n250 SIZE {limit}\r\n");
         let mut input = replies.as_bytes();
-        assert_eq!(session.next(&mut input, &mut out), Ok(Event::Replied));
-        assert_eq!(session.next(&mut input, &mut out), Ok(Event::Ready));
+        assert_eq!(session.next(&mut input, &mut out), Ok(ClientEvent::Replied));
+        assert_eq!(session.next(&mut input, &mut out), Ok(ClientEvent::Ready));
         out.clear();
         assert_eq!(session.begin(&client.mail, &mut out), begun, "{limit}");
         assert_eq!(out.is_empty(), begun.is_err(), "{limit}");
@@ -260,7 +275,7 @@ fn without_a_hello_it_is_ready_when_greeted() {
     client.hello = None;
     client.messages = 0;
     let (events, _) = client.plays("S: 220 Hi\nC: QUIT\nS: 221 Bye");
-    assert_eq!(events, [Event::Ready, Event::Closed]);
+    assert_eq!(events, [ClientEvent::Ready, ClientEvent::Closed]);
 }
 
 #[test]
@@ -294,12 +309,12 @@ fn an_open_transaction_is_reset_before_the_next() {
          S: 221 Bye",
     );
     let expected = [
-        Event::Ready,
-        Event::Refused,
-        Event::Refused,
-        Event::SendMessage,
-        Event::Accepted,
-        Event::Closed,
+        ClientEvent::Ready,
+        ClientEvent::Refused,
+        ClientEvent::Refused,
+        ClientEvent::SendMessage,
+        ClientEvent::Accepted,
+        ClientEvent::Closed,
     ];
     assert_eq!(events, expected);
     assert_eq!(refusals, []);
@@ -347,12 +362,12 @@ fn a_pipeline_goes_out_at_once() {
          S: 221 Bye",
     );
     let expected = [
-        Event::Ready,
-        Event::SendMessage,
-        Event::Accepted,
-        Event::Refused,
-        Event::Refused,
-        Event::Closed,
+        ClientEvent::Ready,
+        ClientEvent::SendMessage,
+        ClientEvent::Accepted,
+        ClientEvent::Refused,
+        ClientEvent::Refused,
+        ClientEvent::Closed,
     ];
     assert_eq!(events, expected);
     assert_eq!(refusals[0], (Subject::Sender, 450));
@@ -388,11 +403,11 @@ fn a_pipeline_resets_and_goes_on() {
          S: 221 Bye",
     );
     let expected = [
-        Event::Ready,
-        Event::Refused,
-        Event::SendMessage,
-        Event::Accepted,
-        Event::Closed,
+        ClientEvent::Ready,
+        ClientEvent::Refused,
+        ClientEvent::SendMessage,
+        ClientEvent::Accepted,
+        ClientEvent::Closed,
     ];
     assert_eq!(events, expected);
 }
@@ -400,7 +415,7 @@ fn a_pipeline_resets_and_goes_on() {
 #[test]
 fn after_starttls_everything_begins_anew() {
     let mut client = Client::new("EHLO", &["b@y"]);
-    client.way = Way::ToBeSecured;
+    client.security = ChannelSecurity::StartTls;
     // What was offered in the clear may come from anybody: neither SIZE nor a second STARTTLS is made use of.
     let (events, refusals) = client.plays(
         "S: 220 Hi
@@ -427,7 +442,7 @@ fn after_starttls_everything_begins_anew() {
          C: QUIT
          S: 221 Bye",
     );
-    let mut expected = vec![Event::StartTls];
+    let mut expected = vec![ClientEvent::StartTls];
     expected.extend(ACCEPTED);
     assert_eq!(events, expected);
     assert_eq!(refusals, []);
@@ -436,8 +451,8 @@ fn after_starttls_everything_begins_anew() {
 #[test]
 fn without_starttls_nothing_is_sent() {
     let mut client = Client::new("EHLO", &["b@y"]);
-    client.way = Way::ToBeSecured;
-    let stripped = Event::Unacceptable(Fault::NoStartTls);
+    client.security = ChannelSecurity::StartTls;
+    let stripped = ClientEvent::Unacceptable(ClientFault::NoStartTls);
     for hello in [
         "S: 250 Hello",
         "S: 250-Hello\nS: 250 XSTARTTLS",
@@ -446,17 +461,17 @@ fn without_starttls_nothing_is_sent() {
     ] {
         let script = format!("S: 220 Hi\nC: EHLO client.example\n{hello}\nC: QUIT\nS: 221 Bye");
         let (events, _) = client.plays(&script);
-        assert_eq!(events, [stripped, Event::Closed], "{hello}");
+        assert_eq!(events, [stripped, ClientEvent::Closed], "{hello}");
     }
     client.hello = None;
     let (events, _) = client.plays("S: 220 Hi\nC: QUIT\nS: 221 Bye");
-    assert_eq!(events, [stripped, Event::Closed]);
+    assert_eq!(events, [stripped, ClientEvent::Closed]);
 }
 
 #[test]
 fn a_refused_starttls_is_the_end() {
     let mut client = Client::new("EHLO", &["b@y"]);
-    client.way = Way::ToBeSecured;
+    client.security = ChannelSecurity::StartTls;
     for code in [454, 501] {
         let (events, refusals) = client.plays(&format!(
             "S: 220 Hi
@@ -468,8 +483,8 @@ fn a_refused_starttls_is_the_end() {
              C: QUIT
              S: 221 Bye"
         ));
-        let refused = Event::Unacceptable(Fault::Refused);
-        assert_eq!(events, [refused, Event::Closed]);
+        let refused = ClientEvent::Unacceptable(ClientFault::Refused);
+        assert_eq!(events, [refused, ClientEvent::Closed]);
         assert_eq!(refusals, [(Subject::StartTls, code)]);
     }
 }
@@ -477,21 +492,21 @@ fn a_refused_starttls_is_the_end() {
 #[test]
 fn what_follows_in_the_clear_is_not_taken_for_tls() {
     let mut client = Client::new("EHLO", &["b@y"]);
-    client.way = Way::ToBeSecured;
+    client.security = ChannelSecurity::StartTls;
     let hello = "220 Hi\r\n250-Hello\r\n250 STARTTLS\r\n";
     for behind in ["", "2", "\r\n", "250-Hello\r\n250 AUTH PLAIN\r\n"] {
         let (mut session, mut out) = (client.session(), Vec::new());
         let replies = format!("{hello}220 Go\r\n{behind}");
         let mut input = replies.as_bytes();
         for _ in 0..2 {
-            assert_eq!(session.next(&mut input, &mut out), Ok(Event::Replied));
+            assert_eq!(session.next(&mut input, &mut out), Ok(ClientEvent::Replied));
         }
         let begun = session.next(&mut input, &mut out);
         if behind.is_empty() {
-            assert_eq!(begun, Ok(Event::StartTls));
+            assert_eq!(begun, Ok(ClientEvent::StartTls));
         } else {
             assert_eq!(begun, Err(ProtocolError::BehindStartTls), "{behind:?}");
-            assert_eq!(session.next(&mut input, &mut out), Ok(Event::Closed));
+            assert_eq!(session.next(&mut input, &mut out), Ok(ClientEvent::Closed));
         }
         assert!(out.ends_with(b"STARTTLS\r\n"), "nothing was said after it");
     }
@@ -503,8 +518,9 @@ fn no_bytes_make_it_panic() {
     let mut seed = 1_u64;
     let client = Client::new("EHLO", &["b@y", "c@z"]);
     for round in 0..20_000 {
-        let way = [Way::Open, Way::ToBeSecured][round % 2].clone();
-        let mut session = ClientSession::new(client.hello.as_ref(), Pace::Pipelined).by(way);
+        let security = [ChannelSecurity::Clear, ChannelSecurity::StartTls][round % 2].clone();
+        let mut session =
+            ClientSession::new(client.hello.as_ref(), Pace::Pipelined).with_security(security);
         let mut out = Vec::new();
         for _ in 0..40 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -525,16 +541,16 @@ fn no_bytes_make_it_panic() {
             ];
             let mut input = pieces[usize::try_from(seed >> 60).unwrap() % pieces.len()];
             match session.next(&mut input, &mut out) {
-                Ok(Event::Ready | Event::Accepted | Event::Refused) => {
+                Ok(ClientEvent::Ready | ClientEvent::Accepted | ClientEvent::Refused) => {
                     if session.begin(&client.mail, &mut out).is_err() {
                         session.quit(&mut out);
                     }
                 }
-                Ok(Event::SendMessage) => session.message_sent(),
-                Ok(Event::StartTls) => session.secured(ChannelBindings::default(), &mut out),
-                Ok(Event::Unacceptable(_)) => session.quit(&mut out),
-                Ok(Event::NeedInput | Event::Replied) => {}
-                Ok(Event::Closed) | Err(_) => break,
+                Ok(ClientEvent::SendMessage) => session.message_sent(),
+                Ok(ClientEvent::StartTls) => session.secured(ChannelBindings::default(), &mut out),
+                Ok(ClientEvent::Unacceptable(_)) => session.quit(&mut out),
+                Ok(ClientEvent::NeedInput | ClientEvent::Replied) => {}
+                Ok(ClientEvent::Closed) | Err(_) => break,
             }
         }
     }

@@ -72,7 +72,7 @@ fn envelope(addresses: &[&str]) -> Envelope {
     Envelope {
         service: Service::Smtp,
         peer: Peer::Local,
-        hearsay: None,
+        proxied: None,
         security: None,
         user: None,
         hello: Hello {

@@ -5,23 +5,23 @@
 
 use std::rc::Rc;
 
-use mailoop::smtp::auth::scram::{Stretch, is_same_secret};
+use mailoop::smtp::auth::scram::{KeyDerivation, is_same_secret};
 use mailoop::smtp::auth::text::{from_base64, to_base64, to_saslname};
-use mailoop::smtp::auth::users::{Credentials, new_header};
+use mailoop::smtp::auth::users::{StoredCredentials, new_header};
 use mailoop::smtp::auth::{Exchange, Mechanism, Users};
-use mailoop::smtp::login::{Failure, Progress};
+use mailoop::smtp::login::{LoginFailure, LoginProgress};
 use mailoop::smtp::security::{ChannelBindings, Security};
 use proptest::prelude::*;
 
-const REFUSED: Progress = Progress::Failed(Failure::Refused);
-const MALFORMED: Progress = Progress::Failed(Failure::Malformed);
+const REFUSED: LoginProgress = LoginProgress::Failed(LoginFailure::Refused);
+const MALFORMED: LoginProgress = LoginProgress::Failed(LoginFailure::Malformed);
 const ROUNDS: u32 = 4096;
 
 /// Ada, whose password is `pencil`, and one with a name and a password that have to be prepared.
 fn users() -> Users {
     let mut text = new_header().unwrap();
     for (name, password) in [("ada", "pencil"), ("a,b=IX", "\u{e4} b")] {
-        let credentials = Credentials::new(password, ROUNDS).unwrap();
+        let credentials = StoredCredentials::new(password, ROUNDS).unwrap();
         text += &format!("\n{name}:{credentials}");
     }
     Users::parse(&text).unwrap()
@@ -56,7 +56,7 @@ struct Login {
 impl Login {
     fn new(mechanism: Mechanism, security: Option<Rc<Security>>) -> Self {
         let mut exchange = Exchange::new(mechanism, security);
-        assert!(matches!(exchange.progress(), Progress::Challenge(_)));
+        assert!(matches!(exchange.progress(), LoginProgress::Challenge(_)));
         Self {
             exchange,
             users: users(),
@@ -64,10 +64,10 @@ impl Login {
     }
 
     /// Sends a message, and returns what comes of it, all rounds done.
-    fn say(&mut self, message: impl AsRef<[u8]>) -> Progress {
+    fn say(&mut self, message: impl AsRef<[u8]>) -> LoginProgress {
         let response = to_base64(message.as_ref());
         self.exchange.respond(response.as_bytes(), &self.users);
-        self.exchange.stretch(&mut u32::MAX.clone());
+        self.exchange.derive_key(&mut u32::MAX.clone());
         self.exchange.progress()
     }
 
@@ -75,7 +75,7 @@ impl Login {
     #[track_caller]
     fn ask(&mut self, message: impl AsRef<[u8]>) -> String {
         match self.say(message) {
-            Progress::Challenge(challenge) => {
+            LoginProgress::Challenge(challenge) => {
                 String::from_utf8(from_base64(challenge.as_bytes()).unwrap()).unwrap()
             }
             other => panic!("{other:?}"),
@@ -124,7 +124,7 @@ impl Client {
         let (nonce, salt, rounds) = (attribute("r="), attribute("s="), attribute("i="));
         assert!(nonce.starts_with(self.nonce) && nonce.len() > self.nonce.len() + 20);
         let salt = from_base64(salt.as_bytes()).unwrap();
-        let salted = Stretch::new(self.password, &salt, rounds.parse().unwrap()).finish();
+        let salted = KeyDerivation::new(self.password, &salt, rounds.parse().unwrap()).finish();
         let binding = to_base64(&[self.header.as_bytes(), &self.binding].concat());
         let without_proof = format!("c={binding},{said}");
         let messages = format!("{},{challenge},{without_proof}", self.first_bare());
@@ -137,8 +137,8 @@ impl Client {
     }
 }
 
-fn logged_in(name: &str) -> Progress {
-    Progress::LoggedIn(name.into())
+fn logged_in(name: &str) -> LoginProgress {
+    LoginProgress::LoggedIn(name.into())
 }
 
 #[test]
@@ -379,9 +379,9 @@ fn nobody_can_tell_who_there_is() {
         let mut exchange = Exchange::new(Mechanism::Plain, None);
         exchange.respond(to_base64(message.as_bytes()).as_bytes(), &users);
         let mut rounds = 0;
-        while exchange.is_stretching() {
+        while exchange.is_deriving() {
             let mut budget = 100;
-            exchange.stretch(&mut budget);
+            exchange.derive_key(&mut budget);
             rounds += 100 - budget;
         }
         assert_eq!(exchange.progress(), REFUSED);
@@ -429,10 +429,10 @@ proptest! {
         let mut exchange = Exchange::new(all[mechanism], Some(tls()));
         for message in messages {
             exchange.respond(to_base64(&message).as_bytes(), &users);
-            prop_assert!(!matches!(exchange.progress(), Progress::LoggedIn(_)));
+            prop_assert!(!matches!(exchange.progress(), LoginProgress::LoggedIn(_)));
             exchange.respond(&message, &users);
-            exchange.stretch(&mut 1);
-            prop_assert!(!matches!(exchange.progress(), Progress::LoggedIn(_)));
+            exchange.derive_key(&mut 1);
+            prop_assert!(!matches!(exchange.progress(), LoginProgress::LoggedIn(_)));
         }
     }
 }
@@ -453,13 +453,13 @@ fn an_exchange_that_is_revoked_is_refused_at_its_end_wherever_it_was() {
         revoke(&mut login, 1);
         let last = client.last(&challenge).0;
         let outcome = match login.say(last) {
-            Progress::Challenge(_) => {
+            LoginProgress::Challenge(_) => {
                 revoke(&mut login, 2);
                 login.say("")
             }
             other => other,
         };
-        let is_in = matches!(outcome, Progress::LoggedIn(_));
+        let is_in = matches!(outcome, LoginProgress::LoggedIn(_));
         assert_eq!(is_in, revoked_after == 0, "revoked after {revoked_after}");
         assert!(is_in || outcome == REFUSED);
     }

@@ -350,7 +350,7 @@ fn envelope() -> Envelope {
     Envelope {
         service: Service::Smtp,
         peer: Peer::Local,
-        hearsay: None,
+        proxied: None,
         security: None,
         user: None,
         hello: Hello {

@@ -16,7 +16,7 @@ use mailoop::smtp::event::Event;
 use mailoop::smtp::reply;
 use mailoop::smtp::service::Service;
 use mailoop::smtp::session::Session;
-use mailoop::smtp::xclient::Trust;
+use mailoop::smtp::xclient::XclientAccess;
 
 const OPTIONS: [&str; 4] = [
     "--listen-submission",
@@ -63,7 +63,7 @@ fn the_fields_that_are_put_in_say_what_the_trace_field_says() {
 fn session_in_data(out: &mut BytesMut) -> Session {
     let policy = Rc::new(config(&OPTIONS).policy);
     let mut session = Session::new(policy, Rc::default(), Service::Submission, Peer::Local);
-    session.meet(Peer::Local, Trust::Others);
+    session.set_client(Peer::Local, XclientAccess::Granted);
     session.next(&mut LOGIN.as_bytes(), out);
     let mut input = ENVELOPE.as_bytes();
     let Event::CheckRoom(transaction) = session.next(&mut input, out) else {

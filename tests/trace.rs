@@ -16,7 +16,7 @@ fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
     Envelope {
         service: Service::Smtp,
         peer: Peer::Ip("192.0.2.1".parse().unwrap()),
-        hearsay: None,
+        proxied: None,
         security: None,
         user: None,
         hello: Hello {

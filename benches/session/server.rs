@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use mailoop::smtp::envelope::{Peer, QueueId};
-use mailoop::smtp::event::{Event, Farewell};
+use mailoop::smtp::event::{CloseReason, Event};
 use mailoop::smtp::policy::Policy;
 use mailoop::smtp::service::Service;
-use mailoop::smtp::session::{Session, Spare};
+use mailoop::smtp::session::{Session, TransactionPool};
 
 const DATE: &str = "Thu, 01 Jan 1970 00:00:00 +0000";
 const PEER: Peer = Peer::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -17,7 +17,7 @@ const PEER: Peer = Peer::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
 /// Drives sessions as the loop does, and has every message stored at once.
 pub(crate) struct Server {
     policy: Rc<Policy>,
-    spare: Rc<Spare>,
+    pool: Rc<TransactionPool>,
     replies: BytesMut,
     messages: u64,
 }
@@ -26,7 +26,7 @@ impl Server {
     pub(crate) fn new(policy: Policy) -> Self {
         Self {
             policy: Rc::new(policy),
-            spare: Rc::default(),
+            pool: Rc::default(),
             replies: BytesMut::new(),
             messages: 0,
         }
@@ -34,8 +34,8 @@ impl Server {
 
     /// A session that has greeted.
     pub(crate) fn session(&mut self) -> Session {
-        let (policy, spare) = (Rc::clone(&self.policy), Rc::clone(&self.spare));
-        let mut session = Session::new(policy, spare, Service::Smtp, PEER);
+        let (policy, pool) = (Rc::clone(&self.policy), Rc::clone(&self.pool));
+        let mut session = Session::new(policy, pool, Service::Smtp, PEER);
         session.greet(false, &mut self.replies);
         session
     }
@@ -48,20 +48,20 @@ impl Server {
 
     /// Goes through what a client sends, a read each.
     pub(crate) fn converse(&mut self, session: &mut Session, dialogue: &[Vec<u8>]) {
-        let errors = session.tally().errors;
+        let errors = session.stats().errors;
         for read in dialogue {
             self.drive(session, black_box(read));
             black_box(&self.replies);
             self.replies.clear();
         }
-        assert_eq!(session.tally().errors, errors);
+        assert_eq!(session.stats().errors, errors);
     }
 
     fn drive(&mut self, session: &mut Session, mut input: &[u8]) {
         loop {
             let replies = &mut self.replies;
             match session.next(&mut input, replies) {
-                Event::NeedInput | Event::Close(Farewell::Quit) => return,
+                Event::NeedInput | Event::Close(CloseReason::Quit) => return,
                 Event::Answered | Event::CommandRefused(_) | Event::BeginChunk => {}
                 Event::CheckRoom(transaction) => session.accept_sender(transaction, replies),
                 Event::CheckRecipient(recipient) => session.accept_recipient(recipient, 0, replies),

@@ -13,7 +13,7 @@ use super::socket::{self, Socket};
 use super::tls::{Encryption, Tls, explain};
 use super::transcript::Transcript;
 use super::wire::Wire;
-use crate::smtp::client::{ClientSession, Event, Fault, Outgoing, Refusal, Subject};
+use crate::smtp::client::{ClientEvent, ClientFault, ClientSession, Outgoing, Refusal, Subject};
 
 /// How much is read at once; most replies are far smaller.
 const READ_BYTES: usize = 4096;
@@ -68,7 +68,7 @@ impl Exchange<'_> {
         loop {
             self.write()?;
             while let Some(bytes) = self.read(&mut buffer)? {
-                if self.react(&buffer[..bytes])? == Event::Closed {
+                if self.react(&buffer[..bytes])? == ClientEvent::Closed {
                     return Ok(());
                 }
                 self.write()?;
@@ -174,7 +174,7 @@ impl Exchange<'_> {
     }
 
     /// Hands input to the session and does what it says. Returns its last event: closed, or more is needed.
-    fn react(&mut self, mut input: &[u8]) -> Result<Event, SendError> {
+    fn react(&mut self, mut input: &[u8]) -> Result<ClientEvent, SendError> {
         loop {
             let event = self
                 .session
@@ -183,18 +183,18 @@ impl Exchange<'_> {
                     let server = &self.options.server;
                     SendError::Unavailable(format!("{server} does not speak SMTP: {error}"))
                 })?;
-            if event == Event::NeedInput {
+            if event == ClientEvent::NeedInput {
                 return Ok(event);
             }
             self.awaited_since = Instant::now();
             self.transcript.received(self.session.reply())?;
             match event {
-                Event::NeedInput | Event::Replied => {}
-                Event::StartTls => self.begin_tls()?,
-                Event::Unacceptable(fault) => self.decide_and_quit(self.verdict_of(fault)),
-                Event::Ready => self.begin(),
-                Event::SendMessage => self.out.append(&mut self.message),
-                Event::Accepted => {
+                ClientEvent::NeedInput | ClientEvent::Replied => {}
+                ClientEvent::StartTls => self.begin_tls()?,
+                ClientEvent::Unacceptable(fault) => self.decide_and_quit(self.verdict_of(fault)),
+                ClientEvent::Ready => self.begin(),
+                ClientEvent::SendMessage => self.out.append(&mut self.message),
+                ClientEvent::Accepted => {
                     let verdict = self.verdict_of_server(true);
                     if verdict.is_ok() {
                         let server = &self.options.server;
@@ -202,8 +202,8 @@ impl Exchange<'_> {
                     }
                     self.decide_and_quit(verdict);
                 }
-                Event::Refused => self.decide_and_quit(self.verdict_of_server(false)),
-                Event::Closed => {
+                ClientEvent::Refused => self.decide_and_quit(self.verdict_of_server(false)),
+                ClientEvent::Closed => {
                     if self.verdict.is_none() {
                         self.verdict = Some(self.verdict_of_server(false));
                     }
@@ -229,27 +229,29 @@ impl Exchange<'_> {
     }
 
     /// What is to be said of a session that cannot go on.
-    fn verdict_of(&self, fault: Fault) -> Result<(), SendError> {
+    fn verdict_of(&self, fault: ClientFault) -> Result<(), SendError> {
         let server = &self.options.server;
         let what = match fault {
-            Fault::Refused => return self.verdict_of_server(false),
-            Fault::NoRandomness => "the system has nothing random to offer".to_owned(),
-            Fault::NoStartTls => format!(
+            ClientFault::Refused => return self.verdict_of_server(false),
+            ClientFault::NoRandomness => "the system has nothing random to offer".to_owned(),
+            ClientFault::NoStartTls => format!(
                 "{server} offers no STARTTLS, and in the clear nothing is sent; has it a port for --tls?"
             ),
-            Fault::NoLogin if self.options.encryption.is_none() => {
+            ClientFault::NoLogin if self.options.encryption.is_none() => {
                 format!(
                     "{server} offers no login that we know in the clear; try --starttls or --tls"
                 )
             }
-            Fault::NoLogin => {
+            ClientFault::NoLogin => {
                 format!("{server} offers no login that we know; is this where mail is submitted?")
             }
-            Fault::InTheClear => format!(
+            ClientFault::InTheClear => format!(
                 "{server} wants the password itself, which anybody could read on its way; use --starttls or --tls"
             ),
-            Fault::BadChallenge => format!("{server} does not log in as its mechanism has it"),
-            Fault::Impostor => format!(
+            ClientFault::BadChallenge => {
+                format!("{server} does not log in as its mechanism has it")
+            }
+            ClientFault::Impostor => format!(
                 "{server} says that the login has worked, but not that it knows the password: it may be anybody"
             ),
         };

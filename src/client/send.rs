@@ -20,7 +20,7 @@ use super::wire::Wire;
 use crate::config;
 use crate::exit::{ExitCode, Failed};
 use crate::net::endpoint::Endpoint;
-use crate::smtp::client::{ClientSession, Credentials, Outgoing, Pace, Way};
+use crate::smtp::client::{ChannelSecurity, ClientSession, Credentials, Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
 
@@ -167,12 +167,12 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
             "cannot connect to {server}: {error}; is a server listening there?"
         ))
     })?;
-    let way = match encryption {
-        Some(encryption) if !encryption.begins_at_once() => Way::ToBeSecured,
-        _ if socket.is_local() => Way::Local,
-        _ => Way::Open,
+    let security = match encryption {
+        Some(encryption) if !encryption.begins_at_once() => ChannelSecurity::StartTls,
+        _ if socket.is_local() => ChannelSecurity::Local,
+        _ => ChannelSecurity::Clear,
     };
-    let mut session = ClientSession::new(Some(&hello), Pace::Lockstep).by(way);
+    let mut session = ClientSession::new(Some(&hello), Pace::Lockstep).with_security(security);
     if let Some(credentials) = &options.login {
         session = session.with_login(credentials);
     }

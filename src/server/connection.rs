@@ -32,8 +32,8 @@ use crate::smtp::auth::Users;
 use crate::smtp::event::Phase;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
-use crate::smtp::session::{Session, Spare};
-use crate::smtp::tally::Tally;
+use crate::smtp::session::{Session, TransactionPool};
+use crate::smtp::stats::SessionStats;
 use crate::store::{Draft, Outcome, Store, Ticket};
 
 /// The most bytes read at once, into a buffer that all connections share: as many as a packet of the loopback interface
@@ -185,14 +185,14 @@ impl<T: Transport> Connection<T> {
         service: Service,
         peer: PeerAddress,
         policy: Rc<Policy>,
-        spare: Rc<Spare>,
+        pool: Rc<TransactionPool>,
         now: Instant,
     ) -> Self {
         Self {
             id,
             peer,
             channel: Channel::new(Link::new(transport)),
-            session: Session::new(policy, spare, service, peer.peer()),
+            session: Session::new(policy, pool, service, peer.peer()),
             stage: Stage::first(service),
             message: Message::None,
             input: Vec::new(),
@@ -207,8 +207,8 @@ impl<T: Transport> Connection<T> {
     }
 
     /// What its session has done so far.
-    pub fn tally(&self) -> Tally {
-        self.session.tally()
+    pub fn stats(&self) -> SessionStats {
+        self.session.stats()
     }
 
     /// Which connection this is.

@@ -32,14 +32,14 @@ use super::tls::Acceptor;
 use super::totals::{Status, Totals};
 use super::transport::Transport;
 use crate::smtp::policy::Policy;
-use crate::smtp::session::Spare;
+use crate::smtp::session::TransactionPool;
 use crate::store::{Finished, Store, StoreClient, StorePipes, Ticket};
 
 /// The slab of connections.
 pub struct Connections<T> {
     slots: Slab<Slot<T>>,
     policy: Rc<Policy>,
-    spare: Rc<Spare>,
+    pool: Rc<TransactionPool>,
     limits: Limits,
     /// Who speaks for others, and says so first.
     proxies: Vec<Cidr>,
@@ -98,7 +98,7 @@ impl<T: Transport> Connections<T> {
         Self {
             slots: Slab::new(),
             policy,
-            spare: Rc::default(),
+            pool: Rc::default(),
             limits,
             proxies: Vec::new(),
             spokesmen: Vec::new(),
@@ -310,7 +310,7 @@ impl<T: Transport> Connections<T> {
                 self.deadlines.clear(key, &mut slot.alarm);
                 self.lingering.remove(slot.connection.id());
                 let reason = slot.connection.log_end(self.scratch.now);
-                self.totals.add(reason, slot.connection.tally());
+                self.totals.add(reason, slot.connection.stats());
             }
         }
     }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::smtp::event::Limit;
-use crate::smtp::tally::Tally;
+use crate::smtp::stats::SessionStats;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,13 +93,13 @@ pub(super) struct Totals {
 
 impl Totals {
     /// Counts a connection that has ended.
-    pub(super) fn add(&mut self, reason: Reason, tally: Tally) {
+    pub(super) fn add(&mut self, reason: Reason, stats: SessionStats) {
         self.closed[reason.index()] += 1;
-        self.messages += u64::from(tally.messages);
-        self.errors += u64::from(tally.errors);
-        self.over_recipients += u64::from(tally.over_recipients);
-        self.over_size += u64::from(tally.over_size);
-        self.over_line += u64::from(tally.over_line);
+        self.messages += u64::from(stats.messages);
+        self.errors += u64::from(stats.errors);
+        self.over_recipients += u64::from(stats.over_recipients);
+        self.over_size += u64::from(stats.over_size);
+        self.over_line += u64::from(stats.over_line);
     }
 }
 

@@ -1,17 +1,17 @@
 //! The client's side of the dialogue (RFC 5321 §3), sans-IO: the mirror of the server's session.
 //!
 //! [`ClientSession::next`] takes what the server sent, cut anywhere, and reads one reply from it. It writes
-//! the command that follows into the buffer it is handed, and its [`Event`] says what is left to its caller:
+//! the command that follows into the buffer it is handed, and its [`ClientEvent`] says what is left to its caller:
 //! to begin a message, to stream it, to quit. Whoever owns the socket only carries bytes.
 
 #[cfg_attr(not(feature = "auth"), path = "client/auth_absent.rs")]
 mod auth;
+mod capabilities;
 mod event;
-mod offers;
 mod opening;
 mod reply;
+mod security;
 mod transaction;
-mod way;
 
 use core::fmt;
 use core::mem;
@@ -20,18 +20,18 @@ use std::io::Write;
 use super::envelope::Hello;
 use super::security::ChannelBindings;
 use auth::Login;
-use offers::Offers;
+use capabilities::Capabilities;
 use opening::say_hello;
 use reply::ReplyReader;
 use transaction::Transaction;
 
 pub use auth::Credentials;
-pub use event::{Event, Fault, Refusal, Subject, TooLarge};
+pub use event::{ClientEvent, ClientFault, Refusal, Subject, TooLarge};
 pub use reply::{
-    Kind, Printable, ProtocolError, REPLY_LINE_BYTES_MAX, REPLY_LINES_MAX, ServerReply,
+    Printable, ProtocolError, REPLY_LINE_BYTES_MAX, REPLY_LINES_MAX, ReplyKind, ServerReply,
 };
+pub use security::ChannelSecurity;
 pub use transaction::Outgoing;
-pub use way::Way;
 
 /// Whether a command waits for the reply to the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ enum State<'a> {
     AwaitingTls,
     LoggingIn(Box<Login>),
     /// The reply to a login that was given up for this.
-    AwaitingLoginEnd(Fault),
+    AwaitingLoginEnd(ClientFault),
     /// Nothing is left to be done but to quit.
     AtItsEnd,
     Ready,
@@ -78,15 +78,15 @@ pub struct ClientSession<'a> {
     state: State<'a>,
     hello: Option<&'a Hello>,
     pace: Pace,
-    way: Way,
+    security: ChannelSecurity,
     credentials: Option<&'a Credentials>,
-    offers: Offers,
+    capabilities: Capabilities,
     reader: ReplyReader,
     refusals: Vec<Refusal>,
 }
 
 impl<'a> ClientSession<'a> {
-    /// A session that awaits the greeting and then says `hello`: EHLO if it is extended, with HELO as the way
+    /// A session that awaits the greeting and then says `hello`: EHLO if it is extended, with HELO as the fallback
     /// back (RFC 5321 §3.2), else HELO. Without a `hello` it is ready as soon as it is greeted.
     #[must_use]
     pub fn new(hello: Option<&'a Hello>, pace: Pace) -> Self {
@@ -94,18 +94,18 @@ impl<'a> ClientSession<'a> {
             state: State::AwaitingGreeting,
             hello,
             pace,
-            way: Way::Open,
+            security: ChannelSecurity::Clear,
             credentials: None,
-            offers: Offers::default(),
+            capabilities: Capabilities::default(),
             reader: ReplyReader::default(),
             refusals: Vec::new(),
         }
     }
 
-    /// The same session by this way, if it is not an open one.
+    /// Returns the session for a channel that is protected by `security`.
     #[must_use]
-    pub fn by(self, way: Way) -> Self {
-        Self { way, ..self }
+    pub fn with_security(self, security: ChannelSecurity) -> Self {
+        Self { security, ..self }
     }
 
     /// The same session, with a login before the first message.
@@ -141,17 +141,21 @@ impl<'a> ClientSession<'a> {
     ///
     /// # Errors
     /// [`ProtocolError`] if the server does not speak SMTP; the session is closed then.
-    pub fn next(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<Event, ProtocolError> {
+    pub fn next(
+        &mut self,
+        input: &mut &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<ClientEvent, ProtocolError> {
         let state = mem::replace(&mut self.state, State::Closed);
         if matches!(state, State::Closed) {
-            return Ok(Event::Closed);
+            return Ok(ClientEvent::Closed);
         }
         if !self.reader.read(input)? {
             self.state = state;
-            return Ok(Event::NeedInput);
+            return Ok(ClientEvent::NeedInput);
         }
         let (state, event) = self.step(state, out)?;
-        if event == Event::StartTls && !input.is_empty() {
+        if event == ClientEvent::StartTls && !input.is_empty() {
             // The mirror of CVE-2011-0411: it would be taken for what was said under TLS.
             return Err(ProtocolError::BehindStartTls);
         }
@@ -159,23 +163,27 @@ impl<'a> ClientSession<'a> {
         Ok(event)
     }
 
-    /// The connection is in TLS, either from its start or as [`Event::StartTls`] wanted it. Then the session begins
+    /// The connection is in TLS, either from its start or as [`ClientEvent::StartTls`] wanted it. Then the session begins
     /// anew: what was said in the clear may have come from anybody (RFC 3207 §4.2).
     pub fn secured(&mut self, bindings: ChannelBindings, out: &mut Vec<u8>) {
-        self.way = Way::Secure(bindings);
+        self.security = ChannelSecurity::Tls(bindings);
         if let (State::AwaitingTls, Some(hello)) = (&self.state, self.hello) {
-            self.offers = Offers::default();
+            self.capabilities = Capabilities::default();
             (self.state, _) = say_hello(&hello.name, hello.extended, out);
         }
     }
 
-    /// Begins a message; after [`Event::Ready`], [`Event::Accepted`] or [`Event::Refused`].
+    /// Begins a message; after [`ClientEvent::Ready`], [`ClientEvent::Accepted`] or [`ClientEvent::Refused`].
     ///
     /// # Errors
     /// [`TooLarge`] if the server would refuse it for its size; nothing is written then.
     pub fn begin(&mut self, mail: &'a Outgoing, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         debug_assert!(matches!(self.state, State::Ready | State::ReadyToReset));
-        if let Some(limit) = self.offers.size_max.filter(|&limit| mail.size > limit) {
+        if let Some(limit) = self
+            .capabilities
+            .size_max
+            .filter(|&limit| mail.size > limit)
+        {
             return Err(TooLarge { limit });
         }
         self.refusals.clear();
@@ -199,7 +207,7 @@ impl<'a> ClientSession<'a> {
         }
     }
 
-    /// Says good-bye; whenever a message could begin, and after [`Event::Unacceptable`].
+    /// Says good-bye; whenever a message could begin, and after [`ClientEvent::Unacceptable`].
     pub fn quit(&mut self, out: &mut Vec<u8>) {
         debug_assert!(matches!(
             self.state,
@@ -214,11 +222,11 @@ impl<'a> ClientSession<'a> {
         &mut self,
         state: State<'a>,
         out: &mut Vec<u8>,
-    ) -> Result<(State<'a>, Event), ProtocolError> {
-        use Kind::{Closing, Completed, GoAhead, NotNow, Refused};
+    ) -> Result<(State<'a>, ClientEvent), ProtocolError> {
+        use ReplyKind::{Closing, Completed, GoAhead, NotNow, Refused};
         Ok(match (state, self.reply().kind()) {
-            (State::AwaitingQuit | State::Closed, _) => (State::Closed, Event::Closed),
-            (_, Closing) => self.refused(Subject::Session, State::Closed, Event::Closed),
+            (State::AwaitingQuit | State::Closed, _) => (State::Closed, ClientEvent::Closed),
+            (_, Closing) => self.refused(Subject::Session, State::Closed, ClientEvent::Closed),
 
             (state, kind) if state.is_opening() => self.open(state, kind, out)?,
 
@@ -226,7 +234,7 @@ impl<'a> ClientSession<'a> {
                 if !self.pipelines() {
                     self.write_mail(mail, out);
                 }
-                (State::AwaitingMail(mail), Event::Replied)
+                (State::AwaitingMail(mail), ClientEvent::Replied)
             }
             (State::AwaitingMail(mail), Completed) => self.proceed(Transaction::new(mail), out),
             (State::AwaitingMail(mail), NotNow | Refused) if self.pipelines() => {
@@ -234,7 +242,7 @@ impl<'a> ClientSession<'a> {
                 self.proceed(Transaction::new(mail), out)
             }
             (State::AwaitingMail(_), NotNow | Refused) => {
-                self.refused(Subject::Sender, State::Ready, Event::Refused)
+                self.refused(Subject::Sender, State::Ready, ClientEvent::Refused)
             }
             (State::AwaitingRcpt(transaction), Completed) => {
                 self.proceed(transaction.answered(true), out)
@@ -246,53 +254,53 @@ impl<'a> ClientSession<'a> {
             (State::AwaitingData(Transaction { accepted: 0, .. }), GoAhead) => {
                 // RFC 2920 §3.1: the client has to end the message that it could not call back.
                 command(out, format_args!("."));
-                (State::AwaitingNothing, Event::Replied)
+                (State::AwaitingNothing, ClientEvent::Replied)
             }
-            (State::AwaitingData(_), GoAhead) => (State::SendingMessage, Event::SendMessage),
+            (State::AwaitingData(_), GoAhead) => (State::SendingMessage, ClientEvent::SendMessage),
             (State::AwaitingData(_), NotNow | Refused) => {
-                self.refused(Subject::Message, State::ReadyToReset, Event::Refused)
+                self.refused(Subject::Message, State::ReadyToReset, ClientEvent::Refused)
             }
             // The rest of the message would be read as commands, or not at all: there is no way on.
             (State::SendingMessage, NotNow | Refused) => {
-                self.refused(Subject::Message, State::Closed, Event::Closed)
+                self.refused(Subject::Message, State::Closed, ClientEvent::Closed)
             }
-            (State::AwaitingStored, Completed) => (State::Ready, Event::Accepted),
+            (State::AwaitingStored, Completed) => (State::Ready, ClientEvent::Accepted),
             (State::AwaitingStored, NotNow | Refused) => {
-                self.refused(Subject::Message, State::Ready, Event::Refused)
+                self.refused(Subject::Message, State::Ready, ClientEvent::Refused)
             }
             (State::AwaitingNothing, Completed | NotNow | Refused) => {
-                (State::Ready, Event::Refused)
+                (State::Ready, ClientEvent::Refused)
             }
             _ => return Err(ProtocolError::OutOfPlace(self.reply().clone())),
         })
     }
 
     /// Goes on after the reply to MAIL or RCPT: to the next recipient, to DATA, or nowhere.
-    fn proceed(&self, transaction: Transaction<'a>, out: &mut Vec<u8>) -> (State<'a>, Event) {
+    fn proceed(&self, transaction: Transaction<'a>, out: &mut Vec<u8>) -> (State<'a>, ClientEvent) {
         let lockstep = !self.pipelines();
         if let Some(recipient) = transaction.mail.to.get(transaction.answered) {
             if lockstep {
                 command(out, format_args!("RCPT TO:<{recipient}>"));
             }
-            return (State::AwaitingRcpt(transaction), Event::Replied);
+            return (State::AwaitingRcpt(transaction), ClientEvent::Replied);
         }
         if lockstep && transaction.accepted == 0 {
-            return (State::ReadyToReset, Event::Refused);
+            return (State::ReadyToReset, ClientEvent::Refused);
         }
         if lockstep {
             command(out, format_args!("DATA"));
         }
-        (State::AwaitingData(transaction), Event::Replied)
+        (State::AwaitingData(transaction), ClientEvent::Replied)
     }
 
     /// Writes MAIL with the parameters that were offered; in a pipeline also what follows it.
     fn write_mail(&self, mail: &Outgoing, out: &mut Vec<u8>) {
         // Writing to memory cannot fail.
         let _ = write!(out, "MAIL FROM:{}", mail.from);
-        if self.offers.size {
+        if self.capabilities.size {
             let _ = write!(out, " SIZE={}", mail.size);
         }
-        if self.offers.eight_bit_mime && mail.eight_bit {
+        if self.capabilities.eight_bit_mime && mail.eight_bit {
             out.extend_from_slice(b" BODY=8BITMIME");
         }
         out.extend_from_slice(b"\r\n");
@@ -305,7 +313,7 @@ impl<'a> ClientSession<'a> {
     }
 
     fn pipelines(&self) -> bool {
-        self.pace == Pace::Pipelined && self.offers.pipelining
+        self.pace == Pace::Pipelined && self.capabilities.pipelining
     }
 
     fn refuse(&mut self, subject: Subject) {
@@ -314,7 +322,12 @@ impl<'a> ClientSession<'a> {
     }
 
     /// Remembers a refusal and goes where it leads.
-    fn refused(&mut self, subject: Subject, state: State<'a>, event: Event) -> (State<'a>, Event) {
+    fn refused(
+        &mut self,
+        subject: Subject,
+        state: State<'a>,
+        event: ClientEvent,
+    ) -> (State<'a>, ClientEvent) {
         self.refuse(subject);
         (state, event)
     }

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::path::{Mailbox, ReversePath};
 use super::security::Security;
 use super::service::Service;
-use super::xclient::Hearsay;
+use super::xclient::ProxiedClient;
 
 /// The most octets of a [`QueueId`].
 pub const QUEUE_ID_BYTES_MAX: usize = 30;
@@ -114,7 +114,7 @@ pub struct Envelope {
     /// The client it came from.
     pub peer: Peer,
     /// What a spokesman said of that client, if one did.
-    pub hearsay: Option<Rc<Hearsay>>,
+    pub proxied: Option<Rc<ProxiedClient>>,
     /// What protected it on its way from there, if something did.
     pub security: Option<Rc<Security>>,
     /// Who had logged in, there or at the spokesman.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::envelope::Recipient;
-use super::login::Attempt;
+use super::login::LoginAttempt;
 use super::reply::Reply;
 use super::session::Transaction;
 use super::xclient::Attributes;
@@ -31,14 +31,14 @@ pub enum Event<'a> {
     Withheld,
     /// Drop the open message: it will be refused at its end, or the client wants it no more.
     AbortMessage,
-    /// Go on with this client instead, as if it had just connected: `Session::meet`, then `Session::greet`.
-    NewClient(Box<Attributes>),
+    /// Go on with this client instead, as if it had just connected: `Session::set_client`, then `Session::greet`.
+    Identified(Box<Attributes>),
     /// Go on in TLS: `Session::start_tls`, and `Session::secure` once its handshake is done, or `Session::refuse`.
     StartTls,
-    /// Give some of the rounds that a password takes: `Session::stretch`. Until they are done the session takes no input.
-    Stretch,
+    /// Give some of the rounds that a password takes: `Session::derive_key`. Until they are done the session takes no input.
+    DeriveKey,
     /// Log this. Where the login was refused, let so much time pass before anything else: that is told only then.
-    Login(Box<Attempt>),
+    Login(Box<LoginAttempt>),
     /// Nothing: text of a message that will be refused was thrown away.
     Discarded,
     /// A message that was refused has ended and got this reply.
@@ -46,7 +46,7 @@ pub enum Event<'a> {
     /// Make the complete message durable, then tell `Session::stored`. Until then the session takes no input.
     EndOfMessage,
     /// Close the connection once the replies are written.
-    Close(Farewell),
+    Close(CloseReason),
 }
 
 impl Event<'static> {
@@ -62,7 +62,7 @@ impl Event<'static> {
 
 /// How a session ended by its own rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum CloseReason {
     /// The client said QUIT.
     Quit,
     /// It went past a limit.

@@ -10,22 +10,22 @@ const DELAY_MAX: Duration = Duration::from_secs(3);
 
 /// What an exchange wants next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum LoginProgress {
     /// That this is sent, as it is, behind `334`.
     Challenge(String),
     /// A response to it.
     AwaitResponse,
-    /// Rounds, to stretch a password.
-    Stretch,
+    /// Iterations of PBKDF2 for a password.
+    DeriveKey,
     /// Nothing: this user has logged in.
     LoggedIn(Rc<str>),
     /// Nothing: it has failed.
-    Failed(Failure),
+    Failed(LoginFailure),
 }
 
 /// Why a login fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum LoginFailure {
     /// What the client sent is not in base64, or not as the mechanism has it.
     Malformed,
     /// It does not show that the client is who it says.
@@ -36,25 +36,25 @@ pub enum Failure {
 
 /// A login that was decided on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub struct LoginAttempt {
     /// By which mechanism.
     pub mechanism: &'static str,
     /// As whom: any text of a bounded length, if it was refused; empty if that did not become clear.
     pub user: String,
     /// What came of it.
-    pub verdict: Verdict,
+    pub verdict: LoginVerdict,
 }
 
 /// What came of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum LoginVerdict {
     /// It succeeded.
     LoggedIn,
     /// It was refused, of which the client is told so much later: who guesses is to be slow.
     Refused(Duration),
 }
 
-impl Verdict {
+impl LoginVerdict {
     /// The refusal that follows so many others.
     #[must_use]
     pub(super) fn refused_after(failures: u32) -> Self {

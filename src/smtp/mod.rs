@@ -29,7 +29,7 @@ pub mod security;
 pub mod senders;
 pub mod service;
 pub mod session;
-pub mod tally;
+pub mod stats;
 pub mod trace;
 pub mod visible;
 pub mod xclient;

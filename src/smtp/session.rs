@@ -18,7 +18,7 @@ mod chunks;
 mod hello;
 mod login;
 mod message;
-mod spare;
+mod pool;
 mod starttls;
 mod transaction;
 mod xclient;
@@ -28,7 +28,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-pub use spare::Spare;
+pub use pool::TransactionPool;
 pub use transaction::Transaction;
 
 use super::auth::Exchange;
@@ -36,29 +36,29 @@ use super::chunk::{Chunk, ChunkDecoder};
 use super::command::Command;
 use super::data::DataDecoder;
 use super::envelope::{Body, Envelope, Hello, Peer, QueueId};
-use super::event::{Event, Farewell, Limit, Phase};
+use super::event::{CloseReason, Event, Limit, Phase};
 use super::fields::MissingFields;
 use super::line::{BareNewline, Line, LineReader, Reading};
 use super::policy::Policy;
 use super::reply::{self, Reply, write_reply};
 use super::security::Security;
 use super::service::Service;
-use super::tally::Tally;
+use super::stats::SessionStats;
 use super::trace;
-use super::xclient::{Hearsay, Trust};
+use super::xclient::{ProxiedClient, XclientAccess};
 
 /// The state machine of one session. It is driven by [`next`](Self::next), which says what is to be done; for
 /// some events the driver then calls back with what came of it.
 #[derive(Debug)]
 pub struct Session {
     policy: Rc<Policy>,
-    spare: Rc<Spare>,
+    pool: Rc<TransactionPool>,
     service: Service,
     peer: Peer,
     /// For whom that peer may speak.
-    trust: Trust,
+    xclient_access: XclientAccess,
     /// What its spokesman said of it, if one did.
-    hearsay: Option<Rc<Hearsay>>,
+    proxied: Option<Rc<ProxiedClient>>,
     /// What protects it on its way, if something does.
     security: Option<Rc<Security>>,
     /// Who has logged in.
@@ -67,7 +67,7 @@ pub struct Session {
     hello: Option<Hello>,
     state: State,
     lines: LineReader,
-    tally: Tally,
+    stats: SessionStats,
 }
 
 /// What is awaited, with what exists only then.
@@ -95,7 +95,7 @@ enum State {
     /// The store's word that the message is durable.
     AwaitingCommit(Box<Transaction>),
     /// Nothing: the last reply was given. A transaction that was under way is kept for the log.
-    Closing(Farewell, Option<Box<Transaction>>),
+    Closing(CloseReason, Option<Box<Transaction>>),
 }
 
 impl State {
@@ -133,34 +133,39 @@ impl State {
 impl Session {
     /// A session with a client that has just connected.
     #[must_use]
-    pub fn new(policy: Rc<Policy>, spare: Rc<Spare>, service: Service, peer: Peer) -> Self {
+    pub fn new(
+        policy: Rc<Policy>,
+        pool: Rc<TransactionPool>,
+        service: Service,
+        peer: Peer,
+    ) -> Self {
         Self {
             policy,
-            spare,
+            pool,
             service,
             peer,
-            trust: Trust::default(),
-            hearsay: None,
+            xclient_access: XclientAccess::default(),
+            proxied: None,
             security: None,
             user: None,
             hello: None,
             state: State::AwaitingHello,
             lines: LineReader::default(),
-            tally: Tally::default(),
+            stats: SessionStats::default(),
         }
     }
 
     /// Tells where the client really is and for whom it may speak, before it is greeted.
-    pub fn meet(&mut self, peer: Peer, trust: Trust) {
+    pub fn set_client(&mut self, peer: Peer, xclient_access: XclientAccess) {
         self.peer = peer;
-        self.trust = trust;
+        self.xclient_access = xclient_access;
     }
 
     /// Says the greeting, or sends the client away that `talked_early`, before it was greeted: what does not
     /// wait for the greeting is no mail client (a departure from RFC 5321 §3.8 that most servers offer).
     pub fn greet(&mut self, talked_early: bool, out: &mut BytesMut) {
         if talked_early && self.policy.bare_newline != BareNewline::Accept {
-            self.dismiss(reply::EARLY_TALKER, Farewell::Error, out);
+            self.dismiss(reply::EARLY_TALKER, CloseReason::Error, out);
         } else {
             write_reply(
                 out,
@@ -185,7 +190,7 @@ impl Session {
             State::AwaitingCommit(_) => Event::NeedInput,
             State::Authenticating(_) => self.advance_login(input, out),
             State::RefusingLogin => self.end_login(reply::LOGIN_REFUSED, out),
-            State::Closing(farewell, _) => Event::Close(*farewell),
+            State::Closing(reason, _) => Event::Close(*reason),
             State::AwaitingHello
             | State::AwaitingMail
             | State::AwaitingRcpt(_)
@@ -196,7 +201,7 @@ impl Session {
     fn command(&mut self, input: &mut &[u8], out: &mut BytesMut) -> Event<'static> {
         const TLS_HANDSHAKE: &[u8] = b"\x16\x03";
         if input.starts_with(TLS_HANDSHAKE) && !self.lines.is_skipping() {
-            return self.dismiss(reply::WRONG_PROTOCOL, Farewell::Error, out);
+            return self.dismiss(reply::WRONG_PROTOCOL, CloseReason::Error, out);
         }
         let reading = if self.knows_auth() {
             Reading::CommandsWithAuth
@@ -225,7 +230,7 @@ impl Session {
     ) -> Event<'static> {
         match (&mut self.state, command) {
             (_, Command::Hello { greeting, name }) => self.hello(greeting, name, out),
-            (_, Command::Quit) => self.dismiss(reply::BYE, Farewell::Quit, out),
+            (_, Command::Quit) => self.dismiss(reply::BYE, CloseReason::Quit, out),
             (_, Command::Noop) => self.answer(reply::OK, out),
             (_, Command::Help) => self.help(out),
             (_, Command::Vrfy) => self.answer(reply::CANNOT_VERIFY, out),
@@ -234,12 +239,12 @@ impl Session {
             (_, Command::Auth(argument)) => self.auth(argument, out),
             (_, Command::NotOffered) => self.answer(reply::COMMAND_NOT_OFFERED, out),
             (_, Command::WrongProtocol) => {
-                self.dismiss(reply::WRONG_PROTOCOL, Farewell::Error, out)
+                self.dismiss(reply::WRONG_PROTOCOL, CloseReason::Error, out)
             }
             // Input behind DATA was sent without waiting for 354: a message that would be taken for commands
             // if DATA were refused, or a smuggler (RFC 2920 §3.1: DATA ends its group).
             (_, Command::Data) if more_input && self.policy.bare_newline != BareNewline::Accept => {
-                self.dismiss(reply::EARLY_TALKER, Farewell::Error, out)
+                self.dismiss(reply::EARLY_TALKER, CloseReason::Error, out)
             }
             (State::AwaitingHello, Command::Rset) => self.answer(reply::OK, out),
             (_, Command::Rset) => {
@@ -277,7 +282,9 @@ impl Session {
                 self.answer(self.service.hello_first(), out)
             }
             // What follows would be taken for commands.
-            (_, Command::BadBdat(None)) => self.dismiss(reply::BAD_ARGUMENT, Farewell::Error, out),
+            (_, Command::BadBdat(None)) => {
+                self.dismiss(reply::BAD_ARGUMENT, CloseReason::Error, out)
+            }
             (_, Command::BadBdat(Some(size))) => {
                 self.refuse_chunk(Chunk::new(size, false), reply::BAD_ARGUMENT)
             }
@@ -304,18 +311,18 @@ impl Session {
             status,
             format_args!("{} Error: timeout exceeded", self.policy.hostname),
         );
-        self.close(Farewell::Timeout);
+        self.close(CloseReason::Timeout);
     }
 
     /// Ends the session because there are too many of this client.
-    pub fn turn_away(&mut self, out: &mut BytesMut) {
-        let farewell = Farewell::Limit(Limit::ConnectionsPerIp);
-        self.dismiss(reply::TOO_MANY_CONNECTIONS, farewell, out);
+    pub fn reject(&mut self, out: &mut BytesMut) {
+        let reason = CloseReason::Limit(Limit::ConnectionsPerIp);
+        self.dismiss(reply::TOO_MANY_CONNECTIONS, reason, out);
     }
 
     /// Ends the session because the server shuts down.
     pub fn shut_down(&mut self, out: &mut BytesMut) {
-        self.dismiss(reply::SHUTTING_DOWN, Farewell::Drain, out);
+        self.dismiss(reply::SHUTTING_DOWN, CloseReason::Drain, out);
     }
 
     /// What the session is waiting for.
@@ -323,7 +330,7 @@ impl Session {
     pub fn phase(&self) -> Phase {
         match self.state {
             State::AwaitingHello | State::AwaitingMail => Phase::Idle,
-            State::Authenticating(ref exchange) if !exchange.is_stretching() => Phase::Idle,
+            State::Authenticating(ref exchange) if !exchange.is_deriving() => Phase::Idle,
             State::Authenticating(_) | State::RefusingLogin => Phase::Login,
             State::AwaitingRcpt(_) => Phase::Command,
             // A message in chunks is one message: also between them it keeps the least rate or ends.
@@ -366,19 +373,19 @@ impl Session {
 
     /// Takes back a transaction that is over.
     pub fn reuse(&self, transaction: Box<Transaction>) {
-        self.spare.keep(transaction);
+        self.pool.keep(transaction);
     }
 
     /// What the session has done so far.
     #[must_use]
-    pub fn tally(&self) -> Tally {
-        self.tally
+    pub fn stats(&self) -> SessionStats {
+        self.stats
     }
 
     /// Who has logged in: here, or at the spokesman of the client.
     fn user(&self) -> Option<&Rc<str>> {
-        let spokesman = self.hearsay.as_deref();
-        let there = spokesman.and_then(|hearsay| hearsay.login.as_ref());
+        let spokesman = self.proxied.as_deref();
+        let there = spokesman.and_then(|proxied| proxied.login.as_ref());
         self.user.as_ref().or(there)
     }
 
@@ -395,25 +402,25 @@ impl Session {
 
     /// Counts a reply that was given, and sends away a client that has made too many errors or was refused too often.
     fn account_for(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
-        self.tally.count(reply);
+        self.stats.count(reply);
         if reply.is_refusal()
-            && let Some(limit) = self.tally.limit_reached(self.policy.errors_max)
+            && let Some(limit) = self.stats.limit_reached(self.policy.errors_max)
         {
-            self.dismiss(reply::TOO_MANY_ERRORS, Farewell::Limit(limit), out);
+            self.dismiss(reply::TOO_MANY_ERRORS, CloseReason::Limit(limit), out);
         }
         Event::answered(reply)
     }
 
     /// Gives the last reply.
-    fn dismiss(&mut self, reply: Reply, farewell: Farewell, out: &mut BytesMut) -> Event<'static> {
+    fn dismiss(&mut self, reply: Reply, reason: CloseReason, out: &mut BytesMut) -> Event<'static> {
         reply.write(out, self.extended());
-        self.tally.count(reply);
-        self.close(farewell);
+        self.stats.count(reply);
+        self.close(reason);
         Event::answered(reply)
     }
 
-    fn close(&mut self, farewell: Farewell) {
+    fn close(&mut self, reason: CloseReason) {
         let before = mem::replace(&mut self.state, State::AwaitingHello);
-        self.state = State::Closing(farewell, before.into_transaction());
+        self.state = State::Closing(reason, before.into_transaction());
     }
 }

@@ -38,8 +38,8 @@ fn write_fields(
         out.write_str(harmless)?;
     }
     out.write_str(" (")?;
-    let hearsay = envelope.hearsay.as_deref();
-    if let Some(name) = hearsay.and_then(|hearsay| hearsay.name.as_ref()) {
+    let proxied = envelope.proxied.as_deref();
+    if let Some(name) = proxied.and_then(|proxied| proxied.name.as_ref()) {
         write!(out, "{name} ")?;
     }
     match envelope.peer {

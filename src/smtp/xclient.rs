@@ -15,12 +15,12 @@ const VALUE_BYTES_MAX: usize = 255;
 
 /// For whom a peer may speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
+pub enum XclientAccess {
     /// For itself: XCLIENT is not offered to it.
     #[default]
-    Itself,
+    Denied,
     /// For any client that it names by XCLIENT.
-    Others,
+    Granted,
 }
 
 /// One thing that XCLIENT may say.
@@ -58,7 +58,7 @@ pub struct Attributes {
 
 /// What is known of a client only because its spokesman said so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hearsay {
+pub struct ProxiedClient {
     /// The name that its address has; letters, digits, `-`, `_` and `.`.
     pub name: Option<String>,
     /// As whom it has logged in.
@@ -127,7 +127,7 @@ impl Attributes {
     }
 }
 
-impl Hearsay {
+impl ProxiedClient {
     /// Goes on to what `attributes` say. Of a new address nothing is known but what stands beside it. A login is
     /// known only as long as it is said each time.
     #[must_use]

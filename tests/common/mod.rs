@@ -327,10 +327,10 @@ pub fn without_times(log: &str) -> String {
 pub fn users_file(users: &[(&str, &str)]) -> String {
     #[cfg(feature = "auth")]
     if !users.is_empty() {
-        use mailoop::smtp::auth::users::{Credentials, ROUNDS_BOUNDS, new_header};
+        use mailoop::smtp::auth::users::{ROUNDS_BOUNDS, StoredCredentials, new_header};
 
         let lines = users.iter().map(|(name, password)| {
-            let credentials = Credentials::new(password, *ROUNDS_BOUNDS.start()).unwrap();
+            let credentials = StoredCredentials::new(password, *ROUNDS_BOUNDS.start()).unwrap();
             format!("{name}:{credentials}\n")
         });
         return format!("{}\n{}", new_header().unwrap(), lines.collect::<String>());

@@ -1,6 +1,8 @@
 //! A client's session, played by a script in memory. The server's bytes are cut in pieces of several sizes.
 
-use mailoop::smtp::client::{ClientSession, Credentials, Event, Outgoing, Pace, Subject, Way};
+use mailoop::smtp::client::{
+    ChannelSecurity, ClientEvent, ClientSession, Credentials, Outgoing, Pace, Subject,
+};
 use mailoop::smtp::envelope::Hello;
 use mailoop::smtp::path::ReversePath;
 use mailoop::smtp::security::ChannelBindings;
@@ -11,7 +13,7 @@ const MESSAGE: &[u8] = b"Subject: hi\r\n\r\nbody\r\n.\r\n";
 pub struct Client {
     pub hello: Option<Hello>,
     pub pace: Pace,
-    pub way: Way,
+    pub security: ChannelSecurity,
     pub login: Option<Credentials>,
     pub mail: Outgoing,
     /// How many times it sends the message.
@@ -26,7 +28,7 @@ impl Client {
                 extended: verb == "EHLO",
             }),
             pace: Pace::Lockstep,
-            way: Way::Open,
+            security: ChannelSecurity::Clear,
             login: None,
             mail: Outgoing {
                 from: ReversePath::Mailbox("a@x".parse().unwrap()),
@@ -46,7 +48,7 @@ impl Client {
 
     /// Plays `script`, lines of `C: ` and `S: `, with every cut. Returns the events that say how it went, the
     /// last one's refusals behind them.
-    pub fn plays(&self, script: &str) -> (Vec<Event>, Vec<(Subject, u16)>) {
+    pub fn plays(&self, script: &str) -> (Vec<ClientEvent>, Vec<(Subject, u16)>) {
         let whole = self.plays_cut(script, usize::MAX);
         for piece in [1, 2, 3, 7, 50] {
             assert_eq!(self.plays_cut(script, piece), whole, "in pieces of {piece}");
@@ -56,14 +58,15 @@ impl Client {
 
     /// Its session.
     pub fn session(&self) -> ClientSession<'_> {
-        let session = ClientSession::new(self.hello.as_ref(), self.pace).by(self.way.clone());
+        let session =
+            ClientSession::new(self.hello.as_ref(), self.pace).with_security(self.security.clone());
         match &self.login {
             Some(credentials) => session.with_login(credentials),
             None => session,
         }
     }
 
-    fn plays_cut(&self, script: &str, piece: usize) -> (Vec<Event>, Vec<(Subject, u16)>) {
+    fn plays_cut(&self, script: &str, piece: usize) -> (Vec<ClientEvent>, Vec<(Subject, u16)>) {
         let mut session = self.session();
         let (mut out, mut events, mut left) = (Vec::new(), Vec::new(), self.messages);
         for (speaker, lines) in turns(script) {
@@ -77,25 +80,29 @@ impl Client {
                 loop {
                     let event = session.next(&mut input, &mut out).expect("this is SMTP");
                     match event {
-                        Event::NeedInput => break,
-                        Event::Replied => continue,
-                        Event::SendMessage => {
+                        ClientEvent::NeedInput => break,
+                        ClientEvent::Replied => continue,
+                        ClientEvent::SendMessage => {
                             out.extend_from_slice(MESSAGE);
                             session.message_sent();
                         }
-                        Event::Ready | Event::Accepted | Event::Refused if left > 0 => {
+                        ClientEvent::Ready | ClientEvent::Accepted | ClientEvent::Refused
+                            if left > 0 =>
+                        {
                             left -= 1;
                             session.begin(&self.mail, &mut out).expect("it is small");
                         }
-                        Event::Ready
-                        | Event::Accepted
-                        | Event::Refused
-                        | Event::Unacceptable(_) => session.quit(&mut out),
-                        Event::StartTls => session.secured(ChannelBindings::default(), &mut out),
-                        Event::Closed => {}
+                        ClientEvent::Ready
+                        | ClientEvent::Accepted
+                        | ClientEvent::Refused
+                        | ClientEvent::Unacceptable(_) => session.quit(&mut out),
+                        ClientEvent::StartTls => {
+                            session.secured(ChannelBindings::default(), &mut out);
+                        }
+                        ClientEvent::Closed => {}
                     }
                     events.push(event);
-                    if event == Event::Closed {
+                    if event == ClientEvent::Closed {
                         break;
                     }
                 }

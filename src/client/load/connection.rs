@@ -9,7 +9,7 @@ use crate::client::tls;
 use crate::net::endpoint::Endpoint;
 use crate::server::channel::{Channel, Fill, Readiness};
 use crate::server::transport::Transport;
-use crate::smtp::client::{ClientSession, Event, Outgoing, ProtocolError, Subject};
+use crate::smtp::client::{ClientEvent, ClientSession, Outgoing, ProtocolError, Subject};
 
 /// How long a server may take to close behind its good-bye, on which nothing depends any more.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -251,14 +251,14 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn react(&mut self, mut input: &[u8], work: &mut Work<'a>) -> Result<(), ProtocolError> {
         loop {
             match self.session.next(&mut input, &mut self.commands)? {
-                Event::NeedInput => return Ok(()),
+                ClientEvent::NeedInput => return Ok(()),
                 // Nobody asks for STARTTLS.
-                Event::Replied | Event::StartTls => {}
-                Event::SendMessage => self.message_written = Some(0),
-                Event::Ready => self.on_opened(work),
-                Event::Accepted => self.on_accepted(work),
-                Event::Refused | Event::Unacceptable(_) => self.on_refused(work),
-                Event::Closed => {
+                ClientEvent::Replied | ClientEvent::StartTls => {}
+                ClientEvent::SendMessage => self.message_written = Some(0),
+                ClientEvent::Ready => self.on_opened(work),
+                ClientEvent::Accepted => self.on_accepted(work),
+                ClientEvent::Refused | ClientEvent::Unacceptable(_) => self.on_refused(work),
+                ClientEvent::Closed => {
                     self.on_closed(work);
                     return Ok(());
                 }

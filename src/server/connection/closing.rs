@@ -8,7 +8,7 @@ use super::ending::Closed;
 use super::{Connection, LINGER_TIMEOUT, Next, Stage, Turn};
 use crate::server::channel::Fill;
 use crate::server::transport::Transport;
-use crate::smtp::event::{Farewell, Limit};
+use crate::smtp::event::{CloseReason, Limit};
 
 /// So many octets of replies fit into the smallest receive window that a client can have: the one that Linux makes of a receive
 /// buffer of the least size, 2304, holds 1152. So the kernel has put them all on their way when it has taken them.
@@ -18,11 +18,11 @@ impl<T: Transport> Connection<T> {
     /// Sends a client away of whose address there are too many connections. Where it could hear of that in TLS only, which has
     /// not begun, it hears nothing.
     pub fn turn_away(&mut self, turn: &mut Turn<'_>) -> Next {
-        let closed = Closed::BySession(Farewell::Limit(Limit::ConnectionsPerIp));
+        let closed = Closed::BySession(CloseReason::Limit(Limit::ConnectionsPerIp));
         if matches!(self.stage, Stage::ToSecure) {
             self.vanish(closed, turn);
         } else {
-            self.session.turn_away(turn.replies);
+            self.session.reject(turn.replies);
             self.leave(closed, turn);
         }
         self.settle(Ok(Next::Wait), turn)
@@ -48,7 +48,7 @@ impl<T: Transport> Connection<T> {
             Closed::ByPeer | Closed::BySocket(_) => true,
             // A client that pipelines may yet send more, and a closed socket answers that by a reset. The reset must not
             // overtake replies that the kernel still holds because the client's receive window is full.
-            Closed::BySession(Farewell::Quit) => {
+            Closed::BySession(CloseReason::Quit) => {
                 !self.channel.is_readable() && self.channel.bytes_out() <= WINDOW_BYTES_MIN
             }
             Closed::BySession(_) | Closed::ByDeadline(_) | Closed::ByProxy => false,

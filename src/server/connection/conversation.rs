@@ -9,7 +9,7 @@ use super::{Closed, Connection, Message, Next, Turn};
 use crate::server::budget::{COMMAND_WORK, TEXT_PIECE_WORK};
 use crate::server::channel::Fill;
 use crate::server::transport::Transport;
-use crate::smtp::event::{Event, Farewell, Phase};
+use crate::smtp::event::{CloseReason, Event, Phase};
 use crate::smtp::reply;
 use crate::store::{Outcome, Store};
 
@@ -38,7 +38,7 @@ enum Pause {
     /// It is to go on in TLS.
     StartTls,
     /// It is over.
-    Over(Farewell),
+    Over(CloseReason),
 }
 
 impl<T: Transport> Connection<T> {
@@ -63,8 +63,8 @@ impl<T: Transport> Connection<T> {
                     pause = self.use_kept_input(turn);
                     continue;
                 }
-                Pause::Over(farewell) => {
-                    self.leave(Closed::BySession(farewell), turn);
+                Pause::Over(reason) => {
+                    self.leave(Closed::BySession(reason), turn);
                     return Ok(Next::Wait);
                 }
             }
@@ -154,15 +154,15 @@ impl<T: Transport> Connection<T> {
                         self.abort_message(turn.store);
                     }
                 }
-                Event::Stretch if *turn.rounds == 0 => return Pause::Rounds,
-                Event::Stretch => self.session.stretch(turn.rounds),
+                Event::DeriveKey if *turn.rounds == 0 => return Pause::Rounds,
+                Event::DeriveKey => self.session.derive_key(turn.rounds),
                 Event::Login(attempt) => self.note_login(&attempt, turn.now),
                 Event::AbortMessage => self.abort_message(turn.store),
                 Event::Refused(transaction, reply) => {
                     self.log_message(&transaction, &[Err(reply)]);
                     self.session.reuse(transaction);
                 }
-                Event::NewClient(client) => {
+                Event::Identified(client) => {
                     self.patience.progress(turn.now);
                     return Pause::NewClient(self.begin_anew(&client));
                 }
@@ -176,7 +176,7 @@ impl<T: Transport> Connection<T> {
                     self.session.refuse(reply::TLS_UNAVAILABLE, turn.replies);
                 }
                 Event::EndOfMessage => self.submit_message(turn),
-                Event::Close(farewell) => return Pause::Over(farewell),
+                Event::Close(reason) => return Pause::Over(reason),
             }
             self.patience.progress(turn.now);
             if is_command && phase == Phase::Message {

@@ -7,7 +7,7 @@ use super::{Connection, Drain, LINGER_TIMEOUT, Stage, Turn};
 use crate::server::log_line::{Id, LedTo, Outcomes, Recipients, Value};
 use crate::server::totals::Reason;
 use crate::server::transport::Transport;
-use crate::smtp::event::{Farewell, Phase};
+use crate::smtp::event::{CloseReason, Phase};
 use crate::smtp::reply::Reply;
 use crate::smtp::session::Transaction;
 
@@ -15,7 +15,7 @@ use crate::smtp::session::Transaction;
 #[expect(clippy::enum_variant_names, reason = "it reads as `Closed::ByPeer`")]
 pub(super) enum Closed {
     /// By what the session said last.
-    BySession(Farewell),
+    BySession(CloseReason),
     /// By the peer, who closed its side.
     ByPeer,
     /// By a deadline that passed in this phase.
@@ -31,7 +31,10 @@ impl Closed {
     /// that was told to go has had its time, and so has everybody once a drain has.
     pub(super) fn patience(&self, turn: &Turn<'_>) -> Duration {
         match (self, turn.drain) {
-            (Self::BySession(Farewell::Drain | Farewell::Timeout) | Self::ByDeadline(_), _)
+            (
+                Self::BySession(CloseReason::Drain | CloseReason::Timeout) | Self::ByDeadline(_),
+                _,
+            )
             | (_, Drain::TimeIsUp) => LINGER_TIMEOUT,
             _ => turn.limits.idle_timeout,
         }
@@ -40,11 +43,11 @@ impl Closed {
     /// The word for it.
     pub(super) fn reason(&self) -> Reason {
         match self {
-            Self::BySession(Farewell::Quit) => Reason::Quit,
-            Self::BySession(Farewell::Limit(limit)) => Reason::Limit(*limit),
-            Self::BySession(Farewell::Timeout) | Self::ByDeadline(_) => Reason::Timeout,
-            Self::BySession(Farewell::Drain) => Reason::Drain,
-            Self::BySession(Farewell::Error) | Self::ByProxy => Reason::Error,
+            Self::BySession(CloseReason::Quit) => Reason::Quit,
+            Self::BySession(CloseReason::Limit(limit)) => Reason::Limit(*limit),
+            Self::BySession(CloseReason::Timeout) | Self::ByDeadline(_) => Reason::Timeout,
+            Self::BySession(CloseReason::Drain) => Reason::Drain,
+            Self::BySession(CloseReason::Error) | Self::ByProxy => Reason::Error,
             Self::ByPeer => Reason::Peer,
             Self::BySocket(error) => match error.kind() {
                 ErrorKind::ConnectionReset
@@ -106,20 +109,20 @@ impl<T: Transport> Connection<T> {
             let (id, size) = (self.id, transaction.size);
             log::info!("conn={id} from={from} size={size} aborted={reason}");
         }
-        let tally = self.session.tally();
+        let stats = self.session.stats();
         let lasted = now.saturating_duration_since(self.patience.opened());
         log::info!(
             "conn={} peer={} closed={reason} messages={} errors={} bytes_in={} bytes_out={} seconds={}.{:03}",
             self.id,
             self.peer,
-            tally.messages,
-            tally.errors,
+            stats.messages,
+            stats.errors,
             self.channel.bytes_in(),
             self.channel.bytes_out(),
             lasted.as_secs(),
             lasted.subsec_millis(),
         );
-        if tally.waits_behind_bare_dot {
+        if stats.waits_behind_bare_dot {
             log::info!(
                 "conn={} hint=\"a dot on a line of its own came, but between bare LFs, where it ends no message: type CRLF, as \
                  telnet and nc -C do, or start with --bare-newline accept\"",

@@ -14,8 +14,8 @@ use crate::server::log_line::Value;
 use crate::server::peer::PeerAddress;
 use crate::server::proxy::{self, Header, Source};
 use crate::server::transport::Transport;
-use crate::smtp::event::Farewell;
-use crate::smtp::xclient::{Attributes, Trust};
+use crate::smtp::event::CloseReason;
+use crate::smtp::xclient::{Attributes, XclientAccess};
 
 /// How long a proxy may take to say whom it speaks for: time for a retransmission, which takes 3 s (§2 of
 /// HAProxy's `doc/proxy-protocol.txt`).
@@ -61,7 +61,7 @@ impl<T: Transport> Connection<T> {
             }
         }
         if turn.drain.ends(self.session.phase()) {
-            self.vanish(Closed::BySession(Farewell::Drain), turn);
+            self.vanish(Closed::BySession(CloseReason::Drain), turn);
         }
         Ok(Next::Wait)
     }
@@ -113,7 +113,7 @@ impl<T: Transport> Connection<T> {
             }
         }
         if turn.drain.ends(self.session.phase()) {
-            self.vanish(Closed::BySession(Farewell::Drain), turn);
+            self.vanish(Closed::BySession(CloseReason::Drain), turn);
             return Ok(Next::Wait);
         }
         Ok(if self.channel.is_readable() {
@@ -141,11 +141,11 @@ impl<T: Transport> Connection<T> {
         self.stage = Stage::Open;
         // As in Postfix, it is the believed address that counts. So no client of a filter can speak for others only
         // because its filter may.
-        let trust = match self.peer.ip() {
-            Some(ip) if Cidr::any_contains(turn.spokesmen, ip) => Trust::Others,
-            _ => Trust::Itself,
+        let access = match self.peer.ip() {
+            Some(ip) if Cidr::any_contains(turn.spokesmen, ip) => XclientAccess::Granted,
+            _ => XclientAccess::Denied,
         };
-        self.session.meet(self.peer.peer(), trust);
+        self.session.set_client(self.peer.peer(), access);
         self.session.greet(!self.input.is_empty(), turn.replies);
         self.converse(turn)
     }

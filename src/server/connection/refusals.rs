@@ -12,7 +12,7 @@ use crate::server::transport::Transport;
 use crate::smtp::command::Command;
 use crate::smtp::envelope::{Envelope, Recipient};
 use crate::smtp::event::Phase;
-use crate::smtp::login::{Attempt, Verdict};
+use crate::smtp::login::{LoginAttempt, LoginVerdict};
 use crate::smtp::path::{ForwardPath, Mailbox, ReversePath};
 use crate::smtp::reply::{self, Reply};
 use crate::store::Failure;
@@ -147,18 +147,18 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Logs a login. Who was refused is held up, without work or a thread of its own: nothing is read meanwhile.
-    pub(super) fn note_login(&mut self, attempt: &Attempt, now: Instant) {
-        let Attempt {
+    pub(super) fn note_login(&mut self, attempt: &LoginAttempt, now: Instant) {
+        let LoginAttempt {
             mechanism,
             user,
             verdict,
         } = attempt;
         let (id, peer, user) = (self.id, self.peer, Value(user));
         match verdict {
-            Verdict::LoggedIn => {
+            LoginVerdict::LoggedIn => {
                 log::info!("conn={id} peer={peer} auth={mechanism} user={user} ok");
             }
-            Verdict::Refused(delay) => {
+            LoginVerdict::Refused(delay) => {
                 if self.refusals.add(reply::LOGIN_REFUSED) {
                     log::info!("conn={id} peer={peer} auth={mechanism} user={user} failed");
                 }

@@ -12,7 +12,7 @@ use crate::server::totals::Reason;
 use crate::server::transport::Transport;
 use crate::smtp::event::Limit;
 use crate::smtp::service::Service;
-use crate::smtp::tally::Tally;
+use crate::smtp::stats::SessionStats;
 
 impl<T: Transport> Connections<T> {
     /// The limit that one more connection, of this `peer`, would go past.
@@ -33,7 +33,7 @@ impl<T: Transport> Connections<T> {
     pub fn turned_away(&mut self, peer: PeerAddress, bytes_out: usize, reason: Reason) {
         let id = self.next_id();
         self.totals.turned_away += 1;
-        self.totals.add(reason, Tally::default());
+        self.totals.add(reason, SessionStats::default());
         log::info!(
             "conn={id} peer={peer} closed={reason} messages=0 errors=0 bytes_in=0 bytes_out={bytes_out} seconds=0.000"
         );
@@ -49,9 +49,9 @@ impl<T: Transport> Connections<T> {
     /// Takes in a connection that was just accepted, on which `service` is spoken, and gives it its first turn.
     pub fn add(&mut self, transport: T, service: Service, peer: PeerAddress) {
         let id = self.next_id();
-        let (policy, spare) = (Rc::clone(&self.policy), Rc::clone(&self.spare));
+        let (policy, pool) = (Rc::clone(&self.policy), Rc::clone(&self.pool));
         let now = self.scratch.now;
-        let mut connection = Connection::new(id, transport, service, peer, policy, spare, now);
+        let mut connection = Connection::new(id, transport, service, peer, policy, pool, now);
         if self.is_proxy(peer) {
             connection.await_proxy_header();
         }

@@ -4,7 +4,7 @@
 use core::convert::Infallible;
 use std::rc::Rc;
 
-use super::login::Progress;
+use super::login::LoginProgress;
 use super::security::Security;
 
 /// There are none.
@@ -92,18 +92,18 @@ impl Exchange {
     }
 
     /// Does rounds.
-    pub fn stretch(&mut self, _: &mut u32) {
+    pub fn derive_key(&mut self, _: &mut u32) {
         match self.0 {}
     }
 
     /// Whether it needs any.
     #[must_use]
-    pub fn is_stretching(&self) -> bool {
+    pub fn is_deriving(&self) -> bool {
         match self.0 {}
     }
 
     /// Says what it wants next.
-    pub fn progress(&mut self) -> Progress {
+    pub fn progress(&mut self) -> LoginProgress {
         match self.0 {}
     }
 }

@@ -12,10 +12,10 @@ use std::rc::Rc;
 
 use super::Mechanism;
 use super::messages::{Binding, ClientFinal, ClientFirst, Plain, a_name};
-use super::scram::{Stretch, is_same_secret};
+use super::scram::{KeyDerivation, is_same_secret};
 use super::text::{from_base64, to_base64};
 use super::users::{Account, Users, random};
-use crate::smtp::login::{Failure, Progress};
+use crate::smtp::login::{LoginFailure, LoginProgress};
 use crate::smtp::security::{ChannelBindings, Security};
 
 /// The octets of randomness in a server's nonce.
@@ -48,15 +48,15 @@ enum Step {
     ClientFinal(Box<Challenged>),
     /// The empty response by which a client says that it has seen the server's signature (RFC 5802 §5 with RFC 4422 §3.6:
     /// in SMTP it cannot go along with the outcome).
-    Assent(Result<Rc<str>, Failure>),
+    Assent(Result<Rc<str>, LoginFailure>),
     /// Nothing.
-    Over(Result<Rc<str>, Failure>),
+    Over(Result<Rc<str>, LoginFailure>),
 }
 
 /// A password that is being checked.
 struct Check {
     account: Account,
-    stretch: Stretch,
+    derivation: KeyDerivation,
 }
 
 /// What is known of a client that was sent its salt.
@@ -102,30 +102,30 @@ impl Exchange {
 
     /// Whether it needs rounds.
     #[must_use]
-    pub fn is_stretching(&self) -> bool {
+    pub fn is_deriving(&self) -> bool {
         matches!(self.step, Step::Checking(_))
     }
 
     /// Says what it wants next.
-    pub fn progress(&mut self) -> Progress {
+    pub fn progress(&mut self) -> LoginProgress {
         if let Some(challenge) = self.challenge.take() {
-            return Progress::Challenge(challenge);
+            return LoginProgress::Challenge(challenge);
         }
         match &self.step {
-            Step::Checking(_) => Progress::Stretch,
-            Step::Over(Ok(user)) => Progress::LoggedIn(Rc::clone(user)),
-            Step::Over(Err(failure)) => Progress::Failed(*failure),
-            _ => Progress::AwaitResponse,
+            Step::Checking(_) => LoginProgress::DeriveKey,
+            Step::Over(Ok(user)) => LoginProgress::LoggedIn(Rc::clone(user)),
+            Step::Over(Err(failure)) => LoginProgress::Failed(*failure),
+            _ => LoginProgress::AwaitResponse,
         }
     }
 
     /// Takes a response, as it was sent: in base64.
     pub fn respond(&mut self, response: &[u8], users: &Users) {
         self.challenge = None;
-        let step = mem::replace(&mut self.step, Step::Over(Err(Failure::Malformed)));
+        let step = mem::replace(&mut self.step, Step::Over(Err(LoginFailure::Malformed)));
         let next = match from_base64(response) {
             Some(response) => self.follow(step, &response, users),
-            None => Err(Failure::Malformed),
+            None => Err(LoginFailure::Malformed),
         };
         self.step = next.unwrap_or_else(|failure| Step::Over(Err(failure)));
     }
@@ -136,16 +136,16 @@ impl Exchange {
             Step::Checking(check) => check.account.revoke(),
             Step::ClientFinal(challenged) => challenged.account.revoke(),
             Step::Assent(outcome) | Step::Over(outcome) if outcome.is_ok() => {
-                *outcome = Err(Failure::Refused);
+                *outcome = Err(LoginFailure::Refused);
             }
             _ => {}
         }
     }
 
     /// Does as many rounds as `budget` allows, and takes them off it.
-    pub fn stretch(&mut self, budget: &mut u32) {
-        self.step = match mem::replace(&mut self.step, Step::Over(Err(Failure::Malformed))) {
-            Step::Checking(mut check) => match check.stretch.advance(budget) {
+    pub fn derive_key(&mut self, budget: &mut u32) {
+        self.step = match mem::replace(&mut self.step, Step::Over(Err(LoginFailure::Malformed))) {
+            Step::Checking(mut check) => match check.derivation.advance(budget) {
                 Some(password) => Step::Over(check.account.admit(|keys| keys.fit(&password))),
                 None => Step::Checking(check),
             },
@@ -154,47 +154,50 @@ impl Exchange {
     }
 
     /// The mechanisms: one match over what is awaited, with the response that came.
-    fn follow(&mut self, step: Step, response: &[u8], users: &Users) -> Result<Step, Failure> {
+    fn follow(&mut self, step: Step, response: &[u8], users: &Users) -> Result<Step, LoginFailure> {
         match step {
             Step::Plain => self.plain(response, users),
             Step::LoginName => self.login_name(response),
             Step::LoginPassword => {
-                let password = str::from_utf8(response).map_err(|_| Failure::Malformed)?;
+                let password = str::from_utf8(response).map_err(|_| LoginFailure::Malformed)?;
                 Ok(self.check(password, users))
             }
             Step::ClientFirst => self.client_first(response, users),
             Step::ClientFinal(challenged) => self.client_final(*challenged, response),
             Step::Assent(outcome) if response.is_empty() => Ok(Step::Over(outcome)),
-            Step::Assent(_) | Step::Checking(_) => Err(Failure::Malformed),
+            Step::Assent(_) | Step::Checking(_) => Err(LoginFailure::Malformed),
             Step::Over(outcome) => Ok(Step::Over(outcome)),
         }
     }
 
-    fn plain(&mut self, message: &[u8], users: &Users) -> Result<Step, Failure> {
-        let plain = Plain::parse(message).ok_or(Failure::Malformed)?;
+    fn plain(&mut self, message: &[u8], users: &Users) -> Result<Step, LoginFailure> {
+        let plain = Plain::parse(message).ok_or(LoginFailure::Malformed)?;
         plain.name.clone_into(&mut self.user);
         // Nobody may act as somebody else.
         if !plain.authzid.is_empty() && plain.authzid != plain.name {
-            return Err(Failure::Refused);
+            return Err(LoginFailure::Refused);
         }
         Ok(self.check(plain.password, users))
     }
 
-    fn login_name(&mut self, name: &[u8]) -> Result<Step, Failure> {
+    fn login_name(&mut self, name: &[u8]) -> Result<Step, LoginFailure> {
         let name = str::from_utf8(name).ok().and_then(a_name);
-        self.user = name.ok_or(Failure::Malformed)?.to_owned();
+        self.user = name.ok_or(LoginFailure::Malformed)?.to_owned();
         self.challenge = Some(to_base64(b"Password:"));
         Ok(Step::LoginPassword)
     }
 
     fn check(&self, password: &str, users: &Users) -> Step {
         let account = users.account(&self.user);
-        let stretch = account.stretch(password);
-        Step::Checking(Box::new(Check { account, stretch }))
+        let derivation = account.derive_key(password);
+        Step::Checking(Box::new(Check {
+            account,
+            derivation,
+        }))
     }
 
-    fn client_first(&mut self, message: &[u8], users: &Users) -> Result<Step, Failure> {
-        let nonce = random::<NONCE_BYTES>().ok_or(Failure::NoRandomness)?;
+    fn client_first(&mut self, message: &[u8], users: &Users) -> Result<Step, LoginFailure> {
+        let nonce = random::<NONCE_BYTES>().ok_or(LoginFailure::NoRandomness)?;
         self.challenge_with(&to_base64(&nonce), message, users)
     }
 
@@ -204,14 +207,14 @@ impl Exchange {
         nonce: &str,
         message: &[u8],
         users: &Users,
-    ) -> Result<Step, Failure> {
-        let first = ClientFirst::parse(message).ok_or(Failure::Malformed)?;
+    ) -> Result<Step, LoginFailure> {
+        let first = ClientFirst::parse(message).ok_or(LoginFailure::Malformed)?;
         first.name.clone_into(&mut self.user);
-        let binding = self.binding(first.binding).ok_or(Failure::Refused)?;
+        let binding = self.binding(first.binding).ok_or(LoginFailure::Refused)?;
         let binding = [first.header.as_bytes(), binding].concat();
         let acts_as_itself = first.authzid.is_empty() || first.authzid == first.name;
         if first.extended || !acts_as_itself {
-            return Err(Failure::Refused);
+            return Err(LoginFailure::Refused);
         }
         let account = users.account(&self.user);
         let nonce = format!("{}{nonce}", first.nonce);
@@ -248,15 +251,19 @@ impl Exchange {
         }
     }
 
-    fn client_final(&mut self, challenged: Challenged, message: &[u8]) -> Result<Step, Failure> {
+    fn client_final(
+        &mut self,
+        challenged: Challenged,
+        message: &[u8],
+    ) -> Result<Step, LoginFailure> {
         let Challenged {
             account,
             nonce,
             mut messages,
             binding,
         } = challenged;
-        let last = ClientFinal::parse(message).ok_or(Failure::Malformed)?;
-        let said = from_base64(last.binding.as_bytes()).ok_or(Failure::Malformed)?;
+        let last = ClientFinal::parse(message).ok_or(LoginFailure::Malformed)?;
+        let said = from_base64(last.binding.as_bytes()).ok_or(LoginFailure::Malformed)?;
         messages += last.without_proof;
         let signature = account.keys().signature(messages.as_bytes());
         let bound = is_same_secret(&said, &binding) && last.nonce == nonce;
@@ -280,11 +287,11 @@ mod tests {
 
     /// RFC 7677 §3: the user `user`, whose password is `pencil`.
     #[test]
-    fn the_dialogue_of_the_standard_is_had() -> Result<(), Failure> {
+    fn the_dialogue_of_the_standard_is_had() -> Result<(), LoginFailure> {
         const USERS: &str = "mailoop-users-1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\
             user:SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$\
             WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
-        let users = Users::parse(USERS).map_err(|_| Failure::Malformed)?;
+        let users = Users::parse(USERS).map_err(|_| LoginFailure::Malformed)?;
         let mut exchange = Exchange::new(Mechanism::Scram, None);
         let first = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
         let step = exchange.challenge_with("%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", first, &users)?;

@@ -1,7 +1,7 @@
 //! What both sides of SCRAM-SHA-256 compute (RFC 5802 §3, RFC 7677).
 //!
 //! ```text
-//! SaltedPassword = Stretch(password, salt, rounds)    the slow part, done in slices
+//! SaltedPassword = PBKDF2(password, salt, rounds)    the slow part, done in slices
 //! ClientKey      = HMAC(SaltedPassword, "Client Key")
 //! StoredKey      = H(ClientKey)                       a server keeps this and the next
 //! ServerKey      = HMAC(SaltedPassword, "Server Key")
@@ -53,7 +53,7 @@ fn xor(mut one: Hash, other: &Hash) -> Hash {
 
 /// A password that is being stretched to a [`SaltedPassword`], some rounds at a time: `Hi` in RFC 5802, which is PBKDF2
 /// (RFC 8018 §5.2) with one block of output.
-pub struct Stretch {
+pub struct KeyDerivation {
     password: hmac::Key,
     /// `U` of the last round.
     last: Hash,
@@ -62,7 +62,7 @@ pub struct Stretch {
     rounds_left: u32,
 }
 
-impl Stretch {
+impl KeyDerivation {
     /// Begins with a password, prepared by [`saslprep`](super::text::saslprep). The first of the rounds is done.
     #[must_use]
     pub fn new(password: &str, salt: &[u8], rounds: u32) -> Self {
@@ -180,7 +180,7 @@ macro_rules! secret {
     )*};
 }
 
-secret! { Stretch SaltedPassword ClientKey Keys }
+secret! { KeyDerivation SaltedPassword ClientKey Keys }
 
 #[cfg(test)]
 mod tests {
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_standard_comes_out() {
-        let salted = Stretch::new("pencil", SALT, 4096).finish();
+        let salted = KeyDerivation::new("pencil", SALT, 4096).finish();
         let proof = salted.client_key().proof(AUTH_MESSAGE);
         // dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=
         assert_eq!(
@@ -209,7 +209,7 @@ mod tests {
         assert!(keys.prove(AUTH_MESSAGE, &proof));
         assert!(!keys.prove(b"another message", &proof));
         assert!(keys.fit(&salted));
-        assert!(!keys.fit(&Stretch::new("Pencil", SALT, 4096).finish()));
+        assert!(!keys.fit(&KeyDerivation::new("Pencil", SALT, 4096).finish()));
         // 6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=
         assert_eq!(
             hex(&keys.signature(AUTH_MESSAGE)),
@@ -219,13 +219,13 @@ mod tests {
 
     #[test]
     fn slices_come_to_the_same() {
-        let whole = Stretch::new("pencil", SALT, 1000).finish();
+        let whole = KeyDerivation::new("pencil", SALT, 1000).finish();
         for slice in [1, 7, 999, 1000] {
-            let mut stretch = Stretch::new("pencil", SALT, 1000);
+            let mut derivation = KeyDerivation::new("pencil", SALT, 1000);
             let mut rounds = 1;
             let salted = loop {
                 let mut budget = slice;
-                let result = stretch.advance(&mut budget);
+                let result = derivation.advance(&mut budget);
                 rounds += slice - budget;
                 if let Some(salted) = result {
                     break salted;
@@ -238,9 +238,9 @@ mod tests {
 
     #[test]
     fn nothing_secret_is_shown() {
-        let stretch = Stretch::new("pencil", SALT, 1);
-        assert_eq!(format!("{stretch:?}"), "Stretch(secret)");
-        let keys = stretch.finish().keys();
+        let derivation = KeyDerivation::new("pencil", SALT, 1);
+        assert_eq!(format!("{derivation:?}"), "KeyDerivation(secret)");
+        let keys = derivation.finish().keys();
         assert_eq!(format!("{keys:?}"), "Keys(secret)");
     }
 }

@@ -14,9 +14,9 @@ use std::rc::Rc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::scram::{Hash, KEY_BYTES, Keys, Stretch, hmac_sha256};
+use super::scram::{Hash, KEY_BYTES, KeyDerivation, Keys, hmac_sha256};
 use super::text::{from_base64, saslprep, to_base64};
-use crate::smtp::login::Failure;
+use crate::smtp::login::LoginFailure;
 
 /// How often a new password is stretched: what RFC 7677 §4 asks for (4096) and more, yet a password that comes by PLAIN or LOGIN
 /// costs the server no more than 2 ms, or 10 ms where its processor does not know SHA-256. A guess against a stolen file
@@ -38,14 +38,14 @@ type Salt = [u8; SALT_BYTES];
 #[derive(Clone, PartialEq, Eq)]
 pub struct Users {
     secret: Hash,
-    credentials: BTreeMap<String, Credentials>,
+    credentials: BTreeMap<String, StoredCredentials>,
     /// Those of all users, in no matter which order.
     rounds: Vec<u32>,
 }
 
 /// What a server knows of a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
+pub struct StoredCredentials {
     salt: Salt,
     rounds: u32,
     keys: Keys,
@@ -56,7 +56,7 @@ pub struct Credentials {
 pub(super) struct Account {
     /// The name, prepared.
     name: String,
-    credentials: Credentials,
+    credentials: StoredCredentials,
     /// Whether there is such a user.
     is_known: bool,
 }
@@ -130,7 +130,7 @@ impl Users {
         }
     }
 
-    fn fake(&self, name: &str) -> Credentials {
+    fn fake(&self, name: &str) -> StoredCredentials {
         let hash = hmac_sha256(&self.secret, name.as_bytes());
         let (salt, rest) = hash.split_at(SALT_BYTES);
         // As many rounds as somebody else has, and as often as users have so many.
@@ -139,7 +139,7 @@ impl Users {
         });
         let among = self.rounds.len().max(1);
         let key = hmac_sha256(&self.secret, &hash);
-        Credentials {
+        StoredCredentials {
             salt: octets(salt).unwrap_or_default(),
             rounds: self.rounds.get(index % among).copied().unwrap_or(ROUNDS),
             keys: Keys {
@@ -153,12 +153,12 @@ impl Users {
 impl Account {
     /// Lets the user in if the keys fit. They are compared in any case: whether there is such a user makes no difference
     /// to the work.
-    pub(super) fn admit(self, fit: impl FnOnce(&Keys) -> bool) -> Result<Rc<str>, Failure> {
+    pub(super) fn admit(self, fit: impl FnOnce(&Keys) -> bool) -> Result<Rc<str>, LoginFailure> {
         let fit = fit(&self.credentials.keys);
         if fit && self.is_known {
             Ok(self.name.into())
         } else {
-            Err(Failure::Refused)
+            Err(LoginFailure::Refused)
         }
     }
 
@@ -180,25 +180,25 @@ impl Account {
     }
 
     /// Stretches a password to compare it with theirs.
-    pub(super) fn stretch(&self, password: &str) -> Stretch {
+    pub(super) fn derive_key(&self, password: &str) -> KeyDerivation {
         // One that cannot be prepared is nobody's, and costs as much as any other.
         let password = saslprep(password).unwrap_or(password.into());
-        Stretch::new(&password, &self.credentials.salt, self.credentials.rounds)
+        KeyDerivation::new(&password, &self.credentials.salt, self.credentials.rounds)
     }
 }
 
-impl Credentials {
+impl StoredCredentials {
     /// Makes those of a new password, which is to be prepared by [`saslprep`]. `None` if there is nothing random to be had.
     #[must_use]
     pub fn new(password: &str, rounds: u32) -> Option<Self> {
         let salt: Salt = random()?;
-        let keys = Stretch::new(password, &salt, rounds).finish().keys();
+        let keys = KeyDerivation::new(password, &salt, rounds).finish().keys();
         Some(Self { salt, rounds, keys })
     }
 }
 
 /// Written as behind the name in the file.
-impl fmt::Display for Credentials {
+impl fmt::Display for StoredCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [salt, stored, server] =
             [&self.salt[..], &self.keys.stored, &self.keys.server].map(to_base64);
@@ -251,7 +251,7 @@ pub(in crate::smtp) fn random<const N: usize>() -> Option<[u8; N]> {
     Some(octets)
 }
 
-fn entry<'a>(name: &'a str, line: &str) -> Result<(&'a str, Credentials), &'static str> {
+fn entry<'a>(name: &'a str, line: &str) -> Result<(&'a str, StoredCredentials), &'static str> {
     let prepared = user_name(name)?;
     if prepared != name {
         return Err("this name is not written as `mailoop passwd` writes it");
@@ -272,7 +272,7 @@ fn entry<'a>(name: &'a str, line: &str) -> Result<(&'a str, Credentials), &'stat
         .filter(|rounds| plain && ROUNDS_BOUNDS.contains(rounds));
     Ok((
         name,
-        Credentials {
+        StoredCredentials {
             rounds: rounds.ok_or("there are 4096 to 100000 rounds")?,
             salt: octets(&from_base64(salt.as_bytes()).unwrap_or_default())
                 .ok_or("a salt is 16 octets in base64")?,
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
-        let ada = Credentials::new("pencil", 4096).unwrap();
+        let ada = StoredCredentials::new("pencil", 4096).unwrap();
         let text = file(&[&format!("ada:{ada}"), "", "# a comment"]);
         let users = Users::parse(&text).unwrap();
         assert_eq!(users.len(), 1);
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn the_line_and_what_is_wrong_with_it_are_told() {
-        let good = Credentials::new("pencil", 4096).unwrap().to_string();
+        let good = StoredCredentials::new("pencil", 4096).unwrap().to_string();
         for (line, reason) in [
             ("ada".to_owned(), "write NAME:"),
             (format!(":{good}"), "1 to 255"),
@@ -374,7 +374,7 @@ mod tests {
             .map(|rounds| {
                 format!(
                     "user{rounds}:{}",
-                    Credentials::new("pencil", *rounds).unwrap()
+                    StoredCredentials::new("pencil", *rounds).unwrap()
                 )
             })
             .collect();

@@ -10,9 +10,9 @@ use core::fmt;
 use core::mem;
 use core::ops::RangeInclusive;
 
-use super::{Fault, Way};
+use super::{ChannelSecurity, ClientFault};
 use crate::smtp::auth::Mechanism;
-use crate::smtp::auth::scram::{Hash, Stretch, is_same_secret};
+use crate::smtp::auth::scram::{Hash, KeyDerivation, is_same_secret};
 use crate::smtp::auth::text::{from_base64, saslprep, to_base64, to_saslname};
 use crate::smtp::auth::users::random;
 use crate::smtp::line::COMMAND_LINE_BYTES_MAX;
@@ -98,16 +98,16 @@ struct Challenge {
 }
 
 impl Login {
-    /// Begins a login by the best of the mechanisms that are `offered` and may be used on this way. Returns it with the
+    /// Begins a login by the best of the mechanisms that are `offered` and may be used under this `security`. Returns it with the
     /// command.
     pub(super) fn begin(
         credentials: &Credentials,
         offered: &[Mechanism],
-        way: &Way,
-    ) -> Result<(Self, String), Fault> {
-        let mechanism = choose(offered, way)?;
-        let nonce = random::<NONCE_BYTES>().ok_or(Fault::NoRandomness)?;
-        let (step, first) = first_step(credentials, mechanism, way, to_base64(&nonce));
+        security: &ChannelSecurity,
+    ) -> Result<(Self, String), ClientFault> {
+        let mechanism = choose(offered, security)?;
+        let nonce = random::<NONCE_BYTES>().ok_or(ClientFault::NoRandomness)?;
+        let (step, first) = first_step(credentials, mechanism, security, to_base64(&nonce));
         let mut line = format!("AUTH {}", mechanism.name());
         let mut first = first.map(|response| to_base64(response.as_bytes()));
         // RFC 4954 §4: an initial response that makes the line too long is to wait.
@@ -121,7 +121,7 @@ impl Login {
     }
 
     /// Responds to a challenge, which came as `text`.
-    pub(super) fn respond(&mut self, text: &[u8]) -> Result<String, Fault> {
+    pub(super) fn respond(&mut self, text: &[u8]) -> Result<String, ClientFault> {
         if let Some(first) = self.first.take() {
             return Ok(first);
         }
@@ -133,8 +133,9 @@ impl Login {
             Step::Password(credentials) => (Step::Over, to_base64(credentials.password.as_bytes())),
             Step::ServerFirst(challenge) => {
                 let server_first = decoded(text)?;
-                let (signature, client_final) =
-                    challenge.meet(&server_first).ok_or(Fault::BadChallenge)?;
+                let (signature, client_final) = challenge
+                    .meet(&server_first)
+                    .ok_or(ClientFault::BadChallenge)?;
                 (
                     Step::ServerFinal(signature),
                     to_base64(client_final.as_bytes()),
@@ -143,11 +144,11 @@ impl Login {
             Step::ServerFinal(signature) => {
                 let server_final = decoded(text)?;
                 if !is_signed(&server_final, &signature) {
-                    return Err(Fault::Impostor);
+                    return Err(ClientFault::Impostor);
                 }
                 (Step::Over, String::new())
             }
-            Step::Over => return Err(Fault::BadChallenge),
+            Step::Over => return Err(ClientFault::BadChallenge),
         };
         self.step = next;
         Ok(response)
@@ -167,20 +168,22 @@ impl fmt::Debug for Login {
 }
 
 /// The best mechanism of those that are offered and may be used.
-fn choose(offered: &[Mechanism], way: &Way) -> Result<Mechanism, Fault> {
+fn choose(offered: &[Mechanism], security: &ChannelSecurity) -> Result<Mechanism, ClientFault> {
     let may_be_used = |mechanism: &Mechanism| match mechanism {
-        Mechanism::ScramPlus => way.binding().is_some(),
+        Mechanism::ScramPlus => security.binding().is_some(),
         Mechanism::Scram => true,
         // They tell the password to whoever listens.
-        Mechanism::Plain | Mechanism::Login => way.is_private(),
+        Mechanism::Plain | Mechanism::Login => security.is_private(),
     };
     let mut known = Mechanism::ALL
         .into_iter()
         .filter(|mechanism| offered.contains(mechanism));
     match known.clone().find(may_be_used) {
         Some(mechanism) => Ok(mechanism),
-        None if known.any(|mechanism| mechanism != Mechanism::ScramPlus) => Err(Fault::InTheClear),
-        None => Err(Fault::NoLogin),
+        None if known.any(|mechanism| mechanism != Mechanism::ScramPlus) => {
+            Err(ClientFault::InTheClear)
+        }
+        None => Err(ClientFault::NoLogin),
     }
 }
 
@@ -188,11 +191,11 @@ fn choose(offered: &[Mechanism], way: &Way) -> Result<Mechanism, Fault> {
 fn first_step(
     credentials: &Credentials,
     mechanism: Mechanism,
-    way: &Way,
+    security: &ChannelSecurity,
     nonce: String,
 ) -> (Step, Option<String>) {
     let Credentials { user, password } = credentials;
-    let (flag, octets) = match (mechanism, way.binding()) {
+    let (flag, octets) = match (mechanism, security.binding()) {
         (Mechanism::Plain, _) => return (Step::Over, Some(format!("\0{user}\0{password}"))),
         (Mechanism::Login, _) => return (Step::User(credentials.clone()), None),
         (Mechanism::ScramPlus, Some((name, octets))) => (format!("p={name}"), octets),
@@ -226,7 +229,7 @@ impl Challenge {
         }
         let without_proof = format!("c={},r={nonce}", to_base64(&self.binding));
         let messages = format!("{},{server_first},{without_proof}", self.bare);
-        let password = Stretch::new(&self.password, &salt, rounds).finish();
+        let password = KeyDerivation::new(&self.password, &salt, rounds).finish();
         let proof = password.client_key().proof(messages.as_bytes());
         let signature = password.keys().signature(messages.as_bytes());
         let client_final = format!("{without_proof},p={}", to_base64(&proof));
@@ -244,9 +247,9 @@ fn is_signed(server_final: &str, signature: &Hash) -> bool {
 }
 
 /// A challenge, as text.
-fn decoded(text: &[u8]) -> Result<String, Fault> {
-    let octets = from_base64(text).ok_or(Fault::BadChallenge)?;
-    String::from_utf8(octets).map_err(|_| Fault::BadChallenge)
+fn decoded(text: &[u8]) -> Result<String, ClientFault> {
+    let octets = from_base64(text).ok_or(ClientFault::BadChallenge)?;
+    String::from_utf8(octets).map_err(|_| ClientFault::BadChallenge)
 }
 
 #[cfg(test)]
@@ -255,7 +258,7 @@ mod tests {
 
     /// RFC 7677 §3.
     #[test]
-    fn the_example_of_the_standard_comes_out() -> Result<(), Fault> {
+    fn the_example_of_the_standard_comes_out() -> Result<(), ClientFault> {
         const SERVER_FIRST: &str = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
         const CLIENT_FINAL: &str = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
             p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
@@ -265,7 +268,12 @@ mod tests {
             password: "pencil".to_owned(),
         };
         let nonce = "rOprNGfwEbeRWgbNEkqO".to_owned();
-        let (step, first) = first_step(&credentials, Mechanism::Scram, &Way::Open, nonce);
+        let (step, first) = first_step(
+            &credentials,
+            Mechanism::Scram,
+            &ChannelSecurity::Clear,
+            nonce,
+        );
         assert_eq!(first.as_deref(), Some("n,,n=user,r=rOprNGfwEbeRWgbNEkqO"));
 
         let mut login = Login { first: None, step };

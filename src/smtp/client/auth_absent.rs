@@ -2,7 +2,7 @@
 
 use core::convert::Infallible;
 
-use super::{Fault, Way};
+use super::{ChannelSecurity, ClientFault};
 use crate::smtp::auth::Mechanism;
 
 /// As whom to log in, which is nobody.
@@ -28,12 +28,12 @@ impl Login {
     pub(super) fn begin(
         credentials: &Credentials,
         _: &[Mechanism],
-        _: &Way,
-    ) -> Result<(Self, String), Fault> {
+        _: &ChannelSecurity,
+    ) -> Result<(Self, String), ClientFault> {
         match credentials.0 {}
     }
 
-    pub(super) fn respond(&mut self, _: &[u8]) -> Result<String, Fault> {
+    pub(super) fn respond(&mut self, _: &[u8]) -> Result<String, ClientFault> {
         match self.0 {}
     }
 

@@ -4,7 +4,7 @@ use super::reply::ServerReply;
 
 /// What [`ClientSession::next`](super::ClientSession::next) came to. Each but `NeedInput` stands for one [reply](super::ClientSession::reply).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum ClientEvent {
     /// No reply is complete yet; all input was taken.
     NeedInput,
     /// A step was made; the next command, if it is due, was written.
@@ -12,7 +12,7 @@ pub enum Event {
     /// Begin TLS, for which the server waits; once that is there say [so](super::ClientSession::secured).
     StartTls,
     /// The session cannot go on as it has to; [quit](super::ClientSession::quit).
-    Unacceptable(Fault),
+    Unacceptable(ClientFault),
     /// The server is ready for a message: [begin](super::ClientSession::begin) one, or [quit](super::ClientSession::quit).
     Ready,
     /// The server waits for the message: stream it with its end line, then say [so](super::ClientSession::message_sent).
@@ -29,7 +29,7 @@ pub enum Event {
 
 /// Why a session cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ClientFault {
     /// The server does not offer STARTTLS.
     NoStartTls,
     /// It offers no login that we know.

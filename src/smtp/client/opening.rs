@@ -1,9 +1,11 @@
 //! What comes before the first message: greeting, hello, TLS, login.
 
 use super::auth::Login;
-use super::offers::Offers;
-use super::way::Way;
-use super::{ClientSession, Event, Fault, Kind, ProtocolError, State, Subject, command};
+use super::capabilities::Capabilities;
+use super::security::ChannelSecurity;
+use super::{
+    ClientEvent, ClientFault, ClientSession, ProtocolError, ReplyKind, State, Subject, command,
+};
 
 impl State<'_> {
     /// Whether no message could begin yet.
@@ -24,17 +26,17 @@ impl<'a> ClientSession<'a> {
     pub(super) fn open(
         &mut self,
         state: State<'a>,
-        kind: Kind,
+        kind: ReplyKind,
         out: &mut Vec<u8>,
-    ) -> Result<(State<'a>, Event), ProtocolError> {
-        use Kind::{Completed, GoAhead, NotNow, Refused};
+    ) -> Result<(State<'a>, ClientEvent), ProtocolError> {
+        use ReplyKind::{Completed, GoAhead, NotNow, Refused};
         Ok(match (state, kind) {
             (State::AwaitingGreeting, Completed) => match self.hello {
                 Some(hello) => say_hello(&hello.name, hello.extended, out),
                 None => self.after_hello(out),
             },
             (State::AwaitingHello { extended: true }, Completed) => {
-                self.offers = Offers::read(self.reply());
+                self.capabilities = Capabilities::read(self.reply());
                 self.after_hello(out)
             }
             (State::AwaitingHello { extended: false }, Completed) => self.after_hello(out),
@@ -46,14 +48,14 @@ impl<'a> ClientSession<'a> {
                 self.turned_away(Subject::Session)
             }
 
-            (State::AwaitingStartTls, Completed) => (State::AwaitingTls, Event::StartTls),
+            (State::AwaitingStartTls, Completed) => (State::AwaitingTls, ClientEvent::StartTls),
             (State::AwaitingStartTls, NotNow | Refused) => self.turned_away(Subject::StartTls),
 
             (State::LoggingIn(login), GoAhead) => self.respond(login, out),
             (State::LoggingIn(login), Completed) if login.may_succeed() => {
-                (State::Ready, Event::Ready)
+                (State::Ready, ClientEvent::Ready)
             }
-            (State::LoggingIn(_), Completed) => unacceptable(Fault::Impostor),
+            (State::LoggingIn(_), Completed) => unacceptable(ClientFault::Impostor),
             (State::LoggingIn(_), NotNow | Refused) => self.turned_away(Subject::Login),
             (State::AwaitingLoginEnd(fault), Completed | NotNow | Refused) => unacceptable(fault),
             _ => return Err(ProtocolError::OutOfPlace(self.reply().clone())),
@@ -61,54 +63,58 @@ impl<'a> ClientSession<'a> {
     }
 
     /// Goes on when everybody was greeted: to TLS if that is yet to come, to a login, else to messages.
-    pub(super) fn after_hello(&self, out: &mut Vec<u8>) -> (State<'a>, Event) {
-        if self.way == Way::ToBeSecured {
-            if !self.offers.starttls {
-                return unacceptable(Fault::NoStartTls);
+    pub(super) fn after_hello(&self, out: &mut Vec<u8>) -> (State<'a>, ClientEvent) {
+        if self.security == ChannelSecurity::StartTls {
+            if !self.capabilities.starttls {
+                return unacceptable(ClientFault::NoStartTls);
             }
             command(out, format_args!("STARTTLS"));
-            return (State::AwaitingStartTls, Event::Replied);
+            return (State::AwaitingStartTls, ClientEvent::Replied);
         }
         let Some(credentials) = self.credentials else {
-            return (State::Ready, Event::Ready);
+            return (State::Ready, ClientEvent::Ready);
         };
-        match Login::begin(credentials, &self.offers.mechanisms, &self.way) {
+        match Login::begin(credentials, &self.capabilities.mechanisms, &self.security) {
             Ok((login, line)) => {
                 command(out, format_args!("{line}"));
-                (State::LoggingIn(Box::new(login)), Event::Replied)
+                (State::LoggingIn(Box::new(login)), ClientEvent::Replied)
             }
             Err(fault) => unacceptable(fault),
         }
     }
 
     /// Responds to a challenge, or gives the login up (RFC 4954 §4).
-    fn respond(&self, mut login: Box<Login>, out: &mut Vec<u8>) -> (State<'a>, Event) {
+    fn respond(&self, mut login: Box<Login>, out: &mut Vec<u8>) -> (State<'a>, ClientEvent) {
         let challenge = self.reply().texts().next().unwrap_or_default();
         match login.respond(challenge) {
             Ok(response) => {
                 command(out, format_args!("{response}"));
-                (State::LoggingIn(login), Event::Replied)
+                (State::LoggingIn(login), ClientEvent::Replied)
             }
             Err(fault) => {
                 command(out, format_args!("*"));
-                (State::AwaitingLoginEnd(fault), Event::Replied)
+                (State::AwaitingLoginEnd(fault), ClientEvent::Replied)
             }
         }
     }
 
     /// Remembers a refusal that leaves nothing to be done.
-    fn turned_away(&mut self, subject: Subject) -> (State<'a>, Event) {
+    fn turned_away(&mut self, subject: Subject) -> (State<'a>, ClientEvent) {
         self.refuse(subject);
-        unacceptable(Fault::Refused)
+        unacceptable(ClientFault::Refused)
     }
 }
 
-fn unacceptable<'a>(fault: Fault) -> (State<'a>, Event) {
-    (State::AtItsEnd, Event::Unacceptable(fault))
+fn unacceptable<'a>(fault: ClientFault) -> (State<'a>, ClientEvent) {
+    (State::AtItsEnd, ClientEvent::Unacceptable(fault))
 }
 
-pub(super) fn say_hello<'a>(name: &str, extended: bool, out: &mut Vec<u8>) -> (State<'a>, Event) {
+pub(super) fn say_hello<'a>(
+    name: &str,
+    extended: bool,
+    out: &mut Vec<u8>,
+) -> (State<'a>, ClientEvent) {
     let verb = if extended { "EHLO" } else { "HELO" };
     command(out, format_args!("{verb} {name}"));
-    (State::AwaitingHello { extended }, Event::Replied)
+    (State::AwaitingHello { extended }, ClientEvent::Replied)
 }

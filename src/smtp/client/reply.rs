@@ -22,7 +22,7 @@ pub struct ServerReply {
 
 /// What a reply asks of the client (RFC 5321 §4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ReplyKind {
     /// 2yz: done.
     Completed,
     /// 3yz: done so far, the rest is awaited.
@@ -59,13 +59,13 @@ impl ServerReply {
 
     /// What it asks of the client.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ReplyKind {
         match self.code {
-            421 => Kind::Closing,
-            ..300 => Kind::Completed,
-            300..400 => Kind::GoAhead,
-            400..500 => Kind::NotNow,
-            500.. => Kind::Refused,
+            421 => ReplyKind::Closing,
+            ..300 => ReplyKind::Completed,
+            300..400 => ReplyKind::GoAhead,
+            400..500 => ReplyKind::NotNow,
+            500.. => ReplyKind::Refused,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::smtp::envelope::Hello;
 use crate::smtp::event::Event;
 use crate::smtp::reply::{self, write_reply};
 use crate::smtp::service::Service;
-use crate::smtp::xclient::{self, Trust};
+use crate::smtp::xclient::{self, XclientAccess};
 
 impl Session {
     /// HELO, EHLO or LHLO, which also does what RSET does (RFC 5321 §4.1.4).
@@ -61,7 +61,7 @@ impl Session {
             }
             out.extend_from_slice(b"\r\n");
         }
-        if self.trust == Trust::Others {
+        if self.xclient_access == XclientAccess::Granted {
             let _ = write!(out, "250-{}\r\n", xclient::OFFER);
         }
         out.extend_from_slice(b"250 HELP\r\n");
@@ -94,9 +94,9 @@ impl Session {
             _ => "HELO EHLO",
         };
         let status = self.extended().then_some(reply::OK.status);
-        let xclient = match self.trust {
-            Trust::Others => " XCLIENT",
-            Trust::Itself => "",
+        let xclient = match self.xclient_access {
+            XclientAccess::Granted => " XCLIENT",
+            XclientAccess::Denied => "",
         };
         let starttls = if self.offers_tls() { " STARTTLS" } else { "" };
         let auth = if self.offers_auth() { " AUTH" } else { "" };

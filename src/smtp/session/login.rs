@@ -9,7 +9,7 @@ use crate::smtp::auth::{Exchange, Mechanism, Users};
 use crate::smtp::command::parameters_of;
 use crate::smtp::event::Event;
 use crate::smtp::line::{Line, Reading};
-use crate::smtp::login::{Attempt, Failure, Progress, Verdict};
+use crate::smtp::login::{LoginAttempt, LoginFailure, LoginProgress, LoginVerdict};
 use crate::smtp::reply::{self, Reply, write_reply};
 
 impl Session {
@@ -95,27 +95,31 @@ impl Session {
             return Event::NeedInput;
         };
         match exchange.progress() {
-            Progress::Challenge(challenge) => {
+            LoginProgress::Challenge(challenge) => {
                 write_reply(out, 334, None, format_args!("{challenge}"));
                 Event::Answered
             }
-            Progress::Stretch => Event::Stretch,
-            Progress::LoggedIn(user) => {
-                let attempt = attempt(exchange, Verdict::LoggedIn);
+            LoginProgress::DeriveKey => Event::DeriveKey,
+            LoginProgress::LoggedIn(user) => {
+                let attempt = attempt(exchange, LoginVerdict::LoggedIn);
                 self.user = Some(user);
                 self.end_login(reply::LOGGED_IN, out);
                 Event::Login(attempt)
             }
-            Progress::Failed(Failure::Refused) => {
-                let verdict = Verdict::refused_after(self.tally.failed_logins.into());
+            LoginProgress::Failed(LoginFailure::Refused) => {
+                let verdict = LoginVerdict::refused_after(self.stats.failed_logins.into());
                 let attempt = attempt(exchange, verdict);
-                self.tally.failed_logins = self.tally.failed_logins.saturating_add(1);
+                self.stats.failed_logins = self.stats.failed_logins.saturating_add(1);
                 self.state = State::RefusingLogin;
                 Event::Login(attempt)
             }
-            Progress::Failed(Failure::Malformed) => self.end_login(reply::BAD_RESPONSE, out),
-            Progress::Failed(Failure::NoRandomness) => self.end_login(reply::CANNOT_LOG_IN, out),
-            Progress::AwaitResponse => {
+            LoginProgress::Failed(LoginFailure::Malformed) => {
+                self.end_login(reply::BAD_RESPONSE, out)
+            }
+            LoginProgress::Failed(LoginFailure::NoRandomness) => {
+                self.end_login(reply::CANNOT_LOG_IN, out)
+            }
+            LoginProgress::AwaitResponse => {
                 let line = self
                     .lines
                     .next(input, self.policy.bare_newline, Reading::Response);
@@ -136,10 +140,10 @@ impl Session {
         }
     }
 
-    /// Does as many of the rounds as `budget` allows, and takes them off it, in answer to [`Event::Stretch`].
-    pub fn stretch(&mut self, budget: &mut u32) {
+    /// Does as many of the rounds as `budget` allows, and takes them off it, in answer to [`Event::DeriveKey`].
+    pub fn derive_key(&mut self, budget: &mut u32) {
         if let State::Authenticating(exchange) = &mut self.state {
-            exchange.stretch(budget);
+            exchange.derive_key(budget);
         }
     }
 
@@ -150,8 +154,8 @@ impl Session {
     }
 }
 
-fn attempt(exchange: &Exchange, verdict: Verdict) -> Box<Attempt> {
-    Box::new(Attempt {
+fn attempt(exchange: &Exchange, verdict: LoginVerdict) -> Box<LoginAttempt> {
+    Box::new(LoginAttempt {
         mechanism: exchange.mechanism().name(),
         user: exchange.user().to_owned(),
         verdict,

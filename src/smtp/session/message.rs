@@ -99,13 +99,13 @@ impl Session {
         let Self {
             policy,
             state,
-            tally,
+            stats,
             ..
         } = self;
         let (transaction, piece) = match state {
             State::ReceivingData(transaction, decoder) => {
                 let piece = decoder.next(input, data_rules(policy));
-                tally.waits_behind_bare_dot = decoder.has_bare_dot() && piece != Piece::End;
+                stats.waits_behind_bare_dot = decoder.has_bare_dot() && piece != Piece::End;
                 (transaction, piece)
             }
             State::ReceivingChunk(transaction, decoder, chunk) => {
@@ -149,7 +149,7 @@ impl Session {
             return Event::NeedInput;
         };
         let piece = decoder.next(input, data_rules(&self.policy));
-        self.tally.waits_behind_bare_dot = decoder.has_bare_dot() && piece != Piece::End;
+        self.stats.waits_behind_bare_dot = decoder.has_bare_dot() && piece != Piece::End;
         match piece {
             Piece::NeedInput => return Event::NeedInput,
             Piece::Text(text) => {
@@ -241,7 +241,7 @@ impl Session {
             }
         }
         if stored {
-            self.tally.count_stored();
+            self.stats.count_stored();
         } else if let Some(reply) = refused {
             self.account_for(reply, out);
         }

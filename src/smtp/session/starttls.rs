@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 use super::{Session, State};
-use crate::smtp::event::{Event, Farewell};
+use crate::smtp::event::{CloseReason, Event};
 use crate::smtp::line::LineReader;
 use crate::smtp::reply;
 use crate::smtp::security::Security;
@@ -22,7 +22,7 @@ impl Session {
         // Commands behind it, perhaps put in by somebody else, must be obeyed neither in the clear nor as if they had
         // come through TLS (CVE-2011-0411).
         if more_input {
-            return self.dismiss(reply::EARLY_TALKER, Farewell::Error, out);
+            return self.dismiss(reply::EARLY_TALKER, CloseReason::Error, out);
         }
         match self.state {
             State::AwaitingHello => self.answer(self.service.hello_first(), out),
@@ -41,8 +41,8 @@ impl Session {
         self.security = Some(Rc::new(security));
         self.user = None;
         // Of a login at its spokesman the same is true: whoever is in between may have said so.
-        if let Some(hearsay) = &mut self.hearsay {
-            Rc::make_mut(hearsay).login = None;
+        if let Some(proxied) = &mut self.proxied {
+            Rc::make_mut(proxied).login = None;
         }
         self.hello = None;
         self.lines = LineReader::default();

@@ -8,7 +8,7 @@ use super::{Session, State};
 use crate::smtp::command::{MailParameters, Submitter};
 use crate::smtp::directory::NoSuchMailbox;
 use crate::smtp::envelope::{Body, Envelope, Hello, QueueId, Recipient};
-use crate::smtp::event::{Event, Farewell, Limit};
+use crate::smtp::event::{CloseReason, Event, Limit};
 use crate::smtp::fields::MissingFields;
 use crate::smtp::hops::Hops;
 use crate::smtp::path::{ForwardPath, PATH_BYTES_MAX, ReversePath};
@@ -142,18 +142,18 @@ impl Session {
         {
             return self.answer(reply::TOO_LARGE, out);
         }
-        let transactions = u64::from(self.tally.transactions);
+        let transactions = u64::from(self.stats.transactions);
         if self.policy.messages_max != 0 && transactions >= self.policy.messages_max {
             return self.dismiss(
                 reply::TOO_MANY_MESSAGES,
-                Farewell::Limit(Limit::Messages),
+                CloseReason::Limit(Limit::Messages),
                 out,
             );
         }
         let envelope = Envelope {
             service: self.service,
             peer: self.peer,
-            hearsay: self.hearsay.clone(),
+            proxied: self.proxied.clone(),
             security: self.security.clone(),
             user: self.user().cloned(),
             hello,
@@ -172,7 +172,7 @@ impl Session {
             hops: Hops::new(),
             missing: MissingFields::default(),
         };
-        Event::CheckRoom(self.spare.place(transaction))
+        Event::CheckRoom(self.pool.place(transaction))
     }
 
     /// Whether MAIL may have these parameters. Those that ask for nothing are taken from anybody: SIZE and most of BODY say
@@ -208,7 +208,7 @@ impl Session {
     /// Begins a transaction, in answer to [`Event::CheckRoom`].
     pub fn accept_sender(&mut self, transaction: Box<Transaction>, out: &mut BytesMut) {
         if matches!(self.state, State::AwaitingMail) {
-            self.tally.transactions = self.tally.transactions.saturating_add(1);
+            self.stats.transactions = self.stats.transactions.saturating_add(1);
             self.state = State::AwaitingRcpt(transaction);
             self.answer(reply::SENDER_OK, out);
         }

@@ -6,11 +6,11 @@ use bytes::BytesMut;
 
 use super::{Session, State};
 use crate::smtp::envelope::Hello;
-use crate::smtp::event::{Event, Farewell};
+use crate::smtp::event::{CloseReason, Event};
 use crate::smtp::line::BareNewline;
 use crate::smtp::reply;
 use crate::smtp::service::Service;
-use crate::smtp::xclient::{Attribute, Attributes, Trust};
+use crate::smtp::xclient::{Attribute, Attributes, XclientAccess};
 
 impl Session {
     /// XCLIENT. If it is good, its reply is the next greeting.
@@ -20,13 +20,13 @@ impl Session {
         more_input: bool,
         out: &mut BytesMut,
     ) -> Event<'static> {
-        if self.trust == Trust::Itself {
+        if self.xclient_access == XclientAccess::Denied {
             return self.answer(reply::COMMAND_NOT_OFFERED, out);
         }
         // What comes behind was meant for a session that may not begin: were XCLIENT refused, it would be obeyed in
         // the wrong client's name.
         if more_input && self.policy.bare_newline != BareNewline::Accept {
-            return self.dismiss(reply::EARLY_TALKER, Farewell::Error, out);
+            return self.dismiss(reply::EARLY_TALKER, CloseReason::Error, out);
         }
         if !matches!(self.state, State::AwaitingHello | State::AwaitingMail) {
             return self.answer(reply::IN_TRANSACTION, out);
@@ -35,9 +35,9 @@ impl Session {
             Ok(attributes) => attributes,
             Err(reply) => return self.answer(reply, out),
         };
-        let hearsay = self.hearsay.take().map(Rc::unwrap_or_clone);
-        self.hearsay = Some(Rc::new(
-            hearsay.unwrap_or_default().followed_by(&attributes),
+        let proxied = self.proxied.take().map(Rc::unwrap_or_clone);
+        self.proxied = Some(Rc::new(
+            proxied.unwrap_or_default().followed_by(&attributes),
         ));
         self.user = None;
         // A hello that was passed on need not be said again. Postfix likewise keeps what the last XCLIENT said.
@@ -50,6 +50,6 @@ impl Session {
             Some(_) => State::AwaitingMail,
             None => State::AwaitingHello,
         };
-        Event::NewClient(Box::new(attributes))
+        Event::Identified(Box::new(attributes))
     }
 }

@@ -91,7 +91,10 @@ fn check(line: &[u8]) {
         Err(reply) => assert!((500..=555).contains(&reply.code)),
         Ok(Command::Hello { name, .. }) => {
             assert!((1..=DOMAIN_BYTES_MAX).contains(&name.len()));
-            assert!(name.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic()));
+            assert!(
+                name.bytes()
+                    .all(|octet| octet == b' ' || octet.is_ascii_graphic())
+            );
         }
         Ok(Command::Mail(path, parameters)) => {
             let (parameter, smtputf8) = if path.is_ascii() {

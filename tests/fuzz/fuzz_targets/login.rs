@@ -7,7 +7,7 @@ use std::rc::Rc;
 use libfuzzer_sys::fuzz_target;
 use mailoop::smtp::auth::text::{from_base64, to_base64};
 use mailoop::smtp::auth::{Exchange, Mechanism, Users};
-use mailoop::smtp::login::Progress;
+use mailoop::smtp::login::LoginProgress;
 use mailoop::smtp::security::{ChannelBindings, Security};
 
 /// The most octets of a challenge: what a reply line has room for.
@@ -39,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
     for message in input.split(|octet| *octet == b'\n') {
         exchange.respond(to_base64(message).as_bytes(), &users);
         // So many passwords a second is enough.
-        exchange.stretch(&mut 1);
+        exchange.derive_key(&mut 1);
         if !look(&mut exchange) {
             return;
         }
@@ -49,14 +49,14 @@ fuzz_target!(|bytes: &[u8]| {
 /// Sees to what an exchange wants; whether it goes on.
 fn look(exchange: &mut Exchange) -> bool {
     match exchange.progress() {
-        Progress::Challenge(challenge) => {
+        LoginProgress::Challenge(challenge) => {
             assert!(challenge.len() <= CHALLENGE_BYTES_MAX);
             let text = from_base64(challenge.as_bytes()).expect("base64");
             assert!(text.iter().all(u8::is_ascii_graphic));
             true
         }
-        Progress::AwaitResponse | Progress::Stretch => true,
-        Progress::Failed(_) => false,
-        Progress::LoggedIn(user) => panic!("{user} is let in"),
+        LoginProgress::AwaitResponse | LoginProgress::DeriveKey => true,
+        LoginProgress::Failed(_) => false,
+        LoginProgress::LoggedIn(user) => panic!("{user} is let in"),
     }
 }

@@ -6,7 +6,7 @@ use super::Ending;
 use crate::client::load::dial;
 use crate::server::channel::{Channel, Fill, Readiness};
 use crate::server::transport::Plain;
-use crate::smtp::client::{ClientSession, Event, Outgoing, Pace as ClientPace};
+use crate::smtp::client::{ClientEvent, ClientSession, Outgoing, Pace as ClientPace};
 use crate::smtp::envelope::Hello;
 
 /// What a peer does.
@@ -180,13 +180,16 @@ impl<'a> Peer<'a> {
                 .next(&mut input, &mut self.commands)
                 .map_err(io::Error::other)?;
             match event {
-                Event::NeedInput => break,
-                Event::Replied | Event::StartTls => {}
-                Event::Ready if self.behaviour.stage == Stage::InMessage => session
+                ClientEvent::NeedInput => break,
+                ClientEvent::Replied | ClientEvent::StartTls => {}
+                ClientEvent::Ready if self.behaviour.stage == Stage::InMessage => session
                     .begin(mail, &mut self.commands)
                     .map_err(|_| io::ErrorKind::FileTooLarge)?,
-                Event::Ready | Event::SendMessage => self.session = None,
-                Event::Accepted | Event::Refused | Event::Unacceptable(_) | Event::Closed => {
+                ClientEvent::Ready | ClientEvent::SendMessage => self.session = None,
+                ClientEvent::Accepted
+                | ClientEvent::Refused
+                | ClientEvent::Unacceptable(_)
+                | ClientEvent::Closed => {
                     return Err(io::ErrorKind::ConnectionRefused.into());
                 }
             }

@@ -6,14 +6,14 @@ use bytes::BytesMut;
 use mailoop::smtp::data::EndText;
 use mailoop::smtp::directory::{Directory, EXPANSION_MAX, Tables};
 use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
-use mailoop::smtp::event::{Event, Farewell, Phase};
+use mailoop::smtp::event::{CloseReason, Event, Phase};
 use mailoop::smtp::line::{AUTH_LINE_BYTES_MAX, BareNewline};
 use mailoop::smtp::policy::Policy;
 use mailoop::smtp::reply;
 use mailoop::smtp::senders::Senders;
 use mailoop::smtp::service::Service;
 use mailoop::smtp::session::Session;
-use mailoop::smtp::xclient::{Attribute, Trust};
+use mailoop::smtp::xclient::{Attribute, XclientAccess};
 
 const DATE: &str = "Thu, 01 Jan 1970 00:00:00 +0000";
 /// Octets of the fields that a submitted message may lack, an empty line and the end of a line.
@@ -130,7 +130,7 @@ fn directory() -> Directory {
 pub struct Outcome {
     pub said: Vec<u8>,
     pub stored: Vec<(Envelope, Vec<u8>)>,
-    pub farewell: Option<Farewell>,
+    pub reason: Option<CloseReason>,
     phase: Phase,
 }
 
@@ -159,12 +159,12 @@ impl<'a> Driver<'a> {
             outcome: Outcome {
                 said: Vec::new(),
                 stored: Vec::new(),
-                farewell: None,
+                reason: None,
                 phase: Phase::Idle,
             },
         };
         let mut out = BytesMut::new();
-        driver.session.meet(peer, Trust::Others);
+        driver.session.set_client(peer, XclientAccess::Granted);
         driver.session.greet(setting.talked_early, &mut out);
         driver.hear(&mut out);
         let mut kept = Vec::new();
@@ -178,7 +178,7 @@ impl<'a> Driver<'a> {
         driver.outcome.phase = driver.session.phase();
         assert_eq!(
             driver.outcome.stored.len() as u64,
-            u64::from(driver.session.tally().messages)
+            u64::from(driver.session.stats().messages)
         );
         driver.outcome
     }
@@ -187,7 +187,7 @@ impl<'a> Driver<'a> {
         // Text held back may come one octet at a time, and every message may end in an event of its own.
         let mut steps = 4 * input.len() + 16;
         let mut out = BytesMut::new();
-        while self.outcome.farewell.is_none() {
+        while self.outcome.reason.is_none() {
             steps = steps.checked_sub(1).expect("it does not come to rest");
             let before = input.len();
             match self.session.next(input, &mut out) {
@@ -233,7 +233,7 @@ impl<'a> Driver<'a> {
                     let answers = replies(&out) - over;
                     assert!(answers == 1 || each && answers == recipients);
                 }
-                Event::NewClient(client) => {
+                Event::Identified(client) => {
                     // As a server that trusts everybody but one.
                     let peer = match client.address {
                         Attribute::Known(address) => Peer::Ip(address),
@@ -242,16 +242,18 @@ impl<'a> Driver<'a> {
                     };
                     let unloved = Peer::Ip([192, 0, 2, 9].into());
                     let trust = if peer == unloved {
-                        Trust::Itself
+                        XclientAccess::Denied
                     } else {
-                        Trust::Others
+                        XclientAccess::Granted
                     };
-                    self.session.meet(peer, trust);
+                    self.session.set_client(peer, trust);
                     self.session.greet(!input.is_empty(), &mut out);
                 }
-                Event::StartTls | Event::Stretch | Event::Login(_) => panic!("it was not offered"),
+                Event::StartTls | Event::DeriveKey | Event::Login(_) => {
+                    panic!("it was not offered")
+                }
                 Event::EndOfMessage => self.store(&mut out),
-                Event::Close(farewell) => self.outcome.farewell = Some(farewell),
+                Event::Close(reason) => self.outcome.reason = Some(reason),
             }
             assert!(input.len() <= before);
             self.hear(&mut out);

@@ -8,7 +8,7 @@ mod driver;
 
 use driver::{Driver, Setting};
 use libfuzzer_sys::fuzz_target;
-use mailoop::smtp::event::Farewell;
+use mailoop::smtp::event::CloseReason;
 
 // The first three octets choose the policy, what the store refuses, and how the others are cut.
 fuzz_target!(|bytes: &[u8]| {
@@ -35,6 +35,6 @@ fuzz_target!(|bytes: &[u8]| {
         "the cuts made a difference"
     );
     assert!(octets.stored.starts_with(&pieces.stored));
-    assert_eq!(pieces.farewell, Some(Farewell::Error));
+    assert_eq!(pieces.reason, Some(CloseReason::Error));
     assert!(!setting.accepts_early_talk());
 });

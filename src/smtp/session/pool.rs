@@ -13,20 +13,20 @@ const RECIPIENTS_MAX: usize = 8;
 /// allocated as long as others end.
 #[derive(Debug, Default)]
 #[expect(clippy::vec_box, reason = "the boxes are what is used again")]
-pub struct Spare(RefCell<Vec<Box<Transaction>>>);
+pub struct TransactionPool(RefCell<Vec<Box<Transaction>>>);
 
-impl Spare {
+impl TransactionPool {
     /// Puts `transaction` where it is to be, without recipients; it takes over the memory for these.
     pub(super) fn place(&self, mut transaction: Transaction) -> Box<Transaction> {
-        let Some(mut spare) = self.0.borrow_mut().pop() else {
+        let Some(mut pool) = self.0.borrow_mut().pop() else {
             return Box::new(transaction);
         };
         std::mem::swap(
             &mut transaction.envelope.recipients,
-            &mut spare.envelope.recipients,
+            &mut pool.envelope.recipients,
         );
-        *spare = transaction;
-        spare
+        *pool = transaction;
+        pool
     }
 
     /// Keeps a transaction that is over.

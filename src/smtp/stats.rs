@@ -9,7 +9,7 @@ pub const REFUSALS_MAX: u16 = 1000;
 
 /// The counts of one session.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
+pub struct SessionStats {
     /// Messages stored.
     pub messages: u32,
     /// Replies 5yz given.
@@ -32,7 +32,7 @@ pub struct Tally {
     pub(super) transactions: u32,
 }
 
-impl Tally {
+impl SessionStats {
     /// Counts a reply that is given.
     pub(super) fn count(&mut self, reply: Reply) {
         let errors = u32::from(reply.is_error());

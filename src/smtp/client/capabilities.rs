@@ -1,4 +1,4 @@
-//! What a server offers in its reply to EHLO (RFC 5321 §4.1.1.1).
+//! Capabilities that a server announces in its reply to EHLO (RFC 5321 §4.1.1.1).
 
 use super::auth;
 use super::reply::ServerReply;
@@ -6,7 +6,7 @@ use crate::smtp::auth::Mechanism;
 
 /// The extensions that matter to this client.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Offers {
+pub(super) struct Capabilities {
     /// RFC 6152.
     pub(super) eight_bit_mime: bool,
     /// RFC 2920.
@@ -21,28 +21,28 @@ pub(super) struct Offers {
     pub(super) size_max: Option<u64>,
 }
 
-impl Offers {
+impl Capabilities {
     /// Reads the lines behind the first.
     pub(super) fn read(reply: &ServerReply) -> Self {
-        let mut offers = Self::default();
+        let mut capabilities = Self::default();
         for text in reply.texts().skip(1) {
             let mut words = text.split(u8::is_ascii_whitespace);
             let keyword = words.next().unwrap_or_default();
             let is = |name: &str| keyword.eq_ignore_ascii_case(name.as_bytes());
-            offers.eight_bit_mime |= is("8BITMIME");
-            offers.pipelining |= is("PIPELINING");
-            offers.starttls |= is("STARTTLS");
+            capabilities.eight_bit_mime |= is("8BITMIME");
+            capabilities.pipelining |= is("PIPELINING");
+            capabilities.starttls |= is("STARTTLS");
             if is("AUTH") {
-                offers.mechanisms = auth::offered(words);
+                capabilities.mechanisms = auth::offered(words);
             } else if is("SIZE") {
                 let argument = words.next().and_then(|word| str::from_utf8(word).ok());
-                offers.size = true;
+                capabilities.size = true;
                 // RFC 1870 §4: zero, or no argument, sets no limit.
-                offers.size_max = argument
+                capabilities.size_max = argument
                     .and_then(|octets| octets.parse().ok())
                     .filter(|&octets| octets > 0);
             }
         }
-        offers
+        capabilities
     }
 }

@@ -4,28 +4,28 @@ use crate::smtp::security::ChannelBindings;
 
 /// How what is said gets to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum ChannelSecurity {
     /// In the clear: anybody may listen.
-    Open,
+    Clear,
     /// Within this machine: nobody else listens.
     Local,
     /// In the clear until STARTTLS, without which nothing is to be said (RFC 3207).
-    ToBeSecured,
+    StartTls,
     /// In TLS, that may be bound to.
-    Secure(ChannelBindings),
+    Tls(ChannelBindings),
 }
 
-impl Way {
+impl ChannelSecurity {
     /// Whether nobody listens.
     #[must_use]
     pub fn is_private(&self) -> bool {
-        matches!(self, Self::Local | Self::Secure(_))
+        matches!(self, Self::Local | Self::Tls(_))
     }
 
     /// What a login may be bound to, by its name, where there is something.
     #[must_use]
     pub fn binding(&self) -> Option<(&'static str, &[u8])> {
-        let Self::Secure(bindings) = self else {
+        let Self::Tls(bindings) = self else {
             return None;
         };
         match (&bindings.exporter, &bindings.end_point) {
