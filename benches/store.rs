@@ -21,7 +21,7 @@ use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
-use mailoop::server::channel::Readiness;
+use mailoop::net::channel::Readiness;
 use mailoop::server::store_channel::StoreChannel;
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, Recipient};
 use mailoop::smtp::path::{Mailbox, ReversePath};

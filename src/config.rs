@@ -23,11 +23,11 @@ use log::LevelFilter;
 
 use crate::exit::{ExitCode, Failed, Mistakes};
 use crate::net::endpoint::SocketAddress;
+use crate::net::link::StartTls;
 use crate::options::{DEFAULT_LISTEN, LISTENERS};
 use crate::server::Limits;
 use crate::server::cidr::Cidr;
 use crate::server::connections::LINGERING_MAX;
-use crate::server::tls::Certificates;
 use crate::smtp::auth::Users;
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
@@ -48,8 +48,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where mail goes.
     pub delivery: Delivery,
-    /// What the server shows to be who it is, if TLS is wanted.
-    pub certificates: Option<Certificates>,
+    /// TLS with the certificates of the server, if it has any.
+    pub tls: Option<Rc<dyn StartTls>>,
     /// The file of those who may log in, if anybody may read it.
     pub exposed_users: Option<PathBuf>,
     /// The peers that must send a PROXY header first.
@@ -90,18 +90,18 @@ impl Config {
     pub fn new(settings: &Settings) -> Result<Self, Failed> {
         let mut mistakes = Mistakes(settings.mistakes().to_vec());
         #[cfg(feature = "tls")]
-        let certificates = mistakes.note(certificates::read(settings));
+        let tls = mistakes.note(certificates::read(settings));
         #[cfg(not(feature = "tls"))]
-        let certificates = None;
+        let tls = None;
         let (users, exposed_users) = mistakes.note(users::read(settings));
         let log_level = settings.one("log-level", values::log_level);
         let config = Self {
             listen: named_listeners(settings, &mut mistakes),
             policy: Policy {
-                tls: certificates.is_some(),
+                tls: tls.is_some(),
                 ..policy(settings, users, &mut mistakes)
             },
-            certificates,
+            tls,
             exposed_users,
             limits: limits(settings, &mut mistakes),
             delivery: delivery(settings, &mut mistakes),
@@ -133,7 +133,7 @@ impl Config {
         let wrong = |message| Err(Failed::new(ExitCode::Configuration, message));
         let mut public = None;
         for (service, address) in listeners {
-            if service.begins_with_tls() && self.certificates.is_none() {
+            if service.begins_with_tls() && self.tls.is_none() {
                 return wrong(format!(
                     "{address} is for TLS: name a certificate with --tls-cert and --tls-key, \
                      or try it with --tls-self-signed"

@@ -3,8 +3,9 @@
 //! One poll loop owns a slab of connections. Each connection has its own read and write buffer and its
 //! own SMTP session; complete lines come out of the read buffer and move the session's state machine on.
 //!
-//! Knowledge flows one way: `main → server → {smtp, store}`.
+//! Knowledge flows one way: `main → server → {net, smtp, store}`.
 //!
+//! - [`net`] is the engine: what carries octets. It knows no protocol.
 //! - [`smtp`] is the protocol. It knows no socket, no file and no clock: bytes in, events out.
 //! - [`store`] is where accepted mail goes. It knows no socket either.
 //! - [`server`] is the loop. It carries bytes between the two, and of all that serves only it knows mio.

@@ -7,6 +7,7 @@ use std::env;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::settings::Settings;
@@ -16,8 +17,8 @@ use crate::confine::{Needs, confine};
 use crate::exit::{ExitCode, Failed, show};
 use crate::logging::Log;
 use crate::net::endpoint::SocketAddress;
+use crate::net::link::StartTls;
 use crate::privileges::{self, UserError};
-use crate::server::tls::{Acceptor, Certificates};
 use crate::server::{Listener, Server, ServiceManager, Stop, activation, raise_limit};
 use crate::smtp::service::Service;
 
@@ -31,7 +32,7 @@ const READ_AGAIN: [&str; 4] = ["config", "tls-cert", "tls-key", "users"];
 pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     let sources = Sources::new(flags, env::vars_os());
     let settings = sources.settings()?;
-    let mut config = Config::new(&settings)?;
+    let config = Config::new(&settings)?;
     if settings.is_on("check")? {
         return check::check(&settings, &config);
     }
@@ -70,8 +71,7 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     })?;
     server.set_proxies(config.proxy_from.clone());
     server.set_spokesmen(config.xclient_from.clone());
-    let acceptor = acceptor(None, config.certificates.take())?;
-    server.set_tls(acceptor.clone());
+    server.set_tls(config.tls.clone());
     log::logger().flush();
 
     let mut lines = String::new();
@@ -84,7 +84,6 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
         sources,
         settings,
         config,
-        acceptor,
         log,
     };
     if reload_asked.load(Ordering::Relaxed) {
@@ -149,7 +148,6 @@ struct Running {
     settings: Settings,
     /// The last good one.
     config: Config,
-    acceptor: Option<Acceptor>,
     log: Log,
 }
 
@@ -159,12 +157,12 @@ impl Running {
         let read = self.read(server);
         let log_file = read
             .as_ref()
-            .map_or(&self.config, |(_, config, _)| config)
+            .map_or(&self.config, |(_, config)| config)
             .log_file
             .clone();
         self.reopen_log(log_file);
         match read {
-            Ok((settings, mut config, acceptor)) => {
+            Ok((settings, mut config)) => {
                 self.log.set_level(config.log_level);
                 log::info!("signal=HUP configuration reloaded");
                 for name in self.settings.awaiting_restart(&settings) {
@@ -175,8 +173,7 @@ impl Running {
                 }
                 server.reconfigure(config.policy.clone(), config.limits);
                 server.set_spokesmen(config.xclient_from.clone());
-                server.set_tls(acceptor.clone());
-                self.acceptor = acceptor;
+                server.set_tls(config.tls.clone());
                 config.log_file = self.config.log_file.take();
                 self.config = config;
             }
@@ -218,33 +215,27 @@ impl Running {
     }
 
     /// What is configured now, and what of it can run without a restart.
-    fn read(&self, server: &Server) -> Result<(Settings, Config, Option<Acceptor>), Failed> {
+    fn read(&self, server: &Server) -> Result<(Settings, Config), Failed> {
         let settings = self.sources.settings()?;
         let mut config = Config::new(&settings)?;
         // What is allowed behind private listeners must not come to the public ones that are open, whoever
         // opened them.
         config.check_listeners(services_of(server.listeners()))?;
-        let acceptor = acceptor(self.acceptor.as_ref(), config.certificates.take())?;
-        Ok((settings, config, acceptor))
+        config.tls = renewed(self.config.tls.as_ref(), config.tls);
+        Ok((settings, config))
     }
 }
 
-/// What it takes to begin TLS with these certificates, after those that `before` has.
-fn acceptor(
-    before: Option<&Acceptor>,
-    certificates: Option<Certificates>,
-) -> Result<Option<Acceptor>, Failed> {
-    let acceptor = match (before, certificates) {
-        (_, None) => return Ok(None),
-        (Some(before), Some(certificates)) => before.with_certificates(certificates),
-        (None, Some(certificates)) => Acceptor::new(certificates),
-    };
-    acceptor.map(Some).map_err(|error| {
-        Failed::new(
-            ExitCode::Unavailable,
-            format_args!("cannot begin TLS: {error}"),
-        )
-    })
+/// Chooses between TLS as it was `before` and as it is configured `now`. With the same certificates it stays as it was: its
+/// session tickets are still good. With others they must not be: a client that resumes a session does not see the new
+/// certificate, so a login could not be bound to it.
+fn renewed(
+    before: Option<&Rc<dyn StartTls>>,
+    now: Option<Rc<dyn StartTls>>,
+) -> Option<Rc<dyn StartTls>> {
+    let now = now?;
+    let same = before.filter(|before| before.identity() == now.identity());
+    Some(same.map_or(now, Rc::clone))
 }
 
 /// What is spoken on the listeners that were passed to us.

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read as _};
 use std::net::{TcpListener, TcpStream};
 
 use bytes::BytesMut;
-use mailoop::server::channel::{Channel, Fill, Readiness};
-use mailoop::server::transport::{Plain, Transport};
+use mailoop::net::channel::{Channel, Readiness};
+use mailoop::net::socket::Socket;
+use mailoop::net::transport::{Read, Transport};
 
 /// What a socket says, call by call.
 #[derive(Default)]
@@ -51,9 +52,9 @@ const NOTHING: Readiness = Readiness {
 };
 
 /// What one read into four octets tells, and whether another one is worth a try then.
-fn fill(channel: &mut Channel<Scripted<'_>>) -> (usize, Fill, bool) {
-    let (received, fill) = channel.fill(&mut [0; 4]).unwrap();
-    (received, fill, channel.is_readable())
+fn fill(channel: &mut Channel<Scripted<'_>>) -> (Read, bool) {
+    let read = channel.read(&mut [0; 4]).unwrap();
+    (read, channel.is_readable())
 }
 
 #[test]
@@ -72,17 +73,16 @@ fn a_read_tells_whether_there_may_be_more() {
     };
     let mut channel = Channel::new(Scripted(&mut script));
     assert!(channel.is_readable(), "a new socket is worth a try");
-    assert_eq!(fill(&mut channel), (4, Fill::BufferFull, true));
-    assert_eq!(fill(&mut channel), (3, Fill::Drained, false));
-    let interrupted = fill(&mut channel);
-    assert_eq!((interrupted.0, interrupted.1), (0, Fill::BufferFull));
-    assert_eq!(fill(&mut channel), (1, Fill::Drained, false));
+    assert_eq!(fill(&mut channel), (Read::Data(4), true));
+    assert_eq!(fill(&mut channel), (Read::Drained(3), false));
+    assert_eq!(fill(&mut channel).0, Read::Progress);
+    assert_eq!(fill(&mut channel), (Read::Drained(1), false));
     channel.note(Readiness {
         readable: true,
         ..NOTHING
     });
-    assert_eq!(fill(&mut channel), (0, Fill::Drained, false));
-    assert_eq!(fill(&mut channel).1, Fill::Eof);
+    assert_eq!(fill(&mut channel), (Read::WouldBlock, false));
+    assert_eq!(fill(&mut channel).0, Read::Eof);
     assert_eq!(channel.bytes_in(), 8);
 }
 
@@ -98,11 +98,11 @@ fn a_short_read_is_not_the_last_where_the_peer_has_closed_its_side() {
         ..NOTHING
     });
     assert!(channel.is_readable(), "there is an end to be read");
-    assert_eq!(fill(&mut channel), (1, Fill::BufferFull, true));
+    assert_eq!(fill(&mut channel), (Read::Data(1), true));
     // The edge told once: a later event that does not repeat it takes nothing back.
     channel.note(NOTHING);
-    assert_eq!(fill(&mut channel), (1, Fill::BufferFull, true));
-    assert_eq!(fill(&mut channel).1, Fill::Eof);
+    assert_eq!(fill(&mut channel), (Read::Data(1), true));
+    assert_eq!(fill(&mut channel).0, Read::Eof);
 }
 
 #[test]
@@ -112,13 +112,13 @@ fn the_end_of_the_peers_side_makes_a_drained_channel_readable() {
         ..Script::default()
     };
     let mut channel = Channel::new(Scripted(&mut script));
-    assert_eq!(fill(&mut channel), (0, Fill::Drained, false));
+    assert_eq!(fill(&mut channel), (Read::WouldBlock, false));
     channel.note(Readiness {
         read_on: true,
         ..NOTHING
     });
     assert!(channel.is_readable());
-    assert_eq!(fill(&mut channel).1, Fill::Eof);
+    assert_eq!(fill(&mut channel).0, Read::Eof);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_fault_of_the_socket_is_told() {
     };
     let mut channel = Channel::new(Scripted(&mut script));
     let kinds = [
-        channel.fill(&mut [0; 4]).unwrap_err().kind(),
+        channel.read(&mut [0; 4]).unwrap_err().kind(),
         channel.send(&mut BytesMut::from("a")).unwrap_err().kind(),
         channel.send(&mut BytesMut::from("a")).unwrap_err().kind(),
     ];
@@ -220,7 +220,7 @@ fn the_last_reply_waits_for_the_end_and_goes_with_it() {
         let (server, _) = listener.accept().unwrap();
         server.set_nonblocking(true).unwrap();
         let server = mio::net::TcpStream::from_std(server);
-        let mut channel = Channel::new(Plain::Tcp(server));
+        let mut channel = Channel::new(Socket::Tcp(server));
         let mut replies = BytesMut::from("221 Bye\r\n");
         channel.send_last(&mut replies).unwrap();
         assert_eq!((replies.len(), channel.unsent()), (0, 0));

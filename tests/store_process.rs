@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::client::Client;
 use common::{TestServer, files, wait_until};
-use mailoop::server::channel::Readiness;
+use mailoop::net::channel::Readiness;
 use mailoop::server::store_channel::StoreChannel;
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, Recipient};
 use mailoop::smtp::path::ReversePath;

@@ -9,8 +9,6 @@
 //! meanwhile. With a rate it is an open loop: a transaction counts since it was due, even if it could not begin then.
 //! What a stall costs everybody who comes during it is so in the latencies (there is no coordinated omission).
 
-#[cfg(feature = "tls")]
-mod carrier;
 mod connection;
 mod dial;
 mod generator;
@@ -22,6 +20,7 @@ mod tally;
 
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit};
@@ -29,21 +28,16 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use super::message;
-#[cfg(feature = "tls")]
 use super::send::SendError;
-#[cfg(feature = "tls")]
-use super::tls;
 use super::tls::Encryption;
 use crate::config;
 use crate::exit::{ExitCode, Failed};
 use crate::net::endpoint::Endpoint;
+use crate::net::link::StartTls;
 use crate::server;
-use crate::server::transport::{Plain, Transport};
 use crate::smtp::client::{Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
-#[cfg(feature = "tls")]
-use carrier::Secured;
 use connection::Work;
 use dial::Dialer;
 use generator::{Generator, Manner};
@@ -99,26 +93,20 @@ pub struct LoadOptions {
 /// The options contradict each other, this machine cannot do it, or the server cannot be reached at all.
 pub fn load(options: &LoadOptions) -> Result<Report, Failed> {
     check_descriptors(options)?;
-    #[cfg(feature = "tls")]
-    if let Some(encryption) = &options.encryption {
-        let no_trust = |error| {
+    let tls = options
+        .encryption
+        .as_ref()
+        .map(|encryption| encryption.connector(&options.server))
+        .transpose()
+        .map_err(|error| {
             let error = SendError::from(error);
             Failed::new(error.exit_code(), error)
-        };
-        let config = tls::client_config(&encryption.trust).map_err(no_trust)?;
-        let server = &options.server;
-        return run(options, |socket| {
-            Secured::new(socket, &config, server).map_err(io::Error::other)
-        });
-    }
-    run(options, Ok)
+        })?;
+    run(options, tls)
 }
 
-/// Does it over connections that are carried by what `carry` makes of their sockets.
-fn run<T: Transport>(
-    options: &LoadOptions,
-    carry: impl Fn(Plain) -> io::Result<T>,
-) -> Result<Report, Failed> {
+/// Does it, under TLS if that is given.
+fn run(options: &LoadOptions, tls: Option<Rc<dyn StartTls>>) -> Result<Report, Failed> {
     let here = |error: io::Error| Failed::new(ExitCode::Io, error);
     let hello = Hello {
         name: config::client_name().into(),
@@ -149,7 +137,7 @@ fn run<T: Transport>(
             Pace::Lockstep
         },
         timeout: options.timeout,
-        carry: Box::new(carry),
+        tls,
     };
     let attack = options
         .hostile

@@ -19,7 +19,9 @@ pub use rustls::ClientConfig;
 pub use trust::{Trust, TrustError, client_config};
 
 use crate::net::endpoint::Endpoint;
-use crate::smtp::security::{ChannelBindings, end_point};
+use crate::net::link::StartTls;
+use crate::net::tls::{Connector, end_point};
+use crate::smtp::security::ChannelBindings;
 
 /// How a client gets under TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,17 @@ impl Encryption {
     /// [`TrustError`] if it cannot be told whom to believe.
     pub fn session(&self, server: &Endpoint) -> Result<Tls, TrustError> {
         Tls::new(client_config(&self.trust)?, server)
+    }
+
+    /// Configures TLS with this server.
+    ///
+    /// # Errors
+    /// [`TrustError`] if it cannot be told whom to believe, or no certificate can name the server.
+    pub fn connector(&self, server: &Endpoint) -> Result<Rc<dyn StartTls>, TrustError> {
+        let config = client_config(&self.trust)?;
+        let name = ServerName::try_from(server.host().into_owned())
+            .map_err(|_| TrustError::NoName(server.clone()))?;
+        Ok(Rc::new(Connector::new(config, name)))
     }
 }
 
@@ -149,12 +162,6 @@ impl Tls {
             }
         }
         Ok(())
-    }
-
-    /// Whether there is something that a flush would hand to the socket.
-    #[cfg(feature = "load")]
-    pub(super) fn holds_back(&self) -> bool {
-        self.session.wants_write()
     }
 
     pub(super) fn close(&mut self, socket: &mut (impl Read + Write)) {

@@ -2,9 +2,11 @@
 
 use core::convert::Infallible;
 use std::io::{self, Read, Write};
+use std::rc::Rc;
 
 use super::send::SendError;
 use crate::net::endpoint::Endpoint;
+use crate::net::link::StartTls;
 use crate::smtp::security::ChannelBindings;
 
 /// How a client gets under TLS, which it cannot.
@@ -29,6 +31,14 @@ impl Encryption {
     /// # Errors
     /// None.
     pub fn session(&self, _server: &Endpoint) -> Result<Tls, SendError> {
+        match self.0 {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn connector(&self, _server: &Endpoint) -> Result<Rc<dyn StartTls>, SendError> {
         match self.0 {}
     }
 }

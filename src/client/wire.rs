@@ -36,12 +36,6 @@ impl<S: Read + Write> Wire<S> {
         }
     }
 
-    /// Whether TLS holds something back that the socket had no room for.
-    #[cfg(all(feature = "load", feature = "tls"))]
-    pub(super) fn holds_back(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.holds_back())
-    }
-
     /// What a login may bind to: something, once the handshake of TLS is over.
     #[must_use]
     pub fn bindings(&self) -> ChannelBindings {

@@ -1,17 +1,32 @@
-//! The certificates that options name, read from their files.
+//! TLS with the certificates that options name, read from their files.
 
 use std::fs;
+use std::rc::Rc;
 
 use super::settings::{Settings, Value};
 use super::values;
-use crate::exit::Failed;
-use crate::server::tls::{Certificate, CertificateError, Certificates};
+use crate::exit::{ExitCode, Failed};
+use crate::net::link::StartTls;
+use crate::net::tls::{Acceptor, Certificate, CertificateError, Certificates};
 
-/// Reads them, or makes one; `None` if no option asks for any.
+/// Configures TLS with them; `None` if no option names or asks for a certificate.
 ///
 /// # Errors
-/// A file that cannot be read or holds something else, a certificate without its key, or both ways at once.
-pub(super) fn read(settings: &Settings) -> Result<Option<Certificates>, Failed> {
+/// A file that cannot be read or holds something else, a certificate without its key, both ways at once, or no random octets.
+pub(super) fn read(settings: &Settings) -> Result<Option<Rc<dyn StartTls>>, Failed> {
+    let Some(certificates) = certificates(settings)? else {
+        return Ok(None);
+    };
+    let acceptor = Acceptor::new(certificates).map_err(|error| {
+        Failed::new(
+            ExitCode::Unavailable,
+            format_args!("cannot begin TLS: {error}"),
+        )
+    })?;
+    Ok(Some(Rc::new(acceptor)))
+}
+
+fn certificates(settings: &Settings) -> Result<Option<Certificates>, Failed> {
     let certificates = settings.values("tls-cert");
     let keys = settings.values("tls-key");
     if settings.is_on("tls-self-signed")?

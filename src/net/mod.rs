@@ -1,5 +1,18 @@
-//! The engine: sockets, readiness and time for any protocol. It imports nothing else of this crate.
+//! The engine of an event-driven program: what carries octets, without any protocol.
+//!
+//! Layers, each on the one before it:
 //!
 //! - [`endpoint`] reads the address of a server or a listener.
+//! - [`transport`]: the trait of a non-blocking stream of octets; [`socket`] is the one of the system.
+//! - [`link`]: a transport in the clear, and from some point on TLS over it. `tls` is the adapter of rustls, for both roles.
+//! - [`channel`]: a link with the rules of edge-triggered I/O, and output that is bounded by backpressure.
+//!
+//! Invariant: nothing here imports another module of this crate, so that the folder can be lifted out.
 
+pub mod channel;
 pub mod endpoint;
+pub mod link;
+pub mod socket;
+#[cfg(feature = "tls")]
+pub mod tls;
+pub mod transport;

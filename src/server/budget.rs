@@ -6,6 +6,8 @@
 //!
 //! A unit is about a tenth of a microsecond on a machine of 2020, rounded up generously.
 
+use crate::net::link::HandshakeWork;
+
 /// The most work of one connection in one turn, before others have theirs: two reads of 64 KiB of plain text, or some
 /// 50 commands.
 pub const TURN_WORK_MAX: u32 = 2048;
@@ -16,14 +18,11 @@ pub const TICK_WORK_MAX: u32 = 64 * TURN_WORK_MAX;
 /// cost the CPU. So many take 0.15 ms where the processor knows SHA-256, and less than 1 ms where not; others wait that long.
 pub const TICK_ROUNDS_MAX: u32 = 1000;
 /// The rounds of a handshake that signs with RSA: 5 ms with 4096 bits, so that a tick has one at most.
-#[cfg(feature = "tls")]
-pub(super) const RSA_HANDSHAKE_ROUNDS: u32 = TICK_ROUNDS_MAX;
+const RSA_HANDSHAKE_ROUNDS: u32 = TICK_ROUNDS_MAX;
 /// The rounds of a handshake that signs with any other key: 0.2 ms.
-#[cfg(feature = "tls")]
-pub(super) const HANDSHAKE_ROUNDS: u32 = TICK_ROUNDS_MAX / 8;
+const HANDSHAKE_ROUNDS: u32 = TICK_ROUNDS_MAX / 8;
 /// The rounds of a step of a handshake that signs nothing.
-#[cfg(feature = "tls")]
-pub(super) const HANDSHAKE_STEP_ROUNDS: u32 = TICK_ROUNDS_MAX / 32;
+const HANDSHAKE_STEP_ROUNDS: u32 = TICK_ROUNDS_MAX / 32;
 /// The work of a command and its reply.
 pub(super) const COMMAND_WORK: u32 = 32;
 /// The work of one piece of message text, however long, as reading it was charged already. Text of nothing but
@@ -35,6 +34,16 @@ const MAILBOX_WORK: u32 = 20;
 const READ_BYTES_PER_UNIT: usize = 64;
 /// The least work of a read: one of TLS may decrypt 16 KiB and give no text at all.
 const READ_WORK_MIN: u32 = 256;
+
+/// The rounds of a step of a handshake.
+pub(super) fn handshake_rounds(work: HandshakeWork) -> u32 {
+    match work {
+        HandshakeWork::None => 0,
+        HandshakeWork::Symmetric => HANDSHAKE_STEP_ROUNDS,
+        HandshakeWork::Signature => HANDSHAKE_ROUNDS,
+        HandshakeWork::RsaSignature => RSA_HANDSHAKE_ROUNDS,
+    }
+}
 
 /// The work that is allowed, and the work done of it.
 #[derive(Clone, Copy, Debug)]

@@ -23,11 +23,11 @@ use self::refusals::Refusals;
 use super::Limits;
 use super::budget::Budget;
 use super::census::Presence;
-use super::channel::{Channel, Readiness};
 use super::cidr::Cidr;
 use super::peer::{PeerAddress, Source};
-use super::tls::Acceptor;
-use super::transport::{Link, Transport};
+use crate::net::channel::{Channel, Readiness};
+use crate::net::link::StartTls;
+use crate::net::transport::Transport;
 use crate::smtp::auth::Users;
 use crate::smtp::event::Phase;
 use crate::smtp::policy::Policy;
@@ -63,7 +63,7 @@ pub struct Turn<'a> {
     /// Who may say by XCLIENT for whom it speaks.
     pub spokesmen: &'a [Cidr],
     /// What it takes to begin TLS, if there is a certificate.
-    pub tls: Option<&'a Acceptor>,
+    pub tls: Option<&'a dyn StartTls>,
     /// Where mail goes.
     pub store: &'a mut dyn Store,
     /// Where replies are gathered, so that one write takes all of a turn; empty before and after.
@@ -106,7 +106,7 @@ impl Drain {
 pub struct Connection<T> {
     id: ConnectionId,
     peer: PeerAddress,
-    channel: Channel<Link<T>>,
+    channel: Channel<T>,
     session: Session,
     stage: Stage,
     message: Message,
@@ -191,7 +191,7 @@ impl<T: Transport> Connection<T> {
         Self {
             id,
             peer,
-            channel: Channel::new(Link::new(transport)),
+            channel: Channel::new(transport),
             session: Session::new(policy, pool, service, peer.peer()),
             stage: Stage::first(service),
             message: Message::None,
@@ -347,7 +347,7 @@ impl<T: Transport> Connection<T> {
             }
             self.channel.send_last(turn.replies)?;
             if self.channel.unsent() == 0 {
-                self.channel.take_leave()?;
+                self.channel.close_notify()?;
             }
             Ok(next)
         });

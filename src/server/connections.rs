@@ -23,14 +23,14 @@ use waiting::{List, Waiting};
 use super::Limits;
 use super::budget::{Budget, TICK_WORK_MAX, TURN_WORK_MAX};
 use super::census::Census;
-use super::channel::Readiness;
 use super::cidr::Cidr;
 use super::clock::Clock;
 use super::connection::{Connection, ConnectionId, Drain, Next, READ_BYTES_MAX, Turn};
 use super::deadlines::{Alarm, Deadlines};
-use super::tls::Acceptor;
 use super::totals::{Status, Totals};
-use super::transport::Transport;
+use crate::net::channel::Readiness;
+use crate::net::link::StartTls;
+use crate::net::transport::Transport;
 use crate::smtp::policy::Policy;
 use crate::smtp::session::TransactionPool;
 use crate::store::{Finished, Store, StoreClient, StorePipes, Ticket};
@@ -46,7 +46,7 @@ pub struct Connections<T> {
     /// Who may say by XCLIENT for whom it speaks.
     spokesmen: Vec<Cidr>,
     /// What it takes to begin TLS, if there is a certificate.
-    tls: Option<Acceptor>,
+    tls: Option<Rc<dyn StartTls>>,
     store: Box<dyn Store>,
     /// Those that have something to do and wait for more than an event.
     waiting: Waiting,
@@ -138,7 +138,7 @@ impl<T: Transport> Connections<T> {
     }
 
     /// Says what it takes to begin TLS; whoever has begun goes on as it was.
-    pub fn set_tls(&mut self, tls: Option<Acceptor>) {
+    pub fn set_tls(&mut self, tls: Option<Rc<dyn StartTls>>) {
         self.tls = tls;
     }
 
@@ -351,7 +351,7 @@ impl<T: Transport> Connections<T> {
             date: self.scratch.clock.date(),
             limits: &self.limits,
             spokesmen: &self.spokesmen,
-            tls: self.tls.as_ref(),
+            tls: self.tls.as_deref(),
             store: &mut *self.store,
             replies: &mut self.scratch.replies,
             work: Budget::new(work),

@@ -10,7 +10,6 @@ use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
-use super::channel::Readiness;
 use super::cidr::Cidr;
 use super::connections::Connections;
 use super::descriptors::Reserve;
@@ -18,11 +17,13 @@ use super::listener::{Accepted, BACKLOG, Listener};
 use super::peer::PeerAddress;
 use super::service_manager::{ServiceManager, State};
 use super::store_channel::StoreChannel;
-use super::tls::Acceptor;
 use super::totals::{Reason, Status};
-use super::transport::{Plain, Transport};
 use super::{Limits, descriptors};
 use crate::logging;
+use crate::net::channel::Readiness;
+use crate::net::link::StartTls;
+use crate::net::socket::Socket;
+use crate::net::transport::Transport;
 use crate::smtp::event::Limit;
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply};
@@ -55,7 +56,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     /// The token of the connection whose key is 0.
     first_connection: usize,
-    connections: Connections<Plain>,
+    connections: Connections<Socket>,
     /// The pipes to the store process, as long as there is one.
     store_channel: Option<StoreChannel>,
     reserve: Reserve,
@@ -171,7 +172,7 @@ impl Server {
     }
 
     /// Says what it takes to begin TLS; whoever has begun goes on as it was.
-    pub fn set_tls(&mut self, tls: Option<Acceptor>) {
+    pub fn set_tls(&mut self, tls: Option<Rc<dyn StartTls>>) {
         self.connections.set_tls(tls);
     }
 
@@ -244,11 +245,7 @@ impl Server {
     fn serve_ready(&mut self) {
         let mut signalled = false;
         for event in &self.events {
-            let readiness = Readiness {
-                readable: event.is_readable() || event.is_error(),
-                writable: event.is_writable() || event.is_error(),
-                read_on: event.is_read_closed() || event.is_priority(),
-            };
+            let readiness = Readiness::from(event);
             match event.token() {
                 SIGNALS => signalled = true,
                 STORE => {
@@ -386,7 +383,7 @@ impl Server {
         true
     }
 
-    fn welcome(&mut self, mut stream: Plain, service: Service, peer: PeerAddress) {
+    fn welcome(&mut self, mut stream: Socket, service: Service, peer: PeerAddress) {
         let token = Token(self.first_connection + self.connections.next_key());
         match stream.register(self.poll.registry(), token) {
             Ok(()) => self.connections.add(stream, service, peer),
@@ -398,7 +395,7 @@ impl Server {
     /// need what is lacking.
     fn turn_away(
         &mut self,
-        mut stream: Plain,
+        mut stream: Socket,
         service: Service,
         peer: PeerAddress,
         reply: Reply,

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use super::descriptors::{Reserve, is_out_of_descriptors};
 use super::peer::PeerAddress;
-use super::transport::Plain;
 use crate::net::endpoint::SocketAddress;
+use crate::net::socket::Socket;
 use crate::smtp::service::Service;
 
 /// The most connections that the kernel keeps for us until we accept them; it cuts this to its own limit.
@@ -60,9 +60,9 @@ impl From<BindError> for io::Error {
 /// What came of one attempt to accept.
 pub(super) enum Accepted {
     /// A new connection.
-    Connection(Plain, PeerAddress),
+    Connection(Socket, PeerAddress),
     /// A client there is no descriptor for; the reserve let us take it, to tell it so.
-    Surplus(Plain, PeerAddress),
+    Surplus(Socket, PeerAddress),
     /// That client is gone again; the next may be there.
     Aborted,
     /// Nobody is waiting.
@@ -136,7 +136,7 @@ impl Listener {
     }
 
     /// Takes over a stream socket that listens already, for `service`.
-    pub(super) fn inherit(service: Service, socket: Socket) -> io::Result<Self> {
+    pub(super) fn inherit(service: Service, socket: socket2::Socket) -> io::Result<Self> {
         if !is_listening(&socket)? {
             let error = io::Error::new(ErrorKind::InvalidInput, "it does not listen");
             return Err(error);
@@ -215,15 +215,15 @@ impl Listener {
         }
     }
 
-    fn accept_one(&self) -> io::Result<(Plain, PeerAddress)> {
+    fn accept_one(&self) -> io::Result<(Socket, PeerAddress)> {
         match &self.socket {
             ListeningSocket::Tcp(listener) => {
                 let (stream, address) = listener.accept()?;
-                Ok((Plain::Tcp(stream), PeerAddress::from(address)))
+                Ok((Socket::Tcp(stream), PeerAddress::from(address)))
             }
             ListeningSocket::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
-                Ok((Plain::Unix(stream), PeerAddress::Unix))
+                Ok((Socket::Unix(stream), PeerAddress::Unix))
             }
         }
     }
@@ -270,7 +270,7 @@ fn file_of(address: &SocketAddress) -> Option<(u64, u64)> {
 }
 
 fn bind_tcp(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(
+    let socket = socket2::Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
@@ -293,13 +293,13 @@ fn bind_tcp(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
 }
 
 #[cfg(target_os = "linux")]
-fn is_listening(socket: &Socket) -> io::Result<bool> {
+fn is_listening(socket: &socket2::Socket) -> io::Result<bool> {
     socket.is_listener()
 }
 
 /// Not every system can tell; accepting fails then.
 #[cfg(not(target_os = "linux"))]
-fn is_listening(_socket: &Socket) -> io::Result<bool> {
+fn is_listening(_socket: &socket2::Socket) -> io::Result<bool> {
     Ok(true)
 }
 
@@ -317,7 +317,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
         return Ok(());
     }
-    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let probe = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // Whoever is too busy to accept is alive as well: never wait for it.
     probe.set_nonblocking(true)?;
     match probe.connect(&SockAddr::unix(path)?) {

@@ -8,13 +8,12 @@
 //!
 //! `event_loop` owns the poll, the [`listener`]s and the signals, and hands readiness to [`connections`],
 //! the slab of [`connection`]s with all that concerns more than one of them. A connection is generic over its
-//! [`transport`], which begins [`tls`] where that is asked for. Who connects through a trusted [`proxy`], named by its [`cidr`], is known from a header in front.
+//! [`Transport`](crate::net::transport::Transport), over which its channel begins TLS where that is asked for. Who connects through a trusted [`proxy`], named by its [`cidr`], is known from a header in front.
 //! Where a service manager starts the program, listeners may come by [`activation`].
 
 pub mod activation;
 pub mod budget;
 pub mod census;
-pub mod channel;
 pub mod cidr;
 mod clock;
 pub mod connection;
@@ -29,13 +28,7 @@ pub mod peer;
 pub mod proxy;
 mod service_manager;
 pub mod store_channel;
-#[cfg(feature = "tls")]
-pub mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_absent.rs"]
-pub mod tls;
 pub mod totals;
-pub mod transport;
 
 use std::time::Duration;
 

@@ -1,14 +1,14 @@
 //! The two pipes to the store process as one channel of the event loop: edge-triggered, read and written only where an
 //! event, or the last operation, has told that it is worth it.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-use super::channel::{Channel, Fill, Readiness};
-use super::transport::Transport;
+use crate::net::channel::{Channel, Readiness};
+use crate::net::transport::{Read, Transport};
 use crate::store::{StoreClient, StorePipes};
 
 /// How many bytes of reports are read at once.
@@ -67,9 +67,9 @@ impl StoreChannel {
         client.sent(written);
         let mut buffer = [0; READ_BYTES];
         while self.channel.is_readable() {
-            match self.channel.fill(&mut buffer)? {
-                (_, Fill::Eof) => return Err(ErrorKind::UnexpectedEof.into()),
-                (received, _) => client.received(&buffer[..received])?,
+            match self.channel.read(&mut buffer)? {
+                Read::Eof => return Err(ErrorKind::UnexpectedEof.into()),
+                read => client.received(&buffer[..read.count()])?,
             }
         }
         Ok(())

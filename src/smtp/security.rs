@@ -1,12 +1,6 @@
 //! What protects a session on its way: facts about its TLS, as far as they matter to the protocol.
 
-#[cfg(feature = "tls")]
-mod end_point;
-
 use std::rc::Rc;
-
-#[cfg(feature = "tls")]
-pub use end_point::end_point;
 
 /// The TLS of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]

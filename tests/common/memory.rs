@@ -12,11 +12,10 @@ use mailoop::cli::{self, Request};
 use mailoop::config::Config;
 use mailoop::config::sources::Sources;
 use mailoop::exit::Failed;
-use mailoop::server::channel::Readiness;
+use mailoop::net::channel::Readiness;
+use mailoop::net::transport::Transport;
 use mailoop::server::connections::Connections;
 use mailoop::server::peer::PeerAddress;
-use mailoop::server::tls::Acceptor;
-use mailoop::server::transport::Transport;
 use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
 use mailoop::smtp::path::Mailbox;
 use mailoop::smtp::service::Service;
@@ -109,14 +108,14 @@ pub struct MemoryServer {
 impl MemoryServer {
     pub fn start(options: &[&str]) -> Self {
         let mut config = config(options);
-        let acceptor = config.certificates.take().map(Acceptor::new);
+        let tls = config.tls.take();
         let named = config.listen.first().map(|(service, _)| *service);
         let shelf = Rc::new(RefCell::new(Shelf::default()));
         let store = Box::new(MemoryStore(Rc::clone(&shelf)));
         let now = Instant::now();
         let mut connections = Connections::new(Rc::new(config.policy), config.limits, store, now);
         connections.set_spokesmen(config.xclient_from);
-        connections.set_tls(acceptor.map(|acceptor| acceptor.expect("random octets")));
+        connections.set_tls(tls);
         let mut server = Self {
             connections,
             service: named.unwrap_or_default(),

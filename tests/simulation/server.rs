@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Instant, UNIX_EPOCH};
 
-use mailoop::server::channel::Readiness;
+use mailoop::net::channel::Readiness;
 use mailoop::server::connections::Connections;
 use mailoop::server::peer::PeerAddress;
 use mailoop::server::totals::Reason;

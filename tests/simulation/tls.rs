@@ -6,10 +6,11 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, BytesMut};
-use mailoop::server::tls::Acceptor;
+use mailoop::net::link::StartTls;
 use rustls::client::Resumption;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection};
@@ -221,10 +222,10 @@ fn config(older: bool) -> Arc<ClientConfig> {
 }
 
 /// The server's end of it.
-pub fn acceptor() -> Option<Acceptor> {
+pub fn acceptor() -> Option<Rc<dyn StartTls>> {
     #[cfg(feature = "tls")]
     {
-        use mailoop::server::tls::{Certificate, Certificates};
+        use mailoop::net::tls::{Acceptor, Certificate, Certificates};
         use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
         static ACCEPTOR: OnceLock<Acceptor> = OnceLock::new();
         let make = || {
@@ -236,7 +237,7 @@ pub fn acceptor() -> Option<Acceptor> {
             let certificate = Certificate::from_pem(pem.as_bytes(), key.as_bytes()).unwrap();
             Acceptor::new(Certificates::new(vec![certificate])).unwrap()
         };
-        Some(ACCEPTOR.get_or_init(make).clone())
+        Some(Rc::new(ACCEPTOR.get_or_init(make).clone()))
     }
     #[cfg(not(feature = "tls"))]
     None

@@ -10,8 +10,8 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
 use bytes::{Buf, BytesMut};
-use mailoop::server::channel::Readiness;
-use mailoop::server::transport::Transport;
+use mailoop::net::channel::Readiness;
+use mailoop::net::transport::Transport;
 
 use super::journal::Journal;
 use super::prng::Prng;

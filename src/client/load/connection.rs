@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::schedule::Schedule;
 use super::tally::{Failure, Tally};
 use crate::client::tls;
+use crate::net::channel::{Channel, Readiness};
 use crate::net::endpoint::Endpoint;
-use crate::server::channel::{Channel, Fill, Readiness};
-use crate::server::transport::Transport;
+use crate::net::socket::Socket;
+use crate::net::transport::Read;
 use crate::smtp::client::{ClientEvent, ClientSession, Outgoing, ProtocolError, Subject};
 
 /// How long a server may take to close behind its good-bye, on which nothing depends any more.
@@ -69,8 +70,8 @@ impl From<io::Error> for Broken {
 }
 
 /// A connection, from the moment it is asked for.
-pub(super) struct Connection<'a, T> {
-    channel: Channel<T>,
+pub(super) struct Connection<'a> {
+    channel: Channel<Socket>,
     session: ClientSession<'a>,
     phase: Phase,
     /// Commands that are to be written, and how much of them was.
@@ -81,16 +82,16 @@ pub(super) struct Connection<'a, T> {
     last_event: Instant,
 }
 
-impl<'a, T: Transport> Connection<'a, T> {
+impl<'a> Connection<'a> {
     /// A connection for the transaction that counts since `since`.
     pub(super) fn new(
-        transport: T,
+        channel: Channel<Socket>,
         session: ClientSession<'a>,
         since: Instant,
         now: Instant,
     ) -> Self {
         Self {
-            channel: Channel::connecting(transport),
+            channel,
             session,
             phase: Phase::Connecting(since),
             commands: Vec::new(),
@@ -191,13 +192,13 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn converse(&mut self, buffer: &mut [u8], work: &mut Work<'a>) -> Result<bool, Broken> {
         let mut written = self.write(work.message);
         while self.channel.is_readable() {
-            let (bytes, fill) = self.channel.fill(buffer)?;
-            self.react(&buffer[..bytes], work)
+            let read = self.channel.read(buffer)?;
+            self.react(&buffer[..read.count()], work)
                 .map_err(Broken::Protocol)?;
             if written.is_ok() {
                 written = self.write(work.message);
             }
-            if fill == Fill::Eof {
+            if read == Read::Eof {
                 return Ok(false);
             }
         }
@@ -322,7 +323,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
         self.phase = Phase::Leaving;
         // A good-bye that cannot be said changes nothing any more.
-        let _ = self.channel.take_leave();
+        let _ = self.channel.close_notify();
     }
 
     /// Goes on to the next transaction, or leaves.

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use mio::net::{TcpStream, UnixStream};
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::net::endpoint::{Endpoint, SocketAddress};
-use crate::server::transport::Plain;
+use crate::net::socket::Socket;
 
 /// How many addresses of the loopback network connections may come from: each has its own ports, some 28,000.
 const SOURCES_MAX: u8 = 100;
@@ -43,9 +43,9 @@ impl Dialer {
     ///
     /// # Errors
     /// It failed at once. `WouldBlock` means that the server has not yet accepted as many as may wait.
-    pub(super) fn dial(&mut self) -> io::Result<Plain> {
+    pub(super) fn dial(&mut self) -> io::Result<Socket> {
         let address = match self.addresses.last().ok_or(ErrorKind::NotFound)? {
-            SocketAddress::Unix(path) => return UnixStream::connect(path).map(Plain::Unix),
+            SocketAddress::Unix(path) => return UnixStream::connect(path).map(Socket::Unix),
             SocketAddress::Tcp(address) => *address,
         };
         loop {
@@ -64,7 +64,7 @@ impl Dialer {
             };
             // The end of a message must not wait for the acknowledgement of what is before it.
             stream.set_nodelay(true)?;
-            return Ok(Plain::Tcp(stream));
+            return Ok(Socket::Tcp(stream));
         }
     }
 
@@ -73,7 +73,7 @@ impl Dialer {
             return TcpStream::connect(address);
         }
         let source = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + u32::from(self.source));
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddr::from((source, 0)).into())?;
         match socket.connect(&address.into()) {
@@ -84,11 +84,11 @@ impl Dialer {
 }
 
 /// Has a connection end with a reset as soon as it is closed.
-pub(super) fn reset_on_close(stream: &Plain) -> io::Result<()> {
+pub(super) fn reset_on_close(stream: &Socket) -> io::Result<()> {
     match stream {
-        Plain::Tcp(stream) => SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)),
+        Socket::Tcp(stream) => SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)),
         // A unix socket that is closed while there is something to read does so by itself.
-        Plain::Unix(_) => Ok(()),
+        Socket::Unix(_) => Ok(()),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::io::{self, ErrorKind};
 use std::mem;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
@@ -14,8 +16,8 @@ use super::dial::Dialer;
 use super::hostile::Attack;
 use super::progress::Progress;
 use super::tally::Failure;
-use crate::server::channel::Readiness;
-use crate::server::transport::{Plain, Transport};
+use crate::net::channel::{Channel, Readiness};
+use crate::net::link::StartTls;
 use crate::smtp::client::{ClientSession, Pace};
 use crate::smtp::envelope::Hello;
 
@@ -42,7 +44,7 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 const ATTACK: usize = usize::MAX / 2;
 
 /// How the load connects and talks.
-pub(super) struct Manner<'a, T> {
+pub(super) struct Manner<'a> {
     /// The most connections at a time.
     pub(super) sessions_max: usize,
     /// What is said first; nothing if the connection is all that is wanted.
@@ -50,18 +52,18 @@ pub(super) struct Manner<'a, T> {
     pub(super) pace: Pace,
     /// How long a server may be silent.
     pub(super) timeout: Duration,
-    /// What carries the bytes over a socket.
-    pub(super) carry: Box<dyn Fn(Plain) -> io::Result<T> + 'a>,
+    /// What begins TLS with the first octet, if anything.
+    pub(super) tls: Option<Rc<dyn StartTls>>,
 }
 
 /// All connections, and what they need.
-pub(super) struct Generator<'a, T> {
+pub(super) struct Generator<'a> {
     poll: Poll,
     signals: Signals,
     dialer: Dialer,
-    manner: Manner<'a, T>,
+    manner: Manner<'a>,
     work: Work<'a>,
-    connections: Slab<Connection<'a, T>>,
+    connections: Slab<Connection<'a>>,
     /// Keys of those that wait for a transaction.
     idle: Vec<usize>,
     attack: Option<Attack<'a>>,
@@ -77,10 +79,10 @@ pub(super) struct Generator<'a, T> {
     buffer: Box<[u8]>,
 }
 
-impl<'a, T: Transport> Generator<'a, T> {
+impl<'a> Generator<'a> {
     pub(super) fn new(
         dialer: Dialer,
-        manner: Manner<'a, T>,
+        manner: Manner<'a>,
         work: Work<'a>,
         attack: Option<Attack<'a>>,
         now: Instant,
@@ -142,11 +144,7 @@ impl<'a, T: Transport> Generator<'a, T> {
     /// Serves everybody whom an event tells of.
     fn serve(&mut self, events: &Events, now: Instant) -> io::Result<()> {
         for event in events {
-            let readiness = Readiness {
-                readable: event.is_readable() || event.is_error(),
-                writable: event.is_writable() || event.is_error(),
-                read_on: event.is_read_closed() || event.is_priority(),
-            };
+            let readiness = Readiness::from(event);
             match event.token() {
                 SIGNALS => {
                     self.interrupts += u32::try_from(self.signals.pending().count()).unwrap_or(1);
@@ -241,9 +239,12 @@ impl<'a, T: Transport> Generator<'a, T> {
         };
         let entry = self.connections.vacant_entry();
         stream.register(self.poll.registry(), Token(entry.key()))?;
-        let transport = (self.manner.carry)(stream)?;
+        let mut channel = Channel::connecting(stream);
+        if let Some(tls) = &self.manner.tls {
+            channel.begin_tls(&**tls, BytesMut::new())?;
+        }
         let session = ClientSession::new(self.manner.hello, self.manner.pace);
-        entry.insert(Connection::new(transport, session, since, now));
+        entry.insert(Connection::new(channel, session, since, now));
         Ok(())
     }
 

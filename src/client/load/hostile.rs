@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use super::dial::Dialer;
-use crate::server::channel::Readiness;
-use crate::server::transport::Plain;
+use crate::net::channel::Readiness;
+use crate::net::socket::Socket;
 use crate::smtp::client::Outgoing;
 use crate::smtp::envelope::Hello;
 use peer::{Behaviour, Pace, Peer, Stage, Turn};
@@ -186,7 +186,7 @@ impl<'a> Attack<'a> {
         &mut self,
         dialer: &mut Dialer,
         most: usize,
-        register: impl Fn(&mut Plain, usize) -> io::Result<()>,
+        register: impl Fn(&mut Socket, usize) -> io::Result<()>,
     ) {
         let missing = self.peers_max - self.peers.len();
         for _ in 0..missing.min(most) {

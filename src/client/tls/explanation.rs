@@ -5,7 +5,7 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, Error};
 
 use crate::net::endpoint::Endpoint;
-use crate::server::tls::is_of_version_1;
+use crate::net::tls::is_of_version_1;
 
 /// What is wrong with the TLS of this server, and what to do about it, if it is that what `error` tells.
 #[must_use]

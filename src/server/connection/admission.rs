@@ -5,7 +5,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::{Connection, Message, Next, Stage, Turn};
-use crate::server::transport::Transport;
+use crate::net::transport::Transport;
 use crate::smtp::envelope::Recipient;
 use crate::smtp::session::Transaction;
 use crate::store::{Admission, Answer, Failure, Ticket};

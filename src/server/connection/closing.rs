@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use super::ending::Closed;
 use super::{Connection, LINGER_TIMEOUT, Next, Stage, Turn};
-use crate::server::channel::Fill;
-use crate::server::transport::Transport;
+use crate::net::transport::{Read, Transport};
 use crate::smtp::event::{CloseReason, Limit};
 
 /// So many octets of replies fit into the smallest receive window that a client can have: the one that Linux makes of a receive
@@ -99,9 +98,9 @@ impl<T: Transport> Connection<T> {
     /// Throws away what a peer still sends, until it closes its side.
     pub(super) fn discard_input(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
         while self.channel.is_readable() && !turn.work.is_spent() {
-            let (received, fill) = self.channel.fill(turn.buffer)?;
-            turn.work.charge_read(received);
-            if fill == Fill::Eof {
+            let read = self.channel.read(turn.buffer)?;
+            turn.work.charge_read(read.count());
+            if read == Read::Eof {
                 self.give_up();
                 return Ok(Next::Wait);
             }

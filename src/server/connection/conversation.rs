@@ -6,16 +6,11 @@ use std::mem;
 use smallvec::{SmallVec, smallvec};
 
 use super::{Closed, Connection, Message, Next, Turn};
+use crate::net::transport::{Read, Transport};
 use crate::server::budget::{COMMAND_WORK, TEXT_PIECE_WORK};
-use crate::server::channel::Fill;
-use crate::server::transport::Transport;
 use crate::smtp::event::{CloseReason, Event, Phase};
 use crate::smtp::reply;
 use crate::store::{Outcome, Store};
-
-/// With so many octets of replies unsent a session is not driven on. It bounds the write buffer, together with
-/// the longest reply.
-const OUTPUT_HIGH_WATER_BYTES: usize = 16 * 1024;
 
 /// Why the session was not driven on.
 enum Pause {
@@ -77,14 +72,14 @@ impl<T: Transport> Connection<T> {
             if self.is_kept_waiting(turn.store) {
                 return Ok(Next::StoreRoom);
             }
-            let (received, fill) = self.channel.fill(turn.buffer)?;
-            turn.work.charge_read(received);
-            if fill == Fill::Eof {
+            let read = self.channel.read(turn.buffer)?;
+            turn.work.charge_read(read.count());
+            if read == Read::Eof {
                 // Complete commands were answered; a message without its end is no message.
                 self.leave(Closed::ByPeer, turn);
                 return Ok(Next::Wait);
             }
-            pause = self.use_input(received, turn);
+            pause = self.use_input(read.count(), turn);
         }
     }
 
@@ -205,8 +200,7 @@ impl<T: Transport> Connection<T> {
         if self.session.phase() == Phase::Closing {
             return None;
         }
-        let unsent = self.channel.unsent() + turn.replies.len();
-        if unsent >= OUTPUT_HIGH_WATER_BYTES {
+        if self.channel.is_full(turn.replies.len()) {
             Some(Pause::OutputFull)
         } else if turn.work.is_spent() {
             Some(Pause::TurnOver)

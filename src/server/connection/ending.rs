@@ -4,9 +4,9 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::{Connection, Drain, LINGER_TIMEOUT, Stage, Turn};
+use crate::net::transport::Transport;
 use crate::server::log_line::{Id, LedTo, Outcomes, Recipients, Value};
 use crate::server::totals::Reason;
-use crate::server::transport::Transport;
 use crate::smtp::event::{CloseReason, Phase};
 use crate::smtp::reply::Reply;
 use crate::smtp::session::Transaction;

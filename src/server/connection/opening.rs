@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use super::{Closed, Connection, Next, Stage, Turn};
+use crate::net::link::{Handshake, TlsFacts};
+use crate::net::transport::{Read, Transport};
 use crate::server::Limits;
-use crate::server::channel::Fill;
+use crate::server::budget::handshake_rounds;
 use crate::server::cidr::Cidr;
 use crate::server::log_line::Value;
 use crate::server::peer::PeerAddress;
 use crate::server::proxy::{self, Header, Source};
-use crate::server::transport::Transport;
 use crate::smtp::event::CloseReason;
+use crate::smtp::security::{ChannelBindings, Security};
 use crate::smtp::xclient::{Attributes, XclientAccess};
 
 /// How long a proxy may take to say whom it speaks for: time for a retransmission, which takes 3 s (§2 of
@@ -37,10 +39,10 @@ impl<T: Transport> Connection<T> {
     /// Reads until the header is there; from the next turn on the client speaks.
     pub(super) fn read_proxy_header(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
         while self.channel.is_readable() {
-            let (received, fill) = self.channel.fill(turn.buffer)?;
-            self.input.extend_from_slice(&turn.buffer[..received]);
+            let read = self.channel.read(turn.buffer)?;
+            self.input.extend_from_slice(&turn.buffer[..read.count()]);
             match proxy::read(&self.input) {
-                Header::Incomplete if fill != Fill::Eof => {}
+                Header::Incomplete if read != Read::Eof => {}
                 Header::Incomplete => {
                     // As what looks whether the port is open.
                     self.vanish(Closed::ByPeer, turn);
@@ -97,15 +99,17 @@ impl<T: Transport> Connection<T> {
     pub(super) fn handshake(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
         while self.channel.is_readable() && *turn.rounds > 0 && !turn.work.is_spent() {
             turn.work.charge_read(0);
-            let security = self.channel.handshake(turn.rounds).inspect_err(|error| {
+            let step = self.channel.handshake();
+            *turn.rounds = turn.rounds.saturating_sub(handshake_rounds(step.work));
+            let handshake = step.outcome.inspect_err(|error| {
                 log::info!("conn={} tls=failed reason={}", self.id, Value(error));
             })?;
-            if let Some(security) = security {
-                let (id, version, cipher) = (self.id, security.version, security.cipher);
+            if let Handshake::Done(facts) = handshake {
+                let (id, version, cipher) = (self.id, facts.version, facts.cipher);
                 log::debug!("conn={id} tls={version} cipher={cipher}");
                 self.patience.progress(turn.now);
                 self.patience.let_go();
-                if self.session.secure(security) {
+                if self.session.secure(security(facts)) {
                     return self.greet(turn);
                 }
                 self.stage = Stage::Open;
@@ -136,8 +140,8 @@ impl<T: Transport> Connection<T> {
 
     /// The first turn of a client: whoever has talked already does not speak SMTP.
     pub(super) fn greet(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
-        let (received, _) = self.channel.fill(turn.buffer)?;
-        self.input.extend_from_slice(&turn.buffer[..received]);
+        let read = self.channel.read(turn.buffer)?;
+        self.input.extend_from_slice(&turn.buffer[..read.count()]);
         self.stage = Stage::Open;
         // As in Postfix, it is the believed address that counts. So no client of a filter can speak for others only
         // because its filter may.
@@ -148,5 +152,18 @@ impl<T: Transport> Connection<T> {
         self.session.set_client(self.peer.peer(), access);
         self.session.greet(!self.input.is_empty(), turn.replies);
         self.converse(turn)
+    }
+}
+
+/// Takes over what a session has to know of its TLS.
+fn security(facts: TlsFacts) -> Security {
+    Security {
+        version: facts.version,
+        cipher: facts.cipher,
+        bits: facts.bits,
+        bindings: ChannelBindings {
+            exporter: facts.exporter,
+            end_point: facts.end_point,
+        },
     }
 }

@@ -7,8 +7,8 @@ use std::slice;
 use std::time::Instant;
 
 use super::Connection;
+use crate::net::transport::Transport;
 use crate::server::log_line::{Recipients, Value};
-use crate::server::transport::Transport;
 use crate::smtp::command::Command;
 use crate::smtp::envelope::{Envelope, Recipient};
 use crate::smtp::event::Phase;

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use super::{Connections, List, Slot};
+use crate::net::transport::Transport;
 use crate::server::census::Presence;
 use crate::server::cidr::Cidr;
 use crate::server::connection::{Connection, ConnectionId};
 use crate::server::deadlines::Alarm;
 use crate::server::peer::PeerAddress;
 use crate::server::totals::Reason;
-use crate::server::transport::Transport;
 use crate::smtp::event::Limit;
 use crate::smtp::service::Service;
 use crate::smtp::stats::SessionStats;

@@ -1,8 +1,8 @@
 //! The graceful end: no transaction begins any more, and those in flight may finish.
 
 use super::Connections;
+use crate::net::transport::Transport;
 use crate::server::connection::{Connection, Drain};
-use crate::server::transport::Transport;
 
 impl<T: Transport> Connections<T> {
     /// Begins to end: no transaction begins any more, those in flight have until the drain timeout.

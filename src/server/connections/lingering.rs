@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::{Connections, Name};
+use crate::net::transport::Transport;
 use crate::server::connection::{Connection, ConnectionId};
-use crate::server::transport::Transport;
 
 /// The most connections that linger at a time, less where descriptors are fewer. Clients that are sent away and never close
 /// could otherwise take every descriptor, since a lingering connection counts to no other limit.

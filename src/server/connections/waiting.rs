@@ -6,10 +6,10 @@ use std::mem;
 
 use super::fair_queue::FairQueue;
 use super::{Connections, Name};
+use crate::net::transport::Transport;
 use crate::server::budget::{Budget, TICK_ROUNDS_MAX, TICK_WORK_MAX, TURN_WORK_MAX};
 use crate::server::connection::Connection;
 use crate::server::peer::Source;
-use crate::server::transport::Transport;
 
 /// The most work, beside their rounds, of all those that waited for the CPU, in one tick.
 const CPU_WORK_MAX: u32 = 8 * TURN_WORK_MAX;

@@ -4,8 +4,9 @@ use std::io;
 
 use super::Ending;
 use crate::client::load::dial;
-use crate::server::channel::{Channel, Fill, Readiness};
-use crate::server::transport::Plain;
+use crate::net::channel::{Channel, Readiness};
+use crate::net::socket::Socket;
+use crate::net::transport::Read;
 use crate::smtp::client::{ClientEvent, ClientSession, Outgoing, Pace as ClientPace};
 use crate::smtp::envelope::Hello;
 
@@ -58,7 +59,7 @@ pub(super) enum Turn {
 }
 
 pub(super) struct Peer<'a> {
-    channel: Channel<Plain>,
+    channel: Channel<Socket>,
     behaviour: Behaviour,
     /// The dialogue, while it behaves.
     session: Option<ClientSession<'a>>,
@@ -71,7 +72,7 @@ pub(super) struct Peer<'a> {
 }
 
 impl<'a> Peer<'a> {
-    pub(super) fn new(stream: Plain, behaviour: Behaviour, hello: &'a Hello) -> Self {
+    pub(super) fn new(stream: Socket, behaviour: Behaviour, hello: &'a Hello) -> Self {
         let session = match behaviour.stage {
             Stage::AtOnce => None,
             Stage::Greeted => Some(ClientSession::new(None, ClientPace::Lockstep)),
@@ -117,9 +118,9 @@ impl<'a> Peer<'a> {
     ) -> io::Result<Turn> {
         let mut unfinished = false;
         if self.channel.is_readable() && (self.behaviour.reads || self.session.is_some()) {
-            let (bytes, fill) = self.channel.fill(buffer)?;
-            self.hear(&buffer[..bytes], mail)?;
-            if fill == Fill::Eof {
+            let read = self.channel.read(buffer)?;
+            self.hear(&buffer[..read.count()], mail)?;
+            if read == Read::Eof {
                 return Ok(Turn::Over(self.last_word()));
             }
             unfinished = self.channel.is_readable();

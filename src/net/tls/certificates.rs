@@ -1,4 +1,4 @@
-//! Certificates, and which of them a client is shown.
+//! Certificates of a server, chosen by the name that a client asks for.
 
 use core::fmt;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use time::{Duration, OffsetDateTime};
 
-use crate::server::budget::{HANDSHAKE_ROUNDS, RSA_HANDSHAKE_ROUNDS};
-use crate::smtp::security::end_point;
+use super::end_point::end_point;
+use crate::net::link::HandshakeWork;
 
 /// How long a certificate is good that we make ourselves, from each start.
 const SELF_SIGNED_LIFETIME: Duration = Duration::days(365);
@@ -129,17 +129,17 @@ impl Certificate {
         })
     }
 
-    /// What `tls-server-end-point` is with it (RFC 5929 §4.1), if anything is.
+    /// The channel binding `tls-server-end-point` (RFC 5929 §4.1), if the certificate has one.
     #[must_use]
     pub fn end_point(&self) -> Option<&[u8]> {
         self.end_point.as_deref()
     }
 
-    /// The rounds of a handshake that signs with its key.
-    pub(super) fn handshake_rounds(&self) -> u32 {
+    /// How dear a handshake is that signs with its key.
+    pub(super) fn signing_work(&self) -> HandshakeWork {
         match self.key.key.algorithm() {
-            SignatureAlgorithm::RSA => RSA_HANDSHAKE_ROUNDS,
-            _ => HANDSHAKE_ROUNDS,
+            SignatureAlgorithm::RSA => HandshakeWork::RsaSignature,
+            _ => HandshakeWork::Signature,
         }
     }
 
@@ -153,41 +153,44 @@ impl Certificate {
     }
 }
 
-/// The certificates of a server, one for each of its names. The first is also for who names none of them.
+/// The certificates of a server, one for each of its names. The first is also for clients that name none of them.
 #[derive(Debug)]
 pub struct Certificates {
     all: Vec<Certificate>,
-    /// For which name we made it ourselves, if we did.
-    made_for: Option<String>,
+    identity: Vec<u8>,
 }
 
 impl Certificates {
     /// These certificates; without any no client is served.
     #[must_use]
     pub fn new(all: Vec<Certificate>) -> Self {
-        let made_for = None;
-        Self { all, made_for }
+        let mut identity = Vec::new();
+        for certificate in &all {
+            // Each is in DER, which tells its own length; only where a chain ends it does not.
+            let chain = &certificate.key.cert;
+            identity.extend_from_slice(&chain.len().to_be_bytes());
+            identity.extend(chain.iter().flat_map(|each| each.iter().copied()));
+        }
+        Self { all, identity }
     }
 
-    /// One that nobody vouches for, made for the server that is called `hostname`.
+    /// One that nobody vouches for, made for the server that is called `hostname`. Those for one name are as good as each other.
     ///
     /// # Errors
     /// As [`Certificate::self_signed`].
     pub fn self_signed(hostname: &str) -> Result<Self, CertificateError> {
         Ok(Self {
             all: vec![Certificate::self_signed(hostname)?],
-            made_for: Some(hostname.to_owned()),
+            identity: hostname.as_bytes().to_vec(),
         })
     }
 
-    /// Whether both are the same, or were made by us for the same name, so that one is as good as the other.
-    pub(super) fn are_alike(&self, other: &Self) -> bool {
-        let chains = |all: &Self| all.all.iter().map(|each| each.key.cert.clone()).collect();
-        let (these, others): (Vec<_>, Vec<_>) = (chains(self), chains(other));
-        these == others || self.made_for.is_some() && self.made_for == other.made_for
+    /// As [`StartTls::identity`](crate::net::link::StartTls::identity).
+    pub(super) fn identity(&self) -> &[u8] {
+        &self.identity
     }
 
-    /// The one for a client that asked for the server with this `name` (RFC 6066 §3).
+    /// Chooses the certificate for a client that asked for the server with this `name` (RFC 6066 §3).
     #[must_use]
     pub fn choose(&self, name: Option<&str>) -> Option<&Certificate> {
         let name = name.and_then(|name| ServerName::try_from(name).ok());
