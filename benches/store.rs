@@ -5,7 +5,7 @@
 //!
 //! - `discard`: the store that keeps nothing.
 //! - `maildir`: the work in this process. The folder is in the target directory, or in `MAILOOP_BENCH_DIR`.
-//! - `maildir_apart`: the work in a process of its own, as the server has it.
+//! - `maildir_process`: the work in a process of its own, as the server has it.
 //!
 //! What sessions gain from groups is told by `durable`, ways to sync by `sync`.
 
@@ -35,7 +35,7 @@ const GROUPS: [usize; 3] = [1, 10, 100];
 criterion_group! {
     name = benches;
     config = common::criterion().sample_size(20);
-    targets = discard, maildir, maildir_apart
+    targets = discard, maildir, maildir_process
 }
 criterion_main!(benches);
 
@@ -52,11 +52,14 @@ fn maildir(criterion: &mut Criterion) {
     bench(&mut criterion.benchmark_group("maildir"), &mut store);
 }
 
-fn maildir_apart(criterion: &mut Criterion) {
+fn maildir_process(criterion: &mut Criterion) {
     let folder = common::server::folder();
     let program = Path::new(env!("CARGO_BIN_EXE_mailoop"));
-    let mut store = Maildir::open_apart(options(folder.path()), program).unwrap();
-    bench(&mut criterion.benchmark_group("maildir_apart"), &mut store);
+    let mut store = Maildir::open_with_process(options(folder.path()), program).unwrap();
+    bench(
+        &mut criterion.benchmark_group("maildir_process"),
+        &mut store,
+    );
 }
 
 fn options(folder: &Path) -> MaildirOptions {

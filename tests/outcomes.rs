@@ -11,7 +11,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use mailoop::smtp::path::Mailbox;
-use mailoop::store::maildir::{Disk, Engine, MailboxPath, System};
+use mailoop::store::maildir::{CommitEngine, Disk, MailboxPath, System};
 use mailoop::store::{Failure, Outcome, Ticket};
 use rustix::io::Errno;
 use tempfile::TempDir;
@@ -171,7 +171,7 @@ impl Disk for Faulty {
 
 struct Delivery {
     root: TempDir,
-    engine: Engine<Faulty>,
+    engine: CommitEngine<Faulty>,
     calls: Rc<RefCell<Calls>>,
 }
 
@@ -184,7 +184,7 @@ impl Delivery {
             calls: Rc::clone(&calls),
             abilities,
         };
-        let engine = Engine::start(disk, 1000, 100).unwrap();
+        let engine = CommitEngine::start(disk, 1000, 100).unwrap();
         Self {
             root,
             engine,

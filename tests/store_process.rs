@@ -18,7 +18,7 @@ use mailoop::server::store_channel::StoreChannel;
 use mailoop::smtp::envelope::{Body, Envelope, Hello, Peer, Recipient};
 use mailoop::smtp::path::ReversePath;
 use mailoop::smtp::service::Service;
-use mailoop::store::maildir::{Engine, System};
+use mailoop::store::maildir::{CommitEngine, System};
 use mailoop::store::{Maildir, MaildirOptions, Store, StorePipes};
 use rustix::io::{ioctl_fionbio, ioctl_fionread};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -281,7 +281,7 @@ fn a_start_waits_for_a_sibling_that_starts() {
     let root = first.maildir();
     let lock = File::open(root.join(".mailoop/lock")).unwrap();
     lock.lock().unwrap();
-    let busy = Engine::start(System::open(&root).unwrap(), 10, 10).unwrap_err();
+    let busy = CommitEngine::start(System::open(&root).unwrap(), 10, 10).unwrap_err();
     assert_eq!(busy.kind(), ErrorKind::WouldBlock, "{busy}");
     let released = thread::spawn(move || {
         thread::sleep(Duration::from_millis(50));
@@ -334,7 +334,7 @@ fn where_none_can_be_started_the_work_is_done_here() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("mail");
         let options = MaildirOptions::new(&root, "mx", 10);
-        let mut store = Maildir::open_apart(options, Path::new(program)).unwrap();
+        let mut store = Maildir::open_with_process(options, Path::new(program)).unwrap();
         assert!(store.take_pipes().is_none() && store.client().is_none());
         let (_, draft) = store.begin(&envelope()).unwrap();
         let ticket = store.submit(draft);
@@ -420,7 +420,8 @@ fn told(readable: bool, writable: bool) -> Readiness {
 
 fn open_with_relay(root: &Path) -> (Maildir, Relay, StoreChannel) {
     let program = Path::new(env!("CARGO_BIN_EXE_mailoop"));
-    let mut store = Maildir::open_apart(MaildirOptions::new(root, "mx", 10), program).unwrap();
+    let mut store =
+        Maildir::open_with_process(MaildirOptions::new(root, "mx", 10), program).unwrap();
     let (relay, channel) = Relay::between(store.take_pipes().unwrap());
     (store, relay, channel)
 }

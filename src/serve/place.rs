@@ -32,7 +32,7 @@ pub(super) fn open_store(config: &Config) -> Result<Box<dyn Store>, Failed> {
     {
         options.group_max = most;
     }
-    match Maildir::open_apart(options, Path::new(THIS_PROGRAM)) {
+    match Maildir::open_with_process(options, Path::new(THIS_PROGRAM)) {
         Ok(maildir) => Ok(Box::new(maildir)),
         Err(error) => Err(cannot_keep_mail(
             ExitCode::CannotCreate,

@@ -11,7 +11,7 @@ use crate::net::channel::{Channel, Readiness};
 use crate::net::transport::{Read, Transport};
 use crate::store::{StoreClient, StorePipes};
 
-/// How many bytes of reports are read at once.
+/// The most bytes of reports that are read at once.
 const READ_BYTES: usize = 4 * 1024;
 
 /// The event loop's end of the pipes to a store process. What the pipe has no room for stays in the [`StoreClient`],

@@ -10,16 +10,16 @@ use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 pub struct Discard {
     /// The start of its queue ids: creation time and process id.
     instance: String,
-    /// How many messages were begun.
+    /// The number of messages that were begun.
     begun: u64,
-    /// How many messages were submitted; tickets are counted from here.
+    /// The number of messages that were submitted; tickets are counted by it.
     submitted: u64,
-    /// How many of those were reported.
+    /// The number of those that were reported.
     finished: u64,
 }
 
 impl Discard {
-    /// A sink of its own, whose queue ids no other process gives out.
+    /// Makes a sink with queue ids that no other process gives out.
     #[must_use]
     pub fn new() -> Self {
         let seconds = unix_seconds() & 0xFFFF_FFFF;

@@ -2,43 +2,50 @@
 //!
 //! A message is held back until it is complete or longer than a buffer, so that one that is aborted before costs the disk
 //! nothing. Then it is written to a file in the `tmp/` of its first recipient, without a name if the file system can do
-//! that. At commit its data is made durable first; then it gets its names, a hard link in the `new/` of every recipient,
-//! or a copy where there can be no link; then those folders are made durable; and only then is it reported stored. So nothing in any
-//! `new/` is ever torn, and nothing that was reported is lost by a power cut.
+//! that. The group commit makes its data durable first (fsync); then it gets its names, a hard link in the `new/` of every
+//! recipient, or a copy where there can be no link; then those folders are made durable; and only then is it reported stored.
 //!
 //! Recipients stand or fall in groups: a group gets the message in all of its mailboxes or in none. For SMTP, which has
 //! one answer, all are one group; for LMTP (RFC 2033) each is one, and the others go on without one that fails.
 //!
-//! All that may wait for the disk is done by an `engine`. It works in a process of its own, so that the server
-//! goes on meanwhile; where none can be started, in this one.
+//! All that may block for the disk is done by a backend: a store process, so that the event loop goes on meanwhile, or
+//! this process where none can be started.
 //!
-//! - `draft` is a message that was not handed over whole; `text` is what of it is held back.
-//! - `worker` is whoever does the work. `wire` is what the two processes say to each other: `client` is the server's end,
-//!   `process` the other one. `child` starts that process and sees it end.
-//! - `engine` writes messages and makes them durable, group by group.
-//! - `delivery` is the way of one message from `tmp/` to `new/`; `sync` is what is made durable at once.
-//! - `questions` is what is asked of the store process before a sender or a recipient is accepted. `rate` is how many mailboxes
-//!   one client may have made.
+//! - `draft` is a message that was not handed over whole; `text` is the part of it that is held back.
+//! - `backend` chooses between a store process and this one. `ipc` is what the two processes say to each other: `client` is
+//!   the server's side of it, without I/O, `process` the other one. `child` starts that process and sees it end.
+//! - `group_commit` writes messages and makes them durable, group by group.
+//! - `delivery` is the way of one message from `tmp/` to `new/`; `fsync` is what is made durable at once.
+//! - `queries` is what is asked of the store process before a sender or a recipient is accepted. `rate` limits how many
+//!   mailboxes one client may have made.
 //! - `folders` knows where mailboxes are, and makes and removes their folders.
 //! - `instance` makes the names of this process its own, and sweeps up what dead processes left.
 //! - `disk` is the file system as the others see it, `system` that of this machine.
+//!
+//! # Invariants
+//! - No message in any `new/` is torn, and none that was reported stored is lost by a power cut: its data, its names and
+//!   new folders were synced before.
+//! - A message that failed is in no `new/`; one that failed for a recipient of LMTP is in none that only this recipient
+//!   leads to.
+//! - A draft keeps at most 16 KiB back; the output to the store process has a bound, above which no text is taken.
+//! - Names in `tmp/` begin with the instance of their process, whose lock says whether it lives.
 
+mod backend;
 mod child;
 mod client;
 mod delivery;
 mod disk;
 mod draft;
-mod engine;
 mod folders;
+mod fsync;
+mod group_commit;
 mod instance;
+mod ipc;
 mod process;
-mod questions;
+mod queries;
 mod rate;
-mod sync;
 mod system;
 mod text;
-mod wire;
-mod worker;
 
 use std::collections::VecDeque;
 use std::io;
@@ -47,14 +54,13 @@ use std::time::Instant;
 
 use slab::Slab;
 
+use self::backend::Backend;
 use self::client::News;
 use self::draft::{Destination, OpenMessage};
-use self::questions::{Mailboxes, Question, Questions, enough};
+use self::ipc::StoreRequest;
+use self::queries::{NewMailboxes, Queries, Query, enough};
 use self::rate::MailboxRate;
-
-use self::text::Text;
-use self::wire::Request;
-use self::worker::Worker;
+use self::text::DraftText;
 use super::{Admission, Answer, Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
 use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
 use crate::smtp::path::Mailbox;
@@ -62,8 +68,8 @@ use crate::smtp::path::Mailbox;
 pub use child::{COMMAND, StorePipes, THIS_PROGRAM};
 pub use client::StoreClient;
 pub use disk::{Disk, ROOT};
-pub use engine::Engine;
 pub use folders::MailboxPath;
+pub use group_commit::CommitEngine;
 pub use process::run;
 pub use rate::MAILBOXES_PER_MINUTE_MAX;
 pub use system::System;
@@ -72,12 +78,12 @@ pub use system::System;
 const FILE_NAME_BYTES_MAX: usize = 254;
 /// The most digits of the time in a file name.
 const SECONDS_DIGITS_MAX: usize = 20;
-/// The most bytes of the host name in a file name: what time, queue id and two dots leave.
+/// The most bytes of the host name in a file name: time, queue id and two dots leave no more.
 const HOST_BYTES_MAX: usize = FILE_NAME_BYTES_MAX - SECONDS_DIGITS_MAX - QUEUE_ID_BYTES_MAX - 2;
-/// While there is room for so many more mailboxes than a recipient may need, nobody asks which of them exist: as many as a
-/// transaction may have by default, so that others who are accepted meanwhile find room as well.
+/// Mailboxes are not asked for while there is room for so many more than a recipient may need: as many as a transaction
+/// may have by default, so that others who are accepted meanwhile find room as well.
 const ROOM_MARGIN: usize = 100;
-/// The most messages that are made durable together.
+/// The most messages of a group commit.
 const GROUP_MESSAGES_MAX: usize = 1000;
 
 /// A store of Maildir folders, which it makes as mail for them comes in.
@@ -86,31 +92,30 @@ const GROUP_MESSAGES_MAX: usize = 1000;
 /// the number stays taken; the next start sweeps that up.
 #[derive(Debug)]
 pub struct Maildir {
-    worker: Worker,
-    now: Instant,
-    questions: Questions,
+    backend: Backend,
+    queries: Queries,
     answers: VecDeque<Answer>,
     rate: MailboxRate,
-    /// The host name as file names tell it.
+    /// The host name, escaped for file names.
     host: String,
-    /// How many messages were begun.
+    /// The number of messages that were begun.
     count: u64,
     drafts: Slab<OpenMessage>,
     /// Complete messages that wait for the store process to take requests, in the order in which they were submitted.
     backlog: VecDeque<OpenMessage>,
 }
 
-/// What a [`Maildir`] is to be.
+/// The configuration of a [`Maildir`].
 #[derive(Clone, Debug)]
 pub struct MaildirOptions {
     /// The folder of folders, which is made if it is missing.
     pub root: PathBuf,
-    /// What file names end in.
+    /// The end of file names.
     pub hostname: String,
-    /// It makes new mailboxes by itself while there are fewer than this. Mailboxes are counted at the start;
-    /// those that others make or remove later are not seen.
+    /// The number of mailboxes from which on no new ones are made. Mailboxes are counted at the start; those that others
+    /// make or remove later are not seen.
     pub mailboxes_max: usize,
-    /// The most messages that are made durable together. One is for measuring what groups are worth.
+    /// The most messages of a group commit. One is for measuring what groups are worth.
     pub group_max: usize,
 }
 
@@ -128,31 +133,30 @@ impl MaildirOptions {
 }
 
 impl Maildir {
-    /// Opens a store that does its work in this process.
+    /// Opens a store that does its work in this process, which blocks for the disk.
     ///
     /// # Errors
     /// The folder cannot be made or read, or no instance can be claimed in it.
     pub fn open(options: MaildirOptions) -> io::Result<Self> {
         let host = host_in_file_name(&options.hostname);
-        Ok(Self::new(host, Worker::here(options)?))
+        Ok(Self::new(host, Backend::in_process(options)?))
     }
 
-    /// Opens a store that lets `program`, which is mailoop, work in a process of its own. If none can be started, it
-    /// works in this one, and logs why.
+    /// Opens a store whose backend is a process of its own that runs `program`, which is mailoop. If none can be started,
+    /// the work is done in this process, and the log says why.
     ///
     /// # Errors
     /// The folder cannot be made or read, or no instance can be claimed in it.
-    pub fn open_apart(options: MaildirOptions, program: &Path) -> io::Result<Self> {
+    pub fn open_with_process(options: MaildirOptions, program: &Path) -> io::Result<Self> {
         System::open(&options.root)?;
         let host = host_in_file_name(&options.hostname);
-        Ok(Self::new(host, Worker::apart(options, program)?))
+        Ok(Self::new(host, Backend::with_process(options, program)?))
     }
 
-    fn new(host: String, worker: Worker) -> Self {
+    fn new(host: String, backend: Backend) -> Self {
         Self {
-            worker,
-            now: Instant::now(),
-            questions: Questions::default(),
+            backend,
+            queries: Queries::default(),
             answers: VecDeque::new(),
             rate: MailboxRate::new(),
             host,
@@ -165,33 +169,32 @@ impl Maildir {
     /// Hands over complete messages, as many as the store process has room for. They come before any message text, which
     /// its clients wait with meanwhile.
     fn hand_over(&mut self) {
-        while !self.worker.is_congested()
+        while !self.backend.is_congested()
             && let Some(message) = self.backlog.pop_front()
         {
-            message.submit(&mut self.worker, &mut self.rate);
+            message.submit(&mut self.backend, &mut self.rate);
         }
     }
 
-    /// Takes in what the worker tells beside messages that are settled.
+    /// Handles what the backend reports beside messages that are settled.
     fn take_news(&mut self) {
-        for news in self.worker.take_news() {
+        for news in self.backend.take_news() {
             match news {
                 News::Answer(ticket, number) => {
-                    self.answers.extend(self.questions.answer(ticket, number));
+                    self.answers.extend(self.queries.answer(ticket, number));
                 }
-                News::Free(bytes) => self.questions.note_free(bytes),
+                News::Free(bytes) => self.queries.note_free(bytes),
                 News::Made(ticket, made) => self.rate.note_made(ticket, made),
             }
         }
-        if self.worker.client().is_none() {
-            self.answers.extend(self.questions.answer_all());
+        if self.backend.client().is_none() {
+            self.answers.extend(self.queries.answer_all());
         }
     }
 }
 
 impl Store for Maildir {
     fn set_time(&mut self, now: Instant) {
-        self.now = now;
         self.rate.set_time(now);
     }
 
@@ -200,14 +203,14 @@ impl Store for Maildir {
             return Ok(Admission::Granted(0));
         }
         let needed = min_free.saturating_add(declared_bytes);
-        let Some(client) = self.worker.client() else {
-            return enough(self.worker.free_bytes(), needed).map(Admission::Granted);
+        let Some(client) = self.backend.client() else {
+            return enough(self.backend.free_bytes(), needed).map(Admission::Granted);
         };
-        if let Some(free) = self.questions.free(self.now, client.is_busy()) {
+        if let Some(free) = self.queries.free(self.rate.now(), client.is_busy()) {
             return enough(free, needed).map(Admission::Granted);
         }
-        let ticket = self.questions.ask(Question::Free { needed });
-        client.send(&Request::Free(ticket));
+        let ticket = self.queries.ask(Query::Free { needed });
+        client.send(&StoreRequest::Free(ticket));
         Ok(Admission::Asked(ticket))
     }
 
@@ -222,9 +225,9 @@ impl Store for Maildir {
         if unknown == 0 {
             return Ok(Admission::Granted(0));
         }
-        let (room, share) = (self.worker.mailbox_room(), self.rate.left(envelope.peer));
-        let wanted = to_make + unknown;
-        if room >= wanted + ROOM_MARGIN && share >= wanted {
+        let (room, share) = (self.backend.mailbox_room(), self.rate.left(envelope.peer));
+        let most = to_make + unknown;
+        if room >= most + ROOM_MARGIN && share >= most {
             return Ok(Admission::Granted(unknown));
         }
         // Only near a limit does it matter which of all these exist or are the same.
@@ -236,17 +239,17 @@ impl Store for Maildir {
         if mailboxes.is_empty() {
             return Ok(Admission::Granted(0));
         }
-        let question = Mailboxes {
+        let wanted = NewMailboxes {
             count: mailboxes.len(),
             before: to_make,
             limit: room.min(share),
         };
-        let Some(client) = self.worker.client() else {
-            let missing = self.worker.missing(&mailboxes);
-            return question.accept(missing).map(Admission::Granted);
+        let Some(client) = self.backend.client() else {
+            let missing = self.backend.missing(&mailboxes);
+            return wanted.accept(missing).map(Admission::Granted);
         };
-        let ticket = self.questions.ask(Question::Missing(question));
-        client.send(&Request::Missing(ticket, mailboxes));
+        let ticket = self.queries.ask(Query::Missing(wanted));
+        client.send(&StoreRequest::Missing(ticket, mailboxes));
         Ok(Admission::Asked(ticket))
     }
 
@@ -256,7 +259,7 @@ impl Store for Maildir {
 
     fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
         let groups = groups(envelope)?;
-        let instance = self.worker.instance()?;
+        let instance = self.backend.instance()?;
         self.count += 1;
         let ticket = Ticket(self.count);
         let id = QueueId::new(instance, self.count);
@@ -266,10 +269,10 @@ impl Store for Maildir {
             unopened: Some(Destination {
                 file_name,
                 groups,
-                incarnation: self.worker.incarnation(),
+                generation: self.backend.generation(),
                 peer: envelope.peer,
             }),
-            text: Text::new(envelope.body),
+            text: DraftText::new(envelope.body),
         };
         let key = self.drafts.insert(message);
         Ok((id, Draft::new(key)))
@@ -277,14 +280,14 @@ impl Store for Maildir {
 
     // A `Draft` of ours cannot be copied, so its key is good in `write`, and once in `abort` or `submit`.
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
-        self.drafts[draft.key()].push(text, &mut self.worker, &mut self.rate);
+        self.drafts[draft.key()].push(text, &mut self.backend, &mut self.rate);
         Ok(())
     }
 
     fn abort(&mut self, draft: Draft) {
         let message = self.drafts.remove(draft.key());
         if message.unopened.is_none() {
-            self.worker.abort(message.ticket);
+            self.backend.abort(message.ticket);
             self.rate.settle(message.ticket, false);
         }
     }
@@ -299,7 +302,7 @@ impl Store for Maildir {
 
     fn commit(&mut self, finished: &mut Vec<Finished>) {
         let before = finished.len();
-        self.worker.commit(finished);
+        self.backend.commit(finished);
         self.take_news();
         for settled in &finished[before..] {
             let stored = matches!(settled.outcome, Outcome::Stored);
@@ -309,23 +312,23 @@ impl Store for Maildir {
     }
 
     fn is_pending(&self) -> bool {
-        self.worker.is_pending() || !self.answers.is_empty()
+        self.backend.is_pending() || !self.answers.is_empty()
     }
 
     fn is_congested(&self) -> bool {
-        self.worker.is_congested()
+        self.backend.is_congested()
     }
 
     fn take_pipes(&mut self) -> Option<StorePipes> {
-        self.worker.take_pipes()
+        self.backend.take_pipes()
     }
 
     fn client(&mut self) -> Option<&mut StoreClient> {
-        self.worker.client()
+        self.backend.client()
     }
 
     fn return_pipes(&mut self, pipes: StorePipes) {
-        self.worker.return_pipes(pipes);
+        self.backend.return_pipes(pipes);
     }
 }
 
@@ -335,7 +338,7 @@ fn paths<'a>(
     mailboxes.into_iter().map(MailboxPath::new).collect()
 }
 
-/// The mailboxes of each recipient; of all together where they share one outcome.
+/// Groups the mailboxes of an envelope: by recipient, or all together where they share one outcome.
 fn groups(envelope: &Envelope) -> Result<Vec<Vec<MailboxPath>>, Failure> {
     let groups = if envelope.service.answers_each_recipient() {
         let recipients = envelope.recipients.iter();
@@ -351,7 +354,7 @@ fn groups(envelope: &Envelope) -> Result<Vec<Vec<MailboxPath>>, Failure> {
     Ok(groups)
 }
 
-/// `hostname` as it stands in a file name. Maildir writes `/` and `:` as backslash and octal number, since the one
+/// Escapes `hostname` for a file name. Maildir writes `/` and `:` as backslash and octal number, since the one
 /// ends a folder name and the other begins the flags; control characters get the same here.
 fn host_in_file_name(hostname: &str) -> String {
     let mut host = String::new();

@@ -1,7 +1,7 @@
-//! Where accepted mail goes.
+//! Stores: the places that accepted mail goes to.
 //!
-//! A [`Store`] takes messages as they stream in and makes those that are complete durable *together*, once a
-//! tick of the loop. A message is a [`Draft`] while its bytes arrive and a [`Ticket`] once it is complete and
+//! A [`Store`] takes messages as they stream in and makes those that are complete durable *together*, by one group commit
+//! in a tick of the event loop. A message is a [`Draft`] while its bytes arrive and a [`Ticket`] once it is complete and
 //! waits to be durable:
 //!
 //! ```text
@@ -9,11 +9,14 @@
 //!             └──────────────▶ abort
 //! ```
 //!
-//! Nothing may be acknowledged to a sender before its `Finished` says so.
+//! Invariant: nothing is acknowledged to a sender before its `Finished` says so.
+//!
+//! A store knows no poll. Where another process does its work, [`Store::take_pipes`] hands its pipes to the event loop, which
+//! carries octets between them and the [`StoreClient`], as their readiness tells.
 
 mod discard;
+mod disk_error;
 pub mod maildir;
-mod trouble;
 
 use core::fmt;
 use std::io;
@@ -28,27 +31,26 @@ pub use maildir::{Maildir, MaildirOptions, StoreClient, StorePipes};
 
 /// A place that mail is delivered to.
 pub trait Store {
-    /// Tells what time it is, once a tick.
+    /// Sets the time, once a tick.
     fn set_time(&mut self, now: Instant) {
         let _ = now;
     }
 
-    /// Whether there is room for a message of `declared_bytes`, 0 if nobody knows, so that `min_free` bytes are left;
-    /// 0 for any. It is asked before a transaction begins, and changes nothing. A store that has no limit, or cannot
-    /// tell, has room.
+    /// Asks for room for a message of `declared_bytes`, 0 if nobody knows, so that `min_free` bytes are left; 0 for any.
+    /// Called before a transaction begins; changes nothing. A store that has no limit, or does not know, has room.
     ///
     /// # Errors
-    /// There is less.
+    /// [`Failure::LittleLeft`].
     fn admit(&mut self, declared_bytes: u64, min_free: u64) -> Result<Admission, Failure> {
         let _ = (declared_bytes, min_free);
         Ok(Admission::Granted(0))
     }
 
-    /// Whether the mailboxes of `recipient` could be delivered to if it joined the recipients of `envelope`, which may have
-    /// `to_make` mailboxes made for them. It is asked before a recipient is accepted, and changes nothing.
+    /// Asks whether the mailboxes of `recipient` could be delivered to if it joined the recipients of `envelope`, which may
+    /// have `to_make` mailboxes made for them. Called before a recipient is accepted; changes nothing.
     ///
     /// # Errors
-    /// Why not.
+    /// [`Failure::TooManyMailboxes`] or [`Failure::BadName`].
     fn check(
         &mut self,
         recipient: &Recipient,
@@ -56,7 +58,7 @@ pub trait Store {
         to_make: usize,
     ) -> Result<Admission, Failure>;
 
-    /// The next answer to a question that was [`Asked`](Admission::Asked), if there is one; to be called until there is none
+    /// Takes the next answer to a query that was [`Asked`](Admission::Asked), if there is one. Called until there is none,
     /// after each [`commit`](Self::commit).
     fn answer(&mut self) -> Option<Answer> {
         None
@@ -67,7 +69,7 @@ pub trait Store {
     /// the reply, the trace header and the log.
     ///
     /// # Errors
-    /// Why it could not be opened; nothing is left behind.
+    /// Any failure to open it; nothing is left behind.
     fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure>;
 
     /// Appends to an open message: Internet message text (RFC 5322 §2.1), whose lines end in CRLF. No CRLF
@@ -77,7 +79,7 @@ pub trait Store {
     /// [`Body::BinaryMime`]: crate::smtp::envelope::Body::BinaryMime
     ///
     /// # Errors
-    /// Why it could not be written. The caller is then to [`abort`](Self::abort) the draft.
+    /// Any failure to write it. The caller is then to [`abort`](Self::abort) the draft.
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure>;
 
     /// Drops an open message and all traces of it.
@@ -86,15 +88,15 @@ pub trait Store {
     /// Closes a complete message and hands it over to the next [`commit`](Self::commit).
     fn submit(&mut self, draft: Draft) -> Ticket;
 
-    /// Makes all submitted messages durable, and pushes one [`Finished`] for each that is settled. A store with a store
+    /// Makes all submitted messages durable, as one group, and pushes one [`Finished`] for each that is settled. A store with a store
     /// process settles them at a later call, after its [`client`](Self::client) has received something.
     fn commit(&mut self, finished: &mut Vec<Finished>);
 
     /// Whether [`commit`](Self::commit) has something to do at once.
     fn is_pending(&self) -> bool;
 
-    /// Whether so much is to be written that no more message text should be read before [`commit`](Self::commit)
-    /// has made room.
+    /// Backpressure: whether so much waits to be written that no more message text should be read before
+    /// [`commit`](Self::commit) has made room.
     fn is_congested(&self) -> bool {
         false
     }
@@ -118,21 +120,21 @@ pub trait Store {
     }
 }
 
-/// What a store says to a sender or a recipient.
+/// The first answer of a store to a sender or a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It may come; so many mailboxes may have to be made for it.
+    /// Admitted; so many mailboxes may have to be made for it.
     Granted(usize),
-    /// It is to wait for the [`Answer`] with this ticket.
+    /// Undecided until the [`Answer`] with this ticket.
     Asked(Ticket),
 }
 
-/// What a store says later to a sender or a recipient.
+/// The later answer of a store to a sender or a recipient.
 #[derive(Debug)]
 pub struct Answer {
-    /// The question, as [`Admission::Asked`] named it.
+    /// The query, as [`Admission::Asked`] named it.
     pub ticket: Ticket,
-    /// How many mailboxes may have to be made for it, or why it may not come.
+    /// The number of mailboxes that may have to be made for it, or the failure that refuses it.
     pub result: Result<usize, Failure>,
 }
 
@@ -141,17 +143,17 @@ pub struct Answer {
 #[derive(Debug)]
 #[must_use]
 pub struct Draft {
-    /// Its place in the store that made it.
+    /// The key of its store for it.
     key: usize,
 }
 
 impl Draft {
-    /// A message that a store has opened, for that store to find again by `key`.
+    /// Makes a draft that its store finds again by `key`.
     pub fn new(key: usize) -> Self {
         Self { key }
     }
 
-    /// Its place in the store that made it.
+    /// The key that its store gave it.
     #[must_use]
     pub fn key(&self) -> usize {
         self.key
@@ -162,16 +164,16 @@ impl Draft {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
-/// What became of a submitted message.
+/// A submitted message that is settled.
 #[derive(Debug)]
 pub struct Finished {
     /// The message, as [`Store::submit`] named it.
     pub ticket: Ticket,
-    /// Its end.
+    /// The result.
     pub outcome: Outcome,
 }
 
-/// The end of a message, for each of its recipients.
+/// The result of a message, for each of its recipients.
 #[derive(Debug)]
 pub enum Outcome {
     /// Durable in the mailboxes of every recipient.
@@ -205,19 +207,19 @@ impl Outcome {
     }
 }
 
-/// Why the store could not do what it was asked.
+/// Failures of a store.
 #[derive(Clone, Debug)]
 pub enum Failure {
-    /// A resource that the message needs is used up: disk, quota, file size limit, descriptors. The text, as that of
-    /// [`Io`](Self::Io), tells the operator which path is concerned and what to do.
+    /// A resource that the message needs is used up: disk, quota, file size limit, descriptors. The text names the path and
+    /// says what to do.
     Full(Box<str>),
-    /// So many bytes are left, which is less than is to be kept free.
+    /// Fewer bytes are free than are to be kept free: so many.
     LittleLeft(u64),
-    /// No more mailboxes are made by themselves.
+    /// The limit on mailboxes that are made by themselves is reached.
     TooManyMailboxes,
     /// The address has no folder name: it is empty or too long.
     BadName,
-    /// Anything else that the system said.
+    /// Any other I/O error. The text names the path and says what to do.
     Io(Box<str>),
 }
 
@@ -237,7 +239,7 @@ impl fmt::Display for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         let text = error.to_string().into();
-        match trouble::errno(&error) {
+        match disk_error::errno(&error) {
             Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG | Errno::MFILE | Errno::NFILE) => {
                 Self::Full(text)
             }
@@ -246,7 +248,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The time as the names of messages and instances tell it.
+/// The time in seconds of the epoch, for the names of messages and instances.
 fn unix_seconds() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |time| time.as_secs())

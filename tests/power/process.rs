@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use mailoop::store::Ticket;
-use mailoop::store::maildir::{Disk, Engine, MailboxPath};
+use mailoop::store::maildir::{CommitEngine, Disk, MailboxPath};
 
 use super::ledger::{Ledger, Standing};
 use super::machine::{Machine, Troubles};
@@ -25,7 +25,7 @@ pub struct Settings {
 pub struct Process {
     machine: Rc<RefCell<Machine>>,
     settings: Settings,
-    engine: Engine<Model>,
+    engine: CommitEngine<Model>,
     /// Messages by their numbers: those that are open, and those that were submitted.
     open: Vec<(u64, String)>,
     submitted: BTreeMap<u64, String>,
@@ -55,7 +55,7 @@ impl Process {
             mailboxes_max,
             group_max,
         } = settings;
-        let engine = Engine::start(Model::new(machine), mailboxes_max, group_max)?;
+        let engine = CommitEngine::start(Model::new(machine), mailboxes_max, group_max)?;
         let existing = machine.borrow().tree.folders();
         Ok(Self {
             machine: Rc::clone(machine),

@@ -14,13 +14,13 @@ use super::client::StoreClient;
 
 /// The command that starts a store process.
 pub const COMMAND: &str = "store-process";
-/// This program, also if its file was replaced since it began to run.
+/// The running program, even if its file was replaced since it began to run.
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
-/// So many bytes a pipe holds, if the system lets it.
+/// The capacity of the pipe for requests, if the system grants it.
 const PIPE_BYTES: usize = 1024 * 1024;
-/// How many bytes are read at once while the process starts.
+/// The most bytes that are read at once while the process starts.
 const READ_BYTES: usize = 4 * 1024;
-/// How long the process may take to finish.
+/// The most time that the process gets to finish.
 const FINISH_TIMEOUT: Timespec = Timespec {
     tv_sec: 2,
     tv_nsec: 0,
@@ -46,12 +46,12 @@ pub(super) struct StoreChild {
     pipes: Option<StorePipes>,
 }
 
-/// Why there is no store process.
+/// The reasons why there is no store process.
 #[derive(Debug)]
 pub(super) enum StartError {
-    /// None can be started here.
+    /// The system starts none, or what it starts is not mailoop.
     NoProcess(io::Error),
-    /// It cannot work in that folder.
+    /// The process cannot work in that folder.
     Store(io::Error),
 }
 

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 
 use bytes::{Buf, BytesMut};
 
-use super::wire::{Report, Request, next_frame};
+use super::ipc::{StoreReport, StoreRequest, next_frame};
 use crate::store::{Finished, Ticket};
 
 /// Backpressure: with so many octets that wait for room in the pipe, no more message text is taken, and complete messages
@@ -27,7 +27,7 @@ pub struct StoreClient {
     input: BytesMut,
     /// Messages that the process has not settled.
     submitted: HashSet<Ticket>,
-    /// How many messages are open in the process.
+    /// The number of messages that are open in the process.
     open: usize,
     /// Messages that were settled since they were last taken.
     settled: Vec<Finished>,
@@ -35,20 +35,20 @@ pub struct StoreClient {
     news: Vec<News>,
     /// Whether the process has started, or why it could not.
     start: Option<io::Result<()>>,
-    /// Why the process cannot be reached any more.
+    /// The error by which the process was lost.
     lost: Option<io::Error>,
     instance: String,
     mailbox_room: usize,
 }
 
-/// A report that concerns no message that is settled.
+/// A report of something else than a settled message.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum News {
     /// The answer to a question.
     Answer(Ticket, u64),
-    /// How many bytes are free.
+    /// The number of free bytes.
     Free(u64),
-    /// How many mailboxes were made for a message.
+    /// The number of mailboxes that were made for a message.
     Made(Ticket, usize),
 }
 
@@ -74,7 +74,7 @@ impl StoreClient {
     pub fn received(&mut self, octets: &[u8]) -> io::Result<()> {
         self.input.extend_from_slice(octets);
         while let Some(frame) = next_frame(&mut self.input) {
-            self.handle(Report::read(&frame).ok_or(ErrorKind::InvalidData)?);
+            self.handle(StoreReport::read(&frame).ok_or(ErrorKind::InvalidData)?);
         }
         Ok(())
     }
@@ -84,36 +84,36 @@ impl StoreClient {
         self.lost = Some(why);
     }
 
-    fn handle(&mut self, report: Report) {
+    fn handle(&mut self, report: StoreReport) {
         match report {
-            Report::Settled(message) => {
+            StoreReport::Settled(message) => {
                 self.submitted.remove(&message.ticket);
                 self.settled.push(message);
             }
-            Report::MailboxRoom(room) => self.mailbox_room = room,
-            Report::Made(ticket, made) => self.news.push(News::Made(ticket, made)),
-            Report::Answer(ticket, number) => self.news.push(News::Answer(ticket, number)),
-            Report::Free(bytes) => self.news.push(News::Free(bytes)),
-            Report::Log(level, text) => log::log!(level, "{text}"),
-            Report::Ready(instance, room) => {
+            StoreReport::MailboxRoom(room) => self.mailbox_room = room,
+            StoreReport::Made(ticket, made) => self.news.push(News::Made(ticket, made)),
+            StoreReport::Answer(ticket, number) => self.news.push(News::Answer(ticket, number)),
+            StoreReport::Free(bytes) => self.news.push(News::Free(bytes)),
+            StoreReport::Log(level, text) => log::log!(level, "{text}"),
+            StoreReport::Ready(instance, room) => {
                 self.instance = instance;
                 self.mailbox_room = room;
                 self.start = Some(Ok(()));
             }
-            Report::Unable(error) => self.start = Some(Err(error)),
+            StoreReport::Unable(error) => self.start = Some(Err(error)),
         }
     }
 
     /// Appends a request to the output.
-    pub(super) fn send(&mut self, request: &Request<'_>) {
+    pub(super) fn send(&mut self, request: &StoreRequest<'_>) {
         match request {
-            Request::Open(..) => self.open += 1,
-            Request::Abort(_) => self.open = self.open.saturating_sub(1),
-            Request::Submit(ticket) => {
+            StoreRequest::Open(..) => self.open += 1,
+            StoreRequest::Abort(_) => self.open = self.open.saturating_sub(1),
+            StoreRequest::Submit(ticket) => {
                 self.open = self.open.saturating_sub(1);
                 self.submitted.insert(*ticket);
             }
-            Request::Text(..) | Request::Free(_) | Request::Missing(..) => {}
+            StoreRequest::Text(..) | StoreRequest::Free(_) | StoreRequest::Missing(..) => {}
         }
         request.write(&mut self.output);
     }
@@ -148,7 +148,7 @@ impl StoreClient {
         &self.instance
     }
 
-    /// How many mailboxes may still be made.
+    /// The number of mailboxes that may still be made.
     pub(super) fn mailbox_room(&self) -> usize {
         self.mailbox_room
     }
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use crate::store::Outcome;
 
-    fn reports(reports: &[Report]) -> BytesMut {
+    fn reports(reports: &[StoreReport]) -> BytesMut {
         let mut octets = BytesMut::new();
         reports.iter().for_each(|report| report.write(&mut octets));
         octets
@@ -184,21 +184,21 @@ mod tests {
     #[test]
     fn reports_are_understood_however_the_pipe_splits_them() {
         let settled = |number| {
-            Report::Settled(Finished {
+            StoreReport::Settled(Finished {
                 ticket: Ticket(number),
                 outcome: Outcome::Stored,
             })
         };
         let octets = reports(&[
-            Report::Ready("00000001".into(), 7),
+            StoreReport::Ready("00000001".into(), 7),
             settled(1),
-            Report::Made(Ticket(1), 2),
+            StoreReport::Made(Ticket(1), 2),
             settled(2),
         ]);
         for piece in 1..=octets.len() {
             let mut client = StoreClient::default();
-            client.send(&Request::Submit(Ticket(1)));
-            client.send(&Request::Submit(Ticket(3)));
+            client.send(&StoreRequest::Submit(Ticket(1)));
+            client.send(&StoreRequest::Submit(Ticket(3)));
             for octets in octets.chunks(piece) {
                 client.received(octets).unwrap();
             }
@@ -220,7 +220,7 @@ mod tests {
         let text = [b'x'; 16 * 1024];
         let mut messages = 0;
         while !client.is_congested() {
-            client.send(&Request::Text(Ticket(1), &text));
+            client.send(&StoreRequest::Text(Ticket(1), &text));
             messages += 1;
         }
         assert_eq!(messages, OUTPUT_HIGH_WATER_BYTES / text.len());

@@ -1,20 +1,20 @@
-//! A message on its way to the worker. It is held back until it is complete or longer than a buffer: whoever begins and resets
-//! without end asks nothing of the disk.
+//! Drafts: messages on their way to the backend. A draft is held back until it is complete or longer than a buffer, so that a
+//! client that begins and resets without end asks nothing of the disk.
 
+use super::backend::Backend;
 use super::folders::MailboxPath;
 use super::rate::MailboxRate;
-use super::text::Text;
-use super::worker::Worker;
+use super::text::DraftText;
 use crate::smtp::envelope::Peer;
 use crate::store::Ticket;
 
-/// A message that was not handed over whole.
+/// A message that was not handed over whole yet.
 #[derive(Debug)]
 pub(super) struct OpenMessage {
     pub(super) ticket: Ticket,
-    /// Its file and mailboxes, until the worker was asked to open it.
+    /// The file and the mailboxes, until the backend was asked to open them.
     pub(super) unopened: Option<Destination>,
-    pub(super) text: Text,
+    pub(super) text: DraftText,
 }
 
 /// The file of a message, and the groups of mailboxes it is for.
@@ -22,23 +22,23 @@ pub(super) struct OpenMessage {
 pub(super) struct Destination {
     pub(super) file_name: String,
     pub(super) groups: Vec<Vec<MailboxPath>>,
-    /// The worker under whose instance the file is named; another one may not open it.
-    pub(super) incarnation: u32,
-    /// The client, whose share of new mailboxes the message uses.
+    /// The backend under whose instance the file is named; another one may not open it.
+    pub(super) generation: u32,
+    /// The client: the message uses its share of new mailboxes.
     pub(super) peer: Peer,
 }
 
 impl Destination {
-    /// Has the worker open the message, which may make as many mailboxes as its client has left of its share.
-    fn open(self, ticket: Ticket, worker: &mut Worker, rate: &mut MailboxRate) {
+    /// Has the backend open the message, which may make as many mailboxes as the share of its client has left.
+    fn open(self, ticket: Ticket, backend: &mut Backend, rate: &mut MailboxRate) {
         let to_make = rate.reserve(ticket, self.peer, self.groups.iter().flatten());
-        worker.open(ticket, self, to_make);
+        backend.open(ticket, self, to_make);
     }
 }
 
 impl OpenMessage {
     /// Appends message text, and passes on what exceeds the buffer.
-    pub(super) fn push(&mut self, text: &[u8], worker: &mut Worker, rate: &mut MailboxRate) {
+    pub(super) fn push(&mut self, text: &[u8], backend: &mut Backend, rate: &mut MailboxRate) {
         let Self {
             ticket,
             unopened,
@@ -46,23 +46,23 @@ impl OpenMessage {
         } = self;
         buffer.push(text, |text| {
             if let Some(destination) = unopened.take() {
-                destination.open(*ticket, worker, rate);
+                destination.open(*ticket, backend, rate);
             }
-            worker.write(*ticket, text);
+            backend.write(*ticket, text);
         });
     }
 
     /// Hands a complete message over.
-    pub(super) fn submit(self, worker: &mut Worker, rate: &mut MailboxRate) {
+    pub(super) fn submit(self, backend: &mut Backend, rate: &mut MailboxRate) {
         let Self {
             ticket,
             unopened,
             text,
         } = self;
         if let Some(destination) = unopened {
-            destination.open(ticket, worker, rate);
+            destination.open(ticket, backend, rate);
         }
-        worker.write(ticket, text.rest());
-        worker.submit(ticket);
+        backend.write(ticket, text.rest());
+        backend.submit(ticket);
     }
 }

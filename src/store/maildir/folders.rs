@@ -1,4 +1,4 @@
-//! Where mailboxes are, and how their folders are made and removed.
+//! Mailbox folders: their paths, and making and removing them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,25 +9,25 @@ use rustix::io::Errno;
 use super::disk::{Disk, ROOT};
 use crate::smtp::path::Mailbox;
 use crate::store::Failure;
-use crate::store::trouble::errno;
+use crate::store::disk_error::errno;
 
 /// The most bytes of a folder name (NAME_MAX of every common file system).
 const FOLDER_NAME_BYTES_MAX: usize = 255;
 /// The most mailboxes that are known to be durable; the folders of others are synced with every message.
 const DURABLE_MAX: usize = 10_000;
-/// What a mailbox consists of. An empty one is removed in this order, in which `new` goes last: it must not be made anew
-/// while there is mail in `cur` that a sibling has stored, who knows it for durable.
+/// The subfolders of a mailbox. An empty mailbox is removed in this order, `new` last: it must not be made anew while there
+/// is mail in `cur` that a sibling has stored, which knows the mailbox for durable.
 const SUBFOLDERS: [&str; 3] = ["tmp", "cur", "new"];
 
-/// Where a mailbox is under the root: `<domain>/<local-part>`, both as folder names.
+/// The path of a mailbox under the root: `<domain>/<local-part>`, both as folder names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MailboxPath(Box<str>);
 
 impl MailboxPath {
-    /// The place of `mailbox`, the same for all its spellings.
+    /// Makes the path of `mailbox`, the same for all its spellings.
     ///
     /// # Errors
-    /// Its parts have no folder names.
+    /// [`Failure::BadName`] if its parts have no folder names.
     pub fn new(mailbox: &Mailbox) -> Result<Self, Failure> {
         // Mostly as long as the address: a turn may make thousands of these.
         let mut path = String::with_capacity(mailbox.as_str().len());
@@ -37,8 +37,8 @@ impl MailboxPath {
         Ok(Self(path.into()))
     }
 
-    /// The place that another process told of, which made it by [`new`](Self::new).
-    pub(super) fn told(path: &str) -> Self {
+    /// Takes a path that came from another process, which made it by [`new`](Self::new).
+    pub(super) fn from_wire(path: &str) -> Self {
         Self(path.into())
     }
 
@@ -64,8 +64,8 @@ impl fmt::Display for MailboxPath {
     }
 }
 
-/// Appends the folder name of a domain or a local-part. It is no other's name, it has no `/`, and it does not begin
-/// with a dot, so it is neither `.` nor `..` nor hidden.
+/// Appends the folder name of a domain or a local-part. The name is no other part's, has no `/`, and does not begin with a
+/// dot, so it is neither `.` nor `..` nor hidden.
 fn push_folder_name(path: &mut String, part: &str) -> Result<(), Failure> {
     let start = path.len();
     for byte in part.bytes() {
@@ -83,10 +83,10 @@ fn push_folder_name(path: &mut String, part: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is known of the mailbox folders under a root.
+/// The mailbox folders under a root, as far as they are known.
 #[derive(Debug)]
 pub(super) struct Folders {
-    /// How many mailboxes there are, and may be before no more are made.
+    /// The number of mailboxes, and the number from which on no more are made.
     count: usize,
     max: usize,
     /// Mailboxes that were made here and hold no message that was reported stored: they go again if their message
@@ -113,52 +113,9 @@ impl Folders {
         })
     }
 
-    /// How many mailboxes may still be made.
+    /// The number of mailboxes that may still be made.
     pub(super) fn room(&self) -> usize {
         self.max.saturating_sub(self.count)
-    }
-
-    /// Does something with a file in `mailbox`, and makes what is missing of that if need be, as long as the message may have
-    /// mailboxes made, of which `to_make` is the number. Should it fail, what was made is to be [unmade](Self::unmake).
-    pub(super) fn within<D: Disk, T>(
-        &mut self,
-        disk: &mut D,
-        mailbox: &MailboxPath,
-        to_make: &mut usize,
-        mut act: impl FnMut(&mut D) -> io::Result<T>,
-    ) -> Result<T, Failure> {
-        match act(disk) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => return Ok(done?),
-        }
-        // A sibling may have removed what is held open.
-        disk.forget();
-        self.make(disk, mailbox, to_make)?;
-        Ok(act(disk)?)
-    }
-
-    /// Makes what is missing of `mailbox`.
-    fn make(
-        &mut self,
-        disk: &mut impl Disk,
-        mailbox: &MailboxPath,
-        to_make: &mut usize,
-    ) -> Result<(), Failure> {
-        if self.room().min(*to_make) == 0 && !disk.has_folder(&mailbox.0)? {
-            return Err(Failure::TooManyMailboxes);
-        }
-        disk.make_folder(mailbox.domain())?;
-        if disk.make_folder(&mailbox.0)? {
-            self.count += 1;
-            *to_make = to_make.saturating_sub(1);
-            self.fresh.insert(mailbox.clone());
-        }
-        // Something was missing: what was known of it is no longer true.
-        self.durable.remove(mailbox);
-        for name in SUBFOLDERS {
-            disk.make_folder(&format!("{mailbox}/{name}"))?;
-        }
-        Ok(())
     }
 
     /// The folders that must be synced so that a name in the `new/` of `mailbox` is durable.
@@ -191,6 +148,57 @@ impl Folders {
         // Refused unless it is empty, and then nobody misses it.
         let _ = disk.remove_folder(mailbox.domain());
         removed
+    }
+}
+
+/// Access to mailboxes for one message: makes those that are missing.
+pub(super) struct MailboxAccess<'a, D> {
+    pub(super) disk: &'a mut D,
+    pub(super) folders: &'a mut Folders,
+    /// The number of mailboxes that may still be made for the message.
+    pub(super) to_make: &'a mut usize,
+}
+
+impl<D: Disk> MailboxAccess<'_, D> {
+    /// Acts on a file in `mailbox`; where something of that is missing it is made, and `act` tried again. After a failure the
+    /// new mailbox is to be [unmade](Folders::unmake).
+    pub(super) fn within<T>(
+        &mut self,
+        mailbox: &MailboxPath,
+        mut act: impl FnMut(&mut D) -> io::Result<T>,
+    ) -> Result<T, Failure> {
+        match act(self.disk) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return Ok(done?),
+        }
+        // A sibling may have removed what is held open.
+        self.disk.forget();
+        self.make(mailbox)?;
+        Ok(act(self.disk)?)
+    }
+
+    /// Makes the missing folders of `mailbox`.
+    fn make(&mut self, mailbox: &MailboxPath) -> Result<(), Failure> {
+        let Self {
+            disk,
+            folders,
+            to_make,
+        } = self;
+        if folders.room().min(**to_make) == 0 && !disk.has_folder(&mailbox.0)? {
+            return Err(Failure::TooManyMailboxes);
+        }
+        disk.make_folder(mailbox.domain())?;
+        if disk.make_folder(&mailbox.0)? {
+            folders.count += 1;
+            **to_make = to_make.saturating_sub(1);
+            folders.fresh.insert(mailbox.clone());
+        }
+        // Something was missing: what was known of it is no longer true.
+        folders.durable.remove(mailbox);
+        for name in SUBFOLDERS {
+            disk.make_folder(&format!("{mailbox}/{name}"))?;
+        }
+        Ok(())
     }
 }
 

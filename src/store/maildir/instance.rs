@@ -1,4 +1,4 @@
-//! Who writes to the store: an instance is one opening of it by one process.
+//! Instances: an instance is one opening of the store by one process.
 //!
 //! `DIR/.mailoop/` holds a file for each instance. Its name, eight hexadecimal digits, begins every queue id
 //! of that instance, and whoever holds its lock is alive. Numbers only grow, whatever the clock does: the
@@ -12,7 +12,7 @@ use crate::store::unix_seconds;
 
 /// The folder of the instance files. Its leading dot keeps it apart from domains.
 const HOME: &str = ".mailoop";
-/// Held while an instance is claimed: a sibling that starts just then must not take an instance file that is
+/// The file that is locked while an instance is claimed: a sibling that starts just then must not take an instance file that is
 /// created but not locked yet for that of a dead one.
 const START_LOCK: &str = ".mailoop/lock";
 /// The name that a file is given, and loses again, while an instance is claimed.
@@ -33,7 +33,7 @@ impl<L> Instance<L> {
     /// Claims a new instance of the store, and sweeps up after dead ones.
     ///
     /// # Errors
-    /// `WouldBlock` while a sibling claims one; otherwise what the disk says.
+    /// `WouldBlock` while a sibling claims one; otherwise any error of the disk.
     pub(super) fn claim(disk: &mut impl Disk<Lock = L>) -> io::Result<Self> {
         disk.make_folder(HOME)?;
         disk.sync_folder(ROOT)?;
@@ -63,7 +63,7 @@ impl<L> Instance<L> {
         Ok(Self { name, lock })
     }
 
-    /// Its lock.
+    /// The lock of its file.
     pub(super) fn lock(&self) -> &L {
         &self.lock
     }
@@ -114,8 +114,8 @@ fn locked(error: io::Error) -> io::Error {
 }
 
 /// Removes what instances before `own` that are not `alive` left in any `tmp/`, then the files of the `dead` ones.
-/// Whose file is gone is dead as well: a power cut may keep the removal of that, and not what was removed before it.
-/// What is not named by an instance is left alone: Maildir leaves such files to the mail reader, after 36 hours.
+/// An instance without a file is dead as well: a power cut may keep the removal of that file, and not of what was removed
+/// before it. Files that no instance has named are left alone: Maildir leaves those to the mail reader, after 36 hours.
 /// A sibling may sweep at the same time.
 fn sweep(disk: &mut impl Disk, own: &str, alive: &[String], dead: &[String]) -> io::Result<()> {
     if dead.is_empty() {

@@ -1,5 +1,8 @@
-//! The store process, from inside: it reads requests from standard input, and writes reports to standard output.
-//! Whatever comes while it waits for the disk makes up the next group.
+//! The store process, from inside: it reads requests from standard input and writes reports to standard output. Messages
+//! that arrive while it blocks for the disk make up the next group commit.
+//!
+//! Invariant: the process has no socket, and no other state than the folder: it ends when the server does, and what it
+//! never reported is in no acknowledged message.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -12,22 +15,21 @@ use rustix::io::{Errno, read, write};
 use rustix::stdio::{stdin, stdout};
 
 use super::disk::Disk;
-use super::engine::Engine;
+use super::group_commit::CommitEngine;
+use super::ipc::{StoreReport, StoreRequest, next_frame};
 use super::system::System;
-use super::wire::{Report, Request, next_frame};
-use crate::store::Ticket;
 
-/// The most bytes of requests that are read before the disk gets its turn.
+/// The most bytes of requests that are read before a group commit.
 const REQUESTS_BYTES_MAX: usize = 256 * 1024;
-/// How long a start rests while a sibling starts, and how often: ten seconds in all.
+/// A start rests for so long while a sibling starts, and so often: ten seconds in all.
 pub(super) const START_REST: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 20_000_000,
 };
 const START_TRIES_MAX: usize = 500;
 
-/// Works for the store in the current folder until the server is gone. Then it drops what is not complete and
-/// delivers what is.
+/// Works for the store in the current folder until the server is gone. Then open messages are dropped and complete ones
+/// delivered.
 ///
 /// # Errors
 /// The server cannot be reached.
@@ -37,41 +39,41 @@ pub fn run(mailboxes_max: usize, group_max: usize) -> io::Result<()> {
 
     let mut engine = match start(Path::new("."), mailboxes_max, group_max, rest) {
         Ok(engine) => engine,
-        Err(error) => return tell([Report::Unable(error)]),
+        Err(error) => return send([StoreReport::Unable(error)]),
     };
     let room = engine.mailbox_room();
-    tell([
-        Report::Free(engine.disk().free_bytes()),
-        Report::Ready(engine.instance().to_owned(), room),
+    send([
+        StoreReport::Free(engine.disk().free_bytes()),
+        StoreReport::Ready(engine.instance().to_owned(), room),
     ])?;
-    let mut worker = Worker {
+    let mut process = StoreProcess {
         engine,
         input: BytesMut::new(),
         buffer: vec![0; REQUESTS_BYTES_MAX],
-        room_told: room,
+        reported_room: room,
     };
-    worker.work()
+    process.work()
 }
 
-/// Takes up the work on the store in `root`. While a sibling starts there it tries again after each `rest`, for some
+/// Starts the work on the store in `root`. While a sibling starts there it tries again after each `rest`, for some
 /// seconds: a process that serves nobody yet may wait.
 ///
 /// # Errors
-/// What the disk says, or what ends the `rest`.
+/// An error of the disk, or one that ends the `rest`.
 pub(super) fn start(
     root: &Path,
     mailboxes_max: usize,
     group_max: usize,
     rest: impl Fn() -> io::Result<()>,
-) -> io::Result<Engine<System>> {
+) -> io::Result<CommitEngine<System>> {
     for _ in 0..START_TRIES_MAX {
         let disk = System::open(root)?;
-        match Engine::start(disk, mailboxes_max, group_max) {
+        match CommitEngine::start(disk, mailboxes_max, group_max) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => rest()?,
             started => return started,
         }
     }
-    Engine::start(System::open(root)?, mailboxes_max, group_max)
+    CommitEngine::start(System::open(root)?, mailboxes_max, group_max)
 }
 
 /// Rests between two tries, unless the server is gone.
@@ -84,16 +86,17 @@ fn rest() -> io::Result<()> {
     }
 }
 
-struct Worker {
-    engine: Engine<System>,
-    /// Requests that are not complete.
+/// The loop of a store process.
+struct StoreProcess {
+    engine: CommitEngine<System>,
+    /// The start of a request that is not complete.
     input: BytesMut,
     buffer: Vec<u8>,
-    /// How many more mailboxes the server thinks there may be.
-    room_told: usize,
+    /// The number of mailboxes that may still be made, as the server knows it.
+    reported_room: usize,
 }
 
-impl Worker {
+impl StoreProcess {
     fn work(&mut self) -> io::Result<()> {
         let served = self.serve();
         self.engine.abort_all();
@@ -105,7 +108,7 @@ impl Worker {
         }
     }
 
-    /// Does what the server asks for until that is gone.
+    /// Handles requests until the server is gone.
     fn serve(&mut self) -> io::Result<()> {
         let mut has_more = false;
         loop {
@@ -117,7 +120,7 @@ impl Worker {
         }
     }
 
-    /// Reads requests, waiting for some, and does what they ask for; whether there may be more.
+    /// Reads requests, waiting for some, and handles them. Returns whether there may be more.
     fn take_requests(&mut self) -> io::Result<bool> {
         let received = match read(stdin(), &mut self.buffer[..]) {
             Ok(0) => return Ok(false),
@@ -129,55 +132,61 @@ impl Worker {
         self.engine.disk().forget();
         let mut answers = Vec::new();
         while let Some(frame) = next_frame(&mut self.input) {
-            let request = Request::read(&frame).ok_or(ErrorKind::InvalidData)?;
-            match request {
-                Request::Open(ticket, to_make, file_name, groups) => {
-                    let to_make = usize::try_from(to_make).unwrap_or(usize::MAX);
-                    self.engine
-                        .open(ticket, file_name.to_owned(), groups, to_make);
-                }
-                Request::Text(ticket, text) => self.engine.write(ticket, text),
-                Request::Abort(ticket) => {
-                    // Nobody is left to hear of a failure.
-                    let _ = self.engine.abort(ticket);
-                }
-                Request::Submit(ticket) => self.engine.submit(ticket),
-                Request::Free(ticket) => {
-                    answers.push(Report::Answer(ticket, self.engine.disk().free_bytes()));
-                }
-                Request::Missing(ticket, mailboxes) => {
-                    let missing = self.engine.missing(&mailboxes);
-                    answers.push(Report::Answer(ticket, missing as u64));
-                }
-            }
+            let request = StoreRequest::read(&frame).ok_or(ErrorKind::InvalidData)?;
+            answers.extend(self.handle(request));
         }
         if !answers.is_empty() {
-            // A session waits for each of them, and is not to wait for a sync as well.
-            tell(answers)?;
+            // A session waits for each of them, and is not to wait for an fsync as well.
+            send(answers)?;
         }
         Ok(true)
     }
 
-    /// Tells what came of it all.
+    /// Handles a request, and returns the answer if it is a query.
+    fn handle(&mut self, request: StoreRequest<'_>) -> Option<StoreReport> {
+        match request {
+            StoreRequest::Open(ticket, to_make, file_name, groups) => {
+                let to_make = usize::try_from(to_make).unwrap_or(usize::MAX);
+                self.engine
+                    .open(ticket, file_name.to_owned(), groups, to_make);
+            }
+            StoreRequest::Text(ticket, text) => self.engine.write(ticket, text),
+            StoreRequest::Abort(ticket) => {
+                // Nobody is left to hear of a failure.
+                let _ = self.engine.abort(ticket);
+            }
+            StoreRequest::Submit(ticket) => self.engine.submit(ticket),
+            StoreRequest::Free(ticket) => {
+                let free = self.engine.disk().free_bytes();
+                return Some(StoreReport::Answer(ticket, free));
+            }
+            StoreRequest::Missing(ticket, mailboxes) => {
+                let missing = self.engine.missing(&mailboxes);
+                return Some(StoreReport::Answer(ticket, missing as u64));
+            }
+        }
+        None
+    }
+
+    /// Reports what was settled, and what changed with it.
     fn report(&mut self) -> io::Result<()> {
         let room = self.engine.mailbox_room();
-        let changed = room != self.room_told;
-        self.room_told = room;
-        let mut reports: Vec<_> = self.engine.made().map(made).collect();
-        reports.extend(self.engine.settled().map(Report::Settled));
+        let changed = room != self.reported_room;
+        self.reported_room = room;
+        let made = self.engine.made();
+        let mut reports: Vec<_> = made
+            .map(|(ticket, made)| StoreReport::Made(ticket, made))
+            .collect();
+        reports.extend(self.engine.settled().map(StoreReport::Settled));
         if !reports.is_empty() {
-            reports.push(Report::Free(self.engine.disk().free_bytes()));
+            reports.push(StoreReport::Free(self.engine.disk().free_bytes()));
         }
-        reports.extend(changed.then_some(Report::MailboxRoom(room)));
-        tell(reports)
+        reports.extend(changed.then_some(StoreReport::MailboxRoom(room)));
+        send(reports)
     }
 }
 
-fn made((ticket, made): (Ticket, usize)) -> Report {
-    Report::Made(ticket, made)
-}
-
-/// Whether something came from the server; also, that it is gone.
+/// Whether there are requests, or the server is gone.
 fn can_read() -> io::Result<bool> {
     let mut events = [PollFd::from_borrowed_fd(stdin(), PollFlags::IN)];
     match poll(&mut events, Some(&Timespec::default())) {
@@ -188,11 +197,11 @@ fn can_read() -> io::Result<bool> {
 }
 
 /// Writes reports to the server, log lines first.
-fn tell(reports: impl IntoIterator<Item = Report>) -> io::Result<()> {
+fn send(reports: impl IntoIterator<Item = StoreReport>) -> io::Result<()> {
     let mut bytes = BytesMut::new();
     let lines = std::mem::take(&mut *LINES.0.lock().unwrap_or_else(PoisonError::into_inner));
     for (level, line) in lines {
-        Report::Log(level, line).write(&mut bytes);
+        StoreReport::Log(level, line).write(&mut bytes);
     }
     for report in reports {
         report.write(&mut bytes);
@@ -208,7 +217,7 @@ fn tell(reports: impl IntoIterator<Item = Report>) -> io::Result<()> {
     Ok(())
 }
 
-/// The log of this process is the server's.
+/// The log of this process: its lines go to the server's log.
 struct Lines(Mutex<Vec<(Level, String)>>);
 
 static LINES: Lines = Lines(Mutex::new(Vec::new()));

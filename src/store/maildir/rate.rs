@@ -1,6 +1,6 @@
-//! How many mailboxes one client may have made, in a minute.
+//! Rate limit on the mailboxes that one client may have made: a sliding window of a minute.
 //!
-//! A client makes a mailbox come into being by naming a recipient. Without a rate one connection would use up the mailbox
+//! A client makes a mailbox come into being by naming a recipient. Without a rate limit one connection would use up the mailbox
 //! limit in seconds, and nobody else's new recipient would be accepted afterwards.
 
 use core::net::{IpAddr, Ipv6Addr};
@@ -20,7 +20,7 @@ const CLIENTS_MAX: usize = 10_000;
 const KNOWN_MAX: usize = 16_384;
 /// A minute is counted in slots of this length, so that a client takes a few octets of memory.
 const SLOT: Duration = Duration::from_secs(5);
-/// So many slots cover a whole minute wherever in a slot it begins.
+/// The number of slots that cover a whole minute wherever in a slot it begins.
 const SLOTS: usize = 13;
 
 /// The clients for which mailboxes were made of late, or may be made for messages that are being stored.
@@ -28,51 +28,52 @@ const SLOTS: usize = 13;
 pub(super) struct MailboxRate {
     start: Instant,
     now: Instant,
-    clients: HashMap<Client, Made>,
+    clients: HashMap<RateKey, SlidingWindow>,
     /// The number of the slot in which clients were last forgotten.
     forgotten: u64,
     /// Messages that are being stored, for mailboxes that are not known to be there.
     reservations: HashMap<Ticket, Reservation>,
-    /// Those mailboxes, and for how many of these messages: only the first one takes of its client's share.
+    /// The mailboxes of those reservations, and the number of messages for each: only the first message takes of its client's
+    /// share.
     pending: HashMap<u64, usize>,
     /// Mailboxes that messages were stored in, by their hashes: they take of nobody's share.
     known: HashSet<u64>,
     hashes: RandomState,
 }
 
-/// What a message has taken of its client's share.
+/// The part of its client's share that a message has taken.
 #[derive(Debug)]
 struct Reservation {
     /// `None` for a client without an address.
-    client: Option<Client>,
+    client: Option<RateKey>,
     share: usize,
     mailboxes: Vec<u64>,
 }
 
-/// Who has a share of its own: an address, or all those that found no place in the table.
+/// The owner of a share: an address, or all those together that found no place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Client {
+enum RateKey {
     Address(IpAddr),
     Others,
 }
 
-/// The mailboxes that were made for one client.
+/// The mailboxes that were made for one client within the last minute.
 #[derive(Clone, Copy, Debug, Default)]
-struct Made {
-    /// How many in each slot of the last minute, which are used in turn.
+struct SlidingWindow {
+    /// The number made in each slot of the last minute; the slots are used in turn.
     slots: [u8; SLOTS],
     /// The number of the slot that was used last, counted from the start.
     last: u64,
-    /// How many more may be made for messages that are being stored.
+    /// The number that may still be made for messages that are being stored.
     reserved: usize,
 }
 
-impl Made {
+impl SlidingWindow {
     /// Forgets the slots that are older than a minute.
     fn advance(&mut self, slot: u64) {
         let passed = slot.saturating_sub(self.last).min(SLOTS as u64);
         for step in 1..=passed {
-            self.slots[place(self.last + step)] = 0;
+            self.slots[slot_index(self.last + step)] = 0;
         }
         self.last = self.last.max(slot);
     }
@@ -83,13 +84,13 @@ impl Made {
     }
 }
 
-/// The place of the slot with this number.
-fn place(slot: u64) -> usize {
+/// The index of the slot with this number.
+fn slot_index(slot: u64) -> usize {
     usize::try_from(slot % SLOTS as u64).unwrap_or_default()
 }
 
 impl MailboxRate {
-    /// A table without clients.
+    /// Makes a table without clients.
     pub(super) fn new() -> Self {
         let now = Instant::now();
         Self {
@@ -104,16 +105,21 @@ impl MailboxRate {
         }
     }
 
-    /// Tells what time it is.
+    /// Sets the time, once a tick.
     pub(super) fn set_time(&mut self, now: Instant) {
         self.now = now;
+    }
+
+    /// The time of the present tick.
+    pub(super) fn now(&self) -> Instant {
+        self.now
     }
 
     fn slot(&self) -> u64 {
         self.now.saturating_duration_since(self.start).as_secs() / SLOT.as_secs()
     }
 
-    /// How many more mailboxes may be made for `peer` now. A client on a unix socket has no address, and no rate.
+    /// The number of mailboxes that may still be made for `peer` now. A client on a unix socket has no address, and no limit.
     pub(super) fn left(&mut self, peer: Peer) -> usize {
         let Some(client) = self.client(peer) else {
             return usize::MAX;
@@ -126,7 +132,7 @@ impl MailboxRate {
         MAILBOXES_PER_MINUTE_MAX.saturating_sub(made.used())
     }
 
-    /// How many of these mailboxes are not known to be there.
+    /// Counts how many of these mailboxes are not known to be there.
     pub(super) fn unknown(&self, mailboxes: &[MailboxPath]) -> usize {
         let is_unknown = |mailbox: &&MailboxPath| !self.known.contains(&self.hash(mailbox));
         mailboxes.iter().filter(is_unknown).count()
@@ -188,7 +194,7 @@ impl MailboxRate {
         if let Some(client) = client {
             let entry = self.clients.entry(client).or_default();
             entry.advance(slot);
-            let count = &mut entry.slots[place(slot)];
+            let count = &mut entry.slots[slot_index(slot)];
             *count = count.saturating_add(u8::try_from(made).unwrap_or(u8::MAX));
         }
     }
@@ -224,10 +230,10 @@ impl MailboxRate {
         }
     }
 
-    /// Whose share `peer` uses.
-    fn client(&mut self, peer: Peer) -> Option<Client> {
+    /// The owner of the share that `peer` uses.
+    fn client(&mut self, peer: Peer) -> Option<RateKey> {
         let Peer::Ip(ip) = peer else { return None };
-        let client = Client::Address(network(ip));
+        let client = RateKey::Address(network(ip));
         if self.clients.len() < CLIENTS_MAX || self.clients.contains_key(&client) {
             return Some(client);
         }
@@ -242,12 +248,12 @@ impl MailboxRate {
         if self.clients.len() < CLIENTS_MAX {
             Some(client)
         } else {
-            Some(Client::Others)
+            Some(RateKey::Others)
         }
     }
 }
 
-/// The address that `ip` counts as.
+/// The network that `ip` is counted under: for IPv6 its first 64 bits.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
@@ -264,7 +270,7 @@ mod tests {
     }
 
     fn mailboxes(range: std::ops::Range<usize>) -> Vec<MailboxPath> {
-        let path = |number| MailboxPath::told(&format!("d/m{number}"));
+        let path = |number| MailboxPath::from_wire(&format!("d/m{number}"));
         range.map(path).collect()
     }
 

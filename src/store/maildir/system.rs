@@ -20,10 +20,10 @@ use rustix::path::Arg;
 
 use self::unnamed::{MessageFile, Naming, copy_all};
 use super::disk::{Disk, ROOT};
-use super::sync::tells_all_errors;
-use crate::store::trouble::Trouble;
+use super::fsync::tells_all_errors;
+use crate::store::disk_error::DiskError;
 
-/// What to do when the root is gone while it is worked in.
+/// Advice for a root that was removed while it is in use.
 const ROOT_GONE: &str = "the folder of the store was removed: restart mailoop, which makes it anew";
 /// Files are for the user that mailoop runs as.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -37,14 +37,14 @@ const FOLDERS_HELD_MAX: usize = 64;
 #[derive(Debug)]
 pub struct System {
     root: Arc<File>,
-    /// Where the root is, for the operator.
+    /// The path of the root, for the operator.
     path: PathBuf,
     device: u64,
     tells_all_errors: bool,
     naming: Naming,
     /// Folders that were opened since [`Disk::forget`], so that a group of messages for a mailbox opens it once.
     held: HashMap<Box<str>, Folder>,
-    /// Whether the log was told that nobody knows how much is free, which is asked again for every sender.
+    /// Whether the log says already that the free bytes are unknown, which are asked for again for every sender.
     is_told_of_unknown_room: Cell<bool>,
 }
 
@@ -57,13 +57,13 @@ struct Folder {
 }
 
 impl System {
-    /// What is below the folder `root`, which is made, durably, if it is missing.
+    /// Opens the folder `root`, which is made, durably, if it is missing.
     ///
     /// # Errors
-    /// It can be neither opened nor made.
+    /// The folder can be neither opened nor made.
     pub fn open(root: &Path) -> io::Result<Self> {
         create_root(root)?;
-        // Another process may be told, which works in another folder.
+        // Whole, since the reader of an error may work in another folder.
         let path = root.canonicalize().unwrap_or_else(|_| root.to_owned());
         let root = File::open(root)?;
         Ok(Self {
@@ -83,8 +83,8 @@ impl System {
         self.root.as_fd()
     }
 
-    /// How many bytes may still be written to the file system of the root. Where that is unknown it is no limit: what the
-    /// disk does not take it says by itself.
+    /// The number of bytes that may still be written to the file system of the root. An unknown number is no limit: the disk
+    /// says by itself what it does not take.
     #[must_use]
     pub fn free_bytes(&self) -> u64 {
         match fstatvfs(self.root()) {
@@ -101,7 +101,7 @@ impl System {
         }
     }
 
-    /// The folder at `path`, and nothing but a folder.
+    /// Opens the folder at `path`, and nothing but a folder.
     fn folder(&mut self, path: &str) -> rustix::io::Result<Folder> {
         if path == ROOT {
             return Ok(Folder {
@@ -129,7 +129,7 @@ impl System {
         Ok(folder)
     }
 
-    /// The folder that `path` is in, and its name there.
+    /// Opens the folder that `path` is in, and returns its name there.
     fn parent<'p>(&mut self, path: &'p str) -> rustix::io::Result<(Arc<File>, &'p str)> {
         let (parent, name) = path.rsplit_once('/').unwrap_or((ROOT, path));
         Ok((self.folder(parent)?.file, name))
@@ -145,21 +145,21 @@ impl System {
         Ok(opened.into())
     }
 
-    /// The same, for a call of the standard library.
+    /// Makes the error of a call of the standard library that did `what` with `path`.
     fn failed(&self, what: &'static str, path: &str, error: &io::Error) -> io::Error {
         let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
         self.refused(what, path, errno)
     }
 
-    /// The error that the system refused to do `what` with `path`.
+    /// Makes the error of a system call that did `what` with `path`.
     fn refused(&self, what: &'static str, path: &str, errno: Errno) -> io::Error {
         let at = self.path.join(path);
-        let trouble = Trouble::new(what, if path == ROOT { &self.path } else { &at }, errno);
+        let error = DiskError::new(what, if path == ROOT { &self.path } else { &at }, errno);
         if errno == Errno::NOENT && !path.contains('/') {
             // Nothing but the root is above it.
-            return trouble.advise(ROOT_GONE).into();
+            return error.advise(ROOT_GONE).into();
         }
-        trouble.into()
+        error.into()
     }
 }
 

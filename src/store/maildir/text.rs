@@ -1,4 +1,4 @@
-//! A message text between the wire and its file.
+//! Message text between the network and its file.
 
 use memchr::memchr_iter;
 
@@ -8,17 +8,17 @@ use crate::smtp::envelope::Body;
 /// that grows by doubling ends here.
 const DRAFT_BUFFER_BYTES: usize = 16 * 1024;
 
-/// A message text on its way to its file. It comes with the line ends of the wire, CRLF, and is kept with
-/// those of the system, LF; but a message that is binary is kept as it comes.
+/// The text of a draft, on its way to a file. Line ends come as CRLF and are kept as LF; a message that is binary is kept as
+/// it comes.
 #[derive(Debug)]
-pub(super) struct Text {
+pub(super) struct DraftText {
     body: Body,
-    /// What is held back.
+    /// The part that is held back.
     buffer: Vec<u8>,
 }
 
-impl Text {
-    /// An empty one, of this kind.
+impl DraftText {
+    /// Makes an empty text of this kind.
     pub(super) fn new(body: Body) -> Self {
         Self {
             body,
@@ -26,8 +26,8 @@ impl Text {
         }
     }
 
-    /// Appends `text`, which never ends between the CR and the LF of a line end unless it is binary, and hands over to
-    /// `write` what is too much to be held back.
+    /// Appends `text`, which never ends between the CR and the LF of a line end unless it is binary, and hands the part
+    /// that is too much to be held back over to `write`.
     pub(super) fn push(&mut self, text: &[u8], mut write: impl FnMut(&[u8])) {
         self.reserve(text.len());
         if self.body == Body::BinaryMime {
@@ -43,7 +43,7 @@ impl Text {
         self.push_bytes(&text[start..], &mut write);
     }
 
-    /// What is held back.
+    /// The part that is held back.
     pub(super) fn rest(&self) -> &[u8] {
         &self.buffer
     }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_buffer_follows_need() {
-        let mut text = Text::new(Body::default());
+        let mut text = DraftText::new(Body::default());
         let mut written = 0;
         let mut write = |bytes: &[u8]| written += bytes.len();
         text.push(&[b'x'; 100], &mut write);

@@ -1,4 +1,4 @@
-//! Files without a name, which get one when their data is durable (open(2), O_TMPFILE).
+//! Files without a name, which get one when their data is durable (open(2), `O_TMPFILE`).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,29 +11,29 @@ use rustix::io::Errno;
 use super::{FILE_MODE, System};
 use crate::store::maildir::disk::{Disk, ROOT};
 
-/// How a file without a name is created in a folder.
+/// The flag by which a file without a name is created in a folder.
 #[cfg(target_os = "linux")]
 const UNNAMED: OFlags = OFlags::TMPFILE;
-/// How a file is linked by its descriptor alone.
+/// The flag by which a file is linked by its descriptor alone.
 #[cfg(target_os = "linux")]
 const BY_DESCRIPTOR: AtFlags = AtFlags::EMPTY_PATH;
-/// There is neither here, so that the probe fails: a folder is no file to be written.
+/// Neither flag exists here, so that the probe fails: a folder is no file to be written.
 #[cfg(not(target_os = "linux"))]
 const UNNAMED: OFlags = OFlags::CREATE;
 #[cfg(not(target_os = "linux"))]
 const BY_DESCRIPTOR: AtFlags = AtFlags::empty();
-/// How many bytes of a message are copied at once.
+/// The most bytes of a message that are copied at once.
 const COPY_BYTES: usize = 64 * 1024;
 
-/// How message files of the root's file system get their names.
+/// Ways in which message files of the root's file system get their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Naming {
-    /// They are created with one.
+    /// Created with a name.
     AtOnce,
-    /// They are created without, and linked by their descriptor (AT_EMPTY_PATH). Before Linux 6.10 it takes
-    /// CAP_DAC_READ_SEARCH.
+    /// Created without a name, and linked by their descriptor (`AT_EMPTY_PATH`). Before Linux 6.10 this takes
+    /// `CAP_DAC_READ_SEARCH`.
     Descriptor,
-    /// They are created without, and linked by the name that `/proc` has for their descriptor.
+    /// Created without a name, and linked by the name that `/proc` has for their descriptor.
     Proc,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Naming {
 #[derive(Debug)]
 pub struct MessageFile {
     pub(super) file: File,
-    /// Where it was created, with a name or without.
+    /// The path at which it was created, with a name or without.
     pub(super) path: Box<str>,
     pub(super) is_named: bool,
     pub(super) is_at_root: bool,

@@ -1,4 +1,4 @@
-//! What is made durable at once, and how.
+//! Fsync: makes the files and folders of one group commit durable, one by one or by one syncfs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -6,19 +6,19 @@ use std::fs::File;
 use super::disk::Disk;
 use crate::store::{Failure, Ticket};
 
-/// The fewest files and folders for which one sync of the whole file system is used: for fewer it was measured to
-/// take more time than one for each.
+/// The fewest files and folders for which syncfs is used: for fewer it was measured to take more time than an fsync for
+/// each.
 const TOGETHER_MIN: usize = 2;
 
-/// Files and folders that are made durable before any of them is relied on.
-pub(super) struct Syncs<'a, F> {
-    /// Files, whose data is meant, by the messages they are; and whether a sync of the whole file system covers them.
+/// Files and folders that are made durable together, before any of them is relied on.
+pub(super) struct FsyncBatch<'a, F> {
+    /// Files, of which the data counts, with their messages; and whether syncfs covers them.
     files: Vec<(Ticket, &'a F, bool)>,
-    /// Folders, whose names are meant.
+    /// Folders, of which the names count; and whether syncfs covers them.
     folders: BTreeMap<String, bool>,
 }
 
-impl<'a, F> Syncs<'a, F> {
+impl<'a, F> FsyncBatch<'a, F> {
     pub(super) fn new() -> Self {
         Self {
             files: Vec::new(),
@@ -38,13 +38,13 @@ impl<'a, F> Syncs<'a, F> {
         }
     }
 
-    /// Does it, by a sync of the whole file system where that tells all errors and is worth it. There is no second
-    /// try: after a failed sync the kernel may take the lost pages for written, and the next one would succeed.
-    pub(super) fn perform<D: Disk<File = F>>(self, disk: &mut D, lock: &D::Lock) -> Synced {
+    /// Makes all of it durable, by one syncfs where that reports all errors and is worth it. There is no second
+    /// try: after a failed fsync the kernel may take the lost pages for written, and the next one would succeed.
+    pub(super) fn perform<D: Disk<File = F>>(self, disk: &mut D, lock: &D::Lock) -> FsyncResults {
         let files = self.files.iter().filter(|(_, _, is_covered)| *is_covered);
         let folders = self.folders.values().filter(|is_covered| **is_covered);
         let together = files.count() + folders.count() >= TOGETHER_MIN && disk.tells_all_errors();
-        let mut synced = Synced::default();
+        let mut synced = FsyncResults::default();
         if together {
             synced.all = disk.sync_all(lock).err().map(Failure::from);
         }
@@ -66,28 +66,34 @@ impl<'a, F> Syncs<'a, F> {
     }
 }
 
-/// What came of it.
+/// The results of a batch.
 #[derive(Debug, Default)]
-pub(super) struct Synced {
-    /// An error of the whole file system, which may concern any file: it is everybody's.
+pub(super) struct FsyncResults {
+    /// The error of syncfs, which may concern any file: it is everybody's.
     all: Option<Failure>,
     files: HashMap<Ticket, Failure>,
     folders: HashMap<String, Failure>,
 }
 
-impl Synced {
-    /// Whether a sync of the whole file system failed.
+impl FsyncResults {
+    /// Whether syncfs failed.
     pub(super) fn has_failed_as_a_whole(&self) -> bool {
         self.all.is_some()
     }
 
-    /// Whether the data of a message is durable.
+    /// Says whether the data of a message is durable.
+    ///
+    /// # Errors
+    /// Any of it may be lost.
     pub(super) fn file(&self, ticket: Ticket) -> Result<(), Failure> {
         let failure = self.all.as_ref().or_else(|| self.files.get(&ticket));
         failure.cloned().map_or(Ok(()), Err)
     }
 
-    /// Whether the names in all of `folders` are durable.
+    /// Says whether the names in all of `folders` are durable.
+    ///
+    /// # Errors
+    /// Any of them may be lost.
     pub(super) fn folders(&self, folders: &[String]) -> Result<(), Failure> {
         let mut failed = folders.iter().filter_map(|folder| self.folders.get(folder));
         let failure = self.all.as_ref().or_else(|| failed.next());
@@ -95,10 +101,10 @@ impl Synced {
     }
 }
 
-/// Whether a sync of the whole file system of `root` tells of every error.
+/// Whether syncfs of the file system of `root` reports every error.
 #[cfg(target_os = "linux")]
 pub(super) fn tells_all_errors(root: &File) -> bool {
-    /// Those that are known to; an overlay, for one, does not ask all that is below it.
+    /// File systems that are known to; an overlay, for one, does not ask all that is below it.
     const FILE_SYSTEMS: [u64; 3] = [EXT4, XFS, BTRFS];
     const EXT4: u64 = 0xEF53;
     const XFS: u64 = 0x5846_5342;
@@ -109,13 +115,13 @@ pub(super) fn tells_all_errors(root: &File) -> bool {
     known && is_release_at_least(5, 8)
 }
 
-/// There is no such sync here.
+/// Syncfs exists on Linux only.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn tells_all_errors(_: &File) -> bool {
     false
 }
 
-/// Whether the running kernel is not older than this.
+/// Whether the running kernel has at least this release.
 fn is_release_at_least(major: u32, minor: u32) -> bool {
     let system = rustix::system::uname();
     let numbers = system.release().to_str().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the system said about a file or a folder, in words for the operator: which path, and what to do.
+//! Errors of the system with their path, and advice for the operator.
 
 use std::io;
 use std::path::Path;
@@ -6,17 +6,17 @@ use std::{error, fmt};
 
 use rustix::io::Errno;
 
-/// A call that failed. As an [`io::Error`] it keeps its kind, and shows path and advice.
+/// A system call that failed on a path. As an [`io::Error`] it keeps its kind, and shows path and advice.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct DiskError {
     what: &'static str,
     path: Box<Path>,
     errno: Errno,
     advice: &'static str,
 }
 
-impl Trouble {
-    /// The system refused to do `what` (as in "cannot write") with `path`.
+impl DiskError {
+    /// Makes the error of a system that refused to do `what` (as in "cannot write") with `path`.
     pub(super) fn new(what: &'static str, path: &Path, errno: Errno) -> Self {
         Self {
             what,
@@ -26,13 +26,13 @@ impl Trouble {
         }
     }
 
-    /// Advises something else than is usual for this error.
+    /// Replaces the advice that is usual for this error.
     pub(super) fn advise(self, advice: &'static str) -> Self {
         Self { advice, ..self }
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for DiskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, path) = (self.what, self.path.display());
         write!(f, "cannot {what} {path}: {}", self.errno)?;
@@ -43,23 +43,23 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl error::Error for Trouble {}
+impl error::Error for DiskError {}
 
-impl From<Trouble> for io::Error {
-    fn from(trouble: Trouble) -> Self {
-        Self::new(Self::from(trouble.errno).kind(), trouble)
+impl From<DiskError> for io::Error {
+    fn from(error: DiskError) -> Self {
+        Self::new(Self::from(error.errno).kind(), error)
     }
 }
 
-/// The number of what the system said, if it was the system.
+/// The error number of an error of the system; `None` for any other error.
 pub(super) fn errno(error: &io::Error) -> Option<Errno> {
-    let trouble = error.get_ref().and_then(|error| error.downcast_ref());
-    trouble
-        .map(|trouble: &Trouble| trouble.errno)
+    let inner = error.get_ref().and_then(|error| error.downcast_ref());
+    inner
+        .map(|error: &DiskError| error.errno)
         .or_else(|| Errno::from_io_error(error))
 }
 
-/// What the operator is to do.
+/// The usual advice for an error number; empty where there is none.
 fn advice(errno: Errno) -> &'static str {
     match errno {
         Errno::NOSPC => "make room there, in blocks and in inodes (df, df -i)",
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn the_operator_learns_path_and_remedy_and_the_kind_is_kept() {
         let path = Path::new("/srv/mail/d/a/tmp");
-        let error = io::Error::from(Trouble::new("write", path, Errno::NOSPC));
+        let error = io::Error::from(DiskError::new("write", path, Errno::NOSPC));
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert_eq!(errno(&error), Some(Errno::NOSPC));
         let text = error.to_string();

@@ -1,6 +1,7 @@
-//! What the server and its store process say to each other, as bytes in a pipe: frames, each with its length in
-//! front, then its kind, then the ticket it concerns, then the rest. Both ends are the same program, so a frame that
-//! cannot be read is a broken pipe and no more.
+//! Interprocess communication between the server and its store process: requests and reports, each as a frame in a pipe.
+//!
+//! A frame is its length, its kind, the ticket it concerns, and the rest. Both ends are the same program, so a frame that
+//! cannot be read means as much as a broken pipe.
 
 use std::io;
 
@@ -9,24 +10,25 @@ use log::Level;
 use rustix::io::Errno;
 
 use super::folders::MailboxPath;
-use crate::store::trouble::errno;
+use crate::store::disk_error::errno;
 use crate::store::{Failure, Finished, Outcome, Ticket};
 
 const LENGTH_BYTES: usize = 4;
-/// Before each group of mailboxes, and between the mailboxes of one; no file and no folder has either in its name.
+/// Separators: one before each group of mailboxes, one between the mailboxes of a group. No file and no folder has either in
+/// its name.
 const BEFORE_GROUP: char = '\0';
 const BETWEEN_MAILBOXES: char = ' ';
 
-/// What the store process is to do.
+/// A request to the store process.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Request<'a> {
+pub(super) enum StoreRequest<'a> {
     /// Open a message: how many mailboxes it may make, its file name, and the groups of mailboxes it is for.
     Open(Ticket, u32, &'a str, Vec<Vec<MailboxPath>>),
-    /// Append to it.
+    /// Append to an open message.
     Text(Ticket, &'a [u8]),
-    /// Drop it.
+    /// Drop an open message.
     Abort(Ticket),
-    /// It is complete.
+    /// Close a complete message, and make it durable with the next group.
     Submit(Ticket),
     /// Tell how many bytes are free.
     Free(Ticket),
@@ -34,28 +36,28 @@ pub(super) enum Request<'a> {
     Missing(Ticket, Vec<MailboxPath>),
 }
 
-/// What the store process tells.
+/// A report of the store process.
 #[derive(Debug)]
-pub(super) enum Report {
-    /// It is ready, under this name, and may make so many more mailboxes.
+pub(super) enum StoreReport {
+    /// The process is ready: the name of its instance, and how many more mailboxes it may make.
     Ready(String, usize),
-    /// It could not start.
+    /// The process could not start.
     Unable(io::Error),
     /// A message is settled.
     Settled(Finished),
     /// So many mailboxes were made for a message that will be settled next.
     Made(Ticket, usize),
-    /// The number that was asked for.
+    /// The answer to a query.
     Answer(Ticket, u64),
-    /// So many bytes are free.
+    /// The number of free bytes.
     Free(u64),
-    /// It may make so many more mailboxes.
+    /// The number of mailboxes that the process may still make.
     MailboxRoom(usize),
-    /// To be logged.
+    /// A line for the log.
     Log(Level, String),
 }
 
-impl Request<'_> {
+impl StoreRequest<'_> {
     pub(super) fn write(&self, out: &mut BytesMut) {
         match self {
             Self::Open(ticket, to_make, file_name, groups) => frame(out, b'O', *ticket, |out| {
@@ -74,7 +76,7 @@ impl Request<'_> {
     }
 }
 
-impl<'a> Request<'a> {
+impl<'a> StoreRequest<'a> {
     pub(super) fn read(frame: &'a [u8]) -> Option<Self> {
         let (kind, ticket, mut rest) = head(frame)?;
         match kind {
@@ -98,7 +100,7 @@ impl<'a> Request<'a> {
     }
 }
 
-impl Report {
+impl StoreReport {
     pub(super) fn write(&self, out: &mut BytesMut) {
         let none = Ticket(0);
         match self {
@@ -157,10 +159,10 @@ fn put_group(out: &mut BytesMut, group: &[MailboxPath]) {
     }
 }
 
-/// The mailboxes of a group, as they were put.
+/// Reads the mailboxes of a group, as [`put_group`] wrote them.
 fn group(names: &str) -> Vec<MailboxPath> {
     let names = names.split(BETWEEN_MAILBOXES);
-    names.map(MailboxPath::told).collect()
+    names.map(MailboxPath::from_wire).collect()
 }
 
 /// Takes the first whole frame off `input`.
@@ -262,20 +264,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
-        let [a, b] = ["d/a", "e/%2Eb"].map(MailboxPath::told);
+    fn requests_are_read_as_they_were_written() {
+        let [a, b] = ["d/a", "e/%2Eb"].map(MailboxPath::from_wire);
         let requests = [
-            Request::Open(Ticket(1), 0, "7.ID.mx", vec![vec![a.clone()]]),
-            Request::Open(
+            StoreRequest::Open(Ticket(1), 0, "7.ID.mx", vec![vec![a.clone()]]),
+            StoreRequest::Open(
                 Ticket(1),
                 u32::MAX,
                 "7.ID.mx",
                 vec![vec![a.clone(), b.clone()], vec![b]],
             ),
-            Request::Text(Ticket(u64::MAX), b"a\n\0\xFF"),
-            Request::Text(Ticket(2), b""),
-            Request::Abort(Ticket(3)),
-            Request::Submit(Ticket(4)),
+            StoreRequest::Text(Ticket(u64::MAX), b"a\n\0\xFF"),
+            StoreRequest::Text(Ticket(2), b""),
+            StoreRequest::Abort(Ticket(3)),
+            StoreRequest::Submit(Ticket(4)),
         ];
         let mut bytes = BytesMut::new();
         for request in &requests {
@@ -286,7 +288,7 @@ mod tests {
         for byte in bytes {
             input.put_u8(byte);
             while let Some(frame) = next_frame(&mut input) {
-                assert_eq!(Request::read(&frame).as_ref(), Some(&requests[read]));
+                assert_eq!(StoreRequest::read(&frame).as_ref(), Some(&requests[read]));
                 read += 1;
             }
         }
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_are_told_as_they_are() {
+    fn outcomes_are_read_as_they_were_written() {
         let io = || Failure::from(io::Error::from(Errno::ROFS));
         let outcomes = [
             Outcome::Stored,
@@ -308,9 +310,9 @@ mod tests {
             let told = format!("{outcome:?}");
             let mut bytes = BytesMut::new();
             let ticket = Ticket(7);
-            Report::Settled(Finished { ticket, outcome }).write(&mut bytes);
+            StoreReport::Settled(Finished { ticket, outcome }).write(&mut bytes);
             let frame = next_frame(&mut bytes).unwrap_or_default();
-            let Some(Report::Settled(finished)) = Report::read(&frame) else {
+            let Some(StoreReport::Settled(finished)) = StoreReport::read(&frame) else {
                 unreachable!("{told}");
             };
             assert_eq!(format!("{:?}", finished.outcome), told);
@@ -318,9 +320,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_nothing() {
+    fn octets_that_are_no_request_are_none() {
         for bytes in [&b""[..], b"S", b"S1234567", b"?12345678", b"O12345678name"] {
-            assert_eq!(Request::read(bytes), None);
+            assert_eq!(StoreRequest::read(bytes), None);
         }
     }
 }

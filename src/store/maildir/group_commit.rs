@@ -1,47 +1,47 @@
-//! The work on the disk: messages are written, and made durable in groups.
+//! Group commit: messages are written, and made durable in groups, so that they share what an fsync costs.
 //!
 //! A group goes through two rounds. In the first its data is made durable, then its files get their names in
-//! `new/`; in the second these names are made durable, and then its messages are reported stored. One sync does
+//! `new/`; in the second these names are made durable, and then its messages are reported stored. One syncfs does
 //! for both: it carries the names of one group and the data of the next.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::{io, mem, vec};
 
-use super::delivery::Delivery;
+use super::delivery::MessageDelivery;
 use super::disk::Disk;
 use super::folders::{Folders, MailboxPath};
+use super::fsync::{FsyncBatch, FsyncResults};
 use super::instance::Instance;
-use super::sync::{Synced, Syncs};
 use crate::store::{Failure, Finished, Outcome, Ticket};
 
-/// What writes to the folders of a store.
+/// The work on a disk: writes messages to the folders of a store, and commits them in groups.
 #[derive(Debug)]
-pub struct Engine<D: Disk> {
+pub struct CommitEngine<D: Disk> {
     disk: D,
     instance: Instance<D::Lock>,
     folders: Folders,
     /// Messages that are being written.
-    open: BTreeMap<Ticket, Delivery<D::File>>,
+    open: BTreeMap<Ticket, MessageDelivery<D::File>>,
     /// Messages that are complete, whose data is not durable yet.
-    written: VecDeque<Delivery<D::File>>,
+    written: VecDeque<MessageDelivery<D::File>>,
     /// Messages that have their names, or failed and lost them again, which is not durable yet.
-    named: Vec<Delivery<D::File>>,
+    named: Vec<MessageDelivery<D::File>>,
     settled: Vec<Finished>,
-    /// Messages that have made mailboxes, and how many, since they were told.
+    /// Messages that have made mailboxes, and how many, since they were last taken.
     made: Vec<(Ticket, usize)>,
     /// The most messages of a round.
     group_max: usize,
 }
 
-impl<D: Disk> Engine<D> {
-    /// Takes up work on `disk`: claims an instance, sweeps up what dead ones left, and counts the mailboxes, of
-    /// which it makes new ones while there are fewer than `mailboxes_max`. Mailboxes that others make or remove
+impl<D: Disk> CommitEngine<D> {
+    /// Starts work on `disk`: claims an instance, sweeps up what dead ones left, and counts the mailboxes, of
+    /// which new ones are made while there are fewer than `mailboxes_max`. Mailboxes that others make or remove
     /// later are not seen. Of `group_max` messages at a time the data, or the names, are made durable together.
     ///
-    /// It waits for nobody.
+    /// Never waits for a sibling.
     ///
     /// # Errors
-    /// `WouldBlock` while a sibling starts; otherwise what the disk says.
+    /// `WouldBlock` while a sibling starts; otherwise any error of the disk.
     pub fn start(mut disk: D, mailboxes_max: usize, group_max: usize) -> io::Result<Self> {
         let instance = Instance::claim(&mut disk)?;
         let folders = Folders::count(&mut disk, mailboxes_max)?;
@@ -66,18 +66,18 @@ impl<D: Disk> Engine<D> {
         self.instance.name()
     }
 
-    /// How many mailboxes may still be made.
+    /// The number of mailboxes that may still be made.
     #[must_use]
     pub fn mailbox_room(&self) -> usize {
         self.folders.room()
     }
 
-    /// The disk it works on.
+    /// The disk that the work is done on.
     pub fn disk(&mut self) -> &mut D {
         &mut self.disk
     }
 
-    /// Says how many of these mailboxes are missing. One that cannot be looked at counts as there: its delivery will tell.
+    /// Counts how many of these mailboxes are missing. One that cannot be looked at counts as there: its delivery will tell.
     pub fn missing(&mut self, mailboxes: &[MailboxPath]) -> usize {
         let missing = |mailbox: &&MailboxPath| {
             let found = self.disk.has_folder(&mailbox.to_string());
@@ -89,8 +89,8 @@ impl<D: Disk> Engine<D> {
     }
 
     /// Opens the message `ticket` for these groups of mailboxes: there is one at least, none is empty, and each gets
-    /// the message in all of its mailboxes or in none. Its file is to be called `file_name`. So many mailboxes may be made for
-    /// it as `to_make` says. Should it fail, that is told in the end.
+    /// the message in all of its mailboxes or in none. Its file is to be called `file_name`; up to `to_make` mailboxes may be
+    /// made for it. A failure is reported in the end.
     pub fn open(
         &mut self,
         ticket: Ticket,
@@ -98,7 +98,7 @@ impl<D: Disk> Engine<D> {
         groups: Vec<Vec<MailboxPath>>,
         to_make: usize,
     ) {
-        let mut delivery = Delivery::new(ticket, file_name, groups, to_make);
+        let mut delivery = MessageDelivery::new(ticket, file_name, groups, to_make);
         delivery.create(&mut self.disk, &mut self.folders);
         self.open.insert(ticket, delivery);
     }
@@ -121,7 +121,7 @@ impl<D: Disk> Engine<D> {
     /// Drops an open message and all traces of it.
     ///
     /// # Errors
-    /// What had failed before.
+    /// The failure that the message had before.
     pub fn abort(&mut self, ticket: Ticket) -> Result<(), Failure> {
         let Some(mut delivery) = self.open.remove(&ticket) else {
             return Ok(());
@@ -139,7 +139,7 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    /// Closes a complete message. It will be settled by some later round.
+    /// Closes a complete message, which a later round will settle.
     pub fn submit(&mut self, ticket: Ticket) {
         let Some(delivery) = self.open.remove(&ticket) else {
             let outcome = Outcome::Failed(Failure::Io("no such message was begun".into()));
@@ -152,8 +152,8 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    /// Makes durable what can be: the names that the last round gave, and the data of messages that are complete,
-    /// which get their names for it. Returns whether there was anything.
+    /// Commits one group: makes the names durable that the last round gave, and the data of messages that are complete,
+    /// which then get their names. Returns whether there was anything to do.
     pub fn round(&mut self) -> bool {
         let names = mem::take(&mut self.named);
         let room = self.group_max.saturating_sub(names.len());
@@ -162,15 +162,15 @@ impl<D: Disk> Engine<D> {
         if names.is_empty() && data.is_empty() {
             return false;
         }
-        let mut syncs = Syncs::new();
+        let mut batch = FsyncBatch::new();
         for delivery in &names {
-            syncs.add_folders(delivery.unsynced_folders(&self.folders));
+            batch.add_folders(delivery.unsynced_folders(&self.folders));
         }
         for delivery in &data {
             let file = delivery.file.iter();
-            file.for_each(|file| syncs.add_file(delivery.ticket, file, delivery.is_covered));
+            file.for_each(|file| batch.add_file(delivery.ticket, file, delivery.is_covered));
         }
-        let synced = syncs.perform(&mut self.disk, self.instance.lock());
+        let synced = batch.perform(&mut self.disk, self.instance.lock());
         if synced.has_failed_as_a_whole() {
             self.distrust_written();
         }
@@ -180,16 +180,16 @@ impl<D: Disk> Engine<D> {
         true
     }
 
-    /// Sees that messages that are not of the present round are synced by their own files. What a sync of the whole
-    /// file system failed to write may be theirs, and the next one does not tell of it again; their files still do.
+    /// Has messages that are not of the present round synced by their own files. After a failed syncfs the lost data may be
+    /// theirs, and the next syncfs does not report it again; an fsync of their files still does.
     fn distrust_written(&mut self) {
         for delivery in self.open.values_mut().chain(&mut self.written) {
             delivery.is_covered = false;
         }
     }
 
-    /// Settles messages whose names, or their removal, were `synced`.
-    fn settle_named(&mut self, mut group: Vec<Delivery<D::File>>, synced: &Synced) {
+    /// Settles messages of which the names, or their removal, were `synced`.
+    fn settle_named(&mut self, mut group: Vec<MessageDelivery<D::File>>, synced: &FsyncResults) {
         // What is kept is settled before a message that failed removes folders that it made.
         for delivery in &mut group {
             delivery.note_synced(synced, &mut self.folders);
@@ -199,8 +199,8 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    /// Gives messages whose data was `synced` their names.
-    fn name_written(&mut self, group: Vec<Delivery<D::File>>, synced: &Synced) {
+    /// Gives messages their names, as far as their data was `synced`.
+    fn name_written(&mut self, group: Vec<MessageDelivery<D::File>>, synced: &FsyncResults) {
         for mut delivery in group {
             delivery.result = synced.file(delivery.ticket);
             delivery.give_names(&mut self.disk, &mut self.folders);
@@ -208,10 +208,9 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    /// Ends a delivery, unless there is something to sync before. Where it failed it leaves nothing behind; if names of
-    /// it were taken away, the next sync of names is for that as well: should it fail, nobody else may rely on those
-    /// folders.
-    fn settle(&mut self, mut delivery: Delivery<D::File>) {
+    /// Ends a delivery, unless there is something to sync before. A failed one leaves nothing behind; if names of
+    /// it were removed, the next round syncs that as well: should that fail, nobody else may rely on those folders.
+    fn settle(&mut self, mut delivery: MessageDelivery<D::File>) {
         delivery.withdraw(&mut self.disk, &mut self.folders);
         if delivery.is_unsynced() {
             self.named.push(delivery);
@@ -235,7 +234,7 @@ impl<D: Disk> Engine<D> {
         self.made.drain(..)
     }
 
-    /// Takes what was settled since the last call.
+    /// Takes the messages that were settled since the last call.
     pub fn settled(&mut self) -> vec::Drain<'_, Finished> {
         self.settled.drain(..)
     }
