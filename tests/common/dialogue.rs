@@ -239,6 +239,16 @@ impl Dialogue {
         Some(self)
     }
 
+    /// The hello of an extended session.
+    pub fn hello(&self) -> &'static str {
+        let is_lmtp = |option: &String| option == "--listen-lmtp";
+        if self.options.iter().any(is_lmtp) {
+            "LHLO"
+        } else {
+            "EHLO"
+        }
+    }
+
     /// How many octets the client sends.
     pub fn client_octets(&self) -> usize {
         let octets = |step: &Step| {
@@ -271,6 +281,21 @@ pub fn matches(expected: impl AsRef<[u8]>, found: impl AsRef<[u8]>) -> bool {
         (expected, found) = (&expected[taken..], &found[length..]);
     }
     found.is_empty()
+}
+
+/// Sees that what is stored is what was to be.
+pub fn check_stored(expected: &[Vec<u8>], stored: &[Vec<u8>], place: &str) {
+    let shown = |texts: &[Vec<u8>]| {
+        let texts = texts.iter().map(|text| text.escape_ascii().to_string());
+        texts.collect::<Vec<_>>().join("\n")
+    };
+    let mut pairs = expected.iter().zip(stored);
+    assert!(
+        expected.len() == stored.len() && pairs.all(|(expected, stored)| matches(expected, stored)),
+        "{place}: to be stored was\n{}\nand was\n{}",
+        shown(expected),
+        shown(stored)
+    );
 }
 
 /// Splits options at spaces, but not within double quotes.

@@ -4,8 +4,10 @@
 // Each test program uses its own part of this module.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod chunks;
 pub mod client;
 pub mod dialogue;
+pub mod logins;
 pub mod memory;
 #[cfg(feature = "send")]
 pub mod peer;

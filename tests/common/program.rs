@@ -117,7 +117,7 @@ pub(crate) fn node(script: &str) -> Command {
 /// A file beside this one.
 pub(crate) fn beside(name: &str) -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    tests.join("clients").join(name)
+    tests.join("interop").join(name)
 }
 
 /// Runs a program to its good end, without input. Returns all it printed.

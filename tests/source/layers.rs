@@ -1,0 +1,79 @@
+//! What must not be known where.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                sources(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+/// Every place below `src/{folder}` that names one of `words`.
+fn mentions(folder: &str, words: &[&str]) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src")
+        .join(folder);
+    let sources = sources(&root);
+    assert!(sources.len() > 3, "where are the sources of {folder}?");
+    let mut found = Vec::new();
+    for path in sources {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        found.extend(
+            code.filter(|line| words.iter().any(|word| line.contains(word)))
+                .map(|line| format!("{}: {line}", path.display())),
+        );
+    }
+    found
+}
+
+#[test]
+fn the_protocol_knows_no_socket_no_file_and_no_clock() {
+    let words = [
+        "mio",
+        "std::net",
+        "std::fs",
+        "Instant::now",
+        "SystemTime",
+        "crate::store",
+        "crate::server",
+    ];
+    assert_eq!(mentions("smtp", &words), Vec::<String>::new());
+}
+
+#[test]
+fn the_store_knows_no_socket() {
+    let words = [
+        "mio",
+        "std::net",
+        "smtp::session",
+        "smtp::reply",
+        "crate::server",
+    ];
+    assert_eq!(mentions("store", &words), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_starts_a_thread_and_one_place_a_process() {
+    assert_eq!(
+        mentions("", &["thread::", "async fn"]),
+        Vec::<String>::new()
+    );
+    let starts = mentions("", &[".spawn("]);
+    assert!(
+        matches!(&starts[..], [place] if place.contains("store/maildir/child.rs")),
+        "{starts:?}"
+    );
+}

@@ -1,0 +1,6 @@
+//! The store alone, on the file system of this machine.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod maildir;
+mod outcomes;
