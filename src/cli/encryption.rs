@@ -1,11 +1,13 @@
 //! What can be said of the TLS of a client.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::value;
-use crate::client::tls::{Encryption, Start, Trust};
+use crate::client::encryption::{Encryption, Start};
+use crate::client::tls::Trust;
 
 /// Whoever vouches for the server has to be asked for in TLS.
 const ENCRYPTION: &str = "encryption";
@@ -51,6 +53,7 @@ pub(super) fn read(matches: &ArgMatches) -> Option<Encryption> {
         None if matches.get_flag("insecure") => Trust::Anybody,
         None => Trust::Machine,
     };
+    let trust = Rc::new(trust);
     Some(Encryption { start, trust })
 }
 

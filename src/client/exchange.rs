@@ -1,19 +1,25 @@
 //! One connection of a client, from its greeting to its end.
 //!
-//! The state machine decides, this carries: a readiness loop over one socket, edge-triggered, so that every
-//! wait comes only after both reading and writing met `WouldBlock`.
+//! The state machine decides, this carries: a readiness loop over one channel, so that every wait comes only after both reading
+//! and writing met `WouldBlock`.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use mio::{Events, Poll};
 
+use super::connect::wait;
+use super::encryption::Encryption;
 use super::send::{SendError, SendOptions};
-use super::socket::{self, Socket};
-use super::tls::{Encryption, Tls, explain};
 use super::transcript::Transcript;
-use super::wire::Wire;
+use crate::net::channel::{Channel, Readiness};
+use crate::net::link::{Handshake, StartTls, TlsFacts};
+use crate::net::socket::Socket;
+use crate::net::transport::Read;
 use crate::smtp::client::{ClientEvent, ClientFault, ClientSession, Outgoing, Refusal, Subject};
+use crate::smtp::security::ChannelBindings;
 
 /// How much is read at once; most replies are far smaller.
 const READ_BYTES: usize = 4096;
@@ -26,9 +32,9 @@ pub(super) struct Exchange<'a> {
     pub(super) mail: &'a Outgoing,
     pub(super) session: ClientSession<'a>,
     pub(super) poll: Poll,
-    pub(super) wire: Wire<Socket>,
-    /// TLS, until its turn comes.
-    pub(super) tls: Option<Tls>,
+    pub(super) channel: Channel<Socket>,
+    /// What begins TLS, until its turn comes.
+    pub(super) tls: Option<Rc<dyn StartTls>>,
     /// The message, until its turn comes.
     pub(super) message: Vec<u8>,
     /// What is to be written, and how much of it was.
@@ -48,7 +54,8 @@ impl Exchange<'_> {
     /// Runs the session to its end, and tells what became of the message.
     pub(super) fn run(mut self) -> Result<(), SendError> {
         let ended = self.converse();
-        self.wire.close();
+        // A server that does not take it knows by its own good-bye that the session is over.
+        let _ = self.channel.close_notify();
         match (self.verdict, ended) {
             // Once the message is decided, a good-bye that fails changes nothing (RFC 5321 §4.1.1.10).
             (Some(verdict), Ok(()) | Err(SendError::Unavailable(_) | SendError::TryAgain(_))) => {
@@ -82,25 +89,42 @@ impl Exchange<'_> {
         let Some(tls) = self.tls.take() else {
             return Ok(());
         };
-        self.wire.begin_tls(tls);
+        let begun = self.channel.begin_tls(&*tls, BytesMut::new());
+        begun.map_err(|error| self.no_tls(&error))?;
         self.awaited_since = Instant::now();
-        let mut events = Events::with_capacity(1);
-        while !self
-            .wire
-            .shake_hands()
-            .map_err(|error| self.no_tls(&error))?
-        {
-            self.wait(&mut events)?;
-        }
+        let facts = self.handshake()?;
         self.awaited_since = Instant::now();
-        self.session.secured(self.wire.bindings(), &mut self.out);
+        let bindings = ChannelBindings {
+            exporter: facts.exporter,
+            end_point: facts.end_point,
+        };
+        self.session.secured(bindings, &mut self.out);
         Ok(())
+    }
+
+    /// Goes on until the handshake of TLS is done.
+    fn handshake(&mut self) -> Result<TlsFacts, SendError> {
+        let mut events = Events::with_capacity(1);
+        loop {
+            let flushed = self.channel.write(&[]);
+            if self.channel.is_readable() {
+                let outcome = self.channel.handshake().outcome;
+                if let Handshake::Done(facts) = outcome.map_err(|error| self.no_tls(&error))? {
+                    return Ok(facts);
+                }
+            } else {
+                // What the server said before it hung up was read first.
+                flushed.map_err(|error| self.no_tls(&error))?;
+                self.wait(&mut events)?;
+            }
+        }
     }
 
     /// The handshake failed.
     fn no_tls(&self, error: &io::Error) -> SendError {
         let server = &self.options.server;
-        match explain(error, server) {
+        let encryption = self.options.encryption.as_ref();
+        match encryption.and_then(|encryption| encryption.trust.explain(error, server)) {
             Some(why) => SendError::Unavailable(format!("{server}: {why}")),
             None => self.lost(&format!("the TLS handshake broke off: {error}")),
         }
@@ -113,7 +137,10 @@ impl Exchange<'_> {
             None => self.options.timeout,
         };
         let left = timeout.saturating_sub(self.awaited_since.elapsed());
-        if !left.is_zero() && socket::wait(&mut self.poll, events, left)? {
+        if !left.is_zero() && wait(&mut self.poll, events, left)? {
+            for event in &*events {
+                self.channel.note(Readiness::from(event));
+            }
             return Ok(());
         }
         let seconds = timeout.as_secs_f32();
@@ -124,52 +151,53 @@ impl Exchange<'_> {
     fn write(&mut self) -> Result<(), SendError> {
         while self.write_error.is_none() {
             let rest = &self.out[self.written..];
-            let written = if rest.is_empty() {
-                self.wire.flush().map(|()| 0)
-            } else {
-                self.wire.write(rest)
-            };
-            match written {
-                Ok(0) if rest.is_empty() => {
-                    self.out.clear();
-                    self.written = 0;
-                    self.session.message_sent();
-                    break;
-                }
-                Ok(0) => self.write_error = Some(ErrorKind::WriteZero.into()),
-                Ok(bytes) => {
+            match self.channel.write_once(rest) {
+                Ok(None) => break,
+                // Only TLS had something to write.
+                Ok(Some(0)) => {}
+                Ok(Some(count)) => {
                     let is_secret = self.session.is_logging_in();
-                    self.transcript.sent(&rest[..bytes], is_secret)?;
-                    self.written += bytes;
+                    self.transcript.sent(&rest[..count], is_secret)?;
+                    self.written += count;
                     self.awaited_since = Instant::now();
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => self.write_error = Some(error),
+                Err(error) => {
+                    self.write_error = Some(error);
+                    // No event tells of what the server said before it hung up.
+                    self.channel.note(Readiness {
+                        readable: true,
+                        writable: false,
+                        read_on: true,
+                    });
+                }
             }
+        }
+        let is_sent = self.written == self.out.len() && self.channel.unsent() == 0;
+        if is_sent && self.write_error.is_none() {
+            self.out.clear();
+            self.written = 0;
+            self.session.message_sent();
         }
         Ok(())
     }
 
-    /// Reads what there is; `None` if the socket has no more for now.
+    /// Reads once; `None` if the socket has no more for now.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, SendError> {
-        loop {
-            match self.wire.read(buffer) {
-                Ok(0) => return Err(self.lost("the server closed the connection")),
-                Ok(bytes) => return Ok(Some(bytes)),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return match self.write_error.take() {
-                        Some(error) => Err(self.lost(&error.to_string())),
-                        None => Ok(None),
-                    };
-                }
+        if self.channel.is_readable() {
+            match self.channel.read(buffer) {
+                Ok(Read::Eof) => return Err(self.lost("the server closed the connection")),
+                Ok(Read::WouldBlock) => {}
+                Ok(read) => return Ok(Some(read.count())),
                 // Under TLS an end is announced; else anybody may have caused it.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                     return Err(self.lost("the connection was cut"));
                 }
                 Err(error) => return Err(self.lost(&error.to_string())),
             }
+        }
+        match self.write_error.take() {
+            Some(error) => Err(self.lost(&error.to_string())),
+            None => Ok(None),
         }
     }
 

@@ -10,7 +10,6 @@
 //! What a stall costs everybody who comes during it is so in the latencies (there is no coordinated omission).
 
 mod connection;
-mod dial;
 mod generator;
 pub mod hostile;
 mod progress;
@@ -27,11 +26,12 @@ use rustix::process::{Resource, getrlimit};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use super::encryption::Encryption;
 use super::message;
 use super::send::SendError;
-use super::tls::Encryption;
 use crate::config;
 use crate::exit::{ExitCode, Failed};
+use crate::net::dialer::Dialer;
 use crate::net::endpoint::Endpoint;
 use crate::net::link::StartTls;
 use crate::server;
@@ -39,7 +39,6 @@ use crate::smtp::client::{Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
 use connection::Work;
-use dial::Dialer;
 use generator::{Generator, Manner};
 use hostile::{Attack, Hostility};
 use progress::Progress;
@@ -96,7 +95,7 @@ pub fn load(options: &LoadOptions) -> Result<Report, Failed> {
     let tls = options
         .encryption
         .as_ref()
-        .map(|encryption| encryption.connector(&options.server))
+        .map(|encryption| encryption.trust.connector(&options.server))
         .transpose()
         .map_err(|error| {
             let error = SendError::from(error);
@@ -113,11 +112,16 @@ fn run(options: &LoadOptions, tls: Option<Rc<dyn StartTls>>) -> Result<Report, F
         extended: true,
     };
     let (mail, message) = compose(options)?;
-    let dialer = Dialer::new(&options.server).map_err(|error| unreachable(options, &error))?;
+    let addresses = options.server.resolve();
+    let dialer = Dialer::new(addresses.map_err(|error| unreachable(options, &error))?);
 
     let start = Instant::now();
     let work = Work {
         server: &options.server,
+        trust: options
+            .encryption
+            .as_ref()
+            .map(|encryption| &*encryption.trust),
         mail: &mail,
         message: &message,
         keep: options.keep,

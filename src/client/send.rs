@@ -10,15 +10,15 @@ use mio::Poll;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use super::connect::connect;
+use super::encryption::{Encryption, TrustError};
 use super::exchange::Exchange;
 use super::login::credentials;
 use super::message::{self, Prepared};
-use super::socket::Socket;
-use super::tls::Encryption;
 use super::transcript::Transcript;
-use super::wire::Wire;
 use crate::config;
 use crate::exit::{ExitCode, Failed};
+use crate::net::channel::Channel;
 use crate::net::endpoint::Endpoint;
 use crate::smtp::client::{ChannelSecurity, ClientSession, Credentials, Outgoing, Pace};
 use crate::smtp::envelope::Hello;
@@ -96,6 +96,17 @@ impl From<io::Error> for SendError {
     }
 }
 
+impl From<TrustError> for SendError {
+    fn from(error: TrustError) -> Self {
+        let what = error.to_string();
+        match error {
+            TrustError::Unreadable(_, error) => Self::Io(io::Error::new(error.kind(), what)),
+            TrustError::NoCertificate(_) | TrustError::NoName(_) => Self::Refused(what),
+            TrustError::NoAuthorities(_) | TrustError::Tls(_) => Self::Unavailable(what),
+        }
+    }
+}
+
 /// Runs the command: the message is read from `file`, or from standard input, and sent as `user`, if one is to log in.
 ///
 /// # Errors
@@ -108,7 +119,7 @@ pub fn run(
     if options
         .encryption
         .as_ref()
-        .is_some_and(Encryption::trusts_anybody)
+        .is_some_and(|encryption| encryption.trust.includes_anybody())
     {
         let warning =
             "nobody checks who the server is (--insecure): it may be anybody who reads along";
@@ -158,10 +169,10 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
     };
     let encryption = options.encryption.as_ref();
     let tls = encryption
-        .map(|encryption| encryption.session(&options.server))
+        .map(|encryption| encryption.trust.connector(&options.server))
         .transpose()?;
     let mut poll = Poll::new()?;
-    let socket = Socket::connect(&options.server, &mut poll, options.timeout).map_err(|error| {
+    let socket = connect(&options.server, &mut poll, options.timeout).map_err(|error| {
         let server = &options.server;
         SendError::Unavailable(format!(
             "cannot connect to {server}: {error}; is a server listening there?"
@@ -181,7 +192,7 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
         mail: &mail,
         session,
         poll,
-        wire: Wire::new(socket),
+        channel: Channel::new(socket),
         tls,
         message: prepared.wire,
         out: Vec::new(),

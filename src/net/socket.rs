@@ -1,13 +1,16 @@
 //! Stream sockets, of either family behind one type.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
 #[cfg(target_os = "linux")]
 use rustix::net::SendFlags;
+use socket2::SockRef;
 
 use super::transport::Transport;
 
@@ -35,6 +38,49 @@ impl Socket {
         #[cfg(target_os = "linux")]
         let interest = interest | Interest::PRIORITY;
         source.register(registry, token, interest)
+    }
+
+    /// Whether the connection is established, after the socket has become writable or failed.
+    ///
+    /// # Errors
+    /// The connection failed: `SO_ERROR`, which is taken off the socket by that.
+    pub fn is_connected(&self) -> io::Result<bool> {
+        let (error, peer) = match self {
+            Self::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+            Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+        };
+        match (error, peer) {
+            (Some(error), _) => Err(error),
+            (None, Ok(())) => Ok(true),
+            (None, Err(error)) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            (None, Err(error)) if Errno::from_io_error(&error) == Some(Errno::INPROGRESS) => {
+                Ok(false)
+            }
+            (None, Err(error)) => Err(error),
+        }
+    }
+
+    /// Whether the peer is on this machine, so that nobody listens in between.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream
+                .peer_addr()
+                .is_ok_and(|peer| peer.ip().to_canonical().is_loopback()),
+            Self::Unix(_) => true,
+        }
+    }
+
+    /// Has the connection end with a reset when it is closed.
+    ///
+    /// # Errors
+    /// As setsockopt(2).
+    pub fn reset_on_close(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+            // A unix socket that is closed while there is something to read does so by itself.
+            Self::Unix(_) => Ok(()),
+        }
     }
 }
 

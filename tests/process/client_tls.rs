@@ -5,13 +5,15 @@ use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::common::peer::{FRIENDLY, Peer, options, sent, serve};
+use mailoop::client::encryption::{Encryption, Start};
 use mailoop::client::send::SendOptions;
-use mailoop::client::tls::{Encryption, Start, Trust};
+use mailoop::client::tls::Trust;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::crypto::ring;
 use rustls::crypto::ring::sign::any_supported_type;
@@ -144,7 +146,10 @@ fn take(peer: &mut Secured) {
 
 fn encrypted(server: &str, start: Start, trust: Trust) -> SendOptions {
     SendOptions {
-        encryption: Some(Encryption { start, trust }),
+        encryption: Some(Encryption {
+            start,
+            trust: Rc::new(trust),
+        }),
         ..options(server)
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::schedule::Schedule;
 use super::tally::{Failure, Tally};
-use crate::client::tls;
+use crate::client::encryption::ServerTrust;
 use crate::net::channel::{Channel, Readiness};
 use crate::net::endpoint::Endpoint;
 use crate::net::socket::Socket;
@@ -19,6 +19,8 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Work<'a> {
     /// Who the server is, as it was asked for.
     pub(super) server: &'a Endpoint,
+    /// Whom the connections trust, where they are under TLS.
+    pub(super) trust: Option<&'a dyn ServerTrust>,
     pub(super) mail: &'a Outgoing,
     /// The message as it goes over the wire, the same one every time.
     pub(super) message: &'a [u8],
@@ -178,10 +180,13 @@ impl<'a> Connection<'a> {
                 return Status::Unreachable(error);
             }
             (Ok(false), _) => (Failure::Lost, "the server closed the connection".to_owned()),
-            (Err(Broken::Socket(error)), _) => match tls::explain(&error, work.server) {
-                Some(why) => (Failure::Tls, why),
-                None => (Failure::Lost, error.to_string()),
-            },
+            (Err(Broken::Socket(error)), _) => {
+                let trust = work.trust;
+                match trust.and_then(|trust| trust.explain(&error, work.server)) {
+                    Some(why) => (Failure::Tls, why),
+                    None => (Failure::Lost, error.to_string()),
+                }
+            }
             (Err(Broken::Protocol(error)), _) => (Failure::Protocol, error.to_string()),
         };
         work.tally.failed(failure, why, now);

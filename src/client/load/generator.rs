@@ -12,11 +12,11 @@ use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
 use super::connection::{Connection, Status, Work};
-use super::dial::Dialer;
 use super::hostile::Attack;
 use super::progress::Progress;
 use super::tally::Failure;
 use crate::net::channel::{Channel, Readiness};
+use crate::net::dialer::Dialer;
 use crate::net::link::StartTls;
 use crate::smtp::client::{ClientSession, Pace};
 use crate::smtp::envelope::Hello;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::dial::Dialer;
 use crate::net::channel::Readiness;
+use crate::net::dialer::Dialer;
 use crate::net::socket::Socket;
 use crate::smtp::client::Outgoing;
 use crate::smtp::envelope::Hello;

@@ -8,8 +8,7 @@ use crate::net::endpoint::Endpoint;
 use crate::net::tls::is_of_version_1;
 
 /// What is wrong with the TLS of this server, and what to do about it, if it is that what `error` tells.
-#[must_use]
-pub fn explain(error: &io::Error, server: &Endpoint) -> Option<String> {
+pub(super) fn explain(error: &io::Error, server: &Endpoint) -> Option<String> {
     let error = error.get_ref()?.downcast_ref()?;
     Some(match error {
         Error::InvalidCertificate(why) if is_of_version_1(why) => {

@@ -1,7 +1,7 @@
 //! Whom a client believes to be the server it asked for.
 
-use core::fmt;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::{fs, io};
 
@@ -17,8 +17,11 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-use crate::client::send::SendError;
+use super::explanation::explain;
+use crate::client::encryption::{ServerTrust, TrustError};
 use crate::net::endpoint::Endpoint;
+use crate::net::link::StartTls;
+use crate::net::tls::Connector;
 
 /// Who has to vouch for a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,63 +35,32 @@ pub enum Trust {
     Anybody,
 }
 
-/// Why there is nobody to trust.
-#[derive(Debug)]
-pub enum TrustError {
-    /// This file cannot be read.
-    Unreadable(PathBuf, io::Error),
-    /// There is no certificate in this file, or it is damaged.
-    NoCertificate(PathBuf),
-    /// The machine trusts nobody; what went wrong where it was asked for them.
-    NoAuthorities(String),
-    /// No certificate can be for this server.
-    NoName(Endpoint),
-    /// rustls cannot do what it is asked for.
-    Tls(Error),
-}
+impl ServerTrust for Trust {
+    fn connector(&self, server: &Endpoint) -> Result<Rc<dyn StartTls>, TrustError> {
+        let config = client_config(self)?;
+        let name = ServerName::try_from(server.host().into_owned())
+            .map_err(|_| TrustError::NoName(server.clone()))?;
+        Ok(Rc::new(Connector::new(config, name)))
+    }
 
-impl fmt::Display for TrustError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
-            Self::NoCertificate(path) => {
-                write!(f, "{} holds no certificate in PEM", path.display())
-            }
-            Self::NoAuthorities(why) => write!(
-                f,
-                "this machine trusts nobody{why}; install ca-certificates, or name a file with --tls-ca"
-            ),
-            Self::NoName(server) => write!(f, "no certificate can be for {server}"),
-            Self::Tls(error) => write!(f, "no TLS: {error}"),
-        }
+    fn includes_anybody(&self) -> bool {
+        *self == Self::Anybody
+    }
+
+    fn explain(&self, error: &io::Error, server: &Endpoint) -> Option<String> {
+        explain(error, server)
     }
 }
-
-impl core::error::Error for TrustError {}
 
 impl From<Error> for TrustError {
     fn from(error: Error) -> Self {
-        Self::Tls(error)
-    }
-}
-
-impl From<TrustError> for SendError {
-    fn from(error: TrustError) -> Self {
-        let what = error.to_string();
-        match error {
-            TrustError::Unreadable(_, error) => Self::Io(io::Error::new(error.kind(), what)),
-            TrustError::NoCertificate(_) | TrustError::NoName(_) => Self::Refused(what),
-            TrustError::NoAuthorities(_) | TrustError::Tls(_) => Self::Unavailable(what),
-        }
+        Self::Tls(error.to_string())
     }
 }
 
 /// What sessions with servers go by: TLS 1.2 or 1.3, and a certificate that somebody vouches for. Each is a session of
 /// its own: none resumes another.
-///
-/// # Errors
-/// [`TrustError`] if those who are to vouch cannot be found.
-pub fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TrustError> {
+fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TrustError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
@@ -135,7 +107,7 @@ fn webpki(
     roots.add_parsable_certificates(authorities);
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
-        .map_err(|error| TrustError::Tls(Error::General(error.to_string())))
+        .map_err(|error| Error::General(error.to_string()).into())
 }
 
 /// Trusts those who were named, and a server that was itself.

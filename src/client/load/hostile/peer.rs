@@ -3,7 +3,6 @@
 use std::io;
 
 use super::Ending;
-use crate::client::load::dial;
 use crate::net::channel::{Channel, Readiness};
 use crate::net::socket::Socket;
 use crate::net::transport::Read;
@@ -80,7 +79,7 @@ impl<'a> Peer<'a> {
         };
         if behaviour.pace == Pace::Abort {
             // At worst it closes as others do.
-            let _ = dial::reset_on_close(&stream);
+            let _ = stream.reset_on_close();
         }
         Self {
             channel: Channel::connecting(stream),

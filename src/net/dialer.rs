@@ -1,21 +1,24 @@
-//! New connections to the server, each begun without waiting for it.
+//! Outgoing connections, begun without waiting for them.
+//!
+//! A connect(2) that is in progress is complete when an event tells that the socket is writable; then
+//! [`Socket::is_connected`] tells what came of it. How long that may take is for the caller to say.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use mio::net::{TcpStream, UnixStream};
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::{Domain, Protocol, Type};
 
-use crate::net::endpoint::{Endpoint, SocketAddress};
-use crate::net::socket::Socket;
+use super::endpoint::SocketAddress;
+use super::socket::Socket;
 
 /// How many addresses of the loopback network connections may come from: each has its own ports, some 28,000.
 const SOURCES_MAX: u8 = 100;
 
-/// Makes connections to one server.
+/// Makes connections to one server, which may have several addresses.
 #[derive(Debug)]
-pub(super) struct Dialer {
+pub struct Dialer {
     /// Those of the server; the last one is tried.
     addresses: Vec<SocketAddress>,
     /// Connections come from `127.0.0.{1 + source}`; while it is 0 the system chooses.
@@ -23,28 +26,26 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// Looks the addresses of `server` up.
-    ///
-    /// # Errors
-    /// The name has no address.
-    pub(super) fn new(server: &Endpoint) -> io::Result<Self> {
-        let mut addresses = server.resolve()?;
+    /// A dialer that tries these addresses in turn.
+    #[must_use]
+    pub fn new(mut addresses: Vec<SocketAddress>) -> Self {
         addresses.reverse();
         let source = 0;
-        Ok(Self { addresses, source })
+        Self { addresses, source }
     }
 
-    /// Gives the address up that nobody answers at; whether there is another one.
-    pub(super) fn next_address(&mut self) -> bool {
+    /// Gives the present address up; whether there is another one.
+    pub fn next_address(&mut self) -> bool {
         self.addresses.pop().is_some() && !self.addresses.is_empty()
     }
 
-    /// Begins a connection; whether it succeeds is told by events.
+    /// Begins a connection to the present address.
     ///
     /// # Errors
-    /// It failed at once. `WouldBlock` means that the server has not yet accepted as many as may wait.
-    pub(super) fn dial(&mut self) -> io::Result<Socket> {
-        let address = match self.addresses.last().ok_or(ErrorKind::NotFound)? {
+    /// It failed at once. `WouldBlock` means that the backlog of a unix socket is full.
+    pub fn dial(&mut self) -> io::Result<Socket> {
+        let none = || io::Error::new(ErrorKind::NotFound, "the name has no address");
+        let address = match self.addresses.last().ok_or_else(none)? {
             SocketAddress::Unix(path) => return UnixStream::connect(path).map(Socket::Unix),
             SocketAddress::Tcp(address) => *address,
         };
@@ -62,7 +63,7 @@ impl Dialer {
                 }
                 stream => stream?,
             };
-            // The end of a message must not wait for the acknowledgement of what is before it.
+            // With Nagle's algorithm the end of a message would wait for the acknowledgement of what is before it.
             stream.set_nodelay(true)?;
             return Ok(Socket::Tcp(stream));
         }
@@ -80,15 +81,6 @@ impl Dialer {
             Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
             _ => Ok(TcpStream::from_std(socket.into())),
         }
-    }
-}
-
-/// Has a connection end with a reset as soon as it is closed.
-pub(super) fn reset_on_close(stream: &Socket) -> io::Result<()> {
-    match stream {
-        Socket::Tcp(stream) => SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)),
-        // A unix socket that is closed while there is something to read does so by itself.
-        Socket::Unix(_) => Ok(()),
     }
 }
 

@@ -1,0 +1,84 @@
+//! How a client gets under TLS, and whom it trusts then.
+
+use core::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use crate::net::endpoint::Endpoint;
+use crate::net::link::StartTls;
+
+/// How a client gets under TLS.
+#[derive(Clone, Debug)]
+pub struct Encryption {
+    /// When TLS begins.
+    pub start: Start,
+    /// Whom the client trusts. A build without TLS has no value of this.
+    pub trust: Rc<dyn ServerTrust>,
+}
+
+/// When TLS begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the first octet (RFC 8314 §3).
+    AtOnce,
+    /// By STARTTLS (RFC 3207).
+    ByCommand,
+}
+
+impl Encryption {
+    /// Whether TLS begins with the first octet.
+    #[must_use]
+    pub fn begins_at_once(&self) -> bool {
+        self.start == Start::AtOnce
+    }
+}
+
+/// A rule by which servers are trusted.
+pub trait ServerTrust: fmt::Debug {
+    /// Configures TLS with a server, whose certificate has to name the host of this endpoint.
+    ///
+    /// # Errors
+    /// [`TrustError`] if there is nobody to trust, or no certificate can name the server.
+    fn connector(&self, server: &Endpoint) -> Result<Rc<dyn StartTls>, TrustError>;
+
+    /// Whether the server may be anybody.
+    fn includes_anybody(&self) -> bool;
+
+    /// Tells a person what is wrong with the TLS of this server, and what to do about it, if that is why an operation failed.
+    fn explain(&self, error: &io::Error, server: &Endpoint) -> Option<String>;
+}
+
+/// Why there is nobody to trust.
+#[derive(Debug)]
+pub enum TrustError {
+    /// This file cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// There is no certificate in this file, or it is damaged.
+    NoCertificate(PathBuf),
+    /// The machine trusts nobody; what went wrong where it was asked for them.
+    NoAuthorities(String),
+    /// No certificate can be for this server.
+    NoName(Endpoint),
+    /// TLS cannot be had as it is asked for.
+    Tls(String),
+}
+
+impl fmt::Display for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Self::NoCertificate(path) => {
+                write!(f, "{} holds no certificate in PEM", path.display())
+            }
+            Self::NoAuthorities(why) => write!(
+                f,
+                "this machine trusts nobody{why}; install ca-certificates, or name a file with --tls-ca"
+            ),
+            Self::NoName(server) => write!(f, "no certificate can be for {server}"),
+            Self::Tls(error) => write!(f, "no TLS: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for TrustError {}
