@@ -23,9 +23,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::client::load::LoadOptions;
 #[cfg(feature = "send")]
 use crate::client::send::SendOptions;
-use crate::config::settings::{Origin, Settings};
+use crate::config::option::{Kind, ServeOption};
+use crate::config::options;
+use crate::config::settings::Settings;
+use crate::config::value::Origin;
 use crate::exit::Failed;
-use crate::options::{Kind, OPTIONS, ServeOption};
 #[cfg(feature = "auth")]
 use crate::passwd::PasswdOptions;
 use crate::store::maildir;
@@ -124,22 +126,24 @@ fn serve_command() -> Command {
             "Nothing is sent on to other servers: also from users who have logged in, mail for domains that are not \
              ours is refused.",
         )
-        .args(OPTIONS.iter().map(|option| argument(option).help_heading(option.heading())))
+        .args(options::all().map(argument))
 }
 
 /// The flag of an option. Values stay text here: they are read where those from the environment and the file are.
 fn argument(option: &'static ServeOption) -> Arg {
     let argument = match option.kind {
-        Kind::Flag => {
-            return Arg::new(option.name)
-                .long(option.name)
-                .help(option.help)
-                .action(ArgAction::SetTrue);
-        }
-        Kind::List => value(option.name, option.placeholder, option.help).action(ArgAction::Append),
-        Kind::Text | Kind::Number => value(option.name, option.placeholder, option.help),
+        Kind::Flag => Arg::new(option.name)
+            .long(option.name)
+            .help(option.help)
+            .action(ArgAction::SetTrue),
+        Kind::List => text_of(option).action(ArgAction::Append),
+        Kind::Text | Kind::Number => text_of(option),
     };
-    argument
+    argument.help_heading(option.heading).hide(option.hidden)
+}
+
+fn text_of(option: &'static ServeOption) -> Arg {
+    value(option.name, option.placeholder, option.help)
         .value_parser(value_parser!(OsString))
         .default_values(option.default)
 }
@@ -159,7 +163,7 @@ fn store_process_command() -> Command {
 /// What was said about the options of `serve`, defaults left out.
 fn serve(matches: &ArgMatches) -> Settings {
     let mut settings = Settings::default();
-    for option in OPTIONS {
+    for option in options::all() {
         if matches.value_source(option.name) != Some(ValueSource::CommandLine) {
             continue;
         }

@@ -8,11 +8,19 @@
 mod certificates;
 pub mod environment;
 pub mod file;
+pub mod key;
+pub mod machine;
+pub mod option;
+pub mod options;
+mod rows;
 mod senders;
 pub mod settings;
+mod source;
 pub mod sources;
 pub mod tables;
+pub(crate) mod text;
 mod users;
+pub mod value;
 pub mod values;
 
 use std::cell::RefCell;
@@ -24,7 +32,6 @@ use log::LevelFilter;
 use crate::exit::{ExitCode, Failed, Mistakes};
 use crate::net::endpoint::SocketAddress;
 use crate::net::link::StartTls;
-use crate::options::{DEFAULT_LISTEN, LISTENERS};
 use crate::server::Limits;
 use crate::server::cidr::Cidr;
 use crate::server::connections::LINGERING_MAX;
@@ -32,7 +39,11 @@ use crate::smtp::auth::Users;
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
-use settings::{Origin, Settings, Value};
+use key::{Key, Reader};
+pub use machine::{client_name, server_name};
+use options::{DEFAULT_LISTEN, LISTENERS};
+use settings::Settings;
+use value::{Origin, Value};
 
 /// Fewer recipients than this a server must not set as its limit (RFC 5321 §4.5.3.1.8).
 const RECIPIENTS_STANDARD: usize = 100;
@@ -88,37 +99,43 @@ impl Config {
     /// # Errors
     /// All values that are wrong, with their origins; or what [`check_listeners`](Self::check_listeners) finds.
     pub fn new(settings: &Settings) -> Result<Self, Failed> {
-        let mut mistakes = Mistakes(settings.mistakes().to_vec());
+        let mut read = Reading {
+            settings,
+            mistakes: Mistakes(settings.mistakes().to_vec()),
+        };
         #[cfg(feature = "tls")]
-        let tls = mistakes.note(certificates::read(settings));
+        let tls = read.mistakes.note(certificates::read(settings));
         #[cfg(not(feature = "tls"))]
         let tls = None;
-        let (users, exposed_users) = mistakes.note(users::read(settings));
-        let log_level = settings.one("log-level", values::log_level);
+        let (users, exposed_users) = read.mistakes.note(users::read(settings));
+        let log_level = settings.get(&options::LOG_LEVEL);
         let config = Self {
-            listen: named_listeners(settings, &mut mistakes),
+            listen: read.listeners(),
             policy: Policy {
                 tls: tls.is_some(),
-                ..policy(settings, users, &mut mistakes)
+                ..read.policy(users)
             },
             tls,
             exposed_users,
-            limits: limits(settings, &mut mistakes),
-            delivery: delivery(settings, &mut mistakes),
-            proxy_from: mistakes.note(settings.all("proxy-from", values::network)),
-            xclient_from: mistakes.note(settings.all("xclient-from", values::network)),
-            reuse_port: mistakes.note(settings.is_on("reuse-port")),
-            user: mistakes.note(settings.optional("user", values::name)),
-            log_level: mistakes
+            limits: read.limits(),
+            delivery: read.delivery(),
+            proxy_from: read.get(&options::PROXY_FROM),
+            xclient_from: read.get(&options::XCLIENT_FROM),
+            reuse_port: read.get(&options::REUSE_PORT),
+            user: read.get(&options::USER),
+            log_level: read
+                .mistakes
                 .note(log_level.map(Some))
                 .unwrap_or(LevelFilter::Info),
-            log_file: mistakes.note(settings.path("log-file")),
+            log_file: read.get(&options::LOG_FILE),
             source_warnings: settings.warnings().to_vec(),
         };
-        mistakes.told()?;
-        config
-            .check_listeners(config.named_listeners())
-            .map_err(|failed| told_with_its_place(failed, settings))?;
+        read.mistakes.told()?;
+        let checked = config.check_listeners(config.named_listeners());
+        checked.map_err(|unfit| match named_values(settings).nth(unfit.index) {
+            Some(value) if !matches!(value.origin, Origin::Flag) => value.unfit(unfit.message),
+            _ => unfit.into(),
+        })?;
         Ok(config)
     }
 
@@ -129,21 +146,24 @@ impl Config {
     pub fn check_listeners<'a>(
         &self,
         listeners: impl IntoIterator<Item = (Service, &'a SocketAddress)>,
-    ) -> Result<(), Failed> {
-        let wrong = |message| Err(Failed::new(ExitCode::Configuration, message));
+    ) -> Result<(), UnfitListener> {
         let mut public = None;
-        for (service, address) in listeners {
+        for (index, (service, address)) in listeners.into_iter().enumerate() {
             if service.begins_with_tls() && self.tls.is_none() {
-                return wrong(format!(
+                let message = format!(
                     "{address} is for TLS: name a certificate with --tls-cert and --tls-key, \
                      or try it with --tls-self-signed"
-                ));
+                );
+                return Err(UnfitListener { index, message });
             }
-            public = public.or(Some(address).filter(|address| !address.is_private()));
+            if !address.is_private() {
+                public = public.or(Some((index, address)));
+            }
         }
-        let Some(public) = public else {
+        let Some((index, public)) = public else {
             return Ok(());
         };
+        let wrong = |message| Err(UnfitListener { index, message });
         if self.policy.domains.is_empty() {
             return wrong(format!(
                 "{public} can be reached from other machines: name the domains to accept mail for with --domain, \
@@ -252,121 +272,106 @@ impl Config {
     }
 }
 
-/// What is wrong with a listener, with the place where that was named, unless it was on the command line.
-fn told_with_its_place(failed: Failed, settings: &Settings) -> Failed {
-    let is_told_of = |value: &&Value| {
-        let address = value
-            .text()
-            .ok()
-            .and_then(|text| values::listen_address(text).ok());
-        address.is_some_and(|address| failed.message.starts_with(&address.to_string()))
-    };
-    let mut values = LISTENERS.iter().flat_map(|(name, _)| settings.values(name));
-    match values.find(is_told_of) {
-        Some(value) if !matches!(value.origin, Origin::Flag) => value.unfit(failed.message),
-        _ => failed,
+/// A listener that cannot be served, or not safely.
+#[derive(Debug)]
+pub struct UnfitListener {
+    /// The position among those that were checked.
+    index: usize,
+    /// The reason, and what to do about it.
+    message: String,
+}
+
+impl From<UnfitListener> for Failed {
+    fn from(unfit: UnfitListener) -> Self {
+        Self::new(ExitCode::Configuration, unfit.message)
     }
 }
 
-/// The listeners that somebody named; none if there is only the default.
-fn named_listeners(settings: &Settings, mistakes: &mut Mistakes) -> Vec<(Service, SocketAddress)> {
-    let mut named = Vec::new();
-    for &(name, service) in LISTENERS {
-        if settings
-            .value(name)
-            .is_some_and(|value| !matches!(value.origin, Origin::Default))
-        {
-            let addresses = match service {
-                Service::Lmtp => settings.all(name, values::lmtp_address),
-                _ => settings.all(name, values::listen_address),
-            };
-            let addresses = mistakes.note(addresses);
-            named.extend(addresses.into_iter().map(|address| (service, address)));
+/// The values that name listeners, in the order of [`Config::listen`]; none if there is only the default.
+fn named_values(settings: &Settings) -> impl Iterator<Item = &Value> {
+    let values = LISTENERS
+        .iter()
+        .flat_map(|(key, _)| settings.values(&key.option));
+    values.filter(|value| !value.is_default())
+}
+
+/// Reads settings, and gathers what is wrong with them.
+struct Reading<'a> {
+    settings: &'a Settings,
+    mistakes: Mistakes,
+}
+
+impl Reading<'_> {
+    /// The value of an option. A mistake is noted, and a default stands in its place.
+    fn get<R: Reader<Output: Default>>(&mut self, key: &Key<R>) -> R::Output {
+        self.mistakes.note(self.settings.get(key))
+    }
+
+    /// The listeners that somebody named; none if there is only the default.
+    fn listeners(&mut self) -> Vec<(Service, SocketAddress)> {
+        let mut named = Vec::new();
+        for (key, service) in &LISTENERS {
+            let value = self.settings.value(&key.option);
+            if value.is_some_and(|value| !value.is_default()) {
+                let addresses = self.get(key).into_iter();
+                named.extend(addresses.map(|address| (*service, address)));
+            }
+        }
+        named
+    }
+
+    fn policy(&mut self, users: Option<Users>) -> Policy {
+        let before = self.mistakes.0.len();
+        let hostname = self.get(&options::HOSTNAME);
+        let domains = self.get(&options::DOMAIN);
+        let (directory, senders) = match self.settings.tables() {
+            // Without the right domains nobody can tell which names are in them.
+            Some(tables) if self.mistakes.0.len() == before => (
+                self.mistakes.note(tables.directory(&hostname, &domains)),
+                tables.senders(),
+            ),
+            _ => Default::default(),
+        };
+        Policy {
+            hostname,
+            domains,
+            directory,
+            senders,
+            tls: false,
+            users: RefCell::new(users.map(Rc::new)),
+            auth_insecure: self.get(&options::AUTH_INSECURE),
+            auth_everywhere: self.get(&options::AUTH_EVERYWHERE),
+            bare_newline: self.get(&options::BARE_NEWLINE),
+            end_text: self.get(&options::END_OF_DATA),
+            message_bytes_max: self.get(&options::MAX_MESSAGE_SIZE),
+            recipients_max: self.get(&options::MAX_RECIPIENTS) as usize,
+            messages_max: self.get(&options::MAX_MESSAGES_PER_SESSION).into(),
+            errors_max: self.get(&options::MAX_ERRORS),
         }
     }
-    named
-}
 
-fn policy(settings: &Settings, users: Option<Users>, mistakes: &mut Mistakes) -> Policy {
-    let before = mistakes.0.len();
-    let hostname = mistakes.note(settings.one("hostname", values::domain));
-    let domains = mistakes.note(settings.all("domain", values::domain));
-    let (directory, senders) = match settings.tables() {
-        // Whose domains are not known, nobody can tell which names are in them.
-        Some(tables) if mistakes.0.len() == before => (
-            mistakes.note(tables.directory(&hostname, &domains)),
-            tables.senders(),
-        ),
-        _ => Default::default(),
-    };
-    Policy {
-        hostname,
-        domains,
-        directory,
-        senders,
-        tls: false,
-        users: RefCell::new(users.map(Rc::new)),
-        auth_insecure: mistakes.note(settings.is_on("auth-insecure")),
-        auth_everywhere: mistakes.note(settings.is_on("auth-everywhere")),
-        bare_newline: mistakes.note(settings.one("bare-newline", values::bare_newline)),
-        end_text: mistakes.note(settings.one("end-of-data", values::end_text)),
-        message_bytes_max: mistakes.note(settings.one("max-message-size", values::size)),
-        recipients_max: mistakes.note(settings.one("max-recipients", values::count_over_0))
-            as usize,
-        messages_max: mistakes
-            .note(settings.one("max-messages-per-session", values::count))
-            .into(),
-        errors_max: mistakes.note(settings.one("max-errors", values::count_over_0)),
+    fn limits(&mut self) -> Limits {
+        Limits {
+            connections_max: self.get(&options::MAX_CONNECTIONS) as usize,
+            connections_per_ip_max: self.get(&options::MAX_CONNECTIONS_PER_IP) as usize,
+            lingering_max: LINGERING_MAX,
+            idle_timeout: self.get(&options::IDLE_TIMEOUT),
+            min_rate: self.get(&options::MIN_RATE),
+            session_timeout: self.get(&options::SESSION_TIMEOUT),
+            drain_timeout: self.get(&options::DRAIN_TIMEOUT),
+            min_free: self.get(&options::MIN_FREE),
+            exit_after: self.get(&options::EXIT_AFTER).into(),
+        }
     }
-}
 
-fn limits(settings: &Settings, mistakes: &mut Mistakes) -> Limits {
-    Limits {
-        connections_max: mistakes.note(settings.one("max-connections", values::count_over_0))
-            as usize,
-        connections_per_ip_max: mistakes.note(settings.one("max-connections-per-ip", values::count))
-            as usize,
-        lingering_max: LINGERING_MAX,
-        idle_timeout: mistakes.note(settings.one("idle-timeout", values::seconds)),
-        min_rate: mistakes.note(settings.one("min-rate", values::rate)),
-        session_timeout: mistakes.note(settings.one("session-timeout", values::seconds)),
-        drain_timeout: mistakes.note(settings.one("drain-timeout", values::seconds)),
-        min_free: mistakes.note(settings.one("min-free", values::room)),
-        exit_after: mistakes
-            .note(settings.one("exit-after", values::count))
-            .into(),
+    fn delivery(&mut self) -> Delivery {
+        let mailboxes_max = self.get(&options::MAX_MAILBOXES) as usize;
+        match self.get(&options::MAILDIR) {
+            Some(directory) => Delivery::Maildir {
+                directory,
+                mailboxes_max,
+            },
+            None => Delivery::Discard,
+        }
     }
-}
-
-fn delivery(settings: &Settings, mistakes: &mut Mistakes) -> Delivery {
-    let mailboxes_max = mistakes.note(settings.one("max-mailboxes", values::count)) as usize;
-    match mistakes.note(settings.path("maildir")) {
-        Some(directory) => Delivery::Maildir {
-            directory,
-            mailboxes_max,
-        },
-        None => Delivery::Discard,
-    }
-}
-
-/// What a server calls itself if nobody says: the machine's name, or `localhost` if that is no domain name.
-#[must_use]
-pub fn server_name() -> String {
-    machine_name().unwrap_or_else(|| "localhost".to_owned())
-}
-
-/// What a client calls itself if nobody says: the machine's name, or an address literal if that is no domain
-/// name (RFC 5321 §4.1.4).
-#[must_use]
-pub fn client_name() -> String {
-    machine_name().unwrap_or_else(|| "[127.0.0.1]".to_owned())
-}
-
-fn machine_name() -> Option<String> {
-    let system = rustix::system::uname();
-    system
-        .nodename()
-        .to_str()
-        .ok()
-        .and_then(|name| values::domain(name).ok())
 }

@@ -11,8 +11,8 @@
 //! - [`server`] is the loop. It carries bytes between the two, and of all that serves only it knows mio.
 //! - [`net`] reads addresses of servers and listeners. It imports nothing of this crate.
 //! - `client` is the other end of the wire: `mailoop send` and `mailoop load`.
-//! - [`cli`] reads the command line. What it, the environment and a file say about the [`options`] becomes one
-//!   [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
+//! - [`cli`] reads the command line. What it, the environment and a file say about the [options](config::options) becomes
+//!   one [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
 //!   log lines go.
 //! - `passwd` keeps the file of those who may log in, and asks for their passwords at the `terminal`.
 //! - [`serve`](mod@serve) puts it all together. [`privileges`] are given up once the listeners are open; [`confine`] leaves the running server what it needs.
@@ -69,7 +69,6 @@ pub mod confine;
 pub mod exit;
 pub mod logging;
 pub mod net;
-pub mod options;
 #[cfg(feature = "auth")]
 pub mod passwd;
 pub mod privileges;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::config::option::ServeOption;
+use crate::config::options;
 use crate::config::settings::Settings;
 use crate::config::sources::Sources;
 use crate::config::{Config, Delivery};
@@ -23,7 +25,12 @@ use crate::server::{Listener, Server, ServiceManager, Stop, activation, raise_li
 use crate::smtp::service::Service;
 
 /// The options that name files which a reload reads again.
-const READ_AGAIN: [&str; 4] = ["config", "tls-cert", "tls-key", "users"];
+static READ_AGAIN: [&ServeOption; 4] = [
+    &options::CONFIG.option,
+    &options::TLS_CERT.option,
+    &options::TLS_KEY.option,
+    &options::USERS.option,
+];
 
 /// Serves until a signal ends it. `reload_asked` tells of a SIGHUP that came before the server heard of it.
 ///
@@ -33,7 +40,7 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     let sources = Sources::new(flags, env::vars_os());
     let settings = sources.settings()?;
     let config = Config::new(&settings)?;
-    if settings.is_on("check")? {
+    if settings.get(&options::CHECK)? {
         return check::check(&settings, &config);
     }
     let log_is_late = is_log_late(&config);
@@ -97,7 +104,7 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
 }
 
 fn cannot_become(settings: &Settings, error: &UserError) -> Failed {
-    match settings.value("user") {
+    match settings.value(&options::USER.option) {
         Some(value) => value.unfit(format_args!("cannot become this user: {error}")),
         None => Failed::new(ExitCode::Configuration, error),
     }
@@ -106,7 +113,7 @@ fn cannot_become(settings: &Settings, error: &UserError) -> Failed {
 /// What was read with more rights than there are from now on cannot be read again: a renewed certificate would never be
 /// shown, and its owner should hear of that before the old one ends.
 fn unreadable_files(settings: &Settings, user: &str) -> Vec<String> {
-    let values = READ_AGAIN.iter().flat_map(|name| settings.values(name));
+    let values = READ_AGAIN.iter().flat_map(|option| settings.values(option));
     let unreadable = values.filter_map(|value| {
         let error = File::open(&value.text).err()?;
         let file = Path::new(&value.text).display();

@@ -3,8 +3,8 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::{Request, command};
+use crate::config::text::nearest;
 use crate::exit::{ExitCode, Failed};
-use crate::options::nearest;
 
 /// The width of a terminal that everybody has. Help is no wider.
 const COLUMNS: usize = 80;
@@ -57,10 +57,8 @@ fn meant(error: &clap::Error, command: &clap::Command) -> Option<String> {
     match error.kind() {
         ErrorKind::UnknownArgument => {
             let written = text(ContextKind::InvalidArg)?.strip_prefix("--")?;
-            let names: Vec<_> = command
-                .get_arguments()
-                .filter_map(clap::Arg::get_long)
-                .collect();
+            let shown = command.get_arguments().filter(|flag| !flag.is_hide_set());
+            let names: Vec<_> = shown.filter_map(clap::Arg::get_long).collect();
             let nearest = nearest(written, &names)?;
             Some(format!("--{nearest}"))
         }

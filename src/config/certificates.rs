@@ -3,8 +3,9 @@
 use std::fs;
 use std::rc::Rc;
 
-use super::settings::{Settings, Value};
-use super::values;
+use super::options;
+use super::settings::Settings;
+use super::value::Value;
 use crate::exit::{ExitCode, Failed};
 use crate::net::link::StartTls;
 use crate::net::tls::{Acceptor, Certificate, CertificateError, Certificates};
@@ -27,10 +28,10 @@ pub(super) fn read(settings: &Settings) -> Result<Option<Rc<dyn StartTls>>, Fail
 }
 
 fn certificates(settings: &Settings) -> Result<Option<Certificates>, Failed> {
-    let certificates = settings.values("tls-cert");
-    let keys = settings.values("tls-key");
-    if settings.is_on("tls-self-signed")?
-        && let Some(flag) = settings.value("tls-self-signed")
+    let certificates = settings.get(&options::TLS_CERT)?;
+    let keys = settings.get(&options::TLS_KEY)?;
+    if settings.get(&options::TLS_SELF_SIGNED)?
+        && let Some(flag) = settings.value(&options::TLS_SELF_SIGNED.option)
     {
         return match certificates.first() {
             Some(_) => Err(flag.wrong("it excludes --tls-cert: leave one of the two out")),
@@ -51,7 +52,7 @@ fn certificates(settings: &Settings) -> Result<Option<Certificates>, Failed> {
 }
 
 fn make(settings: &Settings, flag: &Value) -> Result<Certificates, Failed> {
-    let hostname = settings.one("hostname", values::domain)?;
+    let hostname = settings.get(&options::HOSTNAME)?;
     Certificates::self_signed(&hostname).map_err(|error| flag.unfit(error))
 }
 

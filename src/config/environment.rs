@@ -2,8 +2,11 @@
 
 use std::ffi::OsString;
 
-use super::settings::{Origin, Settings, one_line};
-use crate::options::{Kind, OPTIONS, ServeOption, VARIABLE_PREFIX};
+use super::option::{Kind, ServeOption, VARIABLE_PREFIX};
+use super::options;
+use super::settings::Settings;
+use super::text::one_line;
+use super::value::Origin;
 
 /// Names that are the tests' and benches' own.
 const IGNORED: [&str; 4] = ["BENCH_", "KILL_", "SIM_", "TEST_"];
@@ -28,9 +31,9 @@ pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Settin
         if name == PASSWORD || ignored || value.is_empty() {
             continue;
         }
-        match OPTIONS.iter().find(|option| option.variable() == name) {
+        match options::all().find(|option| option.variable() == name) {
             Some(option) => settings.set(option, texts(option, value), &Origin::Environment),
-            None => unknown.push((one_line(&name), ServeOption::nearly(own))),
+            None => unknown.push((one_line(&name), options::nearly(own))),
         }
     }
     warn_of(unknown, &mut settings);

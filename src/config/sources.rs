@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 
-use super::settings::{Origin, Settings, Value};
-use super::{environment, file, server_name};
+use super::machine::server_name;
+use super::options::{self, DEFAULT_LISTEN, LISTENERS, LONE_DOT};
+use super::settings::Settings;
+use super::value::{Origin, Value};
+use super::{environment, file};
 use crate::exit::Failed;
-use crate::options::{DEFAULT_LISTEN, LISTENERS, LONE_DOT};
 
 /// What does not change while a process runs, and where to find what does.
 #[derive(Clone, Debug)]
@@ -29,57 +31,61 @@ impl Sources {
     /// The file cannot be read, or is no TOML.
     pub fn settings(&self) -> Result<Settings, Failed> {
         let mut settings = Settings::defaults();
-        if let Some(path) = self.above.path("config")? {
+        if let Some(path) = self.above.get(&options::CONFIG)? {
             settings.overlay(file::read(&path)?);
         }
         settings.overlay(self.above.clone());
         listen_somewhere(&mut settings);
-        if settings.value("hostname").is_none() {
-            settings.imply("hostname", server_name(), &Origin::Default);
+        if settings.value(&options::HOSTNAME.option).is_none() {
+            settings.imply(&options::HOSTNAME.option, server_name(), &Origin::Default);
         }
         for agree in [keep_or_discard, follow_dialect] {
             if let Err(mistake) = agree(&mut settings) {
                 settings.add_mistake(mistake);
             }
         }
+        let (mode, rate) = (&options::BARE_NEWLINE.option, &options::MIN_RATE.option);
         let by_hand = settings
-            .value("bare-newline")
+            .value(mode)
             .is_some_and(|mode| mode.text == "accept");
-        let unsaid = |value: &Value| matches!(value.origin, Origin::Default);
-        if by_hand && settings.value("min-rate").is_some_and(unsaid) {
+        if by_hand && settings.value(rate).is_some_and(Value::is_default) {
             // Nobody types 500 bytes a second, and nobody else can reach such a server.
-            settings.imply("min-rate", "0", &Origin::Implied("bare-newline"));
+            settings.imply(rate, "0", &Origin::Implied(mode));
         }
         Ok(settings)
     }
 }
 
-/// There is one listener by default, where none of any kind is named.
+/// There is one listener by default, if none of any kind is named.
 fn listen_somewhere(settings: &mut Settings) {
-    let names = |value: &Value| !matches!(value.origin, Origin::Default);
-    let mut options = LISTENERS.iter().map(|(name, _)| settings.values(name));
-    if options.any(|values| values.iter().any(names)) {
-        if !settings.values("listen").iter().any(names) {
-            settings.clear("listen");
+    let names = |value: &Value| !value.is_default();
+    let listen = &options::LISTEN.option;
+    let mut named = LISTENERS
+        .iter()
+        .map(|(key, _)| settings.values(&key.option));
+    if named.any(|values| values.iter().any(names)) {
+        if !settings.values(listen).iter().any(names) {
+            settings.clear(listen);
         }
     } else {
-        settings.imply("listen", DEFAULT_LISTEN, &Origin::Default);
+        settings.imply(listen, DEFAULT_LISTEN, &Origin::Default);
     }
 }
 
 /// Mail is kept or discarded: of two wishes that one counts whose source comes first.
 fn keep_or_discard(settings: &mut Settings) -> Result<(), Failed> {
-    if !settings.is_on("discard")? {
+    if !settings.get(&options::DISCARD)? {
         return Ok(());
     }
-    let (Some(discard), Some(maildir)) = (settings.value("discard"), settings.value("maildir"))
+    let (to_discard, to_keep) = (&options::DISCARD.option, &options::MAILDIR.option);
+    let (Some(discard), Some(maildir)) = (settings.value(to_discard), settings.value(to_keep))
     else {
         return Ok(());
     };
     if discard.origin.beats(&maildir.origin) {
-        settings.clear("maildir");
+        settings.clear(to_keep);
     } else if maildir.origin.beats(&discard.origin) {
-        settings.imply("discard", "false", &Origin::Implied("maildir"));
+        settings.imply(to_discard, "false", &Origin::Implied(to_keep));
     } else {
         return Err(discard.wrong("it excludes --maildir: leave one of the two out"));
     }
@@ -88,21 +94,18 @@ fn keep_or_discard(settings: &mut Settings) -> Result<(), Failed> {
 
 /// The classroom dialect implies how line ends are read, and excludes what a source before its own says of them.
 fn follow_dialect(settings: &mut Settings) -> Result<(), Failed> {
-    let (Some(end), Some(mode)) = (
-        settings.value("end-of-data"),
-        settings.value("bare-newline"),
-    ) else {
+    let (dialect, line_ends) = (&options::END_OF_DATA.option, &options::BARE_NEWLINE.option);
+    let (Some(end), Some(mode)) = (settings.value(dialect), settings.value(line_ends)) else {
         return Ok(());
     };
     if end.text == LONE_DOT || mode.text == "accept" {
         return Ok(());
     }
-    let implied = matches!(mode.origin, Origin::Default) || end.origin.beats(&mode.origin);
-    if !implied {
+    if !mode.is_default() && !end.origin.beats(&mode.origin) {
         return Err(mode.wrong(
             "end-of-data works with bare-newline accept only, which it implies: leave bare-newline out",
         ));
     }
-    settings.imply("bare-newline", "accept", &Origin::Implied("end-of-data"));
+    settings.imply(line_ends, "accept", &Origin::Implied(dialect));
     Ok(())
 }

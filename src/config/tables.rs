@@ -2,59 +2,50 @@
 //! beside them `[senders]`.
 
 use core::fmt;
-use std::borrow::Cow;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use super::file::Source;
-use super::senders::{self, SENDERS, SenderTable};
-use super::settings::one_line;
-use super::values::remedy;
+use super::rows::{ALIASES, CATCH_ALL, Entry, Form, MAILBOXES, Row, SENDERS, entry};
+use super::senders::{SENDER, SenderTable};
+use super::source::{Source, TomlKey, TomlValue};
+use super::text::{Quoted, one_line};
 use crate::exit::{ExitCode, Failed, Mistakes};
-use crate::options::{Quoted, ServeOption};
 use crate::smtp::directory::{Directory, Name, Tables};
 use crate::smtp::senders::Senders;
 
-/// The keys of a file that are no options.
-pub const KEYS: [&str; 4] = [ALIASES, MAILBOXES, CATCH_ALL, SENDERS];
+const ALIAS: Form = Form {
+    example: "\"sales\" = [\"ann@example.org\", \"bob\"]",
+    dotted_example: "\"first.last\" = \"ann\"",
+    wanted: NAME_WANTED,
+};
+const MAILBOX: Form = Form {
+    example: "names = [\"ann\", \"bob@example.org\"]",
+    ..ALIAS
+};
+const CATCHER: Form = Form {
+    example: "catch-all = \"ann@example.org\"",
+    ..ALIAS
+};
+const NAME_WANTED: &str = "write a user, as sales, or an address, as sales@example.org";
 
-const ALIASES: &str = "aliases";
-const MAILBOXES: &str = "mailboxes";
-const CATCH_ALL: &str = "catch-all";
-
-const ALIAS_EXAMPLE: &str = "\"sales\" = [\"ann@example.org\", \"bob\"]";
-const NAMES_EXAMPLE: &str = "names = [\"ann\", \"bob@example.org\"]";
-const CATCH_ALL_EXAMPLE: &str = "catch-all = \"ann@example.org\"";
-
-/// What a file says of aliases, mailboxes and senders, each name with its line.
+/// The aliases, mailboxes and senders of a file, each name with its line.
 #[derive(Clone, Debug, Default)]
 pub struct AddressTables {
-    /// What messages call the file.
+    /// The file, as messages name it.
     file: String,
     aliases: Vec<Alias>,
-    mailboxes: Vec<Entry>,
+    mailboxes: Vec<Entry<Name>>,
     /// Whether there are no other mailboxes, and the line that says so.
     closed: Option<(usize, bool)>,
-    catch_all: Option<Entry>,
+    catch_all: Option<Entry<Name>>,
     senders: SenderTable,
-}
-
-/// A name in a file.
-#[derive(Clone, Debug)]
-struct Entry {
-    line: usize,
-    name: Name,
 }
 
 #[derive(Clone, Debug)]
 struct Alias {
-    alias: Entry,
-    targets: Vec<Entry>,
+    alias: Entry<Name>,
+    targets: Vec<Entry<Name>>,
 }
-
-pub(super) type Key<'a> = Spanned<Cow<'a, str>>;
-pub(super) type Item<'a> = Spanned<DeValue<'a>>;
 
 impl AddressTables {
     /// No tables yet, in the file that messages call `file`.
@@ -66,91 +57,63 @@ impl AddressTables {
         }
     }
 
-    /// Reads what stands behind one of the [`KEYS`], and notes what is wrong there.
+    /// Reads the value of one of the [`KEYS`](super::rows::KEYS), and notes mistakes in it.
     pub(super) fn read(
         &mut self,
         source: &Source<'_>,
-        key: &Key<'_>,
-        value: &Item<'_>,
+        key: &TomlKey<'_>,
+        value: &TomlValue<'_>,
         mistakes: &mut Mistakes,
     ) {
-        let name = &**key.get_ref();
-        if name == CATCH_ALL {
-            mistakes.note(self.read_catch_all(source, key, value));
-            return;
-        }
-        let Some(table) = mistakes.note(table(source, key, value).map(Some)) else {
-            return;
+        let form = match &**key.get_ref() {
+            ALIASES => &ALIAS,
+            MAILBOXES => &MAILBOX,
+            SENDERS => &SENDER,
+            _ => {
+                mistakes.note(self.read_catch_all(source, key, value));
+                return;
+            }
         };
-        for (key, value) in Source::entries(table) {
-            mistakes.note(match name {
-                ALIASES => self.read_alias(source, key, value),
-                MAILBOXES => self.read_mailboxes(source, key, value),
-                _ => self.senders.read(source, key, value),
-            });
+        match Row::all(source, key, value, form) {
+            Ok(rows) => rows.for_each(|row| mistakes.note(self.read_row(row))),
+            Err(mistake) => mistakes.0.push(mistake),
         }
     }
 
-    fn read_alias(
-        &mut self,
-        source: &Source<'_>,
-        key: &Key<'_>,
-        value: &Item<'_>,
-    ) -> Result<(), Failed> {
-        let at = key.span().start;
-        let label = label(source, ALIASES, key);
-        no_option(source, ALIASES, key)?;
-        let name = name(source, at, &label, key.get_ref())?;
-        let targets = match value.get_ref() {
-            DeValue::Array(items) => {
-                let entry = |item| entry(source, &label, item, ALIAS_EXAMPLE);
-                items.iter().map(entry).collect::<Result<Vec<_>, _>>()?
-            }
-            DeValue::Table(_) => {
-                let remedy = "put a name with a dot in quotes, as \"first.last\" = \"ann\"";
-                return Err(source.wrong(at, format_args!("{label}: {remedy}")));
-            }
-            _ => vec![entry(source, &label, value, ALIAS_EXAMPLE)?],
-        };
-        if targets.is_empty() {
-            let remedy = "it leads to nobody: name somebody, or leave it out";
-            return Err(source.wrong(at, format_args!("{label}: {remedy}")));
+    fn read_row(&mut self, row: Row<'_, '_>) -> Result<(), Failed> {
+        match row.table {
+            ALIASES => self.read_alias(row),
+            MAILBOXES => self.read_mailboxes(row),
+            _ => self.senders.read(row),
         }
-        let line = source.line(at);
-        let alias = Entry { line, name };
+    }
+
+    fn read_alias(&mut self, row: Row<'_, '_>) -> Result<(), Failed> {
+        row.refuse_option()?;
+        let alias = row.key_as(&ALIAS)?;
+        let targets = row.one_or_more(&ALIAS)?;
+        if targets.is_empty() {
+            return Err(row.wrong_key("it leads to nobody: name somebody, or leave it out"));
+        }
         self.aliases.push(Alias { alias, targets });
         Ok(())
     }
 
-    fn read_mailboxes(
-        &mut self,
-        source: &Source<'_>,
-        key: &Key<'_>,
-        value: &Item<'_>,
-    ) -> Result<(), Failed> {
-        let at = key.span().start;
-        let label = label(source, MAILBOXES, key);
-        let written = source.written(&label, value);
-        match (&**key.get_ref(), value.get_ref()) {
+    fn read_mailboxes(&mut self, row: Row<'_, '_>) -> Result<(), Failed> {
+        match (row.name(), row.value.get_ref()) {
             ("closed", DeValue::Boolean(closed)) => {
-                self.closed = Some((source.line(at), *closed));
+                self.closed = Some((row.line(), *closed));
                 Ok(())
             }
-            ("closed", _) => Err(source.wrong(at, format_args!("{written}: write true or false"))),
-            ("names", DeValue::Array(items)) => {
-                let entry = |item| entry(source, &label, item, NAMES_EXAMPLE);
-                self.mailboxes = items.iter().map(entry).collect::<Result<_, _>>()?;
-                Ok(())
-            }
+            ("closed", _) => Err(row.wrong_value("write true or false")),
             ("names", _) => {
-                let remedy = format_args!("{written}: write it as {NAMES_EXAMPLE}");
-                Err(source.wrong(at, remedy))
+                self.mailboxes = row.entries(&MAILBOX)?;
+                Ok(())
             }
-            (CATCH_ALL, _) => self.read_catch_all(source, key, value),
+            (CATCH_ALL, _) => self.read_catch_all(row.source, row.key, row.value),
             _ => {
-                no_option(source, MAILBOXES, key)?;
-                let remedy = "there is no such key; it has closed, names and catch-all";
-                Err(source.wrong(at, format_args!("{label}: {remedy}")))
+                row.refuse_option()?;
+                Err(row.wrong_key("there is no such key; it has closed, names and catch-all"))
             }
         }
     }
@@ -158,14 +121,14 @@ impl AddressTables {
     fn read_catch_all(
         &mut self,
         source: &Source<'_>,
-        key: &Key<'_>,
-        value: &Item<'_>,
+        key: &TomlKey<'_>,
+        value: &TomlValue<'_>,
     ) -> Result<(), Failed> {
         if let Some(first) = &self.catch_all {
             let remedy = format!("{CATCH_ALL}: it stands in line {} already", first.line);
             return Err(source.wrong(key.span().start, remedy));
         }
-        self.catch_all = Some(entry(source, CATCH_ALL, value, CATCH_ALL_EXAMPLE)?);
+        self.catch_all = Some(entry(source, CATCH_ALL, value, &CATCHER)?);
         Ok(())
     }
 
@@ -175,7 +138,7 @@ impl AddressTables {
     /// # Errors
     /// A name in a domain that is not ours; an alias that leads nowhere, or too far.
     pub fn directory(&self, hostname: &str, domains: &[String]) -> Result<Directory, Failed> {
-        let check = |table: &str, entry: &Entry| match &entry.name {
+        let check = |table: &str, entry: &Entry<Name>| match &entry.value {
             Name::Mailbox(mailbox) if !is_ours(mailbox.domain(), hostname, domains) => {
                 let domain = mailbox.domain();
                 Err(self.wrong(
@@ -191,7 +154,7 @@ impl AddressTables {
         let mut mistakes = Mistakes::default();
         for Alias { alias, targets } in &self.aliases {
             mistakes.note(check("[aliases] ", alias));
-            let table = format!("[aliases] {} = ", alias.name);
+            let table = format!("[aliases] {} = ", alias.value);
             for target in targets {
                 mistakes.note(check(&table, target));
             }
@@ -204,7 +167,7 @@ impl AddressTables {
         }
         mistakes.told()?;
         Directory::new(self.tables()).map_err(|bad| {
-            let Entry { line, name } = &self.aliases[bad.index].alias;
+            let Entry { line, value: name } = &self.aliases[bad.index].alias;
             self.wrong(*line, format_args!("[aliases] {name}: {}", bad.reason))
         })
     }
@@ -216,15 +179,16 @@ impl AddressTables {
     }
 
     fn tables(&self) -> Tables {
-        let names = |entries: &[Entry]| entries.iter().map(|entry| entry.name.clone()).collect();
+        let names =
+            |entries: &[Entry<Name>]| entries.iter().map(|entry| entry.value.clone()).collect();
         let aliases = self.aliases.iter();
         Tables {
             aliases: aliases
-                .map(|Alias { alias, targets }| (alias.name.clone(), names(targets)))
+                .map(|Alias { alias, targets }| (alias.value.clone(), names(targets)))
                 .collect(),
             mailboxes: names(&self.mailboxes),
             closed: self.closed.is_some_and(|(_, closed)| closed),
-            catch_all: self.catch_all.as_ref().map(|entry| entry.name.clone()),
+            catch_all: self.catch_all.as_ref().map(|entry| entry.value.clone()),
         }
     }
 
@@ -234,89 +198,18 @@ impl AddressTables {
     }
 }
 
-const NAME_WANTED: &str = "write a user, as sales, or an address, as sales@example.org";
-
 /// A domain of ours, where the postmaster without a domain is at home as well.
 fn is_ours(domain: &str, hostname: &str, domains: &[String]) -> bool {
     let mut ours = domains.iter().map(String::as_str).chain([hostname]);
     domains.is_empty() || ours.any(|ours| ours.eq_ignore_ascii_case(domain))
 }
 
-/// Refuses a key that is an option, or another key of a file: below the head of a table it would be a name, and no option.
-/// Who means a name writes it in quotes.
-pub(super) fn no_option(source: &Source<'_>, table: &str, key: &Key<'_>) -> Result<(), Failed> {
-    let name = &**key.get_ref();
-    let is_bare = source.text_at(key.span()) == Some(name);
-    if !is_bare || (ServeOption::named(name).is_none() && !KEYS.contains(&name)) {
-        return Ok(());
-    }
-    let label = label(source, table, key);
-    let remedy = match table {
-        MAILBOXES => "this is no key of a table: move it above all tables".to_owned(),
-        _ => format!(
-            "this is no name here: move it above all tables, or write \"{name}\" if it is one"
-        ),
-    };
-    Err(source.wrong(key.span().start, format_args!("{label}: {remedy}")))
-}
-
-/// A key of a table, as messages call it.
-pub(super) fn label(source: &Source<'_>, table: &str, key: &Key<'_>) -> String {
-    let written = source.text_at(key.span()).unwrap_or_default();
-    format!("[{table}] {written}")
-}
-
-fn table<'t, 'a>(
-    source: &Source<'_>,
-    key: &Key<'_>,
-    value: &'t Item<'a>,
-) -> Result<&'t DeTable<'a>, Failed> {
-    if let DeValue::Table(table) = value.get_ref() {
-        return Ok(table);
-    }
-    let name = key.get_ref();
-    let example = match &**name {
-        ALIASES => ALIAS_EXAMPLE,
-        SENDERS => senders::EXAMPLE,
-        _ => NAMES_EXAMPLE,
-    };
-    Err(source.wrong(
-        key.span().start,
-        format_args!("{name}: write [{name}] and below it lines as {example}"),
-    ))
-}
-
-/// A name that is a value of `label`.
-fn entry(
-    source: &Source<'_>,
-    label: &str,
-    value: &Item<'_>,
-    example: &str,
-) -> Result<Entry, Failed> {
-    let at = value.span().start;
-    let written = source.written(label, value);
-    let DeValue::String(text) = value.get_ref() else {
-        return Err(source.wrong(at, format_args!("{written}: write it as {example}")));
-    };
-    let name = name(source, at, &written, text)?;
-    let line = source.line(at);
-    Ok(Entry { line, name })
-}
-
-/// The name that is this text at `at`, which messages call `label`.
-fn name(source: &Source<'_>, at: usize, label: &str, text: &str) -> Result<Name, Failed> {
-    text.parse().map_err(|error| {
-        let remedy = remedy(error, NAME_WANTED);
-        source.wrong(at, format_args!("{label}: {remedy}"))
-    })
-}
-
 /// Written as the end of a configuration file that says the same.
 impl fmt::Display for AddressTables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = &self.file;
-        let quoted = |entry: &Entry| Quoted(&entry.name.to_string()).to_string();
-        let list = |entries: &[Entry]| {
+        let quoted = |entry: &Entry<Name>| Quoted(&entry.value.to_string()).to_string();
+        let list = |entries: &[Entry<Name>]| {
             let entries: Vec<_> = entries.iter().map(quoted).collect();
             entries.join(", ")
         };

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::settings::{Settings, one_line};
+use super::options::USERS;
+use super::settings::Settings;
+use super::text::one_line;
 use crate::exit::{ExitCode, Failed};
 use crate::smtp::auth::Users;
 
@@ -16,7 +18,7 @@ const OTHERS: u32 = 0o007;
 /// # Errors
 /// The file cannot be read, or a line of it.
 pub(super) fn read(settings: &Settings) -> Result<(Option<Users>, Option<PathBuf>), Failed> {
-    let (Some(path), Some(value)) = (settings.path("users")?, settings.value("users")) else {
+    let (Some(path), Some(value)) = (settings.get(&USERS)?, settings.value(&USERS.option)) else {
         return Ok((None, None));
     };
     let (text, mode) = read_file(&path).map_err(|error| {

@@ -14,7 +14,8 @@ use std::process::{Command, Output};
 
 use crate::common::skipped;
 use crate::common::tls::certificate_and_key;
-use mailoop::options::{OPTIONS, Scope};
+use mailoop::config::option::Scope;
+use mailoop::config::options;
 use rustix::process::geteuid;
 
 /// `mailoop serve --check`, where whoever runs the tests could keep mail.
@@ -176,9 +177,7 @@ fn the_example_has_every_option_with_its_default() {
     let (example, _) = example.split_once("# What follows ").unwrap();
     let lines: Vec<_> = example.lines().collect();
     let assigned = lines.iter().filter(|line| line.contains(" = ")).count();
-    let options = OPTIONS
-        .iter()
-        .filter(|option| option.scope != Scope::Outside);
+    let options = options::all().filter(|option| option.scope != Scope::Outside);
     assert_eq!(assigned, options.clone().count(), "more than the table has");
 
     let folder = tempfile::tempdir().unwrap();

@@ -126,7 +126,7 @@ fn manual_pages_and_completions_tell_of_every_command_and_flag() {
     let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
     assert_eq!(written.lines().count(), crate::common::files(&path).len());
     let page = read("mailoop-serve.1");
-    for option in mailoop::options::OPTIONS {
+    for option in mailoop::config::options::all() {
         let flag = format!("--{}", option.name);
         // A hyphen that is not to be broken at is escaped.
         assert!(page.contains(&flag.replace('-', "\\-")), "{flag}: {page}");

@@ -7,10 +7,11 @@ use std::os::unix::ffi::OsStringExt;
 use mailoop::cli::{self, Request};
 use mailoop::config::Config;
 use mailoop::config::file;
+use mailoop::config::option::{Kind, Scope, ServeOption};
+use mailoop::config::options;
 use mailoop::config::settings::Settings;
 use mailoop::config::sources::Sources;
 use mailoop::exit::{ExitCode, Failed};
-use mailoop::options::{Kind, OPTIONS, Scope, ServeOption};
 
 /// What these flags, variables and configuration file say, of what a server can be made.
 fn settle(flags: &[&str], variables: &[(&str, &str)], text: &str) -> Result<Settings, Failed> {
@@ -36,7 +37,7 @@ fn heard(flags: &[&str], variables: &[(&str, &str)], text: &str) -> Result<Setti
 }
 
 fn texts(settings: &Settings, name: &str) -> Vec<String> {
-    let values = settings.values(name).iter();
+    let values = settings.values(options::named(name).unwrap()).iter();
     values
         .map(|value| value.text().unwrap().to_owned())
         .collect()
@@ -71,9 +72,7 @@ fn sample(option: &ServeOption) -> &'static str {
 
 /// The options that stand everywhere.
 fn everywhere() -> impl Iterator<Item = &'static ServeOption> {
-    OPTIONS
-        .iter()
-        .filter(|option| option.scope != Scope::Outside)
+    options::all().filter(|option| option.scope != Scope::Outside)
 }
 
 #[test]
@@ -114,9 +113,9 @@ fn what_is_shown_is_a_configuration_that_says_the_same() {
     let text = "max-message-size = \"25M\"\nidle-timeout = 0.5\nend-of-data = 'a \"b\" \\c'";
     let shown = settle(&flags, &[], text).unwrap().to_string();
     let again = settle(&[], &[], &shown).unwrap();
-    for option in OPTIONS {
+    for option in options::all() {
         let first = file::parse("first", &shown).unwrap();
-        if first.value(option.name).is_some() {
+        if first.value(option).is_some() {
             assert_eq!(texts(&first, option.name), texts(&again, option.name));
         }
     }
@@ -388,7 +387,7 @@ fn variables_that_are_no_options_are_warned_of_and_nothing_more() {
         ("MAILOOP_DISCARD", "1"),
     ];
     let settings = settle(&[], &variables, "").unwrap();
-    assert!(settings.is_on("discard").unwrap());
+    assert!(settings.get(&options::DISCARD).unwrap());
     let expected = [
         "MAILOOP_MAX_ERROR is no option; did you mean MAILOOP_MAX_ERRORS?",
         "MAILOOP_, MAILOOP_PORT, MAILOOP_PORT_25_TCP_ADDR, MAILOOP_SERVICE_HOST are no options; \
@@ -455,13 +454,16 @@ fn of_options_that_exclude_each_other_the_nearest_counts() {
     let maildir = [("MAILOOP_MAILDIR", "x")];
     let kept = settle(&[], &maildir, "discard = true").unwrap();
     assert_eq!(
-        (kept.is_on("discard").unwrap(), texts(&kept, "maildir")),
+        (
+            kept.get(&options::DISCARD).unwrap(),
+            texts(&kept, "maildir")
+        ),
         (false, vec!["x".into()])
     );
     let dropped = settle(&["--discard"], &maildir, "").unwrap();
     assert_eq!(
         (
-            dropped.is_on("discard").unwrap(),
+            dropped.get(&options::DISCARD).unwrap(),
             texts(&dropped, "maildir")
         ),
         (true, vec![])
@@ -480,4 +482,23 @@ fn of_options_that_exclude_each_other_the_nearest_counts() {
         ExitCode::Configuration,
         message,
     );
+}
+
+/// The one address is the beginning of the other, and both are in the message or nearly so.
+#[cfg(feature = "tls")]
+#[test]
+fn a_listener_that_cannot_be_served_is_named_with_its_place() {
+    let file = "listen = ['127.0.0.1:2', '127.0.0.1:3']\nlisten-tls = ['127.0.0.1:25']";
+    let message = "mailoop.toml:2: listen-tls = ['127.0.0.1:25']: 127.0.0.1:25 is for TLS";
+    refused(settle(&[], &[], file), ExitCode::Configuration, message);
+    let variables = [("MAILOOP_LISTEN_TLS", "127.0.0.1:25")];
+    let message = "MAILOOP_LISTEN_TLS=127.0.0.1:25: 127.0.0.1:25 is for TLS";
+    refused(
+        settle(&[], &variables, file),
+        ExitCode::Configuration,
+        message,
+    );
+    let flags = ["--listen-tls", "127.0.0.1:25"];
+    let failed = settle(&flags, &[], file).map(|_| ()).unwrap_err();
+    assert!(failed.message.starts_with("127.0.0.1:25 is for TLS"));
 }

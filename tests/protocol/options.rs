@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use mailoop::cli::{self, Request};
+use mailoop::config::options::DEFAULT_LISTEN;
 use mailoop::config::sources::Sources;
 use mailoop::config::{Config, Delivery};
 use mailoop::exit::{ExitCode, Failed};
-use mailoop::options::DEFAULT_LISTEN;
 use mailoop::smtp::line::BareNewline;
 use mailoop::smtp::policy::Policy;
 

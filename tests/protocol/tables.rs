@@ -1,18 +1,22 @@
 //! Aliases and mailboxes in a configuration file: what they make, how they are shown, and what a mistake is answered
 //! with.
 
-use mailoop::config::settings::{Origin, Settings};
+use mailoop::config::options::{DOMAIN, HOSTNAME};
+use mailoop::config::settings::Settings;
+use mailoop::config::value::Origin;
 use mailoop::config::{Config, file};
 use mailoop::exit::{ExitCode, Failed};
-use mailoop::options::ServeOption;
 
 /// What this file amounts to, for a server with these domains.
 fn settle(domains: &[&str], text: &str) -> Result<(Settings, Config), Failed> {
     let mut settings = Settings::defaults();
-    settings.imply("hostname", "mx.example", &Origin::Default);
+    settings.imply(&HOSTNAME.option, "mx.example", &Origin::Default);
     settings.overlay(file::parse("mailoop.toml", text)?);
-    let option = ServeOption::named("domain").unwrap();
-    settings.set(option, domains.iter().map(Into::into), &Origin::Flag);
+    settings.set(
+        &DOMAIN.option,
+        domains.iter().map(Into::into),
+        &Origin::Flag,
+    );
     let config = Config::new(&settings)?;
     Ok((settings, config))
 }
