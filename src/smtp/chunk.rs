@@ -56,7 +56,7 @@ impl Chunk {
 }
 
 /// Decodes one message from chunks that may cut it anywhere, in input that may be split anywhere.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct ChunkDecoder {
     place: Place,
 }

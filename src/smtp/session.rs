@@ -20,6 +20,7 @@ mod login;
 mod message;
 mod pool;
 mod starttls;
+mod state;
 mod transaction;
 mod xclient;
 
@@ -29,15 +30,13 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 pub use pool::TransactionPool;
+use state::{Stage, State};
 pub use transaction::Transaction;
 
-use super::auth::Exchange;
-use super::chunk::{Chunk, ChunkDecoder};
+use super::chunk::Chunk;
 use super::command::Command;
-use super::data::DataDecoder;
 use super::envelope::{Body, Envelope, Hello, Peer, QueueId};
 use super::event::{CloseReason, Event, Limit, Phase};
-use super::fields::MissingFields;
 use super::line::{BareNewline, Line, LineReader, Reading};
 use super::policy::Policy;
 use super::reply::{self, Reply, write_reply};
@@ -68,66 +67,6 @@ pub struct Session {
     state: State,
     lines: LineReader,
     stats: SessionStats,
-}
-
-/// What is awaited, with what exists only then.
-#[derive(Debug)]
-enum State {
-    AwaitingHello,
-    AwaitingMail,
-    /// A response of the client, or rounds for its password.
-    Authenticating(Box<Exchange>),
-    /// Time to pass, after which the client learns that it was refused.
-    RefusingLogin,
-    /// RCPT, or DATA once there is a recipient.
-    AwaitingRcpt(Box<Transaction>),
-    ReceivingData(Box<Transaction>, DataDecoder),
-    /// The rest of a message that will get this reply.
-    DiscardingData(Box<Transaction>, DataDecoder, Reply),
-    /// More octets of a chunk.
-    ReceivingChunk(Box<Transaction>, ChunkDecoder, Chunk),
-    /// BDAT with the next chunk.
-    BetweenChunks(Box<Transaction>, ChunkDecoder),
-    /// Nothing: all of the message has come, and the fields that it lacks are yet to be put in.
-    EndingMessage(Box<Transaction>),
-    /// The rest of a chunk that will get this reply, and with it the transaction, if there was one.
-    DiscardingChunk(Option<Box<Transaction>>, Chunk, Reply),
-    /// The store's word that the message is durable.
-    AwaitingCommit(Box<Transaction>),
-    /// Nothing: the last reply was given. A transaction that was under way is kept for the log.
-    Closing(CloseReason, Option<Box<Transaction>>),
-}
-
-impl State {
-    /// The transaction whose message is being received.
-    fn receiving(&mut self) -> Option<&mut Transaction> {
-        match self {
-            Self::ReceivingData(transaction, _)
-            | Self::ReceivingChunk(transaction, ..)
-            | Self::EndingMessage(transaction) => Some(transaction),
-            _ => None,
-        }
-    }
-
-    /// From here on the message, or its present chunk, is read to its end only to be refused there.
-    fn refuse_message(&mut self, reply: Reply) {
-        if let Some(transaction) = self.receiving() {
-            transaction.missing = MissingFields::default();
-        }
-        *self = match mem::replace(self, Self::AwaitingMail) {
-            Self::ReceivingData(transaction, decoder) => {
-                Self::DiscardingData(transaction, decoder, reply)
-            }
-            Self::ReceivingChunk(transaction, _, chunk) => {
-                Self::DiscardingChunk(Some(transaction), chunk, reply)
-            }
-            // Nothing is left to be read.
-            Self::EndingMessage(transaction) => {
-                Self::DiscardingChunk(Some(transaction), Chunk::new(0, true), reply)
-            }
-            other => other,
-        };
-    }
 }
 
 impl Session {
@@ -183,18 +122,19 @@ impl Session {
     /// Takes the next step with `input`, from which it takes off what it used. Replies are appended to `out`.
     pub fn next<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8], out: &mut BytesMut) -> Event<'a> {
         match &self.state {
-            State::ReceivingData(..) | State::ReceivingChunk(..) => self.receive(input, out),
-            State::DiscardingData(..) => self.discard(input, out),
-            State::DiscardingChunk(..) => self.discard_chunk(input, out),
-            State::EndingMessage(_) => self.end_message(out),
-            State::AwaitingCommit(_) => Event::NeedInput,
+            State::AwaitingHello | State::AwaitingMail => self.command(input, out),
             State::Authenticating(_) => self.advance_login(input, out),
-            State::RefusingLogin => self.end_login(reply::LOGIN_REFUSED, out),
+            State::Tarpit => self.end_login(reply::LOGIN_REFUSED, out),
+            State::DiscardingChunk(..) => self.discard_chunk(input, out),
             State::Closing(reason, _) => Event::Close(*reason),
-            State::AwaitingHello
-            | State::AwaitingMail
-            | State::AwaitingRcpt(_)
-            | State::BetweenChunks(..) => self.command(input, out),
+            State::Transaction(_, stage) => match stage {
+                Stage::AwaitingRcpt | Stage::BetweenChunks(_) => self.command(input, out),
+                Stage::ReceivingData(_) | Stage::ReceivingChunk(..) => self.receive(input, out),
+                Stage::DiscardingData(..) => self.discard(input, out),
+                Stage::DiscardingChunk(..) => self.discard_chunk(input, out),
+                Stage::EndingMessage => self.end_message(out),
+                Stage::AwaitingCommit => Event::NeedInput,
+            },
         }
     }
 
@@ -254,31 +194,31 @@ impl Session {
             (State::AwaitingMail, Command::Mail(from, parameters)) => {
                 self.mail(from, parameters, out)
             }
-            (State::AwaitingRcpt(_) | State::BetweenChunks(..), Command::Mail(..)) => {
-                self.answer(reply::NESTED_MAIL, out)
+            (State::Transaction(..), Command::Mail(..)) => self.answer(reply::NESTED_MAIL, out),
+            (State::Transaction(_, Stage::BetweenChunks(_)), Command::Rcpt(_) | Command::Data) => {
+                self.answer(reply::CHUNKS_BEGUN, out)
             }
-            (State::AwaitingRcpt(transaction), Command::Rcpt(to)) => {
+            (State::Transaction(transaction, _), Command::Rcpt(to)) => {
                 let is_full = transaction.is_full(&self.policy);
                 self.rcpt(to, is_full, out)
             }
-            (State::BetweenChunks(..), Command::Rcpt(_) | Command::Data) => {
-                self.answer(reply::CHUNKS_BEGUN, out)
+            (State::Transaction(transaction, _), Command::Data) => {
+                if transaction.envelope.body == Body::BinaryMime {
+                    self.answer(reply::BINARY_BY_DATA, out)
+                } else if transaction.envelope.recipients.is_empty() {
+                    self.answer(reply::RECIPIENT_FIRST, out)
+                } else {
+                    Event::BeginMessage
+                }
             }
-            (State::AwaitingRcpt(transaction), Command::Data)
-                if transaction.envelope.body == Body::BinaryMime =>
-            {
-                self.answer(reply::BINARY_BY_DATA, out)
-            }
-            (State::AwaitingRcpt(transaction), Command::Data)
-                if transaction.envelope.recipients.is_empty() =>
-            {
-                self.answer(reply::RECIPIENT_FIRST, out)
-            }
-            (State::AwaitingRcpt(_), Command::Data) => Event::BeginMessage,
             (State::AwaitingMail, Command::Rcpt(_) | Command::Data) => {
                 self.answer(reply::MAIL_FIRST, out)
             }
-            (_, Command::Mail(..) | Command::Rcpt(_) | Command::Data) => {
+            (state, Command::Mail(..) | Command::Rcpt(_) | Command::Data) => {
+                debug_assert!(
+                    matches!(state, State::AwaitingHello),
+                    "no command is read in {state:?}"
+                );
                 self.answer(self.service.hello_first(), out)
             }
             // What follows would be taken for commands.
@@ -295,10 +235,18 @@ impl Session {
     /// Refuses what was asked, in answer to [`Event::CheckRoom`], [`Event::CheckRecipient`] or
     /// [`Event::BeginMessage`].
     pub fn refuse(&mut self, reply: Reply, out: &mut BytesMut) {
-        if let State::ReceivingChunk(..) = self.state {
-            self.state.refuse_message(reply);
-        } else {
-            self.answer(reply, out);
+        match &mut self.state {
+            State::Transaction(_, stage @ Stage::ReceivingChunk(..)) => stage.refuse(reply),
+            state => {
+                debug_assert!(
+                    matches!(
+                        state,
+                        State::AwaitingMail | State::Transaction(_, Stage::AwaitingRcpt)
+                    ),
+                    "nothing was asked in {state:?}"
+                );
+                self.answer(reply, out);
+            }
         }
     }
 
@@ -328,21 +276,7 @@ impl Session {
     /// What the session is waiting for.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        match self.state {
-            State::AwaitingHello | State::AwaitingMail => Phase::Idle,
-            State::Authenticating(ref exchange) if !exchange.is_deriving() => Phase::Idle,
-            State::Authenticating(_) | State::RefusingLogin => Phase::Login,
-            State::AwaitingRcpt(_) => Phase::Command,
-            // A message in chunks is one message: also between them it keeps the least rate or ends.
-            State::ReceivingData(..)
-            | State::DiscardingData(..)
-            | State::ReceivingChunk(..)
-            | State::BetweenChunks(..)
-            | State::DiscardingChunk(..)
-            | State::EndingMessage(_) => Phase::Message,
-            State::AwaitingCommit(_) => Phase::Commit,
-            State::Closing(..) => Phase::Closing,
-        }
+        self.state.phase()
     }
 
     /// The envelope of the present transaction.

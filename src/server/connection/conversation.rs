@@ -214,6 +214,8 @@ impl<T: Transport> Connection<T> {
     /// Opens a message in the store, the trace header at its start.
     fn begin_message(&mut self, turn: &mut Turn<'_>) {
         let Some(envelope) = self.session.envelope() else {
+            debug_assert!(false, "a message without a transaction");
+            self.session.refuse(reply::STORE_FAILED, turn.replies);
             return;
         };
         let opened = turn.store.begin(envelope).and_then(|(id, mut draft)| {

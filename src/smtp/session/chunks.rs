@@ -8,7 +8,7 @@ use std::mem;
 
 use bytes::BytesMut;
 
-use super::{Session, State};
+use super::{Session, Stage, State};
 use crate::smtp::chunk::{Chunk, ChunkDecoder};
 use crate::smtp::event::Event;
 use crate::smtp::reply::{self, Reply};
@@ -16,50 +16,44 @@ use crate::smtp::reply::{self, Reply};
 impl Session {
     /// BDAT: its chunk is taken where one is awaited, and refused anywhere else.
     pub(super) fn chunk(&mut self, chunk: Chunk) -> Event<'static> {
-        match &self.state {
-            State::AwaitingHello => self.refuse_chunk(chunk, self.service.hello_first()),
-            _ if !self.extended() => self.refuse_chunk(chunk, reply::COMMAND_NOT_OFFERED),
-            State::BetweenChunks(..) => self.next_chunk(chunk),
-            State::AwaitingRcpt(transaction) if transaction.envelope.recipients.is_empty() => {
-                self.refuse_chunk(chunk, reply::RECIPIENT_FIRST)
+        let extended = self.extended();
+        let refusal = match &mut self.state {
+            State::AwaitingHello => self.service.hello_first(),
+            _ if !extended => reply::COMMAND_NOT_OFFERED,
+            State::Transaction(transaction, _) if transaction.envelope.recipients.is_empty() => {
+                reply::RECIPIENT_FIRST
             }
-            State::AwaitingRcpt(_) => self.first_chunk(chunk),
-            _ => self.refuse_chunk(chunk, reply::MAIL_FIRST),
-        }
-    }
-
-    /// BDAT with the first chunk of a message, which is yet to be opened.
-    pub(super) fn first_chunk(&mut self, chunk: Chunk) -> Event<'static> {
-        self.state = match mem::replace(&mut self.state, State::AwaitingMail) {
-            State::AwaitingRcpt(transaction) => {
-                let decoder = ChunkDecoder::new(transaction.envelope.body);
-                State::ReceivingChunk(transaction, decoder, chunk)
+            State::Transaction(transaction, stage) => {
+                let (decoder, event) = match stage {
+                    Stage::BetweenChunks(decoder) => (*decoder, Event::BeginChunk),
+                    // The first chunk, of a message that is yet to be opened.
+                    _ => (
+                        ChunkDecoder::new(transaction.envelope.body),
+                        Event::BeginMessage,
+                    ),
+                };
+                *stage = Stage::ReceivingChunk(decoder, chunk);
+                return event;
             }
-            other => other,
+            _ => reply::MAIL_FIRST,
         };
-        Event::BeginMessage
+        self.refuse_chunk(chunk, refusal)
     }
 
-    /// BDAT with another chunk.
-    pub(super) fn next_chunk(&mut self, chunk: Chunk) -> Event<'static> {
-        self.state = match mem::replace(&mut self.state, State::AwaitingMail) {
-            State::BetweenChunks(transaction, decoder) => {
-                State::ReceivingChunk(transaction, decoder, chunk)
-            }
-            other => other,
-        };
-        Event::BeginChunk
-    }
-
-    /// BDAT where no chunk can be taken: it will get this reply, and there is no transaction any more.
+    /// Refuses a chunk with this reply, once it was read, and ends the transaction, if there is one.
     pub(super) fn refuse_chunk(&mut self, chunk: Chunk, reply: Reply) -> Event<'static> {
-        let before = mem::replace(&mut self.state, State::AwaitingMail);
-        if let State::BetweenChunks(transaction, _) = before {
-            self.state = State::DiscardingChunk(Some(transaction), chunk, reply);
-            return Event::AbortMessage;
+        match mem::replace(&mut self.state, State::DiscardingChunk(chunk, reply)) {
+            State::Transaction(transaction, Stage::BetweenChunks(_)) => {
+                let stage = Stage::DiscardingChunk(chunk, reply);
+                self.state = State::Transaction(transaction, stage);
+                Event::AbortMessage
+            }
+            State::Transaction(transaction, _) => {
+                self.reuse(transaction);
+                Event::BeginChunk
+            }
+            _ => Event::BeginChunk,
         }
-        self.state = State::DiscardingChunk(None, chunk, reply);
-        Event::BeginChunk
     }
 
     /// Looks for the end of a chunk that is not kept, and refuses it there.
@@ -68,8 +62,15 @@ impl Session {
         input: &mut &[u8],
         out: &mut BytesMut,
     ) -> Event<'static> {
-        let State::DiscardingChunk(transaction, chunk, _) = &mut self.state else {
-            return Event::NeedInput;
+        let (transaction, chunk, reply) = match &mut self.state {
+            State::DiscardingChunk(chunk, reply) => (None, chunk, *reply),
+            State::Transaction(transaction, Stage::DiscardingChunk(chunk, reply)) => {
+                (Some(transaction), chunk, *reply)
+            }
+            state => {
+                debug_assert!(false, "no chunk is discarded in {state:?}");
+                return Event::NeedInput;
+            }
         };
         let skipped = chunk.skip(input);
         if let Some(transaction) = transaction {
@@ -81,22 +82,21 @@ impl Session {
                 _ => Event::Discarded,
             };
         }
+        let is_last = chunk.is_last;
         let awaited = match self.hello {
             Some(_) => State::AwaitingMail,
             None => State::AwaitingHello,
         };
-        match mem::replace(&mut self.state, awaited) {
-            State::DiscardingChunk(Some(transaction), chunk, reply) => {
-                // The last chunk is the end of the message; any other has one reply, also in LMTP.
-                if chunk.is_last {
-                    self.answer_for(&transaction, Err(reply), out);
-                } else {
-                    self.answer(reply, out);
-                }
-                Event::Refused(transaction, reply)
-            }
-            State::DiscardingChunk(None, _, reply) => self.answer(reply, out),
-            _ => Event::Answered,
+        let before = mem::replace(&mut self.state, awaited);
+        let Some(transaction) = before.into_transaction() else {
+            return self.answer(reply, out);
+        };
+        // The last chunk is the end of the message; any other has one reply, also in LMTP.
+        if is_last {
+            self.answer_for(&transaction, Err(reply), out);
+        } else {
+            self.answer(reply, out);
         }
+        Event::Refused(transaction, reply)
     }
 }

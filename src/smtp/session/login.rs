@@ -92,6 +92,7 @@ impl Session {
         out: &mut BytesMut,
     ) -> Event<'static> {
         let State::Authenticating(exchange) = &mut self.state else {
+            debug_assert!(false, "nobody logs in in {:?}", self.state);
             return Event::NeedInput;
         };
         match exchange.progress() {
@@ -110,7 +111,7 @@ impl Session {
                 let verdict = LoginVerdict::refused_after(self.stats.failed_logins.into());
                 let attempt = attempt(exchange, verdict);
                 self.stats.failed_logins = self.stats.failed_logins.saturating_add(1);
-                self.state = State::RefusingLogin;
+                self.state = State::Tarpit;
                 Event::Login(attempt)
             }
             LoginProgress::Failed(LoginFailure::Malformed) => {
@@ -142,8 +143,9 @@ impl Session {
 
     /// Does as many of the rounds as `budget` allows, and takes them off it, in answer to [`Event::DeriveKey`].
     pub fn derive_key(&mut self, budget: &mut u32) {
-        if let State::Authenticating(exchange) = &mut self.state {
-            exchange.derive_key(budget);
+        match &mut self.state {
+            State::Authenticating(exchange) => exchange.derive_key(budget),
+            state => debug_assert!(false, "nobody logs in in {state:?}"),
         }
     }
 

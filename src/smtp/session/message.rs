@@ -4,7 +4,7 @@ use std::mem;
 
 use bytes::BytesMut;
 
-use super::{Session, State, Transaction};
+use super::{Session, Stage, State, Transaction};
 use crate::smtp::data::{DataDecoder, DataRules, Piece};
 use crate::smtp::envelope::QueueId;
 use crate::smtp::event::Event;
@@ -12,47 +12,41 @@ use crate::smtp::fields::MissingFields;
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply, write_reply};
 
-impl State {
-    /// The end of the message, or of one of its chunks.
-    fn end(&mut self, extended: bool, out: &mut BytesMut) -> Event<'_> {
-        match mem::replace(self, Self::AwaitingMail) {
-            Self::ReceivingChunk(transaction, decoder, chunk) if !chunk.is_last => {
+impl Stage {
+    /// Goes on after the end of the message, or of one of its chunks.
+    fn end<'a>(
+        &'a mut self,
+        transaction: &'a mut Transaction,
+        extended: bool,
+        out: &mut BytesMut,
+    ) -> Event<'a> {
+        match self {
+            Self::ReceivingChunk(decoder, chunk) if !chunk.is_last => {
                 let status = extended.then_some(reply::OK.status);
                 let text = format_args!("Ok: {} octets received", chunk.size);
                 write_reply(out, 250, status, text);
-                *self = Self::BetweenChunks(transaction, decoder);
+                *self = Self::BetweenChunks(*decoder);
                 Event::Answered
             }
-            Self::ReceivingData(transaction, _) | Self::ReceivingChunk(transaction, ..)
+            Self::ReceivingData(_) | Self::ReceivingChunk(..)
                 if !transaction.missing.is_empty() =>
             {
-                *self = Self::EndingMessage(transaction);
-                self.pass_on(None)
+                *self = Self::EndingMessage;
+                passed_on(transaction.missing.end())
             }
-            Self::ReceivingData(transaction, _)
-            | Self::ReceivingChunk(transaction, ..)
-            | Self::EndingMessage(transaction) => {
-                *self = Self::AwaitingCommit(transaction);
+            _ => {
+                *self = Self::AwaitingCommit;
                 Event::EndOfMessage
-            }
-            other => {
-                *self = other;
-                Event::NeedInput
             }
         }
     }
+}
 
-    /// What of the message is to be stored now that this piece of it has come, or its end.
-    fn pass_on<'a>(&'a mut self, piece: Option<&'a [u8]>) -> Event<'a> {
-        let text = match (self.receiving(), piece) {
-            (None, _) => &[],
-            (Some(transaction), Some(piece)) => transaction.missing.given(piece),
-            (Some(transaction), None) => transaction.missing.end(),
-        };
-        match text {
-            [] => Event::Withheld,
-            text => Event::Text(text),
-        }
+/// What is to be done about the text that is to be stored now.
+fn passed_on(text: &[u8]) -> Event<'_> {
+    match text {
+        [] => Event::Withheld,
+        text => Event::Text(text),
     }
 }
 
@@ -65,28 +59,22 @@ impl Session {
         } else {
             MissingFields::default()
         };
-        if let State::ReceivingChunk(transaction, ..) = &mut self.state {
-            (transaction.id, transaction.missing) = (Some(id), missing);
+        let State::Transaction(
+            transaction,
+            stage @ (Stage::AwaitingRcpt | Stage::ReceivingChunk(..)),
+        ) = &mut self.state
+        else {
+            debug_assert!(false, "no message was begun in {:?}", self.state);
             return;
-        }
-        self.state = match mem::replace(&mut self.state, State::AwaitingMail) {
-            State::AwaitingRcpt(mut transaction) => {
-                (transaction.id, transaction.missing) = (Some(id), missing);
-                State::ReceivingData(transaction, DataDecoder::new())
-            }
-            other => other,
         };
-        let end = self
-            .policy
-            .end_text
-            .as_ref()
-            .map_or(".", |text| text.as_str());
-        write_reply(
-            out,
-            354,
-            None,
-            format_args!("Enter message, ending with \"{end}\" on a line by itself"),
-        );
+        (transaction.id, transaction.missing) = (Some(id), missing);
+        if let Stage::AwaitingRcpt = stage {
+            *stage = Stage::ReceivingData(DataDecoder::new());
+            let end = self.policy.end_text.as_ref();
+            let end = end.map_or(".", |text| text.as_str());
+            let text = format_args!("Enter message, ending with \"{end}\" on a line by itself");
+            write_reply(out, 354, None, text);
+        }
     }
 
     /// Takes the next piece of a message that is kept.
@@ -102,17 +90,23 @@ impl Session {
             stats,
             ..
         } = self;
-        let (transaction, piece) = match state {
-            State::ReceivingData(transaction, decoder) => {
+        let State::Transaction(transaction, stage) = state else {
+            debug_assert!(false, "no message is received in {state:?}");
+            return Event::NeedInput;
+        };
+        let piece = match stage {
+            Stage::ReceivingData(decoder) => {
                 let piece = decoder.next(input, data_rules(policy));
                 stats.waits_behind_bare_dot = decoder.has_bare_dot() && piece != Piece::End;
-                (transaction, piece)
+                piece
             }
-            State::ReceivingChunk(transaction, decoder, chunk) => {
-                let piece = decoder.next(chunk, input, policy.bare_newline);
-                (transaction, piece)
+            Stage::ReceivingChunk(decoder, chunk) => {
+                decoder.next(chunk, input, policy.bare_newline)
             }
-            _ => return Event::NeedInput,
+            _ => {
+                debug_assert!(false, "no message is received in {stage:?}");
+                return Event::NeedInput;
+            }
         };
         transaction.missing.let_go();
         let taken = match piece {
@@ -121,12 +115,13 @@ impl Session {
                 .take(text, policy.message_bytes_max)
                 .map(|()| text),
             Piece::Bare(bare) => Err(Reply::from(bare)),
-            Piece::End => return state.end(extended, out),
+            Piece::End => return stage.end(transaction, extended, out),
         };
         match taken {
-            Ok(text) => state.pass_on(Some(text)),
+            Ok(text) => passed_on(transaction.missing.given(text)),
             Err(refusal) => {
-                state.refuse_message(refusal);
+                transaction.missing = MissingFields::default();
+                stage.refuse(refusal);
                 Event::AbortMessage
             }
         }
@@ -135,19 +130,34 @@ impl Session {
     /// Goes on behind the end of a message whose last text was given out.
     pub(super) fn end_message(&mut self, out: &mut BytesMut) -> Event<'_> {
         let extended = self.extended();
-        self.state.end(extended, out)
+        match &mut self.state {
+            State::Transaction(transaction, stage) => stage.end(transaction, extended, out),
+            state => {
+                debug_assert!(false, "no message ends in {state:?}");
+                Event::NeedInput
+            }
+        }
     }
 
     /// Lets the message that is being received end in `reply`, since it could not be written.
     pub fn refuse_message(&mut self, reply: Reply) {
-        self.state.refuse_message(reply);
+        let State::Transaction(transaction, stage) = &mut self.state else {
+            debug_assert!(false, "no message is received in {:?}", self.state);
+            return;
+        };
+        transaction.missing = MissingFields::default();
+        stage.refuse(reply);
     }
 
     /// Looks for the end of a message that is not kept, and refuses it there.
     pub(super) fn discard(&mut self, input: &mut &[u8], out: &mut BytesMut) -> Event<'static> {
-        let State::DiscardingData(transaction, decoder, _) = &mut self.state else {
+        let State::Transaction(transaction, Stage::DiscardingData(decoder, reply)) =
+            &mut self.state
+        else {
+            debug_assert!(false, "no message is discarded in {:?}", self.state);
             return Event::NeedInput;
         };
+        let reply = *reply;
         let piece = decoder.next(input, data_rules(&self.policy));
         self.stats.waits_behind_bare_dot = decoder.has_bare_dot() && piece != Piece::End;
         match piece {
@@ -159,13 +169,12 @@ impl Session {
             Piece::Bare(_) => return Event::Discarded,
             Piece::End => {}
         }
-        match mem::replace(&mut self.state, State::AwaitingMail) {
-            State::DiscardingData(transaction, _, reply) => {
-                self.answer_for(&transaction, Err(reply), out);
-                Event::Refused(transaction, reply)
-            }
-            _ => Event::Answered,
-        }
+        let before = mem::replace(&mut self.state, State::AwaitingMail);
+        let Some(transaction) = before.into_transaction() else {
+            return Event::Answered;
+        };
+        self.answer_for(&transaction, Err(reply), out);
+        Event::Refused(transaction, reply)
     }
 
     /// Answers for the message that [`Event::EndOfMessage`] handed over, which had the same outcome for all its
@@ -194,8 +203,13 @@ impl Session {
 
     fn end_commit(&mut self) -> Option<Box<Transaction>> {
         match mem::replace(&mut self.state, State::AwaitingMail) {
-            State::AwaitingCommit(transaction) => Some(transaction),
+            State::Transaction(transaction, Stage::AwaitingCommit) => Some(transaction),
             other => {
+                // The session may have ended while its message was made durable.
+                debug_assert!(
+                    matches!(other, State::Closing(..)),
+                    "no message was submitted in {other:?}"
+                );
                 self.state = other;
                 None
             }
@@ -252,5 +266,24 @@ fn data_rules(policy: &Policy) -> DataRules<'_> {
     DataRules {
         bare_newline: policy.bare_newline,
         end_text: policy.end_text.as_ref(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::smtp::envelope::Peer;
+    use crate::smtp::service::Service;
+
+    /// A driver that opens a message which nobody asked for is at fault: a test sees it, a client is told nothing.
+    #[test]
+    #[cfg_attr(debug_assertions, should_panic(expected = "no message was begun"))]
+    fn a_message_that_was_not_asked_for_gets_no_354() {
+        let mut session = Session::new(Rc::default(), Rc::default(), Service::Smtp, Peer::Local);
+        let mut out = BytesMut::new();
+        session.receive_message(QueueId::new("TEST", 1), "", &mut out);
+        assert_eq!(out, "");
     }
 }

@@ -4,7 +4,7 @@ use std::mem;
 
 use bytes::BytesMut;
 
-use super::{Session, State};
+use super::{Session, Stage, State};
 use crate::smtp::command::{MailParameters, Submitter};
 use crate::smtp::directory::NoSuchMailbox;
 use crate::smtp::envelope::{Body, Envelope, Hello, QueueId, Recipient};
@@ -67,54 +67,16 @@ impl Transaction {
     }
 }
 
-impl State {
-    /// The transaction that is under way, or was when the session ended.
-    pub(super) fn transaction(&self) -> Option<&Transaction> {
-        match self {
-            Self::AwaitingRcpt(transaction)
-            | Self::ReceivingData(transaction, _)
-            | Self::DiscardingData(transaction, ..)
-            | Self::ReceivingChunk(transaction, ..)
-            | Self::BetweenChunks(transaction, _)
-            | Self::DiscardingChunk(Some(transaction), ..)
-            | Self::EndingMessage(transaction)
-            | Self::AwaitingCommit(transaction)
-            | Self::Closing(_, Some(transaction)) => Some(transaction),
-            Self::AwaitingHello
-            | Self::AwaitingMail
-            | Self::Authenticating(_)
-            | Self::RefusingLogin
-            | Self::DiscardingChunk(None, ..)
-            | Self::Closing(_, None) => None,
-        }
-    }
-
-    /// That transaction, taken out.
-    pub(super) fn into_transaction(self) -> Option<Box<Transaction>> {
-        match self {
-            Self::AwaitingRcpt(transaction)
-            | Self::ReceivingData(transaction, _)
-            | Self::DiscardingData(transaction, ..)
-            | Self::ReceivingChunk(transaction, ..)
-            | Self::BetweenChunks(transaction, _)
-            | Self::EndingMessage(transaction)
-            | Self::AwaitingCommit(transaction) => Some(transaction),
-            Self::DiscardingChunk(transaction, ..) | Self::Closing(_, transaction) => transaction,
-            Self::AwaitingHello
-            | Self::AwaitingMail
-            | Self::Authenticating(_)
-            | Self::RefusingLogin => None,
-        }
-    }
-}
-
 impl Session {
     /// The transaction whose message had begun when the session or its connection ended, and of which nothing came.
     #[must_use]
     pub fn aborted(&self) -> Option<&Transaction> {
-        let is_submitted = matches!(self.state, State::AwaitingCommit(_));
-        let transaction = self.state.transaction().filter(|_| !is_submitted)?;
-        transaction.id.is_some().then_some(transaction)
+        match &self.state {
+            State::Transaction(_, Stage::AwaitingCommit) => None,
+            state => state
+                .transaction()
+                .filter(|transaction| transaction.id.is_some()),
+        }
     }
 
     /// MAIL, which begins a transaction if there is room for its message.
@@ -207,11 +169,13 @@ impl Session {
 
     /// Begins a transaction, in answer to [`Event::CheckRoom`].
     pub fn accept_sender(&mut self, transaction: Box<Transaction>, out: &mut BytesMut) {
-        if matches!(self.state, State::AwaitingMail) {
-            self.stats.transactions = self.stats.transactions.saturating_add(1);
-            self.state = State::AwaitingRcpt(transaction);
-            self.answer(reply::SENDER_OK, out);
+        if !matches!(self.state, State::AwaitingMail) {
+            debug_assert!(false, "no sender was asked about in {:?}", self.state);
+            return;
         }
+        self.stats.transactions = self.stats.transactions.saturating_add(1);
+        self.state = State::Transaction(transaction, Stage::AwaitingRcpt);
+        self.answer(reply::SENDER_OK, out);
     }
 
     /// RCPT, to a transaction that may be full already.
@@ -273,23 +237,31 @@ impl Session {
     /// Adds a recipient to the transaction, in answer to [`Event::CheckRecipient`]. So many mailboxes may have to be made for
     /// it as `to_make` says.
     pub fn accept_recipient(&mut self, recipient: Recipient, to_make: usize, out: &mut BytesMut) {
-        if let State::AwaitingRcpt(transaction) = &mut self.state {
-            transaction.mailboxes += recipient.mailboxes.len();
-            transaction.mailboxes_to_make += to_make;
-            transaction.envelope.recipients.push(recipient);
-            self.answer(reply::RECIPIENT_OK, out);
-        }
+        let State::Transaction(transaction, Stage::AwaitingRcpt) = &mut self.state else {
+            debug_assert!(false, "no recipient was asked about in {:?}", self.state);
+            return;
+        };
+        transaction.mailboxes += recipient.mailboxes.len();
+        transaction.mailboxes_to_make += to_make;
+        transaction.envelope.recipients.push(recipient);
+        self.answer(reply::RECIPIENT_OK, out);
     }
 
     /// Leaves whatever was begun, for RSET and its kin; a message that is open in the store is to be dropped.
     pub(super) fn reset(&mut self) -> Event<'static> {
         match mem::replace(&mut self.state, State::AwaitingMail) {
-            State::BetweenChunks(..) => Event::AbortMessage,
-            State::AwaitingRcpt(transaction) => {
+            State::Transaction(_, Stage::BetweenChunks(_)) => Event::AbortMessage,
+            State::Transaction(transaction, _) => {
                 self.reuse(transaction);
                 Event::Answered
             }
-            _ => Event::Answered,
+            before => {
+                debug_assert!(
+                    matches!(before, State::AwaitingHello | State::AwaitingMail),
+                    "no command is read in {before:?}"
+                );
+                Event::Answered
+            }
         }
     }
 }
