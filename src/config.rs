@@ -88,6 +88,8 @@ pub enum Delivery {
         directory: PathBuf,
         /// How many mailboxes are created by themselves.
         mailboxes_max: usize,
+        /// The most messages of a group commit, if that is bounded further.
+        group_max: Option<usize>,
     },
     /// Nowhere.
     Discard,
@@ -366,10 +368,12 @@ impl Reading<'_> {
 
     fn delivery(&mut self) -> Delivery {
         let mailboxes_max = self.get(&options::MAX_MAILBOXES) as usize;
+        let group_max = self.get(&options::MAX_COMMIT_GROUP);
         match self.get(&options::MAILDIR) {
             Some(directory) => Delivery::Maildir {
                 directory,
                 mailboxes_max,
+                group_max: group_max.map(|most| most as usize),
             },
             None => Delivery::Discard,
         }

@@ -64,12 +64,12 @@ impl Kind {
     pub(crate) fn start(self, folder: &Path, sessions: usize) -> Option<Server> {
         Some(match self {
             Self::Loop => return None,
-            Self::Discard => mailoop(&["--discard"], &[]),
-            Self::Groups => mailoop(&["--maildir", folder.to_str().unwrap()], &[]),
-            Self::GroupsOfOne => mailoop(
-                &["--maildir", folder.to_str().unwrap()],
-                &[("MAILOOP_BENCH_GROUP_MAX", "1")],
-            ),
+            Self::Discard => mailoop(&["--discard"]),
+            Self::Groups => mailoop(&["--maildir", folder.to_str().unwrap()]),
+            Self::GroupsOfOne => {
+                let maildir = folder.to_str().unwrap();
+                mailoop(&["--maildir", maildir, "--max-commit-group", "1"])
+            }
             Self::Postfix => postfix(folder, sessions),
         })
     }
@@ -102,12 +102,11 @@ impl Drop for Server {
     }
 }
 
-fn mailoop(options: &[&str], environment: &[(&str, &str)]) -> Server {
+fn mailoop(options: &[&str]) -> Server {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mailoop"))
         .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn"])
         .args(options)
         .env_clear()
-        .envs(environment.iter().copied())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -8,9 +8,6 @@ use super::settings::Settings;
 use super::text::one_line;
 use super::value::Origin;
 
-/// Names that are the tests' and benches' own.
-const IGNORED: [&str; 4] = ["BENCH_", "KILL_", "SIM_", "TEST_"];
-
 /// A password for `mailoop send`. It stands there so as not to stand on the command line, where all can see it.
 pub const PASSWORD: &str = "MAILOOP_PASSWORD";
 
@@ -27,8 +24,7 @@ pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Settin
         let Some(own) = name.strip_prefix(VARIABLE_PREFIX) else {
             continue;
         };
-        let ignored = IGNORED.iter().any(|prefix| own.starts_with(prefix));
-        if name == PASSWORD || ignored || value.is_empty() {
+        if name == PASSWORD || value.is_empty() {
             continue;
         }
         match options::all().find(|option| option.variable() == name) {

@@ -227,6 +227,12 @@ impl<R> Key<R> {
         self
     }
 
+    /// Is for measurements: on the command line and in the environment only, and told of nowhere.
+    pub(super) const fn hidden(mut self) -> Self {
+        self.option.hidden = true;
+        self.outside()
+    }
+
     /// Is there only if this build has what it is for.
     pub(super) const fn only_if(mut self, built: bool) -> Self {
         self.option.built = built;

@@ -94,6 +94,9 @@ options! {
         USER: Optional<String> = text("user", "NAME", values::name, "After binding, become this user").optional().at_start();
         EXIT_AFTER: One<u32> = number("exit-after", "N", values::count, "End in good order after so many messages were accepted; 0 for never").or("0");
     }
+    "Measurements" {
+        MAX_COMMIT_GROUP: Optional<u32> = number("max-commit-group", "N", values::count_over_0, "The most messages of a group commit, to measure what groups are worth").optional().hidden();
+    }
     "The log" {
         LOG_LEVEL: One<LevelFilter> = text("log-level", "LEVEL", values::log_level, "The least urgent lines to log: error, warn, info, debug or trace").or("info");
         LOG_FILE: FilePath = path("log-file", "FILE", "Append the log to FILE, opened again on SIGHUP [default: standard error]");

@@ -1,6 +1,5 @@
 //! Where mail goes: the store that the configuration names, opened, looked at without being opened, and told of.
 
-use std::env;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -14,24 +13,17 @@ use crate::smtp::service::Service;
 use crate::store::maildir::THIS_PROGRAM;
 use crate::store::{Discard, Maildir, MaildirOptions, Store};
 
-/// How many messages are made durable together. It is there to measure what that is worth.
-const GROUP_MAX_VARIABLE: &str = "MAILOOP_BENCH_GROUP_MAX";
-
 pub(super) fn open_store(config: &Config) -> Result<Box<dyn Store>, Failed> {
-    let (directory, mailboxes_max) = match &config.delivery {
-        Delivery::Discard => return Ok(Box::new(Discard::new())),
-        Delivery::Maildir {
-            directory,
-            mailboxes_max,
-        } => (directory, *mailboxes_max),
+    let Delivery::Maildir {
+        directory,
+        mailboxes_max,
+        group_max,
+    } = &config.delivery
+    else {
+        return Ok(Box::new(Discard::new()));
     };
-    let mut options = MaildirOptions::new(directory, &config.policy.hostname, mailboxes_max);
-    if let Some(most) = env::var(GROUP_MAX_VARIABLE)
-        .ok()
-        .and_then(|most| most.parse().ok())
-    {
-        options.group_max = most;
-    }
+    let mut options = MaildirOptions::new(directory, &config.policy.hostname, *mailboxes_max);
+    options.group_max = group_max.unwrap_or(options.group_max);
     match Maildir::open_with_process(options, Path::new(THIS_PROGRAM)) {
         Ok(maildir) => Ok(Box::new(maildir)),
         Err(error) => Err(cannot_keep_mail(

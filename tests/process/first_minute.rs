@@ -129,9 +129,11 @@ fn manual_pages_and_completions_tell_of_every_command_and_flag() {
     for option in mailoop::config::options::all() {
         let flag = format!("--{}", option.name);
         // A hyphen that is not to be broken at is escaped.
-        assert!(page.contains(&flag.replace('-', "\\-")), "{flag}: {page}");
+        let told = page.contains(&flag.replace('-', "\\-"));
+        assert_eq!(told, !option.hidden, "{flag}: {page}");
         for shell in ["mailoop", "_mailoop"] {
-            assert!(read(shell).contains(&flag), "{flag} in {shell}");
+            let told = read(shell).contains(&flag);
+            assert_eq!(told, !option.hidden, "{flag} in {shell}");
         }
     }
     assert!(

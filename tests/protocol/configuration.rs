@@ -354,10 +354,6 @@ fn a_mistake_in_the_environment_or_in_a_flag_is_told_by_its_name() {
         );
     }
     for (name, value) in [
-        ("MAILOOP_SIM_SEED", "1"),
-        ("MAILOOP_TEST_X", "1"),
-        ("MAILOOP_KILL_ROUNDS", "1"),
-        ("MAILOOP_BENCH_RUNS", "1"),
         ("MAILOOPX", "1"),
         ("MAILOOP_MAX_ERRORS", ""),
         ("MAILOOP_HOSTNAME", ""),

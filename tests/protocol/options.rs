@@ -66,7 +66,7 @@ fn a_server_without_options_is_what_the_help_says() {
     assert_eq!(config.log_level, log::LevelFilter::Info);
     assert!(matches!(
         &config.delivery,
-        Delivery::Maildir { directory, mailboxes_max: 10_000 } if directory == Path::new("./mail")
+        Delivery::Maildir { directory, mailboxes_max: 10_000, group_max: None } if directory == Path::new("./mail")
     ));
     assert_eq!(config.warnings(&[]).len(), 0);
 }
@@ -108,6 +108,8 @@ fn every_option_reaches_its_place() {
         "9",
         "--exit-after",
         "10",
+        "--max-commit-group",
+        "11",
         "--bare-newline",
         "reject",
         "--log-level",
@@ -141,7 +143,7 @@ fn every_option_reaches_its_place() {
     assert_eq!(config.log_level, log::LevelFilter::Debug);
     assert!(matches!(
         &config.delivery,
-        Delivery::Maildir { directory, mailboxes_max: 1 } if directory == Path::new("m")
+        Delivery::Maildir { directory, mailboxes_max: 1, group_max: Some(11) } if directory == Path::new("m")
     ));
 }
 
