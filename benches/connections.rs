@@ -30,7 +30,7 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group,
     criterion_main,
 };
-use mailoop::server::raise_limit;
+use mailoop::net::descriptors::raise_limit;
 
 const SESSIONS: [usize; 4] = [1, 10, 100, 1000];
 /// A disk takes its time.
@@ -116,7 +116,7 @@ fn size(criterion: &mut Criterion) {
 }
 
 fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
-    raise_limit();
+    let _ = raise_limit();
     let mut group = criterion.benchmark_group(name);
     // The same number of iterations in every sample; with a rising one 20 samples need 210 iterations.
     group.sampling_mode(SamplingMode::Flat);

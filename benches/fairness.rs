@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::server::Server;
-use mailoop::server::raise_limit;
+use mailoop::net::descriptors::raise_limit;
 
 /// How long a row is measured.
 const SPAN: Duration = Duration::from_secs(3);
@@ -93,7 +93,7 @@ const ROWS: [Crowd; 8] = [
 ];
 
 fn main() {
-    raise_limit();
+    let _ = raise_limit();
     println!("milliseconds until another client has its reply, beside these");
     println!("| beside | NOOP p50 | p99 | most | a message p50 | most |");
     println!("|---|---|---|---|---|---|");

@@ -16,14 +16,14 @@ use std::io::{Read, Write};
 use common::KIB;
 use common::client::{Client, Step, hello, transaction};
 use common::server::Server;
-use mailoop::server::raise_limit;
+use mailoop::net::descriptors::raise_limit;
 
 const CONNECTIONS: u64 = 2000;
 /// Those before the first reading.
 const FIRST: u64 = 200;
 
 fn main() {
-    raise_limit();
+    let _ = raise_limit();
     let count = env::var("MAILOOP_BENCH_CONNECTIONS");
     let count = count.map_or(CONNECTIONS, |count| count.parse().expect("a number"));
     let server = Server::sink();

@@ -18,10 +18,12 @@ use crate::config::{Config, Delivery};
 use crate::confine::{Needs, confine};
 use crate::exit::{ExitCode, Failed, show};
 use crate::logging::Log;
+use crate::net::descriptors::raise_limit;
 use crate::net::endpoint::SocketAddress;
 use crate::net::link::StartTls;
+use crate::net::listener::Listener;
 use crate::privileges::{self, UserError};
-use crate::server::{Listener, Server, ServiceManager, Stop, activation, raise_limit};
+use crate::server::{Server, ServiceManager, Stop, activation};
 use crate::smtp::service::Service;
 
 /// The options that name files which a reload reads again.
@@ -66,9 +68,11 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     }
     privileges::gain_no_more();
     // The store process has a file for each message that arrives.
-    raise_limit();
+    if let Err(error) = raise_limit() {
+        log::warn!("warning=\"{error}\"");
+    }
     let store = place::open_store(&config)?;
-    place::announce(&config, listeners.iter().map(Listener::service));
+    place::announce(&config, listeners.iter().map(Listener::tag));
     log::info!("{}", confine(&needs(&config)));
     let service_manager = ServiceManager::from_environment();
     let policy = config.policy.clone();
@@ -83,7 +87,7 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
 
     let mut lines = String::new();
     for listener in server.listeners() {
-        lines += &format!("listening {} {}\n", listener.service(), listener.address());
+        lines += &format!("listening {} {}\n", listener.tag(), listener.address());
     }
     show(&lines)?;
     server.tell_ready();
@@ -246,18 +250,18 @@ fn renewed(
 }
 
 /// What is spoken on the listeners that were passed to us.
-fn inherited(listeners: &[Listener]) -> Vec<Service> {
+fn inherited(listeners: &[Listener<Service>]) -> Vec<Service> {
     let inherited = listeners.iter().filter(|listener| listener.is_inherited());
-    inherited.map(Listener::service).collect()
+    inherited.map(Listener::tag).collect()
 }
 
-fn services_of(listeners: &[Listener]) -> impl Iterator<Item = (Service, &SocketAddress)> {
+fn services_of(listeners: &[Listener<Service>]) -> impl Iterator<Item = (Service, &SocketAddress)> {
     let listeners = listeners.iter();
-    listeners.map(|listener| (listener.service(), listener.address()))
+    listeners.map(|listener| (listener.tag(), listener.address()))
 }
 
 /// The listeners that were passed to us and those we are to open.
-fn listen(config: &Config) -> Result<Vec<Listener>, Failed> {
+fn listen(config: &Config) -> Result<Vec<Listener<Service>>, Failed> {
     let mut listeners =
         activation::inherited().map_err(|error| Failed::new(ExitCode::Configuration, error))?;
     config.check_listeners(services_of(&listeners))?;

@@ -22,7 +22,6 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, getrlimit};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -31,10 +30,10 @@ use super::message;
 use super::send::SendError;
 use crate::config;
 use crate::exit::{ExitCode, Failed};
+use crate::net::descriptors;
 use crate::net::dialer::Dialer;
 use crate::net::endpoint::Endpoint;
 use crate::net::link::StartTls;
-use crate::server;
 use crate::smtp::client::{Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
@@ -188,11 +187,12 @@ fn report(
 
 /// Sees to it that there are descriptors for all connections.
 fn check_descriptors(options: &LoadOptions) -> Result<(), Failed> {
-    server::raise_limit();
+    // Where it stays as it is, that is told below.
+    let _ = descriptors::raise_limit();
     let honest = options.hostile.map_or(0, |_| HONEST_SESSIONS_MAX);
     let needed =
         (options.sessions.saturating_add(honest) as u64).saturating_add(NOT_FOR_CONNECTIONS);
-    match getrlimit(Resource::Nofile).current {
+    match descriptors::limit() {
         Some(limit) if limit < needed => Err(Failed::new(
             ExitCode::Usage,
             format_args!(

@@ -7,8 +7,8 @@ use std::{env, io};
 use listenfd::ListenFd;
 use socket2::Socket;
 
-use super::listener::Listener;
 use super::log_line::Value;
+use crate::net::listener::Listener;
 use crate::smtp::service::Service;
 
 /// The descriptor of the first passed socket.
@@ -60,7 +60,7 @@ impl fmt::Display for ActivationError {
 ///
 /// # Errors
 /// A descriptor is no listening stream socket, or its name is that of no service.
-pub fn inherited() -> Result<Vec<Listener>, ActivationError> {
+pub fn inherited() -> Result<Vec<Listener<Service>>, ActivationError> {
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut passed = ListenFd::from_env();

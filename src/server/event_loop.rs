@@ -12,8 +12,6 @@ use signal_hook_mio::v1_0::Signals;
 
 use super::cidr::Cidr;
 use super::connections::Connections;
-use super::descriptors::Reserve;
-use super::listener::{Accepted, BACKLOG, Listener};
 use super::peer::PeerAddress;
 use super::service_manager::{ServiceManager, State};
 use super::store_channel::StoreChannel;
@@ -21,7 +19,9 @@ use super::totals::{Reason, Status};
 use super::{Limits, descriptors};
 use crate::logging;
 use crate::net::channel::Readiness;
+use crate::net::descriptors::Reserve;
 use crate::net::link::StartTls;
+use crate::net::listener::{Accepted, BACKLOG, Listener};
 use crate::net::socket::Socket;
 use crate::net::transport::Transport;
 use crate::smtp::event::Limit;
@@ -53,7 +53,7 @@ pub struct Server {
     poll: Poll,
     events: Events,
     signals: Signals,
-    listeners: Vec<Listener>,
+    listeners: Vec<Listener<Service>>,
     /// The token of the connection whose key is 0.
     first_connection: usize,
     connections: Connections<Socket>,
@@ -88,7 +88,7 @@ impl Server {
     /// # Errors
     /// The system refuses what every server needs.
     pub fn start(
-        mut listeners: Vec<Listener>,
+        mut listeners: Vec<Listener<Service>>,
         policy: Policy,
         limits: Limits,
         store: Box<dyn Store>,
@@ -129,7 +129,7 @@ impl Server {
     }
 
     /// Where it listens, until it drains.
-    pub fn listeners(&self) -> &[Listener] {
+    pub fn listeners(&self) -> &[Listener<Service>] {
         &self.listeners
     }
 
@@ -334,11 +334,12 @@ impl Server {
     fn close_doors(&mut self) {
         let listeners = mem::take(&mut self.listeners).into_iter();
         for mut listener in listeners.filter(|listener| !listener.is_inherited()) {
-            let service = listener.service();
+            let service = listener.tag();
             for _ in 0..BACKLOG {
                 match listener.accept(&mut self.reserve) {
                     Accepted::Connection(stream, peer) | Accepted::Surplus(stream, peer) => {
-                        self.turn_away(stream, service, peer, reply::SHUTTING_DOWN, Reason::Drain);
+                        let (peer, reply) = (peer.into(), reply::SHUTTING_DOWN);
+                        self.turn_away(stream, service, peer, reply, Reason::Drain);
                         self.reserve.restore();
                     }
                     Accepted::Aborted => {}
@@ -356,19 +357,22 @@ impl Server {
         if !listener.accept_ready {
             return false;
         }
-        let service = listener.service();
+        let service = listener.tag();
         match listener.accept(&mut self.reserve) {
-            Accepted::Connection(stream, peer) => match self.connections.limit_for(peer) {
-                None => self.welcome(stream, service, peer),
-                Some(limit) => {
-                    let reply = reply::TOO_MANY_CONNECTIONS;
-                    self.turn_away(stream, service, peer, reply, Reason::Limit(limit));
+            Accepted::Connection(stream, peer) => {
+                let peer = peer.into();
+                match self.connections.limit_for(peer) {
+                    None => self.welcome(stream, service, peer),
+                    Some(limit) => {
+                        let reply = reply::TOO_MANY_CONNECTIONS;
+                        self.turn_away(stream, service, peer, reply, Reason::Limit(limit));
+                    }
                 }
-            },
+            }
             Accepted::Surplus(stream, peer) => {
                 let reply = reply::TOO_MANY_CONNECTIONS;
                 let reason = Reason::Limit(Limit::Descriptors);
-                self.turn_away(stream, service, peer, reply, reason);
+                self.turn_away(stream, service, peer.into(), reply, reason);
                 self.reserve.restore();
             }
             Accepted::Aborted => {}

@@ -6,7 +6,7 @@
 //! poll readiness → serve ready connections → commit the store once → expire deadlines → reap and accept
 //! ```
 //!
-//! `event_loop` owns the poll, the [`listener`]s and the signals, and hands readiness to [`connections`],
+//! `event_loop` owns the poll, the [listeners](crate::net::listener) and the signals, and hands readiness to [`connections`],
 //! the slab of [`connection`]s with all that concerns more than one of them. A connection is generic over its
 //! [`Transport`](crate::net::transport::Transport), over which its channel begins TLS where that is asked for. Who connects through a trusted [`proxy`], named by its [`cidr`], is known from a header in front.
 //! Where a service manager starts the program, listeners may come by [`activation`].
@@ -22,7 +22,6 @@ mod deadlines;
 mod descriptors;
 mod epoch;
 mod event_loop;
-pub mod listener;
 pub(crate) mod log_line;
 pub mod peer;
 pub mod proxy;
@@ -32,9 +31,7 @@ pub mod totals;
 
 use std::time::Duration;
 
-pub use descriptors::raise_limit;
 pub use event_loop::{Server, Stop};
-pub use listener::{BindError, Listener};
 pub use service_manager::ServiceManager;
 
 /// What bounds the connections of a server.

@@ -76,6 +76,13 @@ impl From<SocketAddr> for PeerAddress {
     }
 }
 
+impl From<Option<SocketAddr>> for PeerAddress {
+    /// A peer without an address is on a unix socket.
+    fn from(address: Option<SocketAddr>) -> Self {
+        address.map_or(Self::Unix, Self::from)
+    }
+}
+
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,7 +6,8 @@ use std::thread;
 
 use allocation_counter::{AllocationInfo, measure};
 use mailoop::net::endpoint::SocketAddress;
-use mailoop::server::{Listener, Server, ServiceManager};
+use mailoop::net::listener::Listener;
+use mailoop::server::{Server, ServiceManager};
 use mailoop::smtp::service::Service;
 use mailoop::store::Discard;
 

@@ -1,4 +1,4 @@
-//! Sockets that connections come from.
+//! Listening sockets: bind, accept, and the end of their socket files.
 
 use core::fmt;
 use std::ffi::OsString;
@@ -14,13 +14,11 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use super::descriptors::{Reserve, is_out_of_descriptors};
-use super::peer::PeerAddress;
-use crate::net::endpoint::SocketAddress;
-use crate::net::socket::Socket;
-use crate::smtp::service::Service;
+use super::endpoint::SocketAddress;
+use super::socket::Socket;
 
-/// The most connections that the kernel keeps for us until we accept them; it cuts this to its own limit.
-pub(super) const BACKLOG: i32 = 4096;
+/// The most connections that wait in the kernel to be accepted; it cuts this to its own limit.
+pub const BACKLOG: i32 = 4096;
 
 /// Why a listener could not be opened.
 #[derive(Debug)]
@@ -57,36 +55,38 @@ impl From<BindError> for io::Error {
     }
 }
 
-/// What came of one attempt to accept.
-pub(super) enum Accepted {
+/// What came of one attempt to accept. A peer on a unix socket has no address.
+#[derive(Debug)]
+pub enum Accepted {
     /// A new connection.
-    Connection(Socket, PeerAddress),
-    /// A client there is no descriptor for; the reserve let us take it, to tell it so.
-    Surplus(Socket, PeerAddress),
-    /// That client is gone again; the next may be there.
+    Connection(Socket, Option<SocketAddr>),
+    /// A connection there is no descriptor for. The [`Reserve`] let it in, so that its peer can be told; once that is closed,
+    /// the reserve is to be restored.
+    Surplus(Socket, Option<SocketAddr>),
+    /// The peer is gone again; another may be waiting.
     Aborted,
-    /// Nobody is waiting.
+    /// Nobody is waiting: only an event tells of more.
     Nobody,
-    /// Something is wrong that only time can mend.
+    /// An error that only time can mend.
     Failed(io::Error),
 }
 
-/// One listening socket. It has its address from the start, but TCP clients get in only when a server starts
-/// with it: a process that shares a port and has no store yet must not catch anybody's clients.
+/// One listening socket, with a tag that says what its connections are for. It has its address from the start, but TCP clients
+/// get in only once it is registered: a process that shares a port and cannot serve yet must not catch anybody's clients.
 #[derive(Debug)]
-pub struct Listener {
+pub struct Listener<K> {
     socket: ListeningSocket,
-    service: Service,
+    tag: K,
     address: SocketAddress,
     origin: Origin,
     /// Whether somebody may be waiting: set by readiness, cleared only by `WouldBlock`.
-    pub(super) accept_ready: bool,
+    pub accept_ready: bool,
 }
 
-/// Where a listener comes from.
+/// Origin of a listener.
 #[derive(Debug)]
 enum Origin {
-    /// We opened it, and made this socket file, by file system and number.
+    /// This process opened it, and made this socket file, by file system and number.
     Opened(Option<(u64, u64)>),
     /// It was passed to us.
     Inherited,
@@ -98,20 +98,16 @@ enum ListeningSocket {
     Unix(UnixListener),
 }
 
-impl Listener {
-    /// Opens a socket on `address`, for `service`; with `reuse_port`, beside other processes of the same user.
+impl<K: Copy> Listener<K> {
+    /// Opens a socket on `address`; with `reuse_port`, beside other processes of the same user.
     ///
     /// # Errors
     /// It cannot listen there.
-    pub fn bind(
-        service: Service,
-        address: &SocketAddress,
-        reuse_port: bool,
-    ) -> Result<Self, BindError> {
-        Self::open(service, address, reuse_port).map_err(|error| BindError(address.clone(), error))
+    pub fn bind(tag: K, address: &SocketAddress, reuse_port: bool) -> Result<Self, BindError> {
+        Self::open(tag, address, reuse_port).map_err(|error| BindError(address.clone(), error))
     }
 
-    fn open(service: Service, address: &SocketAddress, reuse_port: bool) -> io::Result<Self> {
+    fn open(tag: K, address: &SocketAddress, reuse_port: bool) -> io::Result<Self> {
         let (socket, address) = match address {
             SocketAddress::Tcp(address) => {
                 let listener = bind_tcp(*address, reuse_port)?;
@@ -129,14 +125,17 @@ impl Listener {
         Ok(Self {
             origin: Origin::Opened(file_of(&address)),
             socket,
-            service,
+            tag,
             address,
             accept_ready: true,
         })
     }
 
-    /// Takes over a stream socket that listens already, for `service`.
-    pub(super) fn inherit(service: Service, socket: socket2::Socket) -> io::Result<Self> {
+    /// Takes over a stream socket that listens already.
+    ///
+    /// # Errors
+    /// It does not listen, or the system refuses what is needed of it.
+    pub fn inherit(tag: K, socket: socket2::Socket) -> io::Result<Self> {
         if !is_listening(&socket)? {
             let error = io::Error::new(ErrorKind::InvalidInput, "it does not listen");
             return Err(error);
@@ -154,20 +153,20 @@ impl Listener {
         };
         Ok(Self {
             socket,
-            service,
+            tag,
             address,
             origin: Origin::Inherited,
             accept_ready: true,
         })
     }
 
-    /// What is spoken there.
+    /// What its connections are for.
     #[must_use]
-    pub fn service(&self) -> Service {
-        self.service
+    pub fn tag(&self) -> K {
+        self.tag
     }
 
-    /// Where it listens, with the port that the kernel picked.
+    /// The address that it listens on, with the port that the kernel picked.
     #[must_use]
     pub fn address(&self) -> &SocketAddress {
         &self.address
@@ -179,9 +178,11 @@ impl Listener {
         matches!(self.origin, Origin::Inherited)
     }
 
-    /// Lets clients in, and has the poll tell of them. Only now it shows if somebody else began to listen there
-    /// in the meantime.
-    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> Result<(), BindError> {
+    /// Lets clients in, and has the poll tell of them.
+    ///
+    /// # Errors
+    /// Somebody else began to listen there in the meantime, or the system refuses to poll it.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> Result<(), BindError> {
         let registered = match &mut self.socket {
             ListeningSocket::Tcp(listener) => {
                 let listens = match self.origin {
@@ -198,7 +199,7 @@ impl Listener {
     }
 
     /// Accepts one connection, with the help of the reserve where descriptors have run out.
-    pub(super) fn accept(&mut self, reserve: &mut Reserve) -> Accepted {
+    pub fn accept(&mut self, reserve: &mut Reserve) -> Accepted {
         match self.accept_one() {
             Ok((stream, peer)) => Accepted::Connection(stream, peer),
             Err(error) if is_out_of_descriptors(&error) && reserve.release() => {
@@ -215,15 +216,15 @@ impl Listener {
         }
     }
 
-    fn accept_one(&self) -> io::Result<(Socket, PeerAddress)> {
+    fn accept_one(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
         match &self.socket {
             ListeningSocket::Tcp(listener) => {
                 let (stream, address) = listener.accept()?;
-                Ok((Socket::Tcp(stream), PeerAddress::from(address)))
+                Ok((Socket::Tcp(stream), Some(address)))
             }
             ListeningSocket::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
-                Ok((Socket::Unix(stream), PeerAddress::Unix))
+                Ok((Socket::Unix(stream), None))
             }
         }
     }
@@ -247,7 +248,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl<K> Drop for Listener<K> {
     fn drop(&mut self) {
         // What was passed to us is not ours to remove, nor is what somebody else listens on by now.
         if let (SocketAddress::Unix(path), Origin::Opened(file)) = (&self.address, &self.origin)
