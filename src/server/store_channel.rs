@@ -1,5 +1,5 @@
-//! The two pipes to the store process as one channel of the event loop: edge-triggered, read and written only where an
-//! event, or the last operation, has told that it is worth it.
+//! The two pipes to the store process as one channel of the event loop: edge-triggered, read and written only after an
+//! event, or the last operation, has said that it is worth it.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -47,7 +47,7 @@ impl StoreChannel {
         [requests.as_fd(), reports.as_fd()]
     }
 
-    /// Notes what an event of either pipe told.
+    /// Notes the readiness that an event of either pipe reports.
     pub fn note(&mut self, event: Readiness) {
         self.channel.note(event);
     }
@@ -65,6 +65,14 @@ impl StoreChannel {
     pub fn exchange(&mut self, client: &mut StoreClient) -> io::Result<()> {
         let written = self.channel.write(client.output())?;
         client.sent(written);
+        if self.channel.is_readable() {
+            self.receive(client)?;
+        }
+        Ok(())
+    }
+
+    /// Reads reports until the pipe is drained.
+    fn receive(&mut self, client: &mut StoreClient) -> io::Result<()> {
         let mut buffer = [0; READ_BYTES];
         while self.channel.is_readable() {
             match self.channel.read(&mut buffer)? {

@@ -37,7 +37,7 @@ pub struct Machine {
     /// How many times data could not be written, on the device of the root.
     pub errors: u64,
     /// Whether a sync of everything tells all errors.
-    pub tells_all_errors: bool,
+    pub reports_all_errors: bool,
     /// Whether files on the device of the root can be without a name.
     pub has_unnamed: bool,
     /// Why a file cannot have two names, if it cannot.
@@ -64,7 +64,7 @@ impl Machine {
             outsider: Outsider::new(rng.fork(), !siblings),
             locks: BTreeSet::new(),
             errors: 0,
-            tells_all_errors: rng.one_in(2),
+            reports_all_errors: rng.one_in(2),
             has_unnamed,
             no_links,
             power: None,

@@ -256,8 +256,8 @@ impl Disk for Model {
         )
     }
 
-    fn tells_all_errors(&self) -> bool {
-        self.machine.borrow().tells_all_errors
+    fn reports_all_errors(&self) -> bool {
+        self.machine.borrow().reports_all_errors
     }
 
     fn is_covered(&self, file: &OpenFile) -> bool {
@@ -308,7 +308,7 @@ impl Disk for Model {
             "",
             |disk, machine| {
                 machine.tree.settle(0, || Fate::Durable, |_| Fate::Durable);
-                let told = machine.errors > disk.errors && machine.tells_all_errors;
+                let told = machine.errors > disk.errors && machine.reports_all_errors;
                 disk.errors = machine.errors;
                 if told {
                     return Err(Errno::IO.into());

@@ -800,7 +800,7 @@ fn a_file_system_that_may_hide_errors_is_not_synced_as_a_whole() {
     let Ok(root) = tempfile::tempdir_in("/dev/shm") else {
         return;
     };
-    assert!(!System::open(root.path()).unwrap().tells_all_errors());
+    assert!(!System::open(root.path()).unwrap().reports_all_errors());
 }
 
 #[test]

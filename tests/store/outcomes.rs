@@ -128,7 +128,7 @@ impl Disk for Faulty {
         self.disk.remove_file(path)
     }
 
-    fn tells_all_errors(&self) -> bool {
+    fn reports_all_errors(&self) -> bool {
         self.abilities.syncs_together
     }
 

@@ -89,7 +89,7 @@ pub trait Disk {
     fn remove_file(&mut self, path: &str) -> io::Result<()>;
 
     /// Whether [`sync_all`](Self::sync_all) reports every error.
-    fn tells_all_errors(&self) -> bool;
+    fn reports_all_errors(&self) -> bool;
 
     /// Whether [`sync_all`](Self::sync_all) covers a file.
     fn is_covered(&self, file: &Self::File) -> bool;

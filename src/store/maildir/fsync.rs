@@ -43,7 +43,7 @@ impl<'a, F> FsyncBatch<'a, F> {
     pub(super) fn perform<D: Disk<File = F>>(self, disk: &mut D, lock: &D::Lock) -> FsyncResults {
         let files = self.files.iter().filter(|(_, _, is_covered)| *is_covered);
         let folders = self.folders.values().filter(|is_covered| **is_covered);
-        let together = files.count() + folders.count() >= TOGETHER_MIN && disk.tells_all_errors();
+        let together = files.count() + folders.count() >= TOGETHER_MIN && disk.reports_all_errors();
         let mut synced = FsyncResults::default();
         if together {
             synced.all = disk.sync_all(lock).err().map(Failure::from);
@@ -103,7 +103,7 @@ impl FsyncResults {
 
 /// Whether syncfs of the file system of `root` reports every error.
 #[cfg(target_os = "linux")]
-pub(super) fn tells_all_errors(root: &File) -> bool {
+pub(super) fn reports_all_errors(root: &File) -> bool {
     /// File systems that are known to; an overlay, for one, does not ask all that is below it.
     const FILE_SYSTEMS: [u64; 3] = [EXT4, XFS, BTRFS];
     const EXT4: u64 = 0xEF53;
@@ -117,7 +117,7 @@ pub(super) fn tells_all_errors(root: &File) -> bool {
 
 /// Syncfs exists on Linux only.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn tells_all_errors(_: &File) -> bool {
+pub(super) fn reports_all_errors(_: &File) -> bool {
     false
 }
 

@@ -307,15 +307,15 @@ mod tests {
             Outcome::PerRecipient(vec![Err(Failure::TooManyMailboxes)]),
         ];
         for outcome in outcomes {
-            let told = format!("{outcome:?}");
+            let expected = format!("{outcome:?}");
             let mut bytes = BytesMut::new();
             let ticket = Ticket(7);
             StoreReport::Settled(Finished { ticket, outcome }).write(&mut bytes);
             let frame = next_frame(&mut bytes).unwrap_or_default();
             let Some(StoreReport::Settled(finished)) = StoreReport::read(&frame) else {
-                unreachable!("{told}");
+                unreachable!("{expected}");
             };
-            assert_eq!(format!("{:?}", finished.outcome), told);
+            assert_eq!(format!("{:?}", finished.outcome), expected);
         }
     }
 

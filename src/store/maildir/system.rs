@@ -20,7 +20,7 @@ use rustix::path::Arg;
 
 use self::unnamed::{MessageFile, Naming, copy_all};
 use super::disk::{Disk, ROOT};
-use super::fsync::tells_all_errors;
+use super::fsync::reports_all_errors;
 use crate::store::disk_error::DiskError;
 
 /// Advice for a root that was removed while it is in use.
@@ -40,7 +40,7 @@ pub struct System {
     /// The path of the root, for the operator.
     path: PathBuf,
     device: u64,
-    tells_all_errors: bool,
+    reports_all_errors: bool,
     naming: Naming,
     /// Folders that were opened since [`Disk::forget`], so that a group of messages for a mailbox opens it once.
     held: HashMap<Box<str>, Folder>,
@@ -69,7 +69,7 @@ impl System {
         Ok(Self {
             path,
             device: root.metadata()?.dev(),
-            tells_all_errors: tells_all_errors(&root),
+            reports_all_errors: reports_all_errors(&root),
             root: Arc::new(root),
             naming: Naming::AtOnce,
             held: HashMap::new(),
@@ -265,8 +265,8 @@ impl Disk for System {
         removed.map_err(|errno| self.refused("remove", path, errno))
     }
 
-    fn tells_all_errors(&self) -> bool {
-        self.tells_all_errors
+    fn reports_all_errors(&self) -> bool {
+        self.reports_all_errors
     }
 
     fn is_covered(&self, file: &MessageFile) -> bool {
