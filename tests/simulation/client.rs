@@ -8,6 +8,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::dialogue::{Expected, Script, Step};
+use super::digest::Digest;
 use super::journal::Journal;
 use super::tls::Opening;
 use super::wire::Wire;
@@ -24,6 +25,8 @@ pub struct Client {
     pub key: Option<usize>,
     journal: Rc<Journal>,
     received: BytesMut,
+    /// Digest of all octets received.
+    pub heard: Digest,
     /// How many replies it has had.
     pub replies: usize,
     /// It closed its side.
@@ -57,6 +60,7 @@ impl Client {
             key: None,
             journal,
             received: BytesMut::new(),
+            heard: Digest::default(),
             replies: 0,
             closed: false,
             dismissed: false,
@@ -126,6 +130,7 @@ impl Client {
         let most = if eager { usize::MAX } else { self.script.pace };
         let bytes = self.wire.borrow_mut().receive(most);
         self.received.extend_from_slice(&bytes);
+        self.heard.add(&bytes);
         while let Some(reply) = self.next_reply() {
             self.hear(&reply, drain);
         }

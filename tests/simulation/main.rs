@@ -6,6 +6,7 @@
 //! sees it: below the server by [`witness`] and [`store`], above it by [`client`], around it by [`server`].
 //!
 //! `cargo test` runs 2,000 seeds. `MAILOOP_SIM_SEEDS=100000` runs more, `MAILOOP_SIM_SEED=17` one, with a trace.
+//! `MAILOOP_SIM_DIGEST=FILE` writes digests of what clients received ([`digest`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::cast_possible_truncation)]
@@ -16,6 +17,7 @@ mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod dialogue;
+mod digest;
 mod journal;
 mod prng;
 mod profile;
@@ -34,6 +36,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use log::{LevelFilter, Log, Metadata, Record};
 use mailoop::config::Config;
 
+use digest::Digests;
+
 const SEEDS: u64 = 2000;
 
 thread_local! {
@@ -50,9 +54,13 @@ fn every_seed_ends_well() {
         return;
     }
     let sums = Sums::default();
+    let digests = Digests::from_environment();
     let seeds = seeds::run_all("simulation", SEEDS, |seed| {
-        sums.add(BASE.with(|base| world::run(seed, base, false)));
+        let sum = BASE.with(|base| world::run(seed, base, false));
+        digests.add(seed, &sum.heard);
+        sums.add(&sum);
     });
+    digests.write();
     println!("{sums:?}");
     let messages = sums.messages.load(Ordering::Relaxed);
     assert!(messages >= seeds, "a simulation of so little shows nothing");
@@ -73,7 +81,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&self, sum: world::Sum) {
+    fn add(&self, sum: &world::Sum) {
         self.connections
             .fetch_add(sum.connections, Ordering::Relaxed);
         self.secured.fetch_add(sum.secured, Ordering::Relaxed);

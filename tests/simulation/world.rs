@@ -12,6 +12,7 @@ use mailoop::server::connections::Connections;
 use super::behaviours::{BEHAVIOURS, BULKY, Behaviour};
 use super::client::Client;
 use super::dialogue::Dialogue;
+use super::digest::Digest;
 use super::journal::Journal;
 use super::prng::Prng;
 use super::profile::{LINGER, Pace, Profile};
@@ -37,13 +38,15 @@ pub struct World<const DRAINS: bool> {
 }
 
 /// What happened in a run: a simulation that finds nothing wrong is to show that it did something.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Sum {
     pub connections: u64,
     /// Those that came into TLS.
     pub secured: u64,
     pub replies: u64,
     pub messages: u64,
+    /// Digests of the octets that each client received.
+    pub heard: Vec<Digest>,
 }
 
 /// Runs one seed to its end.
@@ -166,6 +169,7 @@ impl<const DRAINS: bool> World<DRAINS> {
                 .map(|client| client.replies as u64)
                 .sum(),
             messages: self.ledger.borrow().stored,
+            heard: self.clients.iter().map(|client| client.heard).collect(),
         }
     }
 
