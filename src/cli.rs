@@ -92,7 +92,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
 
 /// The whole command line.
 fn command() -> Command {
-    let command = shown_command().subcommand(store_process_command());
+    let hidden = options::all().filter(|option| option.hidden);
+    let command = shown_command()
+        .mut_subcommand("serve", |serve| serve.args(hidden.map(argument)))
+        .subcommand(store_process_command());
     #[cfg(feature = "man")]
     let command = command.subcommand(man::command());
     command
@@ -126,7 +129,7 @@ fn serve_command() -> Command {
             "Nothing is sent on to other servers: also from users who have logged in, mail for domains that are not \
              ours is refused.",
         )
-        .args(options::all().map(argument))
+        .args(options::all().filter(|option| !option.hidden).map(argument))
 }
 
 /// The flag of an option. Values stay text here: they are read where those from the environment and the file are.
