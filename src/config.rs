@@ -30,11 +30,11 @@ use std::rc::Rc;
 use log::LevelFilter;
 
 use crate::exit::{ExitCode, Failed, Mistakes};
+use crate::inbound::cidr::Cidr;
+use crate::inbound::{Limits, Rules};
+use crate::net::connections::LINGERING_MAX;
 use crate::net::endpoint::SocketAddress;
 use crate::net::link::StartTls;
-use crate::server::Limits;
-use crate::server::cidr::Cidr;
-use crate::server::connections::LINGERING_MAX;
 use crate::smtp::auth::Users;
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
@@ -139,6 +139,18 @@ impl Config {
             _ => unfit.into(),
         })?;
         Ok(config)
+    }
+
+    /// The rules that a server follows, as one value: a reload swaps them whole.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            policy: Rc::new(self.policy.clone()),
+            limits: self.limits,
+            proxies: self.proxy_from.clone(),
+            xclient_peers: self.xclient_from.clone(),
+            tls: self.tls.clone(),
+        }
     }
 
     /// Checks that these listeners can be served, and safely so.

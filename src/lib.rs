@@ -67,6 +67,7 @@ pub mod client;
 pub mod config;
 pub mod confine;
 pub mod exit;
+pub mod inbound;
 pub mod logging;
 pub mod net;
 #[cfg(feature = "auth")]

@@ -6,6 +6,7 @@ mod place;
 use std::env;
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,14 +76,10 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     place::announce(&config, listeners.iter().map(Listener::tag));
     log::info!("{}", confine(&needs(&config)));
     let service_manager = ServiceManager::from_environment();
-    let policy = config.policy.clone();
-    let started = Server::start(listeners, policy, config.limits, store, service_manager);
+    let started = Server::start(listeners, config.rules(), store, service_manager);
     let mut server = started.map_err(|error| {
         Failed::new(ExitCode::Unavailable, format_args!("cannot start: {error}"))
     })?;
-    server.set_proxies(config.proxy_from.clone());
-    server.set_spokesmen(config.xclient_from.clone());
-    server.set_tls(config.tls.clone());
     log::logger().flush();
 
     let mut lines = String::new();
@@ -182,9 +179,8 @@ impl Running {
                 for warning in config.warnings(&inherited(server.listeners())) {
                     log::warn!("warning=\"{warning}\"");
                 }
-                server.reconfigure(config.policy.clone(), config.limits);
-                server.set_spokesmen(config.xclient_from.clone());
-                server.set_tls(config.tls.clone());
+                config.proxy_from = mem::take(&mut self.config.proxy_from);
+                server.reload(config.rules());
                 config.log_file = self.config.log_file.take();
                 self.config = config;
             }

@@ -14,8 +14,8 @@ use super::key::{
 use super::option::ServeOption;
 use super::text::nearest;
 use super::values;
+use crate::inbound::cidr::Cidr;
 use crate::net::endpoint::SocketAddress;
-use crate::server::cidr::Cidr;
 use crate::smtp::data::EndText;
 use crate::smtp::line::BareNewline;
 use crate::smtp::service::Service;

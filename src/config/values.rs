@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+use crate::inbound::cidr::{Cidr, CidrError};
 use crate::net::endpoint::{Endpoint, EndpointError, SocketAddress};
-use crate::server::cidr::{Cidr, CidrError};
 use crate::smtp::data::EndText;
 use crate::smtp::line::BareNewline;
 use crate::smtp::path::{Mailbox, PathError};

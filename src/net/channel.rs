@@ -85,6 +85,14 @@ impl<T: Transport> Channel<T> {
         self.ready.read_on |= event.read_on;
     }
 
+    /// Whether its transport is connected, once an event has told of it.
+    ///
+    /// # Errors
+    /// As [`Transport::is_connected`].
+    pub fn is_connected(&self) -> io::Result<bool> {
+        self.link.is_connected()
+    }
+
     /// Whether a read may find something.
     pub fn is_readable(&self) -> bool {
         self.ready.readable

@@ -161,6 +161,11 @@ impl<T: Transport> Link<T> {
         self.tls.as_ref().is_none_or(|tls| !tls.is_handshaking())
     }
 
+    /// Whether the transport is connected.
+    pub(super) fn is_connected(&self) -> io::Result<bool> {
+        self.transport.is_connected()
+    }
+
     /// Reads once.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Read> {
         match &mut self.tls {

@@ -89,6 +89,10 @@ impl Transport for Socket {
         cfg!(target_os = "linux")
     }
 
+    fn is_connected(&self) -> io::Result<bool> {
+        Socket::is_connected(self)
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(buffer),

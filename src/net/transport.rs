@@ -10,6 +10,14 @@ pub trait Transport {
     /// [`Readiness::read_on`](super::channel::Readiness::read_on) is set.
     fn short_read_drains(&self) -> bool;
 
+    /// Whether a stream that was dialed is connected, once an event has told of it.
+    ///
+    /// # Errors
+    /// As connect(2), for why it will not be.
+    fn is_connected(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// Reads what is there; 0 is the end of the stream.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 
 use crate::config::{Config, Delivery};
 use crate::exit::{ExitCode, Failed};
-use crate::server::log_line::Value;
+use crate::inbound::log_line::Value;
 use crate::smtp::service::Service;
 use crate::store::maildir::THIS_PROGRAM;
 use crate::store::{Discard, Maildir, MaildirOptions, Store};

@@ -7,7 +7,7 @@ use std::{env, io};
 use listenfd::ListenFd;
 use socket2::Socket;
 
-use super::log_line::Value;
+use crate::inbound::log_line::Value;
 use crate::net::listener::Listener;
 use crate::smtp::service::Service;
 

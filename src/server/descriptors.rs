@@ -1,6 +1,6 @@
 //! The limit on connections that follows from the one on descriptors.
 
-use super::Limits;
+use crate::inbound::Limits;
 use crate::net::descriptors;
 
 /// Descriptors that are no connection's: standard streams, poll, signals, listeners, the store's pipes and folders.

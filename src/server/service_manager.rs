@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::totals::Status;
+use crate::inbound::metrics::Status;
 
 /// What happens to the server.
 #[derive(Clone, Copy, Debug)]

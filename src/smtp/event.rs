@@ -60,19 +60,50 @@ impl Event<'static> {
     }
 }
 
-/// How a session ended by its own rules.
+/// Why a connection ended, from the decision to the log line and the counter. A session decides all but [`Peer`](Self::Peer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
     /// The client said QUIT.
     Quit,
-    /// It went past a limit.
-    Limit(Limit),
-    /// It was slow.
+    /// The client closed its side.
+    Peer,
+    /// The client was too slow.
     Timeout,
-    /// The server shuts down.
+    /// The client went past a limit, or there was no room for it.
+    Limit(Limit),
+    /// The server was about to end.
     Drain,
-    /// What it speaks is not SMTP.
+    /// The client does not speak SMTP, or its socket failed.
     Error,
+}
+
+impl CloseReason {
+    /// The words for it in the log.
+    pub const WORDS: [&'static str; 6] = ["quit", "peer", "timeout", "limit", "drain", "error"];
+
+    /// The index of its word in [`WORDS`](Self::WORDS).
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::Quit => 0,
+            Self::Peer => 1,
+            Self::Timeout => 2,
+            Self::Limit(_) => 3,
+            Self::Drain => 4,
+            Self::Error => 5,
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    /// The word for it, as it stands after `closed=`; of a limit, which one it was.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::WORDS[self.index()])?;
+        match self {
+            Self::Limit(limit) => write!(f, " limit={limit}"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A limit that ends a session, or lets none begin.

@@ -12,10 +12,11 @@ use mailoop::cli::{self, Request};
 use mailoop::config::Config;
 use mailoop::config::sources::Sources;
 use mailoop::exit::Failed;
+use mailoop::inbound::Rules;
 use mailoop::net::channel::Readiness;
+use mailoop::net::peer::PeerAddress;
 use mailoop::net::transport::Transport;
-use mailoop::server::connections::Connections;
-use mailoop::server::peer::PeerAddress;
+use mailoop::server::core::ServerCore;
 use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
 use mailoop::smtp::path::Mailbox;
 use mailoop::smtp::service::Service;
@@ -94,7 +95,7 @@ pub fn ip(address: &str) -> Peer {
 
 /// The server.
 pub struct MemoryServer {
-    connections: Connections<MemoryTransport>,
+    core: ServerCore<MemoryTransport>,
     /// That of the first listener which the options name.
     service: Service,
     shelf: Rc<RefCell<Shelf>>,
@@ -107,17 +108,17 @@ pub struct MemoryServer {
 
 impl MemoryServer {
     pub fn start(options: &[&str]) -> Self {
-        let mut config = config(options);
-        let tls = config.tls.take();
+        let config = config(options);
         let named = config.listen.first().map(|(service, _)| *service);
         let shelf = Rc::new(RefCell::new(Shelf::default()));
         let store = Box::new(MemoryStore(Rc::clone(&shelf)));
         let now = Instant::now();
-        let mut connections = Connections::new(Rc::new(config.policy), config.limits, store, now);
-        connections.set_spokesmen(config.xclient_from);
-        connections.set_tls(tls);
+        let rules = Rules {
+            proxies: Vec::new(),
+            ..config.rules()
+        };
         let mut server = Self {
-            connections,
+            core: ServerCore::new(rules, store, now),
             service: named.unwrap_or_default(),
             shelf,
             now,
@@ -140,7 +141,9 @@ impl MemoryServer {
     /// Trusts these proxies, and believes what they say of their clients.
     pub fn trust(&mut self, proxies: &[&str]) {
         let networks = proxies.iter().map(|network| network.parse().unwrap());
-        self.connections.set_proxies(networks.collect());
+        let proxies = networks.collect();
+        let rules = self.core.rules().clone();
+        self.core.reload(Rules { proxies, ..rules });
     }
 
     /// A client, or a proxy, that connects from this address, and has sent `early` before anybody looks.
@@ -169,8 +172,8 @@ impl MemoryServer {
     fn admit(&mut self, mut wire: Wire, peer: PeerAddress) -> Client {
         wire.short_reads_drain = self.short_reads_drain;
         let wire = Rc::new(RefCell::new(wire));
-        let key = self.connections.next_key();
-        self.connections
+        let key = self.core.next_key();
+        self.core
             .add(MemoryTransport(Rc::clone(&wire)), self.service, peer);
         self.settle();
         Client {
@@ -231,7 +234,7 @@ impl MemoryServer {
     /// Sends `bytes` and tells the server, which serves nobody before its next tick.
     pub fn queue(&mut self, client: &Client, bytes: &[u8]) {
         client.wire.borrow_mut().to_server.extend(bytes);
-        self.connections.on_event(
+        self.core.on_event(
             client.key,
             Readiness {
                 readable: true,
@@ -276,26 +279,30 @@ impl MemoryServer {
 
     pub fn advance(&mut self, time: Duration) {
         self.now += time;
-        self.connections.set_time(self.now, UNIX_EPOCH);
+        self.core.set_time(self.now, UNIX_EPOCH);
         self.settle();
     }
 
     /// Goes on with other options.
     pub fn reconfigure(&mut self, options: &[&str]) {
-        let config = config(options);
-        self.connections
-            .reconfigure(Rc::new(config.policy), config.limits);
-        self.connections.set_spokesmen(config.xclient_from);
+        let Rules { proxies, tls, .. } = self.core.rules().clone();
+        let rules = config(options).rules();
+        self.core.reload(Rules {
+            proxies,
+            tls,
+            ..rules
+        });
         self.settle();
     }
 
     /// Goes on without any certificate.
     pub fn lose_certificates(&mut self) {
-        self.connections.set_tls(None);
+        let rules = self.core.rules().clone();
+        self.core.reload(Rules { tls: None, ..rules });
     }
 
     pub fn drain(&mut self) {
-        self.connections.start_draining();
+        self.core.ask_to_drain();
         self.settle();
     }
 
@@ -319,21 +326,18 @@ impl MemoryServer {
 
     /// How long it will rest if no event comes; `None` for ever.
     pub fn rest(&self) -> Option<Duration> {
-        let wake = self.connections.next_wake()?;
+        let wake = self.core.next_wake()?;
         Some(wake.saturating_duration_since(self.now))
     }
 
     /// Whether there is something to be done without an event and at this time.
     pub fn has_work(&self) -> bool {
-        let wake = self.connections.next_wake();
+        let wake = self.core.next_wake();
         wake.is_some_and(|wake| wake <= self.now)
     }
 
     pub fn tick(&mut self) {
-        self.connections.serve_runnable();
-        self.connections.commit();
-        self.connections.expire_deadlines();
-        self.connections.reap();
+        self.core.tick(|_, _| {});
     }
 
     fn wake(&mut self, client: &Client, read_on: bool) {
@@ -343,7 +347,7 @@ impl MemoryServer {
                 writable: true,
                 read_on,
             };
-            self.connections.on_event(client.key, readiness);
+            self.core.on_event(client.key, readiness);
         }
         self.settle();
     }
@@ -354,12 +358,12 @@ impl MemoryServer {
 
     /// Connections that count.
     pub fn open(&self) -> usize {
-        self.connections.open()
+        self.core.open()
     }
 
     /// Whether every connection was removed.
     pub fn is_empty(&self) -> bool {
-        self.connections.is_empty()
+        self.core.is_empty()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::memory::{
     Call, Client, MemoryServer, START_DATA, greeted, in_data, in_transaction, seconds,
 };
-use mailoop::server::connections::LINGERING_MAX;
+use mailoop::net::connections::LINGERING_MAX;
 
 const TIMEOUT: &str = "421 mail.example.org Error: timeout exceeded\r\n";
 const DRAIN: &str = "421 Service shutting down, try again later\r\n";

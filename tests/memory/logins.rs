@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::common::logins::{RIGHT, UsersFile, WRONG};
 use crate::common::memory::{Client, MemoryServer, config, greeted, seconds, try_config};
 use crate::common::users_file;
-use mailoop::server::budget::TICK_ROUNDS_MAX;
+use mailoop::net::budget::TICK_ITERATIONS_MAX;
 use mailoop::smtp::service::Service;
 
 const LOGGED_IN: &str = "235 2.7.0 Authentication successful\r\n";
@@ -54,7 +54,7 @@ fn a_hundred_wrong_passwords_keep_nobody_else_waiting() {
     let rounds = 100 * (ROUNDS - 1);
     assert_eq!(
         ticks,
-        rounds.div_ceil(TICK_ROUNDS_MAX),
+        rounds.div_ceil(TICK_ITERATIONS_MAX),
         "a tick does too much or too little"
     );
     for guesser in &guessers {
@@ -73,7 +73,7 @@ fn who_logs_in_is_not_overtaken() {
     let first = extended(&mut server);
     let others: Vec<_> = (0..100).map(|_| extended(&mut server)).collect();
     server.queue(&first, RIGHT.as_bytes());
-    let ticks_alone = (ROUNDS - 1).div_ceil(TICK_ROUNDS_MAX);
+    let ticks_alone = (ROUNDS - 1).div_ceil(TICK_ITERATIONS_MAX);
     // Each tick brings another login, and who is at it already tries to get ahead by sending more.
     for (tick, other) in others.iter().enumerate() {
         server.queue(other, WRONG.as_bytes());
@@ -114,7 +114,7 @@ fn a_thousand_guessers_of_one_address_are_one_to_others() {
             server.queue(guesser, WRONG.as_bytes());
         }
         server.queue(&other, RIGHT.as_bytes());
-        let ticks_alone = (ROUNDS - 1).div_ceil(TICK_ROUNDS_MAX);
+        let ticks_alone = (ROUNDS - 1).div_ceil(TICK_ITERATIONS_MAX);
         // Half of the rounds are for the other, behind the ticks in which the commands of all are read.
         for _ in 0..2 * ticks_alone + 4 {
             server.tick();

@@ -1,7 +1,7 @@
 //! Turns: how much of one a connection gets, what it may keep, and that nobody who has work left is forgotten.
 
 use crate::common::memory::{Client, MemoryServer, greeted, in_data, seconds};
-use mailoop::server::budget::{TICK_WORK_MAX, TURN_WORK_MAX};
+use mailoop::net::budget::{TICK_WORK_MAX, TURN_WORK_MAX};
 
 #[test]
 fn who_does_not_read_is_not_read_either() {

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use mailoop::server::cidr::Cidr;
-use mailoop::server::proxy::{Header, Source, V1_BYTES_MAX, V2_BLOCK_BYTES_MAX, read};
+use mailoop::inbound::cidr::Cidr;
+use mailoop::inbound::proxy::{Header, Source, V1_BYTES_MAX, V2_BLOCK_BYTES_MAX, read};
 use proptest::prelude::*;
 
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";

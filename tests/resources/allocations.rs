@@ -52,8 +52,7 @@ fn allocated(pipelined: bool) -> AllocationInfo {
     let config = config(&["--discard"]);
     let mut server = Server::start(
         vec![listener],
-        config.policy,
-        config.limits,
+        config.rules(),
         Box::new(Discard::new()),
         ServiceManager::from_environment(),
     )

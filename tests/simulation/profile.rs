@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mailoop::server::Limits;
+use mailoop::inbound::Limits;
 use mailoop::smtp::line::BareNewline;
 use mailoop::smtp::policy::Policy;
 use mailoop::smtp::service::Service;

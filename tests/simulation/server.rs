@@ -1,5 +1,4 @@
-//! What `Server` of src/server/event_loop.rs is to the connections, with a simulated poll: the same steps of a
-//! tick in the same order.
+//! The loop around the core of a server, with a simulated poll: what `Server` of src/server/event_loop.rs is to it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -7,9 +6,9 @@ use std::rc::Rc;
 use std::time::{Instant, UNIX_EPOCH};
 
 use mailoop::net::channel::Readiness;
-use mailoop::server::connections::Connections;
-use mailoop::server::peer::PeerAddress;
-use mailoop::server::totals::Reason;
+use mailoop::net::connections::TickStep;
+use mailoop::net::peer::PeerAddress;
+use mailoop::server::core::ServerCore;
 
 use super::client::Client;
 use super::journal::Journal;
@@ -32,7 +31,7 @@ enum Event {
 }
 
 pub struct SimServer<const DRAINS: bool> {
-    connections: Connections<SimTransport<DRAINS>>,
+    core: ServerCore<SimTransport<DRAINS>>,
     rng: Prng,
     journal: Rc<Journal>,
     profile: Rc<Profile>,
@@ -54,14 +53,14 @@ pub struct SimServer<const DRAINS: bool> {
 
 impl<const DRAINS: bool> SimServer<DRAINS> {
     pub fn new(
-        connections: Connections<SimTransport<DRAINS>>,
+        core: ServerCore<SimTransport<DRAINS>>,
         rng: Prng,
         journal: Rc<Journal>,
         profile: Rc<Profile>,
         ledger: Rc<RefCell<Ledger>>,
     ) -> Self {
         Self {
-            connections,
+            core,
             rng,
             journal,
             profile,
@@ -89,11 +88,11 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
     }
 
     pub fn next_wake(&self) -> Option<Instant> {
-        self.connections.next_wake()
+        self.core.next_wake()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.connections.is_empty()
+        self.core.is_empty()
     }
 
     /// Who was let in since the last call.
@@ -174,8 +173,7 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
     fn tick(&mut self, clients: &[Client], events: Vec<Event>) {
         self.journal.trace(|| format!("tick {events:?}"));
         let now = self.journal.now();
-        self.connections
-            .set_time(now, UNIX_EPOCH + self.journal.elapsed());
+        self.core.set_time(now, UNIX_EPOCH + self.journal.elapsed());
         let live: Vec<&Client> = clients
             .iter()
             .filter(|client| client.wire.borrow().witness.is_live())
@@ -194,29 +192,24 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
                 Event::Signal => signalled = true,
                 Event::Connection(key, readiness) => {
                     begin_turns(&live);
-                    self.connections.on_event(key, readiness);
-                    self.check_keys(&live);
+                    self.core.on_event(key, readiness);
+                    check_keys(&live, self.core.next_key(), &self.journal);
                 }
             }
             self.disturb(&live);
         }
-        begin_turns(&live);
-        end_pauses(&live);
-        self.connections.serve_runnable();
-        self.check_keys(&live);
         if signalled {
-            begin_turns(&live);
-            self.connections.start_draining();
-            self.note_drain();
+            self.core.ask_to_drain();
         }
-        begin_turns(&live);
-        self.connections.commit();
+        let journal = &self.journal;
+        self.core.tick(|step, connections| {
+            check_keys(&live, connections.next_key(), journal);
+            begin_turns(&live);
+            if step == TickStep::Serve {
+                end_pauses(&live);
+            }
+        });
         self.note_drain();
-        self.check_keys(&live);
-        begin_turns(&live);
-        self.connections.expire_deadlines();
-        self.check_keys(&live);
-        self.connections.reap();
         self.accept(clients);
         self.check_tick(clients);
     }
@@ -233,7 +226,7 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
 
     /// As `Server::accept`.
     fn accept(&mut self, clients: &[Client]) {
-        if self.connections.is_draining() {
+        if self.core.is_draining() {
             self.accept_ready = false;
             for number in self.backlog.drain(..) {
                 clients[number].wire.borrow_mut().refuse();
@@ -250,26 +243,26 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
             };
             let client = &clients[number];
             let peer = PeerAddress::from(client.address);
-            if let Some(limit) = self.connections.limit_for(peer) {
+            if let Some(refusal) = self.core.refusal_for(peer) {
                 self.check_full(clients, client);
                 self.journal
                     .trace(|| format!("client {number} is turned away"));
-                self.connections.turned_away(peer, 0, Reason::Limit(limit));
                 client.wire.borrow_mut().refuse();
+                self.journal.trace(|| format!("{refusal:?}"));
                 continue;
             }
-            let key = self.connections.next_key();
+            let key = self.core.next_key();
             self.journal
                 .trace(|| format!("client {number} is accepted under key {key}"));
             client.wire.borrow_mut().witness.accept();
             self.admitted.push((number, key));
             let transport = SimTransport(Rc::clone(&client.wire));
-            self.connections.add(transport, self.profile.service, peer);
+            self.core.add(transport, self.profile.service, peer);
         }
     }
 
     fn note_drain(&mut self) {
-        let draining = self.connections.is_draining();
+        let draining = self.core.is_draining();
         let stored = self.ledger.borrow().stored;
         let enough = self.profile.exit_after != 0 && stored >= self.profile.exit_after;
         if enough && !draining {
@@ -278,16 +271,6 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
         }
         if draining && self.drain_until.is_none() {
             self.drain_until = Some(self.journal.now() + self.profile.drain);
-        }
-    }
-
-    /// What belonged to a connection when the batch began is nobody else's before its end.
-    fn check_keys(&self, live: &[&Client]) {
-        let next = self.connections.next_key();
-        if let Some(client) = live.iter().find(|client| client.key == Some(next)) {
-            let number = client.number;
-            self.journal
-                .violation(|| format!("the key of client {number} is free within the batch"));
         }
     }
 
@@ -317,7 +300,7 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
             wire.witness.paused = wire.is_runnable() && !waits;
             let blocked = wire.is_blocked();
             wire.witness.check_deadlines(client.script.strict, blocked);
-            if wire.witness.cut_short && !wire.garbage && !self.connections.is_draining() {
+            if wire.witness.cut_short && !wire.garbage && !self.core.is_draining() {
                 let number = client.number;
                 self.journal
                     .violation(|| format!("the handshake of client {number} is cut short"));
@@ -334,8 +317,8 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
                     .violation(|| format!("client {} has left a draft", client.number));
             }
         }
-        if self.connections.open() > live {
-            let open = self.connections.open();
+        if self.core.open() > live {
+            let open = self.core.open();
             self.journal
                 .violation(|| format!("{open} are open of {live}"));
         }
@@ -347,7 +330,7 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
         let served = wires.filter(|wire| {
             wire.witness.is_live() && wire.witness.shut.is_none() && !wire.is_blocked()
         });
-        let (served, open) = (served.count(), self.connections.open());
+        let (served, open) = (served.count(), self.core.open());
         if open < served {
             self.journal
                 .violation(|| format!("only {open} are open of {served}"));
@@ -356,13 +339,21 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
 
     /// What holds when everybody is gone.
     pub fn check_end(&self) {
-        let wake = self.connections.next_wake();
+        let wake = self.core.next_wake();
         let drain_only = wake.is_none() || wake == self.drain_until;
-        if !self.connections.is_empty() || self.connections.open() != 0 || !drain_only {
-            let open = self.connections.open();
+        if !self.core.is_empty() || self.core.open() != 0 || !drain_only {
+            let open = self.core.open();
             self.journal
                 .violation(|| format!("something is left: {open} open, wakes at {wake:?}"));
         }
+    }
+}
+
+/// What belonged to a connection when the batch began is nobody else's before its end.
+fn check_keys(live: &[&Client], next: usize, journal: &Journal) {
+    if let Some(client) = live.iter().find(|client| client.key == Some(next)) {
+        let number = client.number;
+        journal.violation(|| format!("the key of client {number} is free within the batch"));
     }
 }
 

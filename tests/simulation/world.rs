@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mailoop::config::Config;
-use mailoop::server::connections::Connections;
+use mailoop::inbound::Rules;
+use mailoop::server::core::ServerCore;
 
 use super::behaviours::{BEHAVIOURS, BULKY, Behaviour};
 use super::client::Client;
@@ -72,14 +73,18 @@ impl<const DRAINS: bool> World<DRAINS> {
         let (mut policy, mut limits) = (base.policy.clone(), base.limits);
         profile.configure(&mut policy, &mut limits);
         let store = Box::new(SlowStore(Rc::clone(&ledger), Rc::clone(&journal)));
-        let mut connections: Connections<SimTransport<DRAINS>> =
-            Connections::new(Rc::new(policy), limits, store, journal.now());
-        // Everybody may speak for others.
-        connections.set_spokesmen(["192.0.2.0/24".parse().unwrap()].to_vec());
-        connections.set_tls(tls::acceptor().filter(|_| profile.tls));
+        let rules = Rules {
+            policy: Rc::new(policy),
+            limits,
+            proxies: Vec::new(),
+            // Everybody may speak for others.
+            xclient_peers: vec!["192.0.2.0/24".parse().unwrap()],
+            tls: tls::acceptor().filter(|_| profile.tls),
+        };
+        let core: ServerCore<SimTransport<DRAINS>> = ServerCore::new(rules, store, journal.now());
         let mut world = Self {
             server: SimServer::new(
-                connections,
+                core,
                 rng.fork(),
                 Rc::clone(&journal),
                 Rc::clone(&profile),

@@ -5,8 +5,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use libfuzzer_sys::fuzz_target;
-use mailoop::server::cidr::Cidr;
-use mailoop::server::proxy::{Header, Source, V1_BYTES_MAX, V2_BLOCK_BYTES_MAX, read};
+use mailoop::inbound::cidr::Cidr;
+use mailoop::inbound::proxy::{Header, Source, V1_BYTES_MAX, V2_BLOCK_BYTES_MAX, read};
 
 // The first octet chooses where else to cut.
 fuzz_target!(|bytes: &[u8]| {

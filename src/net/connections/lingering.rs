@@ -1,10 +1,9 @@
-//! Connections that linger: bounded, since they take descriptors and count as nobody's.
+//! Connections that linger are bounded, since they take descriptors and no other limit counts them.
 
 use std::collections::VecDeque;
 
-use super::{Connections, Name};
-use crate::net::transport::Transport;
-use crate::server::connection::{Connection, ConnectionId};
+use super::name::Name;
+use crate::net::driver::ConnectionId;
 
 /// The most connections that linger at a time, less where descriptors are fewer. Clients that are sent away and never close
 /// could otherwise take every descriptor, since a lingering connection counts to no other limit.
@@ -28,18 +27,7 @@ impl Lingering {
     }
 
     /// Takes the oldest off, where there are more than `max`.
-    fn pop_over(&mut self, max: usize) -> Option<Name> {
+    pub(super) fn pop_over(&mut self, max: usize) -> Option<Name> {
         (self.0.len() > max).then(|| self.0.pop_front()).flatten()
-    }
-}
-
-impl<T: Transport> Connections<T> {
-    /// Closes the oldest of those that linger, where more do than may: they have had most of their time.
-    pub(super) fn bound_lingering(&mut self) {
-        while let Some(name) = self.lingering.pop_over(self.limits.lingering_max) {
-            if self.slot_of(name).is_some() {
-                self.turn(name.key, Connection::stop_lingering);
-            }
-        }
     }
 }

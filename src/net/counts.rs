@@ -5,21 +5,21 @@ use std::net::IpAddr;
 
 /// What a connection counts as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Presence {
+pub(super) struct Presence {
     /// Whether it counts at all.
-    pub open: bool,
+    pub(super) open: bool,
     /// The client's address, where it has one and it is known.
-    pub ip: Option<IpAddr>,
+    pub(super) ip: Option<IpAddr>,
 }
 
 /// The counts.
 #[derive(Debug, Default)]
-pub(super) struct Census {
+pub(super) struct ConnectionCounts {
     open: usize,
     by_ip: HashMap<IpAddr, usize>,
 }
 
-impl Census {
+impl ConnectionCounts {
     /// Notes that a connection that counted as `before` counts as `after`.
     pub(super) fn note(&mut self, before: Presence, after: Presence) {
         self.open = self.open + usize::from(after.open) - usize::from(before.open);

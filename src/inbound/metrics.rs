@@ -1,55 +1,10 @@
-//! What a server has done in all, and told when it ends.
+//! Counters of a server, and its status in one line.
 
 use core::fmt;
 use core::time::Duration;
 
-use crate::smtp::event::Limit;
+use crate::smtp::event::CloseReason;
 use crate::smtp::stats::SessionStats;
-
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The client said QUIT.
-    Quit,
-    /// The client hung up.
-    Peer,
-    /// It was too slow.
-    Timeout,
-    /// It went past a limit, or there was no room for it.
-    Limit(Limit),
-    /// The server was about to end.
-    Drain,
-    /// It does not speak SMTP, or its socket failed.
-    Error,
-}
-
-impl Reason {
-    /// The words for them in the log.
-    const WORDS: [&'static str; 6] = ["quit", "peer", "timeout", "limit", "drain", "error"];
-
-    /// The place of its word.
-    fn index(self) -> usize {
-        match self {
-            Self::Quit => 0,
-            Self::Peer => 1,
-            Self::Timeout => 2,
-            Self::Limit(_) => 3,
-            Self::Drain => 4,
-            Self::Error => 5,
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    /// As it stands after `closed=`; of a limit, which one it was.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::WORDS[self.index()])?;
-        match self {
-            Self::Limit(limit) => write!(f, " limit={limit}"),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// What a server does now, in one line.
 #[derive(Clone, Copy, Debug)]
@@ -79,11 +34,11 @@ impl fmt::Display for Status {
 
 /// The counters of a server.
 #[derive(Debug, Default)]
-pub(super) struct Totals {
-    /// Connections by the reason of their end, in the order of [`Reason::WORDS`].
-    closed: [u64; Reason::WORDS.len()],
+pub struct Metrics {
+    /// Connections by the reason of their end, in the order of [`CloseReason::WORDS`].
+    closed: [u64; CloseReason::WORDS.len()],
     /// Connections that were not let in; they count under their reason as well.
-    pub(super) turned_away: u64,
+    turned_away: u64,
     messages: u64,
     errors: u64,
     over_recipients: u64,
@@ -91,9 +46,10 @@ pub(super) struct Totals {
     over_line: u64,
 }
 
-impl Totals {
-    /// Counts a connection that has ended.
-    pub(super) fn add(&mut self, reason: Reason, stats: SessionStats) {
+impl Metrics {
+    /// Counts a connection that has ended, or that was refused.
+    pub(super) fn add(&mut self, reason: CloseReason, stats: SessionStats, is_refused: bool) {
+        self.turned_away += u64::from(is_refused);
         self.closed[reason.index()] += 1;
         self.messages += u64::from(stats.messages);
         self.errors += u64::from(stats.errors);
@@ -103,10 +59,10 @@ impl Totals {
     }
 }
 
-impl fmt::Display for Totals {
+impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "connections={}", self.closed.iter().sum::<u64>())?;
-        for (reason, count) in Reason::WORDS.iter().zip(self.closed) {
+        for (reason, count) in CloseReason::WORDS.iter().zip(self.closed) {
             write!(f, " {reason}={count}")?;
         }
         write!(

@@ -1,4 +1,4 @@
-//! When the next connection times out.
+//! Timers: the deadline of each connection, of which the nearest is the timeout of the poll.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -7,10 +7,10 @@ use super::epoch::{Epoch, Nanoseconds};
 
 /// At most one alarm for each connection, in order.
 ///
-/// Deadlines mostly move back, with every command a client gives. So an alarm is left where it is until it
+/// Timers mostly move back, with every command a client gives. So an alarm is left where it is until it
 /// goes off, and only then set to where the deadline has moved to: serving a command touches nothing here.
 #[derive(Debug)]
-pub(super) struct Deadlines {
+pub(super) struct Timers {
     start: Epoch,
     alarms: BTreeSet<(Nanoseconds, Key)>,
 }
@@ -22,7 +22,7 @@ type Key = u32;
 #[derive(Debug, Default)]
 pub(super) struct Alarm(Nanoseconds);
 
-impl Deadlines {
+impl Timers {
     /// None yet; none will be before `start`.
     pub(super) fn new(start: Instant) -> Self {
         Self {
@@ -78,21 +78,15 @@ mod tests {
     fn an_alarm_moves_forward_at_once_and_back_when_it_goes_off() {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        let mut deadlines = Deadlines::new(now);
+        let mut timers = Timers::new(now);
         let mut alarm = Alarm::default();
-        deadlines.set(7, &mut alarm, Some(at(10)));
-        deadlines.set(7, &mut alarm, Some(at(20)));
-        assert_eq!(
-            (deadlines.next(), deadlines.alarms.len()),
-            (Some(at(10)), 1)
-        );
-        deadlines.set(7, &mut alarm, Some(at(5)));
-        assert_eq!((deadlines.next(), deadlines.alarms.len()), (Some(at(5)), 1));
-        assert_eq!(
-            (deadlines.due(at(4)), deadlines.due(at(5))),
-            (None, Some(7))
-        );
-        deadlines.clear(7, &mut alarm);
-        assert_eq!(deadlines.next(), None);
+        timers.set(7, &mut alarm, Some(at(10)));
+        timers.set(7, &mut alarm, Some(at(20)));
+        assert_eq!((timers.next(), timers.alarms.len()), (Some(at(10)), 1));
+        timers.set(7, &mut alarm, Some(at(5)));
+        assert_eq!((timers.next(), timers.alarms.len()), (Some(at(5)), 1));
+        assert_eq!((timers.due(at(4)), timers.due(at(5))), (None, Some(7)));
+        timers.clear(7, &mut alarm);
+        assert_eq!(timers.next(), None);
     }
 }

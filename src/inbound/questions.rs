@@ -1,11 +1,12 @@
 //! Senders and recipients that the store is asked about: it may grant them at once, or answer later.
 
-use std::io;
 use std::mem;
 use std::time::Duration;
 
-use super::{Connection, Message, Next, Stage, Turn};
-use crate::net::transport::Transport;
+use super::drive::Message;
+use super::driver::{Inbound, Turn};
+use super::timeouts::Timer;
+use super::work::charge_mailboxes;
 use crate::smtp::envelope::Recipient;
 use crate::smtp::session::Transaction;
 use crate::store::{Admission, Answer, Failure, Ticket};
@@ -35,13 +36,14 @@ impl Question {
     }
 }
 
-impl<T: Transport> Connection<T> {
+impl Inbound {
     /// Begins a transaction if there is room for its message.
     pub(super) fn check_room(&mut self, transaction: Box<Transaction>, turn: &mut Turn<'_>) {
         let admission = turn
+            .shared
             .store
-            .admit(transaction.declared_size, turn.limits.min_free);
-        self.heed(admission, About::Sender(transaction), turn);
+            .admit(transaction.declared_size, turn.shared.rules.limits.min_free);
+        self.handle(admission, About::Sender(transaction), turn);
     }
 
     /// Adds a recipient if it can be delivered to.
@@ -51,69 +53,61 @@ impl<T: Transport> Connection<T> {
             return;
         };
         let to_make = transaction.mailboxes_to_make;
-        let admission = turn.store.check(&recipient, &transaction.envelope, to_make);
+        let admission = turn
+            .shared
+            .store
+            .check(&recipient, &transaction.envelope, to_make);
         if let Ok(Admission::Asked(_)) = admission {
             // The store compared its mailboxes with all others of the transaction.
-            turn.work
-                .charge_mailboxes(transaction.envelope.mailboxes().count());
+            charge_mailboxes(turn.work, transaction.envelope.mailboxes().count());
         }
-        self.heed(admission, About::Recipient(recipient), turn);
+        self.handle(admission, About::Recipient(recipient), turn);
     }
 
     /// Goes on with what the store has answered.
-    pub fn on_answer(&mut self, answer: Answer, turn: &mut Turn<'_>) -> Next {
-        let about = match mem::replace(&mut self.message, Message::None) {
-            Message::Asked(question) if question.ticket == answer.ticket => question.about,
-            // Whoever asked has left.
-            other => {
-                self.message = other;
-                return self.settle(Ok(Next::Wait), turn);
+    pub(super) fn on_answer(&mut self, answer: Answer, turn: &mut Turn<'_>) {
+        match mem::replace(&mut self.message, Message::None) {
+            Message::Asked(question) if question.ticket == answer.ticket => {
+                self.timeouts.stop_timer();
+                self.go_on(answer.result, question.about, turn);
             }
-        };
-        self.patience.let_go();
-        let next = self.go_on(answer.result, about, turn);
-        self.settle(next, turn)
-    }
-
-    /// Goes on with a sender or a recipient that has waited long enough.
-    pub(super) fn stop_waiting_for_answer(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
-        let question = match mem::replace(&mut self.message, Message::None) {
-            Message::Asked(question) => question,
-            other => {
-                self.message = other;
-                return self.converse(turn);
-            }
-        };
-        let result = match question.about {
-            About::Sender(_) => Ok(0),
-            About::Recipient(_) => Err(Failure::Io("the store does not answer".into())),
-        };
-        self.go_on(result, question.about, turn)
-    }
-
-    fn go_on(
-        &mut self,
-        result: Result<usize, Failure>,
-        about: About,
-        turn: &mut Turn<'_>,
-    ) -> io::Result<Next> {
-        self.decide(result, about, turn);
-        self.patience.progress(turn.now);
-        self.patience.enter_phase(turn.now, self.channel.bytes_in());
-        match self.stage {
-            Stage::Open => self.converse(turn),
-            _ => Ok(Next::Wait),
+            // The question was given up meanwhile.
+            other => self.message = other,
         }
     }
 
-    fn heed(&mut self, admission: Result<Admission, Failure>, about: About, turn: &mut Turn<'_>) {
+    /// Goes on with a sender or a recipient that has waited long enough.
+    pub(super) fn stop_waiting_for_answer(&mut self, turn: &mut Turn<'_>) {
+        match mem::replace(&mut self.message, Message::None) {
+            Message::Asked(question) => {
+                let result = match question.about {
+                    About::Sender(_) => Ok(0),
+                    About::Recipient(_) => Err(Failure::Io("the store does not answer".into())),
+                };
+                self.go_on(result, question.about, turn);
+            }
+            other => {
+                debug_assert!(false, "the timer of an answer runs without a question");
+                self.message = other;
+            }
+        }
+    }
+
+    fn go_on(&mut self, result: Result<usize, Failure>, about: About, turn: &mut Turn<'_>) {
+        self.decide(result, about, turn);
+        self.note_progress(turn);
+    }
+
+    fn handle(&mut self, admission: Result<Admission, Failure>, about: About, turn: &mut Turn<'_>) {
         match admission {
             Ok(Admission::Asked(ticket)) => {
                 let timeout = match about {
                     About::Sender(_) => ROOM_ANSWER_TIMEOUT,
-                    About::Recipient(_) => MAILBOX_ANSWER_TIMEOUT.min(turn.limits.idle_timeout),
+                    About::Recipient(_) => {
+                        MAILBOX_ANSWER_TIMEOUT.min(turn.shared.rules.limits.idle_timeout)
+                    }
                 };
-                self.patience.hold(turn.now + timeout);
+                self.timeouts.start(Timer::Answer, turn.now + timeout);
                 self.message = Message::Asked(Box::new(Question { ticket, about }));
             }
             Ok(Admission::Granted(to_make)) => self.decide(Ok(to_make), about, turn),
@@ -124,23 +118,23 @@ impl<T: Transport> Connection<T> {
     fn decide(&mut self, result: Result<usize, Failure>, about: About, turn: &mut Turn<'_>) {
         match (result, about) {
             (Ok(_), About::Sender(transaction)) => {
-                self.session.accept_sender(transaction, turn.replies);
+                self.session.accept_sender(transaction, turn.output);
             }
             (Ok(to_make), About::Recipient(recipient)) => {
                 self.session
-                    .accept_recipient(recipient, to_make, turn.replies);
+                    .accept_recipient(recipient, to_make, turn.output);
             }
             (Err(failure), about) => {
-                let reply = self.refusal(&failure);
+                let reply = self.refusal(&failure, turn);
                 match about {
                     About::Sender(transaction) => {
-                        self.note_refused_sender(&transaction.envelope.reverse_path, reply);
+                        self.note_refused_sender(&transaction.envelope.reverse_path, reply, turn);
                     }
                     About::Recipient(recipient) => {
-                        self.note_refused_recipient(&recipient.address, reply);
+                        self.note_refused_recipient(&recipient.address, reply, turn);
                     }
                 }
-                self.session.refuse(reply, turn.replies);
+                self.session.refuse(reply, turn.output);
             }
         }
     }

@@ -7,13 +7,13 @@ use time::format_description::well_known::Rfc2822;
 
 /// Remembers the last date it formatted.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
+pub(super) struct DateCache {
     second: Option<u64>,
     /// In ASCII. It is written over, so that a second does not allocate either.
     date: Vec<u8>,
 }
 
-impl Clock {
+impl DateCache {
     /// Tells what time it is.
     pub(super) fn set(&mut self, now: SystemTime) {
         let second = now
@@ -22,7 +22,7 @@ impl Clock {
         if self.second != Some(second) {
             self.second = Some(second);
             self.date.clear();
-            // RFC 2822 has no years before 1900: such a clock leaves the date empty rather than stop the mail.
+            // RFC 2822 has no years before 1900: such a cache leaves the date empty rather than stop the mail.
             if OffsetDateTime::from(now)
                 .format_into(&mut self.date, &Rfc2822)
                 .is_err()
@@ -33,7 +33,7 @@ impl Clock {
     }
 
     /// That time as RFC 5322 §3.3 writes it, in UTC.
-    pub(super) fn date(&self) -> &str {
+    pub(super) fn get(&self) -> &str {
         str::from_utf8(&self.date).unwrap_or_default()
     }
 }
@@ -45,13 +45,13 @@ mod tests {
 
     #[test]
     fn a_date_is_what_mail_expects() {
-        let mut clock = Clock::default();
+        let mut cache = DateCache::default();
         for (seconds, date) in [
             (0, "Thu, 01 Jan 1970 00:00:00 +0000"),
             (1_709_209_845, "Thu, 29 Feb 2024 12:30:45 +0000"),
         ] {
-            clock.set(UNIX_EPOCH + Duration::from_secs(seconds));
-            assert_eq!(clock.date(), date);
+            cache.set(UNIX_EPOCH + Duration::from_secs(seconds));
+            assert_eq!(cache.get(), date);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::Name;
-use crate::server::peer::Source;
+use super::name::Name;
+use crate::net::peer::Source;
 
 /// Connections in as many queues as there are sources of them, which are served in turn. A thousand connections of one source
 /// so delay another by one turn, not by a thousand.

@@ -6,44 +6,25 @@
 //!
 //! A unit is about a tenth of a microsecond on a machine of 2020, rounded up generously.
 
-use crate::net::link::HandshakeWork;
-
 /// The most work of one connection in one turn, before others have theirs: two reads of 64 KiB of plain text, or some
 /// 50 commands.
 pub const TURN_WORK_MAX: u32 = 2048;
 /// The most work of all connections together in one tick: 64 whole turns, a few milliseconds. Connections that it leaves over
 /// go on in the next tick, in order, after the loop has polled, committed and accepted.
 pub const TICK_WORK_MAX: u32 = 64 * TURN_WORK_MAX;
-/// The most rounds (iterations of PBKDF2) of all connections together in one tick: the unit of what passwords and handshakes
+/// The most iterations of PBKDF2 of all connections together in one tick: the unit of what passwords and handshakes
 /// cost the CPU. So many take 0.15 ms where the processor knows SHA-256, and less than 1 ms where not; others wait that long.
-pub const TICK_ROUNDS_MAX: u32 = 1000;
-/// The rounds of a handshake that signs with RSA: 5 ms with 4096 bits, so that a tick has one at most.
-const RSA_HANDSHAKE_ROUNDS: u32 = TICK_ROUNDS_MAX;
-/// The rounds of a handshake that signs with any other key: 0.2 ms.
-const HANDSHAKE_ROUNDS: u32 = TICK_ROUNDS_MAX / 8;
-/// The rounds of a step of a handshake that signs nothing.
-const HANDSHAKE_STEP_ROUNDS: u32 = TICK_ROUNDS_MAX / 32;
-/// The work of a command and its reply.
-pub(super) const COMMAND_WORK: u32 = 32;
-/// The work of one piece of message text, however long, as reading it was charged already. Text of nothing but
-/// stuffed dots comes in pieces of two octets.
-pub(super) const TEXT_PIECE_WORK: u32 = 1;
-/// The work of a mailbox that a recipient leads to, beside the command that named it.
-const MAILBOX_WORK: u32 = 20;
+pub const TICK_ITERATIONS_MAX: u32 = 1000;
+/// The iterations that count for a handshake that signs with RSA: 5 ms with 4096 bits, so that a tick has one at most.
+pub(super) const RSA_HANDSHAKE_ITERATIONS: u32 = TICK_ITERATIONS_MAX;
+/// The iterations that count for a handshake that signs with any other key: 0.2 ms.
+pub(super) const HANDSHAKE_ITERATIONS: u32 = TICK_ITERATIONS_MAX / 8;
+/// The iterations that count for a step of a handshake that signs nothing.
+pub(super) const HANDSHAKE_STEP_ITERATIONS: u32 = TICK_ITERATIONS_MAX / 32;
 /// Octets that are read for one unit of work.
 const READ_BYTES_PER_UNIT: usize = 64;
 /// The least work of a read: one of TLS may decrypt 16 KiB and give no text at all.
 const READ_WORK_MIN: u32 = 256;
-
-/// The rounds of a step of a handshake.
-pub(super) fn handshake_rounds(work: HandshakeWork) -> u32 {
-    match work {
-        HandshakeWork::None => 0,
-        HandshakeWork::Symmetric => HANDSHAKE_STEP_ROUNDS,
-        HandshakeWork::Signature => HANDSHAKE_ROUNDS,
-        HandshakeWork::RsaSignature => RSA_HANDSHAKE_ROUNDS,
-    }
-}
 
 /// The work that is allowed, and the work done of it.
 #[derive(Clone, Copy, Debug)]
@@ -68,12 +49,6 @@ impl Budget {
     pub(super) fn charge_read(&mut self, octets: usize) {
         let units = u32::try_from(octets / READ_BYTES_PER_UNIT).unwrap_or(u32::MAX);
         self.charge(units.max(READ_WORK_MIN));
-    }
-
-    /// Takes off the work of resolving a recipient to so many `mailboxes`.
-    pub(super) fn charge_mailboxes(&mut self, mailboxes: usize) {
-        let mailboxes = u32::try_from(mailboxes).unwrap_or(u32::MAX);
-        self.charge(mailboxes.saturating_mul(MAILBOX_WORK));
     }
 
     /// The work that was done.

@@ -3,9 +3,6 @@
 use core::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use crate::smtp::envelope::Peer;
-use crate::smtp::xclient::{Attribute, Attributes};
-
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug)]
 pub enum PeerAddress {
@@ -37,30 +34,6 @@ impl PeerAddress {
         match self {
             Self::Tcp(address) => Some(address.ip()),
             Self::Unix | Self::Unknown => None,
-        }
-    }
-
-    /// As the session sees it.
-    pub(super) fn peer(&self) -> Peer {
-        match self {
-            Self::Tcp(address) => Peer::Ip(address.ip()),
-            Self::Unix => Peer::Local,
-            Self::Unknown => Peer::Unknown,
-        }
-    }
-
-    /// The client that a spokesman names. Without its port that is 0: the one it had was another's.
-    pub(super) fn followed_by(self, named: &Attributes) -> Self {
-        let port = match (&named.port, &named.address, self) {
-            (Attribute::Known(port), ..) => *port,
-            (Attribute::Unsaid, Attribute::Unsaid, Self::Tcp(address)) => address.port(),
-            _ => 0,
-        };
-        match (&named.address, self) {
-            (Attribute::Known(ip), _) => SocketAddr::new(*ip, port).into(),
-            (Attribute::Unavailable, _) => Self::Unknown,
-            (Attribute::Unsaid, Self::Tcp(address)) => SocketAddr::new(address.ip(), port).into(),
-            (Attribute::Unsaid, other) => other,
         }
     }
 }

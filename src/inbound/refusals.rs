@@ -4,11 +4,11 @@
 
 use core::fmt;
 use std::slice;
-use std::time::Instant;
 
-use super::Connection;
-use crate::net::transport::Transport;
-use crate::server::log_line::{Recipients, Value};
+use super::driver::{Inbound, Turn};
+use super::log_line::{Recipients, Value};
+use super::timeouts::Timer;
+use crate::net::driver::Summary;
 use crate::smtp::command::Command;
 use crate::smtp::envelope::{Envelope, Recipient};
 use crate::smtp::event::Phase;
@@ -95,9 +95,9 @@ impl fmt::Display for Refused<'_> {
     }
 }
 
-impl<T: Transport> Connection<T> {
+impl Inbound {
     /// Logs that the session refused the command in this line, if it is MAIL or RCPT.
-    pub(super) fn note_refused_command(&mut self, line: &[u8], reply: Reply) {
+    pub(super) fn note_refused_command(&mut self, line: &[u8], reply: Reply, turn: &Turn<'_>) {
         let line = line.trim_ascii_end();
         let verb = line.get(..4).unwrap_or_default();
         let [mail, rcpt] = ["MAIL", "RCPT"].map(|name| verb.eq_ignore_ascii_case(name.as_bytes()));
@@ -105,55 +105,60 @@ impl<T: Transport> Connection<T> {
             return;
         }
         match Command::parse(line) {
-            Ok(Command::Mail(from, _)) => self.log_refusal(&Refused::Mail(&from), reply),
+            Ok(Command::Mail(from, _)) => self.log_refusal(&Refused::Mail(&from), reply, turn),
             Ok(Command::Rcpt(ForwardPath::Mailbox(to))) => {
                 let envelope = self.session.envelope();
                 let from = envelope.map(|envelope| &envelope.reverse_path);
-                self.log_refusal(&Refused::Rcpt(from, &to), reply);
+                self.log_refusal(&Refused::Rcpt(from, &to), reply, turn);
             }
-            _ => self.log_refusal(&Refused::Other(line), reply),
+            _ => self.log_refusal(&Refused::Other(line), reply, turn),
         }
     }
 
     /// Logs that the store refused a sender.
-    pub(super) fn note_refused_sender(&mut self, from: &ReversePath, reply: Reply) {
+    pub(super) fn note_refused_sender(
+        &mut self,
+        from: &ReversePath,
+        reply: Reply,
+        turn: &Turn<'_>,
+    ) {
         if self.refusals.add(reply) {
-            self.log_refusal(&Refused::Mail(from), reply);
+            self.log_refusal(&Refused::Mail(from), reply, turn);
         }
     }
 
     /// Logs that the store refused a recipient.
-    pub(super) fn note_refused_recipient(&mut self, to: &Mailbox, reply: Reply) {
+    pub(super) fn note_refused_recipient(&mut self, to: &Mailbox, reply: Reply, turn: &Turn<'_>) {
         if self.refusals.add(reply) {
             let envelope = self.session.envelope();
             let from = envelope.map(|envelope| &envelope.reverse_path);
-            self.log_refusal(&Refused::Rcpt(from, to), reply);
+            self.log_refusal(&Refused::Rcpt(from, to), reply, turn);
         }
     }
 
     /// Logs that the store refused a message before any of it came. One in chunks is refused, and logged, behind its chunk.
-    pub(super) fn note_refused_message(&mut self, reply: Reply) {
+    pub(super) fn note_refused_message(&mut self, reply: Reply, turn: &Turn<'_>) {
         if self.session.phase() == Phase::Command
             && self.refusals.add(reply)
             && let Some(envelope) = self.session.envelope()
         {
-            self.log_refusal(&Refused::Message(envelope), reply);
+            self.log_refusal(&Refused::Message(envelope), reply, turn);
         }
     }
 
-    fn log_refusal(&self, refused: &Refused<'_>, reply: Reply) {
-        let (id, peer, code, why) = (self.id, self.peer, reply.code, Value(reply.text));
+    fn log_refusal(&self, refused: &Refused<'_>, reply: Reply, turn: &Turn<'_>) {
+        let (id, peer, code, why) = (turn.id, turn.peer(), reply.code, Value(reply.text));
         log::info!("conn={id} peer={peer} {refused} rejected={code} why={why}");
     }
 
     /// Logs a login. Who was refused is held up, without work or a thread of its own: nothing is read meanwhile.
-    pub(super) fn note_login(&mut self, attempt: &LoginAttempt, now: Instant) {
+    pub(super) fn note_login(&mut self, attempt: &LoginAttempt, turn: &Turn<'_>) {
         let LoginAttempt {
             mechanism,
             user,
             verdict,
         } = attempt;
-        let (id, peer, user) = (self.id, self.peer, Value(user));
+        let (id, peer, user) = (turn.id, turn.peer(), Value(user));
         match verdict {
             LoginVerdict::LoggedIn => {
                 log::info!("conn={id} peer={peer} auth={mechanism} user={user} ok");
@@ -162,26 +167,31 @@ impl<T: Transport> Connection<T> {
                 if self.refusals.add(reply::LOGIN_REFUSED) {
                     log::info!("conn={id} peer={peer} auth={mechanism} user={user} failed");
                 }
-                self.patience.hold(now + *delay);
+                self.timeouts.start(Timer::Tarpit, turn.now + *delay);
             }
         }
     }
 
     /// The reply for what the store could not do. The operator learns more of it than the client.
-    pub(super) fn refusal(&mut self, failure: &Failure) -> Reply {
+    pub(super) fn refusal(&mut self, failure: &Failure, turn: &Turn<'_>) -> Reply {
         let reply = reply_for(failure);
         if self.refusals.add_failure(reply) {
-            let (id, peer, failed, code) = (self.id, self.peer, Value(failure), reply.code);
+            let (id, peer, failed, code) = (turn.id, turn.peer(), Value(failure), reply.code);
             log::warn!("conn={id} peer={peer} failed={failed} reply={code}");
         }
         reply
     }
 
     /// The same for what it could not do for this recipient, though it may have for others.
-    pub(super) fn refusal_of(&mut self, recipient: &Recipient, failure: &Failure) -> Reply {
+    pub(super) fn refusal_of(
+        &mut self,
+        recipient: &Recipient,
+        failure: &Failure,
+        turn: &Turn<'_>,
+    ) -> Reply {
         let reply = reply_for(failure);
         if self.refusals.add_failure(reply) {
-            let (id, peer, failed, code) = (self.id, self.peer, Value(failure), reply.code);
+            let (id, peer, failed, code) = (turn.id, turn.peer(), Value(failure), reply.code);
             let to = Value(Recipients(slice::from_ref(recipient)));
             log::warn!("conn={id} peer={peer} to={to} failed={failed} reply={code}");
         }
@@ -189,8 +199,8 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Logs how many refusals of the session had no line of their own.
-    pub(super) fn log_untold_refusals(&self) {
-        let (id, peer) = (self.id, self.peer);
+    pub(super) fn log_untold_refusals(&self, summary: &Summary) {
+        let (id, peer) = (summary.id, summary.peer);
         for (reply, refused) in self.refusals.untold() {
             let why = Value(reply.text);
             log::info!("conn={id} peer={peer} refused={refused} why={why}");

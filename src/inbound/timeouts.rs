@@ -1,13 +1,17 @@
-//! How long a client may take.
+//! Timeouts: how long a client may take for a command, for a message, for a session.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::server::Limits;
-use crate::server::epoch::{Epoch, Nanoseconds};
+use super::rules::Limits;
+use crate::net::epoch::{Epoch, Nanoseconds};
 use crate::smtp::event::Phase;
 
+/// How long a proxy may take to say for which client it speaks: time for a retransmission, which takes 3 s (§2 of
+/// HAProxy's `doc/proxy-protocol.txt`).
+pub(super) const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The times that the deadline of one connection follows from. All but the first are counted from there.
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     opened: Epoch,
     /// Since when the present command, or the next bytes of the message, are awaited.
     awaited_since: Nanoseconds,
@@ -15,35 +19,48 @@ pub(super) struct Patience {
     window_since: Nanoseconds,
     /// What had been read by then.
     window_bytes: u64,
-    /// Until when the present stage lasts at most, or the session is held up; 0 where neither is so.
-    until: Nanoseconds,
+    /// When the timer goes off; 0 where none runs.
+    timer_at: Nanoseconds,
+    timer: Timer,
 }
 
-impl Patience {
-    /// With a client that has just connected.
+/// What a connection waits for with a timer of its own. One runs at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// The answer of the store about a sender or a recipient.
+    Answer,
+    /// The tarpit: a login was refused, and the client is to learn of that only then.
+    Tarpit,
+}
+
+impl Timeouts {
+    /// The timeouts of a client that has just connected.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             opened: Epoch(now),
             awaited_since: 0,
             window_since: 0,
             window_bytes: 0,
-            until: 0,
+            timer_at: 0,
+            timer: Timer::Answer,
         }
     }
 
-    /// Lets the present stage last until then, or holds the session up that long.
-    pub(super) fn hold(&mut self, until: Instant) {
-        self.until = self.opened.count(until);
+    /// Starts a timer, in place of one that runs.
+    pub(super) fn start(&mut self, timer: Timer, deadline: Instant) {
+        self.timer = timer;
+        self.timer_at = self.opened.count(deadline).max(1);
     }
 
-    /// Until when that is, if it has an end.
-    pub(super) fn until(&self) -> Option<Instant> {
-        (self.until > 0).then(|| self.opened.instant(self.until))
+    /// When the timer of this kind goes off, if it runs.
+    pub(super) fn timer(&self, timer: Timer) -> Option<Instant> {
+        let runs = self.timer_at > 0 && self.timer == timer;
+        runs.then(|| self.opened.instant(self.timer_at))
     }
 
-    /// That is over.
-    pub(super) fn let_go(&mut self) {
-        self.until = 0;
+    /// Stops the timer that runs, if one does.
+    pub(super) fn stop_timer(&mut self) {
+        self.timer_at = 0;
     }
 
     /// When the connection was opened.
@@ -71,7 +88,7 @@ impl Patience {
         self.opened.0 + limits.session_timeout
     }
 
-    /// When patience with a session in this `phase` ends, or is to be thought over; never while it is we who work.
+    /// The deadline of a session in this `phase`; never while it is we who work.
     pub(super) fn deadline(&self, phase: Phase, limits: &Limits) -> Option<Instant> {
         let idle = self.opened.instant(self.awaited_since) + limits.idle_timeout;
         let session = self.session_deadline(limits);
@@ -91,7 +108,7 @@ impl Patience {
         self.window_bytes += octets as u64;
     }
 
-    /// Whether patience has ended by `now`. A message that came fast enough since this was last asked goes on,
+    /// Whether the time of the client has ended by `now`. A message that came fast enough since this was last asked goes on,
     /// however long it takes in all.
     pub(super) fn has_ended(
         &mut self,

@@ -1,0 +1,231 @@
+//! The session is driven: input becomes commands and text, and what the session asks for is done.
+
+use std::mem;
+
+use smallvec::{SmallVec, smallvec};
+
+use super::driver::{Inbound, Step, Turn, ends};
+use super::questions::Question;
+use super::timeouts::Timer;
+use super::work::{charge_mailboxes, work_of};
+use crate::net::driver::Wait;
+use crate::smtp::event::{Event, Phase};
+use crate::smtp::reply;
+use crate::store::{Draft, Outcome, Store, Ticket};
+
+/// The message of the present transaction, as the store knows it.
+pub(super) enum Message {
+    None,
+    /// Its sender or its next recipient waits for an answer.
+    Asked(Box<Question>),
+    Open(Draft),
+    Submitted(Ticket),
+}
+
+impl Inbound {
+    /// Drives the session as far as its input and replies allow, and does what it asks for.
+    pub(super) fn drive(&mut self, input: &mut &[u8], turn: &mut Turn<'_>) -> Step {
+        loop {
+            let phase = self.session.phase();
+            if let Some(wait) = self.wait(phase, turn) {
+                return Step::Wait(wait);
+            }
+            let before = *input;
+            let event = self.session.next(input, turn.output);
+            turn.work.charge(work_of(&event));
+            let is_command = matches!(
+                event,
+                Event::Answered | Event::BeginChunk | Event::CommandRefused(_)
+            );
+            match event {
+                Event::NeedInput => {
+                    // Octets of a message that may yet be its end, or half a line end, have come as well.
+                    if phase == Phase::Message && input.len() < before.len() {
+                        self.timeouts.progress(turn.now);
+                    }
+                    // A message that the store takes no more of is not read either: its client feels the backpressure.
+                    return if self.is_kept_waiting(&*turn.shared.store) {
+                        Step::Wait(Wait::Room)
+                    } else {
+                        Step::Continue
+                    };
+                }
+                Event::Answered | Event::BeginChunk | Event::Withheld | Event::Discarded => {}
+                Event::CommandRefused(reply) => {
+                    let line = &before[..before.len() - input.len()];
+                    self.note_refused_command(line, reply, turn);
+                }
+                Event::CheckRoom(transaction) => self.check_room(transaction, turn),
+                Event::CheckRecipient(recipient) => {
+                    charge_mailboxes(turn.work, recipient.mailboxes.len());
+                    self.check_recipient(recipient, turn);
+                }
+                Event::BeginMessage => self.begin_message(turn),
+                Event::Text(text) => {
+                    if let Message::Open(draft) = &mut self.message
+                        && let Err(failure) = turn.shared.store.write(draft, text)
+                    {
+                        let reply = self.refusal(&failure, turn);
+                        self.session.refuse_message(reply);
+                        self.abort_message(&mut *turn.shared.store);
+                    }
+                }
+                Event::DeriveKey if *turn.iterations == 0 => return Step::Wait(Wait::Cpu),
+                Event::DeriveKey => self.session.derive_key(turn.iterations),
+                Event::Login(attempt) => self.note_login(&attempt, turn),
+                Event::AbortMessage => self.abort_message(&mut *turn.shared.store),
+                Event::Refused(transaction, reply) => {
+                    self.log_message(&transaction, &[Err(reply)], turn);
+                    self.session.reuse(transaction);
+                }
+                Event::Identified(client) => {
+                    self.timeouts.progress(turn.now);
+                    return self.begin_anew(&client, turn);
+                }
+                Event::StartTls => {
+                    self.timeouts.progress(turn.now);
+                    if turn.shared.rules.tls.is_some() {
+                        self.session.start_tls(turn.output);
+                        return self.start_tls(turn);
+                    }
+                    // There was one when it was offered.
+                    self.session.refuse(reply::TLS_UNAVAILABLE, turn.output);
+                }
+                Event::EndOfMessage => self.submit_message(turn),
+                Event::Close(reason) => return self.close(reason, turn),
+            }
+            self.timeouts.progress(turn.now);
+            if is_command && phase == Phase::Message {
+                // Between chunks a command is no part of the message, which is to keep its least rate.
+                self.timeouts.discount(before.len() - input.len());
+            }
+            if self.session.phase() != phase {
+                self.timeouts.enter_phase(turn.now, turn.bytes_in);
+            }
+        }
+    }
+
+    /// What a session in this `phase` waits for before it is driven on; ends it where its time is up.
+    fn wait(&mut self, phase: Phase, turn: &mut Turn<'_>) -> Option<Wait<Ticket>> {
+        let limits = &turn.shared.rules.limits;
+        if ends(turn.drain, phase) {
+            self.session.shut_down(turn.output);
+        } else if phase == Phase::Idle && self.timeouts.session_is_over(turn.now, limits) {
+            // A client that always has another transaction in its pipeline is idle at no deadline.
+            self.session.time_out(turn.output);
+        } else if let Message::Asked(question) = &self.message {
+            return Some(Wait::Completion(question.ticket()));
+        } else if let (Phase::Commit, Message::Submitted(ticket)) = (phase, &self.message) {
+            return Some(Wait::Completion(*ticket));
+        } else if self
+            .timeouts
+            .timer(Timer::Tarpit)
+            .is_some_and(|end| turn.now < end)
+        {
+            return Some(Wait::Timer);
+        }
+        self.timeouts.stop_timer();
+        if self.session.phase() == Phase::Closing {
+            None
+        } else if turn.is_output_full() {
+            Some(Wait::Output)
+        } else if turn.work.is_spent() {
+            Some(Wait::Turn)
+        } else if self.is_kept_waiting(&*turn.shared.store) {
+            Some(Wait::Room)
+        } else {
+            None
+        }
+    }
+
+    /// Whether its message is not read because the store takes no more text.
+    pub(super) fn is_kept_waiting(&self, store: &dyn Store) -> bool {
+        matches!(self.message, Message::Open(_)) && store.is_congested()
+    }
+
+    /// Opens a message in the store, the trace header at its start.
+    fn begin_message(&mut self, turn: &mut Turn<'_>) {
+        let Some(envelope) = self.session.envelope() else {
+            debug_assert!(false, "a message without a transaction");
+            self.session.refuse(reply::STORE_FAILED, turn.output);
+            return;
+        };
+        let shared = &mut *turn.shared;
+        let date = shared.date.get();
+        let opened = shared.store.begin(envelope).and_then(|(id, mut draft)| {
+            shared.trace.clear();
+            self.session.write_trace(id, date, &mut shared.trace);
+            match shared.store.write(&mut draft, &shared.trace) {
+                Ok(()) => Ok((id, draft)),
+                Err(failure) => {
+                    shared.store.abort(draft);
+                    Err(failure)
+                }
+            }
+        });
+        match opened {
+            Ok((id, draft)) => {
+                self.session.receive_message(id, date, turn.output);
+                self.message = Message::Open(draft);
+            }
+            Err(failure) => {
+                let reply = self.refusal(&failure, turn);
+                self.note_refused_message(reply, turn);
+                self.session.refuse(reply, turn.output);
+            }
+        }
+    }
+
+    /// Hands a complete message over to the next commit.
+    fn submit_message(&mut self, turn: &mut Turn<'_>) {
+        match mem::replace(&mut self.message, Message::None) {
+            Message::Open(draft) => {
+                self.message = Message::Submitted(turn.shared.store.submit(draft));
+            }
+            other => {
+                // Without a draft there is nothing to wait for.
+                self.message = other;
+                self.session.stored(Err(reply::STORE_FAILED), turn.output);
+            }
+        }
+    }
+
+    /// Answers for a message of which it is known what became of it.
+    pub(super) fn answer_for_message(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
+        self.message = Message::None;
+        // One for all recipients needs no memory of its own.
+        let outcomes: SmallVec<[_; 1]> = match outcome {
+            Outcome::Stored => smallvec![Ok(())],
+            Outcome::Failed(failure) => smallvec![Err(self.refusal(&failure, turn))],
+            Outcome::PerRecipient(results) => {
+                let recipients = self
+                    .session
+                    .envelope()
+                    .map_or(Vec::new(), |envelope| envelope.recipients.clone());
+                let each = recipients.iter().zip(results);
+                each.map(|(recipient, result)| {
+                    result.map_err(|failure| self.refusal_of(recipient, &failure, turn))
+                })
+                .collect()
+            }
+        };
+        let settled = match outcomes[..] {
+            [outcome] => self.session.stored(outcome, turn.output),
+            _ => self.session.stored_for_each(&outcomes, turn.output),
+        };
+        if let Some(transaction) = settled {
+            self.log_message(&transaction, &outcomes, turn);
+            self.session.reuse(transaction);
+        }
+        self.note_progress(turn);
+    }
+
+    /// Drops a message that is being received. One that is already submitted stays with the store.
+    pub(super) fn abort_message(&mut self, store: &mut dyn Store) {
+        match mem::replace(&mut self.message, Message::None) {
+            Message::Open(draft) => store.abort(draft),
+            Message::None | Message::Asked(_) => {}
+            submitted @ Message::Submitted(_) => self.message = submitted,
+        }
+    }
+}

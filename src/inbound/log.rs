@@ -1,0 +1,75 @@
+//! The log lines of messages and of the end of a connection.
+
+use super::driver::{Inbound, Turn};
+use super::log_line::{Id, LedTo, Outcomes, Recipients, Value};
+use crate::net::driver::Summary;
+use crate::smtp::event::CloseReason;
+use crate::smtp::reply::Reply;
+use crate::smtp::session::Transaction;
+
+/// Why nobody has the message, unless somebody does.
+fn lost_for(outcomes: &[Result<(), Reply>]) -> Option<Reply> {
+    let is_lost = outcomes.iter().all(Result::is_err);
+    outcomes.first().filter(|_| is_lost)?.err()
+}
+
+impl Inbound {
+    /// One line for a message, with what it came to for all recipients, or for each. Of those that nobody has, it is bounded how
+    /// many have a line.
+    pub(super) fn log_message(
+        &mut self,
+        transaction: &Transaction,
+        outcomes: &[Result<(), Reply>],
+        turn: &Turn<'_>,
+    ) {
+        let Transaction {
+            envelope, id, size, ..
+        } = transaction;
+        let conn = turn.id;
+        let id = Id(id.as_ref());
+        let from = Value(&envelope.reverse_path);
+        let to = Value(Recipients(&envelope.recipients));
+        let mailboxes = LedTo(&envelope.recipients);
+        let told = Outcomes(outcomes);
+        let Some(reply) = lost_for(outcomes) else {
+            // Whoever did not get it has a line of their own that says why.
+            log::info!("conn={conn}{id} from={from} to={to}{mailboxes} size={size} {told}");
+            return;
+        };
+        if self.refusals.add(reply) {
+            let (peer, why) = (turn.peer(), Value(reply.text));
+            log::info!(
+                "conn={conn} peer={peer}{id} from={from} to={to}{mailboxes} size={size} {told} why={why}"
+            );
+        }
+    }
+
+    /// The one line of a connection that is over, and why it is.
+    pub(super) fn log_end(&self, reason: CloseReason, summary: &Summary) {
+        self.log_untold_refusals(summary);
+        let Summary {
+            id,
+            peer,
+            lasted,
+            bytes_in,
+            bytes_out,
+        } = summary;
+        if let Some(transaction) = self.session.aborted() {
+            let from = Value(&transaction.envelope.reverse_path);
+            let size = transaction.size;
+            log::info!("conn={id} from={from} size={size} aborted={reason}");
+        }
+        let stats = self.stats();
+        let (messages, errors) = (stats.messages, stats.errors);
+        let (seconds, milliseconds) = (lasted.as_secs(), lasted.subsec_millis());
+        log::info!(
+            "conn={id} peer={peer} closed={reason} messages={messages} errors={errors} bytes_in={bytes_in} bytes_out={bytes_out} seconds={seconds}.{milliseconds:03}"
+        );
+        if stats.waits_behind_bare_dot {
+            log::info!(
+                "conn={id} hint=\"a dot on a line of its own came, but between bare LFs, where it ends no message: type CRLF, as \
+                 telnet and nc -C do, or start with --bare-newline accept\""
+            );
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Drivers that bring mail: SMTP, LMTP and submission, with the proxies and XCLIENT peers that speak for clients.
+//!
+//! [`driver`] is what the engine calls. Its parts: [`opening`] from accept to greeting, [`drive`] from input to the store,
+//! [`questions`] about senders and recipients that the store answers later, [`timeouts`], [`refusals`] and [`log`].
+
+pub mod cidr;
+mod date;
+mod drive;
+pub mod driver;
+mod log;
+pub(crate) mod log_line;
+pub mod metrics;
+mod opening;
+mod proxied;
+pub mod proxy;
+mod questions;
+mod refusals;
+pub mod rules;
+mod security;
+pub mod shared;
+mod timeouts;
+mod work;
+
+pub use driver::{Completion, Inbound, Refusal};
+pub use rules::{Limits, Rules};
+pub use shared::Shared;

@@ -1,0 +1,17 @@
+//! TLS as the session knows it.
+
+use crate::net::link::TlsFacts;
+use crate::smtp::security::{ChannelBindings, Security};
+
+/// What protects the session once the handshake is done.
+pub(super) fn security(facts: &TlsFacts) -> Security {
+    Security {
+        version: facts.version,
+        cipher: facts.cipher,
+        bits: facts.bits,
+        bindings: ChannelBindings {
+            exporter: facts.exporter,
+            end_point: facts.end_point.clone(),
+        },
+    }
+}

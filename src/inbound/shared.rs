@@ -1,0 +1,61 @@
+//! Everything that all connections which bring mail work on together.
+
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+use bytes::BytesMut;
+
+use super::cidr::Cidr;
+use super::date::DateCache;
+use super::metrics::Metrics;
+use super::rules::Rules;
+use crate::net::peer::PeerAddress;
+use crate::smtp::session::TransactionPool;
+use crate::store::Store;
+
+/// Everything that all connections which bring mail work on together.
+pub struct Shared {
+    /// The rules of the operator.
+    pub rules: Rules,
+    /// The destination of mail.
+    pub store: Box<dyn Store>,
+    pub(super) pool: Rc<TransactionPool>,
+    pub(super) date: DateCache,
+    /// Where trace headers are written, one at a time.
+    pub(super) trace: BytesMut,
+    pub(super) metrics: Metrics,
+}
+
+impl Shared {
+    /// Connections under these rules, whose mail goes into this store.
+    #[must_use]
+    pub fn new(rules: Rules, store: Box<dyn Store>) -> Self {
+        Self {
+            rules,
+            store,
+            pool: Rc::default(),
+            date: DateCache::default(),
+            trace: BytesMut::new(),
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// Tells what time it is, once a tick.
+    pub fn set_time(&mut self, now: Instant, wall: SystemTime) {
+        self.store.set_time(now);
+        self.date.set(wall);
+    }
+
+    /// What the server has done in all.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Whether `peer` is a proxy, which names its client first.
+    #[must_use]
+    pub fn is_proxy(&self, peer: PeerAddress) -> bool {
+        peer.ip()
+            .is_some_and(|ip| Cidr::any_contains(&self.rules.proxies, ip))
+    }
+}

@@ -1,0 +1,346 @@
+//! One connection from accept or dial to its end: a channel, a driver, and the lifecycle that every protocol has.
+//!
+//! ```text
+//! Dialing ──▶ Open ◀──▶ Handshaking
+//!    │         │             │
+//!    │         ▼             │
+//!    │      Closing ──▶ Lingering
+//!    │         │             │
+//!    └─────────┴──▶ Closed ◀─┘
+//! ```
+
+mod closing;
+mod establishing;
+mod steps;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+
+use super::budget::Budget;
+use super::channel::{Channel, Readiness};
+use super::counts::{ConnectionCounts, Presence};
+use super::driver::{ConnectionId, Drain, Driver, Ending, Failure, Summary, Turn, Wait};
+use super::epoch::{Epoch, Nanoseconds};
+use super::peer::{PeerAddress, Source};
+use super::transport::Transport;
+
+/// How long a connection that is closing stays open for its peer to read the last output.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+/// One connection with its driver.
+pub(super) struct Connection<D: Driver, T> {
+    id: ConnectionId,
+    peer: PeerAddress,
+    /// Whether the peer is known; before a proxy has named its client, the connection counts for nobody's address.
+    is_identified: bool,
+    channel: Channel<T>,
+    driver: D,
+    lifecycle: Lifecycle,
+    /// Why it ends, from the moment that this is decided.
+    reason: Option<D::Reason>,
+    /// Input that was read but not used.
+    input: Vec<u8>,
+    opened: Epoch,
+    /// When the present stage of the lifecycle ends at the latest; 0 where its driver has a deadline of its own.
+    until: Nanoseconds,
+}
+
+/// How far the life of a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lifecycle {
+    /// The socket does not say yet whether there is a peer.
+    Dialing,
+    /// In the handshake of TLS, for a bounded time.
+    Handshaking,
+    /// Its driver is served.
+    Open,
+    /// The last output is being written, for a bounded time.
+    Closing(Ending),
+    /// All is written and the sending side is shut down. For a bounded time input is discarded.
+    Lingering,
+    /// Over. It is removed as soon as its driver has the answer that it waits for.
+    Closed,
+}
+
+/// All that a connection is lent for a turn.
+pub(super) struct Lent<'a, S> {
+    pub(super) now: Instant,
+    pub(super) shared: &'a mut S,
+    /// What input is read into.
+    pub(super) buffer: &'a mut [u8],
+    /// Where output is gathered; empty before and after.
+    pub(super) output: &'a mut BytesMut,
+    pub(super) work: Budget,
+    pub(super) iterations: &'a mut u32,
+    pub(super) drain: Drain,
+    pub(super) counts: &'a ConnectionCounts,
+}
+
+/// What a connection waits for after a turn, unless its socket failed.
+type Outcome<D> = io::Result<Wait<<D as Driver>::Ticket>>;
+
+impl<D: Driver, T: Transport> Connection<D, T> {
+    /// A connection that was accepted. One whose peer has yet to name its client is not identified.
+    pub(super) fn accepted(
+        id: ConnectionId,
+        transport: T,
+        driver: D,
+        peer: PeerAddress,
+        is_identified: bool,
+        now: Instant,
+    ) -> Self {
+        Self {
+            is_identified,
+            ..Self::over(Channel::new(transport), id, driver, peer, now)
+        }
+    }
+
+    fn over(
+        channel: Channel<T>,
+        id: ConnectionId,
+        driver: D,
+        peer: PeerAddress,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            peer,
+            is_identified: true,
+            channel,
+            driver,
+            lifecycle: Lifecycle::Open,
+            reason: None,
+            input: Vec::new(),
+            opened: Epoch(now),
+            until: 0,
+        }
+    }
+
+    /// A connection that is being established, until `deadline` at the latest.
+    pub(super) fn dialing(
+        id: ConnectionId,
+        transport: T,
+        driver: D,
+        peer: PeerAddress,
+        now: Instant,
+        deadline: Instant,
+    ) -> Self {
+        let mut connection = Self {
+            lifecycle: Lifecycle::Dialing,
+            ..Self::over(Channel::connecting(transport), id, driver, peer, now)
+        };
+        connection.end_stage_at(deadline);
+        connection
+    }
+
+    pub(super) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(super) fn driver_mut(&mut self) -> &mut D {
+        &mut self.driver
+    }
+
+    /// Where it comes from, as far as the CPU is shared out by that.
+    pub(super) fn source(&self) -> Source {
+        self.peer.source()
+    }
+
+    /// Whether its end has not been announced to the peer.
+    fn is_open(&self) -> bool {
+        !matches!(self.lifecycle, Lifecycle::Lingering | Lifecycle::Closed)
+    }
+
+    pub(super) fn is_lingering(&self) -> bool {
+        self.lifecycle == Lifecycle::Lingering
+    }
+
+    /// Whether it can be removed: it is over, and its driver waits for no answer that it must not miss. When the time of a drain
+    /// is up nothing is waited for.
+    pub(super) fn is_over(&self, drain: Drain) -> bool {
+        self.lifecycle == Lifecycle::Closed
+            && (self.driver.outstanding().is_none() || matches!(drain, Drain::TimeIsUp))
+    }
+
+    /// As what it is counted.
+    pub(super) fn presence(&self) -> Presence {
+        let is_known = self.is_open() && self.is_identified;
+        Presence {
+            open: self.is_open(),
+            ip: self.peer.ip().filter(|_| is_known),
+        }
+    }
+
+    /// Notes what an event tells. Whether there is something to write that it makes room for.
+    pub(super) fn note(&mut self, readiness: Readiness) -> bool {
+        self.channel.note(readiness);
+        readiness.writable && self.channel.unsent() > 0
+    }
+
+    /// When [`on_deadline`](Self::on_deadline) is to be called, unless something happens before.
+    pub(super) fn deadline(&self, shared: &D::Shared) -> Option<Instant> {
+        match self.lifecycle {
+            Lifecycle::Closed => None,
+            Lifecycle::Open => self.driver.deadline(shared),
+            _ => Some(self.opened.instant(self.until)),
+        }
+    }
+
+    fn end_stage_at(&mut self, deadline: Instant) {
+        self.until = self.opened.count(deadline).max(1);
+    }
+
+    /// Calls its driver, within this turn.
+    fn call<R>(
+        &mut self,
+        lent: &mut Lent<'_, D::Shared>,
+        act: impl FnOnce(&mut D, &mut Turn<'_, D::Shared>) -> R,
+    ) -> R {
+        let mut turn = Turn {
+            id: self.id,
+            now: lent.now,
+            shared: lent.shared,
+            output: lent.output,
+            work: &mut lent.work,
+            iterations: lent.iterations,
+            drain: lent.drain,
+            unsent: self.channel.unsent(),
+            bytes_in: self.channel.bytes_in(),
+            peer: &mut self.peer,
+            is_identified: &mut self.is_identified,
+            counts: lent.counts,
+        };
+        act(&mut self.driver, &mut turn)
+    }
+
+    /// Begins, in the first turn.
+    pub(super) fn open(&mut self, lent: &mut Lent<'_, D::Shared>) -> Wait<D::Ticket> {
+        self.serve(lent, |connection, lent| {
+            let step = connection.call(lent, D::opened);
+            connection.follow(step, lent)
+        })
+    }
+
+    /// Does all that can be done now, within the bounds of one turn.
+    pub(super) fn on_ready(&mut self, lent: &mut Lent<'_, D::Shared>) -> Wait<D::Ticket> {
+        self.serve(lent, |connection, lent| match connection.lifecycle {
+            Lifecycle::Dialing => connection.finish_dial(lent),
+            Lifecycle::Handshaking => connection.shake_hands(lent),
+            Lifecycle::Open => {
+                let step = connection.offer_input(lent);
+                connection.follow(step, lent)
+            }
+            Lifecycle::Lingering => connection.discard_input(lent),
+            Lifecycle::Closing(..) => {
+                if matches!(lent.drain, Drain::TimeIsUp) {
+                    let soon = connection.opened.count(lent.now + LINGER_TIMEOUT);
+                    connection.until = connection.until.min(soon);
+                }
+                Ok(Wait::Input)
+            }
+            Lifecycle::Closed => Ok(Wait::Input),
+        })
+    }
+
+    /// Writes what is unsent, and leaves the driver to wait as it did for `wait`.
+    pub(super) fn flush(
+        &mut self,
+        wait: Wait<D::Ticket>,
+        lent: &mut Lent<'_, D::Shared>,
+    ) -> Wait<D::Ticket> {
+        self.serve(lent, |_, _| Ok(wait))
+    }
+
+    /// Gives its driver the answer that it waited for.
+    pub(super) fn on_completion(
+        &mut self,
+        completion: D::Completion,
+        lent: &mut Lent<'_, D::Shared>,
+    ) -> Wait<D::Ticket> {
+        self.serve(lent, |connection, lent| {
+            let step = connection.call(lent, |driver, turn| driver.completed(completion, turn));
+            connection.resume(step, lent)
+        })
+    }
+
+    /// Ends the present stage, or what its driver waited for, since the deadline has passed.
+    pub(super) fn on_deadline(&mut self, lent: &mut Lent<'_, D::Shared>) -> Wait<D::Ticket> {
+        self.serve(lent, |connection, lent| {
+            match connection.lifecycle {
+                Lifecycle::Open => {
+                    let step = connection.call(lent, D::expired);
+                    return connection.resume(step, lent);
+                }
+                Lifecycle::Dialing => {
+                    let error = io::ErrorKind::TimedOut.into();
+                    connection.fail(Failure::Dial(error), lent);
+                }
+                Lifecycle::Handshaking => connection.fail(Failure::HandshakeTimeout, lent),
+                _ => connection.abort(),
+            }
+            Ok(Wait::Input)
+        })
+    }
+
+    /// Closes a connection that has lingered for long enough.
+    pub(super) fn stop_lingering(&mut self, _: &mut Lent<'_, D::Shared>) -> Wait<D::Ticket> {
+        self.abort();
+        Wait::Input
+    }
+
+    /// Acts, then writes the output of that and moves on to the next stage where it is due.
+    fn serve(
+        &mut self,
+        lent: &mut Lent<'_, D::Shared>,
+        act: impl FnOnce(&mut Self, &mut Lent<'_, D::Shared>) -> Outcome<D>,
+    ) -> Wait<D::Ticket> {
+        let outcome = act(self, lent).and_then(|wait| self.write_output(wait, lent));
+        let wait = outcome.unwrap_or_else(|error| {
+            self.fail(Failure::Socket(error), lent);
+            Wait::Input
+        });
+        lent.output.clear();
+        match self.driver.outstanding() {
+            Some(ticket) if self.lifecycle == Lifecycle::Closed => Wait::Completion(ticket),
+            _ => wait,
+        }
+    }
+
+    /// Writes the output of a turn, as its lifecycle allows.
+    fn write_output(
+        &mut self,
+        wait: Wait<D::Ticket>,
+        lent: &mut Lent<'_, D::Shared>,
+    ) -> Outcome<D> {
+        match self.lifecycle {
+            Lifecycle::Closing(ending) => self.finish_closing(ending, lent),
+            // A dial has nothing to write on, and a closed side takes nothing.
+            Lifecycle::Dialing | Lifecycle::Lingering | Lifecycle::Closed => Ok(wait),
+            // The rest of a pipelined group comes with the next turn, and the replies to all of it go in one write
+            // (RFC 2920 §3.2).
+            Lifecycle::Open | Lifecycle::Handshaking if wait == Wait::Turn => {
+                self.channel.hold(lent.output);
+                Ok(wait)
+            }
+            Lifecycle::Open | Lifecycle::Handshaking => {
+                self.channel.send(lent.output)?;
+                Ok(wait)
+            }
+        }
+    }
+
+    /// Tells its driver that it is removed.
+    pub(super) fn remove(mut self, now: Instant, shared: &mut D::Shared) {
+        let summary = Summary {
+            id: self.id,
+            peer: self.peer,
+            lasted: now.saturating_duration_since(self.opened.0),
+            bytes_in: self.channel.bytes_in(),
+            bytes_out: self.channel.bytes_out(),
+        };
+        if let Some(reason) = &self.reason {
+            self.driver.closed(reason, &summary, shared);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The start of a connection: the end of a dial, and the handshake of TLS.
+
+use std::mem;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::{Connection, Lent, Lifecycle, Outcome};
+use crate::net::budget::{
+    HANDSHAKE_ITERATIONS, HANDSHAKE_STEP_ITERATIONS, RSA_HANDSHAKE_ITERATIONS,
+};
+use crate::net::driver::{Driver, Failure, Wait};
+use crate::net::link::{Handshake, HandshakeWork, StartTls};
+use crate::net::transport::Transport;
+
+impl<D: Driver, T: Transport> Connection<D, T> {
+    /// The socket has told something: either there is a peer now, or there will be none.
+    pub(super) fn finish_dial(&mut self, lent: &mut Lent<'_, D::Shared>) -> Outcome<D> {
+        match self.channel.is_connected() {
+            Ok(true) => {
+                self.lifecycle = Lifecycle::Open;
+                let step = self.call(lent, D::opened);
+                self.follow(step, lent)
+            }
+            Ok(false) => Ok(Wait::Input),
+            Err(error) => {
+                self.fail(Failure::Dial(error), lent);
+                Ok(Wait::Input)
+            }
+        }
+    }
+
+    /// Begins TLS: from here on nothing is in the clear but what was said already.
+    pub(super) fn start_tls(
+        &mut self,
+        tls: &Rc<dyn StartTls>,
+        timeout: Duration,
+        lent: &mut Lent<'_, D::Shared>,
+    ) -> Outcome<D> {
+        self.channel.send(lent.output)?;
+        let early = BytesMut::from(&*mem::take(&mut self.input));
+        self.channel.begin_tls(&**tls, early)?;
+        self.lifecycle = Lifecycle::Handshaking;
+        self.end_stage_at(lent.now + timeout);
+        self.shake_hands(lent)
+    }
+
+    /// Reads until the handshake is done, as far as there are iterations for what it computes.
+    pub(super) fn shake_hands(&mut self, lent: &mut Lent<'_, D::Shared>) -> Outcome<D> {
+        while self.channel.is_readable() && *lent.iterations > 0 && !lent.work.is_spent() {
+            lent.work.charge_read(0);
+            let step = self.channel.handshake();
+            *lent.iterations = lent.iterations.saturating_sub(iterations_of(step.work));
+            match step.outcome {
+                Ok(Handshake::Progress | Handshake::WouldBlock) => {}
+                Ok(Handshake::Done(facts)) => {
+                    self.lifecycle = Lifecycle::Open;
+                    let step = self.call(lent, |driver, turn| driver.secured(&facts, turn));
+                    return self.resume(step, lent);
+                }
+                Err(error) => {
+                    self.fail(Failure::Handshake(error), lent);
+                    return Ok(Wait::Input);
+                }
+            }
+        }
+        if let Some(reason) = self.call(lent, D::drained) {
+            self.reason = Some(reason);
+            self.abort();
+            return Ok(Wait::Input);
+        }
+        Ok(if self.channel.is_readable() {
+            Wait::Cpu
+        } else {
+            Wait::Input
+        })
+    }
+}
+
+/// What a step of a handshake takes from the iterations of a tick.
+fn iterations_of(work: HandshakeWork) -> u32 {
+    match work {
+        HandshakeWork::None => 0,
+        HandshakeWork::Symmetric => HANDSHAKE_STEP_ITERATIONS,
+        HandshakeWork::Signature => HANDSHAKE_ITERATIONS,
+        HandshakeWork::RsaSignature => RSA_HANDSHAKE_ITERATIONS,
+    }
+}

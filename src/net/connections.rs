@@ -1,0 +1,390 @@
+//! All connections of one kind, and what concerns more than one of them: turns, completions, deadlines, the end.
+//!
+//! Nothing here knows where readiness comes from, or what time it is.
+//!
+//! Keys are used again, ids never: whatever remembers a connection keeps both, so that what was meant for one that is gone
+//! does not meet the next one in its place.
+
+mod drain;
+mod fair_queue;
+mod lingering;
+mod name;
+mod run_queue;
+mod turns;
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use slab::Slab;
+
+pub use lingering::LINGERING_MAX;
+use lingering::Lingering;
+use name::Name;
+use run_queue::RunQueue;
+
+use super::budget::{Budget, TICK_WORK_MAX, TURN_WORK_MAX};
+use super::channel::Readiness;
+use super::connection::{Connection, Lent};
+use super::counts::{ConnectionCounts, Presence};
+use super::driver::{ConnectionId, Drain, Driver, Wait};
+use super::peer::PeerAddress;
+use super::timers::{Alarm, Timers};
+use super::transport::Transport;
+
+/// The most bytes read at once, into a buffer that all connections share: as many as a packet of the loopback interface
+/// has. With half of it large messages cost a tenth more, at bad moments twice as much: each read acknowledges what it took.
+pub const READ_BYTES_MAX: usize = 64 * 1024;
+
+/// The slab of connections.
+pub struct Connections<D: Driver, T> {
+    slots: Slab<Slot<D, T>>,
+    shared: D::Shared,
+    /// Connections that have something to do and wait for more than an event.
+    run_queue: RunQueue,
+    lingering: Lingering,
+    /// The most connections that linger; the oldest goes first.
+    lingering_max: usize,
+    /// Which connection an answer is for.
+    awaiting: HashMap<D::Ticket, Name>,
+    timers: Timers,
+    /// Those that are over. Their keys are free only after the batch of events that may still speak of them.
+    gone: Vec<usize>,
+    next_id: u64,
+    drain: Drain,
+    counts: ConnectionCounts,
+    scratch: Scratch,
+}
+
+struct Slot<D: Driver, T> {
+    connection: Connection<D, T>,
+    alarm: Alarm,
+    /// What it waits for, as its driver said last.
+    wait: Wait<D::Ticket>,
+    /// Whether it is among those that are gone.
+    is_gone: bool,
+}
+
+/// What all connections share, one at a time.
+struct Scratch {
+    now: Instant,
+    buffer: Box<[u8]>,
+    output: BytesMut,
+    /// The work of the present tick.
+    work: Budget,
+    /// How many iterations of passwords and handshakes may be done now.
+    iterations: u32,
+}
+
+impl<D: Driver, T: Transport> Connections<D, T> {
+    /// No connections yet. They will work on `shared`.
+    pub fn new(shared: D::Shared, now: Instant) -> Self {
+        Self {
+            slots: Slab::new(),
+            shared,
+            run_queue: RunQueue::default(),
+            lingering: Lingering::default(),
+            lingering_max: LINGERING_MAX,
+            awaiting: HashMap::new(),
+            timers: Timers::new(now),
+            gone: Vec::new(),
+            next_id: 1,
+            drain: Drain::No,
+            counts: ConnectionCounts::default(),
+            scratch: Scratch {
+                now,
+                buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
+                output: BytesMut::new(),
+                work: Budget::new(TICK_WORK_MAX),
+                iterations: 0,
+            },
+        }
+    }
+
+    /// What the connections work on.
+    pub fn shared(&self) -> &D::Shared {
+        &self.shared
+    }
+
+    /// What the connections work on, between their turns.
+    pub fn shared_mut(&mut self) -> &mut D::Shared {
+        &mut self.shared
+    }
+
+    /// Bounds how many connections linger.
+    pub fn set_lingering_max(&mut self, max: usize) {
+        self.lingering_max = max;
+    }
+
+    /// Tells what time it is, once a tick.
+    pub fn set_time(&mut self, now: Instant) {
+        self.scratch.now = now;
+    }
+
+    /// The time of the present tick.
+    pub fn now(&self) -> Instant {
+        self.scratch.now
+    }
+
+    /// The key that the next connection will have.
+    pub fn next_key(&self) -> usize {
+        self.slots.vacant_key()
+    }
+
+    /// How many connections are being served; those whose end was announced do not count.
+    pub fn open(&self) -> usize {
+        self.counts.open()
+    }
+
+    /// How many of them are of the same address as `peer`.
+    pub fn open_from(&self, peer: PeerAddress) -> usize {
+        peer.ip().map_or(0, |ip| self.counts.open_from(ip))
+    }
+
+    /// How many answers are awaited.
+    pub fn awaiting(&self) -> usize {
+        self.awaiting.len()
+    }
+
+    /// Whether the last one was removed.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// A name for a connection, also for one that is refused.
+    fn next_id(&mut self) -> ConnectionId {
+        let id = ConnectionId(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
+    /// Takes in a connection that was just accepted, under [`next_key`](Self::next_key), and gives it its first turn. One that
+    /// is not identified counts for no address until its driver has [named](super::Turn::identify) the client.
+    pub fn add(&mut self, transport: T, driver: D, peer: PeerAddress, is_identified: bool) {
+        let (id, now) = (self.next_id(), self.scratch.now);
+        let connection = Connection::accepted(id, transport, driver, peer, is_identified, now);
+        let key = self.insert(connection);
+        self.turn(key, Connection::open);
+    }
+
+    /// Takes in a connection that is being established, under [`next_key`](Self::next_key). Its driver is opened once it is there,
+    /// or has failed by `deadline`.
+    pub fn dial(&mut self, transport: T, driver: D, peer: PeerAddress, deadline: Instant) {
+        let (id, now) = (self.next_id(), self.scratch.now);
+        let connection = Connection::dialing(id, transport, driver, peer, now, deadline);
+        let key = self.insert(connection);
+        if let Some(slot) = self.slots.get_mut(key) {
+            self.timers.set(key, &mut slot.alarm, Some(deadline));
+        }
+    }
+
+    fn insert(&mut self, connection: Connection<D, T>) -> usize {
+        self.counts.note(Presence::default(), connection.presence());
+        self.slots.insert(Slot {
+            connection,
+            alarm: Alarm::default(),
+            wait: Wait::Input,
+            is_gone: false,
+        })
+    }
+
+    /// Serves a connection whose driver closes it in its first step, since it is not let in: what that says is written as far as
+    /// the socket takes it, and the socket is closed. It never has a key, and counts for nothing.
+    pub fn refuse(&mut self, transport: T, driver: D, peer: PeerAddress) {
+        let (id, now) = (self.next_id(), self.scratch.now);
+        let mut connection = Connection::accepted(id, transport, driver, peer, true, now);
+        let mut lent = Lent {
+            now,
+            shared: &mut self.shared,
+            buffer: &mut self.scratch.buffer,
+            output: &mut self.scratch.output,
+            work: Budget::new(0),
+            iterations: &mut self.scratch.iterations,
+            drain: self.drain,
+            counts: &self.counts,
+        };
+        connection.open(&mut lent);
+        debug_assert!(connection.is_over(self.drain), "a refused driver closes");
+        connection.remove(now, &mut self.shared);
+    }
+
+    /// Notes an event of a connection, which gets its turn in [`serve`](Self::serve): events and work left over share one queue,
+    /// so that neither starves the other. One that waits for something else keeps its place there; it only writes.
+    pub fn on_event(&mut self, key: usize, readiness: Readiness) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let may_write = slot.connection.note(readiness);
+        let wait = slot.wait;
+        match wait {
+            Wait::Input | Wait::Output => {
+                slot.wait = Wait::Turn;
+                let id = slot.connection.id();
+                self.run_queue.push(Name { key, id });
+            }
+            Wait::Turn => {}
+            Wait::Cpu | Wait::Room | Wait::Completion(_) | Wait::Timer if may_write => {
+                self.turn(key, |connection, lent| connection.flush(wait, lent));
+            }
+            Wait::Cpu | Wait::Room | Wait::Completion(_) | Wait::Timer => {}
+        }
+    }
+
+    /// One tick, between the poll and the accept: serve ready connections → `commit` once → expire deadlines → reap.
+    /// `probe` is told of each step before it is taken.
+    pub fn tick(&mut self, commit: impl FnOnce(&mut Self), mut probe: impl FnMut(TickStep, &Self)) {
+        probe(TickStep::Serve, self);
+        self.serve();
+        probe(TickStep::Commit, self);
+        commit(self);
+        probe(TickStep::Expire, self);
+        self.expire_deadlines();
+        probe(TickStep::Reap, self);
+        self.reap();
+    }
+
+    /// Gives an answer to the connection that waits for it, if it is still there.
+    pub fn complete(&mut self, ticket: D::Ticket, completion: D::Completion) {
+        let Some(name) = self.awaiting.remove(&ticket) else {
+            return;
+        };
+        if self.slot_of(name).is_some() {
+            self.turn(name.key, |connection, lent| {
+                connection.on_completion(completion, lent)
+            });
+        }
+    }
+
+    /// Changes every driver, and has their deadlines computed anew.
+    pub fn update_drivers(&mut self, mut update: impl FnMut(&mut D)) {
+        for (key, slot) in &mut self.slots {
+            update(slot.connection.driver_mut());
+            let deadline = slot.connection.deadline(&self.shared);
+            self.timers.set(key, &mut slot.alarm, deadline);
+        }
+    }
+
+    /// Expires the deadlines that have passed, that of a drain as well.
+    fn expire_deadlines(&mut self) {
+        while let Some(key) = self.timers.due(self.scratch.now) {
+            let Some(slot) = self.slots.get_mut(key) else {
+                debug_assert!(false, "an alarm of a connection that was removed");
+                return;
+            };
+            self.timers.clear(key, &mut slot.alarm);
+            let deadline = slot.connection.deadline(&self.shared);
+            if deadline.is_some_and(|deadline| deadline <= self.scratch.now) {
+                self.turn(key, Connection::on_deadline);
+            } else {
+                self.timers.set(key, &mut slot.alarm, deadline);
+            }
+        }
+        self.expire_drain();
+    }
+
+    /// Removes connections that are over. Only now may their keys be used again.
+    fn reap(&mut self) {
+        while let Some(name) = self.lingering.pop_over(self.lingering_max) {
+            if self.slot_of(name).is_some() {
+                self.turn(name.key, Connection::stop_lingering);
+            }
+        }
+        while let Some(key) = self.gone.pop() {
+            if let Some(mut slot) = self.slots.try_remove(key) {
+                self.timers.clear(key, &mut slot.alarm);
+                self.lingering.remove(slot.connection.id());
+                slot.connection.remove(self.scratch.now, &mut self.shared);
+            }
+        }
+    }
+
+    /// When something is to be done without an event: now if a connection has work left, otherwise at the first deadline.
+    pub fn next_wake(&self) -> Option<Instant> {
+        if self.run_queue.has_work() || !self.gone.is_empty() {
+            return Some(self.scratch.now);
+        }
+        let wakes = [self.timers.next(), self.drain_deadline()];
+        wakes.into_iter().flatten().min()
+    }
+
+    /// The slot of a connection, if that is not gone meanwhile.
+    fn slot_of(&mut self, name: Name) -> Option<&mut Slot<D, T>> {
+        self.slots
+            .get_mut(name.key)
+            .filter(|slot| slot.connection.id() == name.id)
+    }
+
+    /// Lends a connection what it needs for a turn, and notes what it waits for after it.
+    fn turn(
+        &mut self,
+        key: usize,
+        act: impl FnOnce(&mut Connection<D, T>, &mut Lent<'_, D::Shared>) -> Wait<D::Ticket>,
+    ) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        // One that is served in any case gets on with what needs no work, such as its end.
+        let work = if self.scratch.work.is_spent() {
+            0
+        } else {
+            TURN_WORK_MAX
+        };
+        let mut lent = Lent {
+            now: self.scratch.now,
+            shared: &mut self.shared,
+            buffer: &mut self.scratch.buffer,
+            output: &mut self.scratch.output,
+            work: Budget::new(work),
+            iterations: &mut self.scratch.iterations,
+            drain: self.drain,
+            counts: &self.counts,
+        };
+        // Those that wait for the CPU are served where there are iterations; one that has begun goes on before the others.
+        let has_begun = *lent.iterations > 0;
+        let before = slot.connection.presence();
+        let wait = act(&mut slot.connection, &mut lent);
+        self.scratch.work.charge(lent.work.spent());
+        let connection = &slot.connection;
+        self.counts.note(before, connection.presence());
+        let id = connection.id();
+        let name = Name { key, id };
+        if before.open && connection.is_lingering() {
+            self.lingering.push(name);
+        }
+        if connection.is_over(self.drain) {
+            if !slot.is_gone {
+                slot.is_gone = true;
+                self.gone.push(key);
+            }
+        } else if wait != slot.wait {
+            match wait {
+                Wait::Turn => self.run_queue.push(name),
+                Wait::Cpu => {
+                    let source = connection.source();
+                    self.run_queue.push_for_cpu(source, name, has_begun);
+                }
+                Wait::Room => self.run_queue.push_for_room(name),
+                Wait::Completion(ticket) => {
+                    self.awaiting.insert(ticket, name);
+                }
+                Wait::Input | Wait::Output | Wait::Timer => {}
+            }
+        }
+        slot.wait = wait;
+        let deadline = connection.deadline(&self.shared);
+        self.timers.set(key, &mut slot.alarm, deadline);
+    }
+}
+
+/// The steps of a [tick](Connections::tick), in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TickStep {
+    /// Connections of which events told, and those with work left, get their turns.
+    Serve,
+    /// What this tick has for the store is committed, once for all.
+    Commit,
+    /// Deadlines that have passed are acted upon.
+    Expire,
+    /// Connections that are over are removed, and their keys are free.
+    Reap,
+}

@@ -1,0 +1,61 @@
+//! Connections that have something to do and wait for more than an event, in three queues by what they wait for.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use super::fair_queue::FairQueue;
+use super::name::Name;
+use crate::net::peer::Source;
+
+/// The queues, each in the order in which connections came to it. What a connection waits for is noted in its slot; of one that
+/// has stopped to wait for this a name may be left, which is skipped.
+#[derive(Default)]
+pub(super) struct RunQueue {
+    /// Those that an event has told of, or that used up their turn and have more to do.
+    runnable: VecDeque<Name>,
+    /// Those that wait for room in what all share.
+    congested: VecDeque<Name>,
+    /// Those whose key derivation or handshake takes more iterations.
+    cpu: FairQueue,
+}
+
+impl RunQueue {
+    pub(super) fn push(&mut self, name: Name) {
+        self.runnable.push_back(name);
+    }
+
+    /// Adds a connection to those that wait for the CPU; one that `has_begun` goes before the others of its source.
+    pub(super) fn push_for_cpu(&mut self, source: Source, name: Name, has_begun: bool) {
+        self.cpu.push(source, name, has_begun);
+    }
+
+    pub(super) fn push_for_room(&mut self, name: Name) {
+        self.congested.push_back(name);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Name> {
+        self.runnable.pop_front()
+    }
+
+    pub(super) fn pop_for_cpu(&mut self) -> Option<Name> {
+        self.cpu.pop()
+    }
+
+    /// Takes all that wait for room.
+    pub(super) fn take_congested(&mut self) -> VecDeque<Name> {
+        mem::take(&mut self.congested)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.runnable.len()
+    }
+
+    pub(super) fn cpu_len(&self) -> usize {
+        self.cpu.len()
+    }
+
+    /// Whether a connection waits for no more than the next tick.
+    pub(super) fn has_work(&self) -> bool {
+        !self.runnable.is_empty() || !self.cpu.is_empty()
+    }
+}

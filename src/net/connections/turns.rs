@@ -1,0 +1,72 @@
+//! The turns of a tick: who is served, in which order, and how much of the tick each kind of work may take.
+
+use std::mem;
+
+use super::Connections;
+use crate::net::budget::{Budget, TICK_ITERATIONS_MAX, TICK_WORK_MAX, TURN_WORK_MAX};
+use crate::net::connection::Connection;
+use crate::net::driver::{Driver, Wait};
+use crate::net::transport::Transport;
+
+/// The most work, beside their iterations, of all those that waited for the CPU, in one tick.
+const CPU_WORK_MAX: u32 = 8 * TURN_WORK_MAX;
+
+impl<D: Driver, T: Transport> Connections<D, T> {
+    /// Gives those a turn of which an event told, or that had more to do than the last one allowed, as long as the work of a
+    /// tick is not done; the others go first in the next one.
+    pub(super) fn serve(&mut self) {
+        self.scratch.work = Budget::new(TICK_WORK_MAX);
+        // Who gets into the queue meanwhile is served in the next tick.
+        for _ in 0..self.run_queue.len() {
+            if self.scratch.work.is_spent() {
+                break;
+            }
+            let Some(name) = self.run_queue.pop() else {
+                break;
+            };
+            if let Some(slot) = self.slot_of(name)
+                && slot.wait == Wait::Turn
+            {
+                slot.wait = Wait::Input;
+                self.turn(name.key, Connection::on_ready);
+            }
+        }
+        self.serve_cpu();
+    }
+
+    /// Shares out the iterations of this tick among those whose key derivation or handshake takes some, by the addresses that
+    /// they come from. No other turn has any: a newcomer must not come before those who wait.
+    fn serve_cpu(&mut self) {
+        // However much the others did, those that wait here are served.
+        let tick = mem::replace(&mut self.scratch.work, Budget::new(CPU_WORK_MAX));
+        self.scratch.iterations = TICK_ITERATIONS_MAX;
+        for _ in 0..self.run_queue.cpu_len() {
+            if self.scratch.iterations == 0 || self.scratch.work.is_spent() {
+                break;
+            }
+            let Some(name) = self.run_queue.pop_for_cpu() else {
+                break;
+            };
+            if let Some(slot) = self.slot_of(name)
+                && slot.wait == Wait::Cpu
+            {
+                slot.wait = Wait::Input;
+                self.turn(name.key, Connection::on_ready);
+            }
+        }
+        self.scratch.iterations = 0;
+        self.scratch.work = tick;
+    }
+
+    /// What all share has room again: those that wait for it get a turn.
+    pub fn end_congestion(&mut self) {
+        for name in self.run_queue.take_congested() {
+            if let Some(slot) = self.slot_of(name)
+                && slot.wait == Wait::Room
+            {
+                slot.wait = Wait::Turn;
+                self.run_queue.push(name);
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! A driver is one protocol on one connection. It knows no socket: the engine hands it input and takes its output.
+//!
+//! The engine calls a driver only within a [`Turn`], and does what the returned [`Step`] says. The contract:
+//!
+//! - [`Driver::opened`] comes first, once; [`Driver::closed`] comes last, once, also for a dial that failed.
+//! - A driver that did not use up its input gets the rest again, with what has come since, and need not keep any.
+//! - While a driver waits for something other than input, nothing is read: that is the backpressure its peer feels.
+//! - A driver that returned [`Step::Close`] is asked nothing more, but gets the completions it still waits for.
+
+use core::fmt;
+use std::hash::Hash;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+
+use super::budget::Budget;
+use super::channel::OUTPUT_HIGH_WATER_BYTES;
+use super::counts::ConnectionCounts;
+use super::link::{StartTls, TlsFacts};
+use super::peer::PeerAddress;
+
+/// The name of a connection in the log; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionId(pub u64);
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whether a server is about to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drain {
+    /// It is not.
+    No,
+    /// What is in flight may finish until then.
+    Until(Instant),
+    /// It may not any more.
+    TimeIsUp,
+}
+
+/// One protocol on one connection.
+pub trait Driver: Sized {
+    /// Everything that the connections of this kind work on together: rules, a store, counters.
+    type Shared;
+    /// The name of an answer that comes later, from a store or a name service.
+    type Ticket: Copy + Eq + Hash;
+    /// An answer of that kind.
+    type Completion;
+    /// Why a connection ended.
+    type Reason;
+
+    /// Begins: the connection was accepted, or the dial succeeded.
+    fn opened(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Step<Self>;
+
+    /// Takes what it can use off the front of `input`, and appends its replies to [`Turn::output`].
+    fn input(&mut self, input: &mut &[u8], turn: &mut Turn<'_, Self::Shared>) -> Step<Self>;
+
+    /// The peer has closed its side: no more input will come.
+    fn eof(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Step<Self>;
+
+    /// Goes on under TLS, whose handshake is done.
+    fn secured(&mut self, facts: &TlsFacts, turn: &mut Turn<'_, Self::Shared>) -> Step<Self> {
+        let _ = (facts, turn);
+        Step::Continue
+    }
+
+    /// Goes on after an answer that it waited for. A driver whose connection is closing may only note it.
+    fn completed(
+        &mut self,
+        completion: Self::Completion,
+        turn: &mut Turn<'_, Self::Shared>,
+    ) -> Step<Self> {
+        let _ = (completion, turn);
+        Step::Continue
+    }
+
+    /// When [`expired`](Self::expired) is to be called, unless something happens before.
+    fn deadline(&self, shared: &Self::Shared) -> Option<Instant> {
+        let _ = shared;
+        None
+    }
+
+    /// Its deadline has passed. [`Step::Continue`] grants the peer more time.
+    fn expired(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Step<Self> {
+        let _ = turn;
+        Step::Continue
+    }
+
+    /// Ends a connection that is still in the handshake of TLS, where the drain of the server says so.
+    fn drained(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Option<Self::Reason> {
+        let _ = turn;
+        None
+    }
+
+    /// The answer for whose sake the connection stays when its peer is gone, as that of a message which was submitted.
+    fn outstanding(&self) -> Option<Self::Ticket> {
+        None
+    }
+
+    /// The connection failed, and nothing can be written to it any more: releases what it held, and names the reason.
+    fn failed(&mut self, failure: Failure, turn: &mut Turn<'_, Self::Shared>) -> Self::Reason;
+
+    /// The connection is over and is about to be removed.
+    fn closed(&mut self, reason: &Self::Reason, summary: &Summary, shared: &mut Self::Shared) {
+        let _ = (reason, summary, shared);
+    }
+}
+
+/// What a driver needs next.
+pub enum Step<D: Driver> {
+    /// More input: it has used all that it could of what is there.
+    Continue,
+    /// One read, after which [`Driver::input`] is called whatever came of it. A greeting so learns whether its peer has talked
+    /// before its turn.
+    Read,
+    /// Something else before it takes more input.
+    Wait(Wait<D::Ticket>),
+    /// The handshake of TLS within this time. Unsent output goes out before it in the clear; input that is left belongs to it.
+    StartTls(Rc<dyn StartTls>, Duration),
+    /// The end.
+    Close(Close<D::Reason>),
+}
+
+/// What a connection waits for. The driver returns it, the slot of the connection remembers it, the queues are sorted by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait<K> {
+    /// Input, or room for output that is unsent: an event of the socket.
+    Input,
+    /// Its output to be written: the driver goes on once nothing is unsent.
+    Output,
+    /// Another turn: it did the work of one and has more to do.
+    Turn,
+    /// Iterations of key derivation, or of a handshake: see [`Turn::iterations`].
+    Cpu,
+    /// Room in what all share, as in a store that takes no more text now: see
+    /// [`Connections::end_congestion`](super::Connections::end_congestion).
+    Room,
+    /// The answer to this ticket.
+    Completion(K),
+    /// Its deadline.
+    Timer,
+}
+
+/// The end of a connection, as its driver wants it.
+#[derive(Debug)]
+pub struct Close<R> {
+    /// Why it ends.
+    pub reason: R,
+    /// What becomes of the socket.
+    pub ending: Ending,
+    /// How long the last output may take to be written.
+    pub flush_timeout: Duration,
+}
+
+/// What becomes of the socket when its driver is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Output is written and the sending side is shut down; then input is discarded until the peer closes, for a bounded
+    /// time. A socket that is closed with unread input resets the connection, which could cost the peer the last reply.
+    Linger,
+    /// As [`Linger`](Self::Linger), unless the peer has sent nothing more and the last replies are surely on their way.
+    LingerUnlessIdle,
+    /// Output is written; the peer, who has closed its side, is not waited for.
+    Close,
+    /// As much output is written as the socket takes at once.
+    Now,
+    /// Nothing more is written.
+    Abort,
+}
+
+/// What ended a connection without its driver.
+#[derive(Debug)]
+pub enum Failure {
+    /// The connection could not be established.
+    Dial(io::Error),
+    /// The peer did not shake hands for TLS as it should.
+    Handshake(io::Error),
+    /// The handshake of TLS took too long.
+    HandshakeTimeout,
+    /// The socket failed.
+    Socket(io::Error),
+}
+
+/// What a connection came to, for its last log line.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// Which connection it was.
+    pub id: ConnectionId,
+    /// Who was at the other end.
+    pub peer: PeerAddress,
+    /// How long it lasted.
+    pub lasted: Duration,
+    /// Octets read.
+    pub bytes_in: u64,
+    /// Octets written.
+    pub bytes_out: u64,
+}
+
+/// All that a driver is lent while it is called.
+pub struct Turn<'a, S> {
+    /// Which connection it is.
+    pub id: ConnectionId,
+    /// The time of this tick.
+    pub now: Instant,
+    /// Everything that the connections of this kind work on together.
+    pub shared: &'a mut S,
+    /// Where output is gathered, so that one write takes all of a turn.
+    pub output: &'a mut BytesMut,
+    /// The work that this turn may do, and has done.
+    pub work: &'a mut Budget,
+    /// How many iterations of key derivation may be done now; what is done is to be taken off.
+    pub iterations: &'a mut u32,
+    /// Whether the server is about to end.
+    pub drain: Drain,
+    /// Octets of output before this turn that the socket had no room for.
+    pub unsent: usize,
+    /// Octets read so far.
+    pub bytes_in: u64,
+    pub(super) peer: &'a mut PeerAddress,
+    pub(super) is_identified: &'a mut bool,
+    pub(super) counts: &'a ConnectionCounts,
+}
+
+impl<S> Turn<'_, S> {
+    /// Whether the output has reached the high-water mark: backpressure, until the peer has read.
+    #[must_use]
+    pub fn is_output_full(&self) -> bool {
+        self.unsent + self.output.len() >= OUTPUT_HIGH_WATER_BYTES
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub fn peer(&self) -> PeerAddress {
+        *self.peer
+    }
+
+    /// The peer speaks for another client from now on, as a proxy does. Whether there is room for one more connection of that
+    /// client's address, of which there may be `connections_max`; 0 for no limit.
+    #[must_use]
+    pub fn identify(&mut self, client: PeerAddress, connections_max: usize) -> bool {
+        let before = self.peer.ip().filter(|_| *self.is_identified);
+        *self.peer = client;
+        *self.is_identified = true;
+        match client.ip() {
+            Some(ip) if Some(ip) != before && connections_max != 0 => {
+                self.counts.open_from(ip) < connections_max
+            }
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The server without its poll: connections, the store, and the order of a tick.
+//!
+//! The loop around a real poll, the server in memory and the simulation of the tests all run this, so what the tests check
+//! is what runs. Polling comes before a [tick](ServerCore::tick), accepting after it.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::store_channel::StoreChannel;
+use crate::inbound::metrics::Status;
+use crate::inbound::{Completion, Inbound, Refusal, Rules, Shared};
+use crate::net::channel::Readiness;
+use crate::net::connections::{Connections, TickStep};
+use crate::net::peer::PeerAddress;
+use crate::net::transport::Transport;
+use crate::smtp::event::Limit;
+use crate::smtp::service::Service;
+use crate::store::{Finished, Store};
+
+/// Everything that a server is, but the poll and its sockets.
+pub struct ServerCore<T: Transport> {
+    connections: Connections<Inbound, T>,
+    commits: Commits,
+    /// The pipes to the store process, as long as there is one.
+    store_channel: Option<StoreChannel>,
+    /// Whether there are requests for the store process, and room in its pipe.
+    can_send_to_store: bool,
+}
+
+/// What the group commits came to so far.
+#[derive(Default)]
+struct Commits {
+    messages_stored: u64,
+    /// Whether a drain was asked for that connections have not heard of.
+    drain_asked: bool,
+    finished: Vec<Finished>,
+}
+
+impl<T: Transport> ServerCore<T> {
+    /// A server without connections.
+    pub fn new(rules: Rules, store: Box<dyn Store>, now: Instant) -> Self {
+        let lingering_max = rules.limits.lingering_max;
+        let shared = Shared::new(rules, store);
+        let mut connections: Connections<Inbound, T> = Connections::new(shared, now);
+        connections.set_lingering_max(lingering_max);
+        let pipes = connections.shared_mut().store.take_pipes();
+        Self {
+            connections,
+            commits: Commits::default(),
+            store_channel: pipes.map(StoreChannel::new),
+            can_send_to_store: false,
+        }
+    }
+
+    /// Tells what time it is, once a tick.
+    pub fn set_time(&mut self, now: Instant, wall: SystemTime) {
+        self.connections.set_time(now);
+        self.connections.shared_mut().set_time(now, wall);
+    }
+
+    /// The key that the next connection will have.
+    pub fn next_key(&self) -> usize {
+        self.connections.next_key()
+    }
+
+    /// Takes in a client that was just accepted on a listener for `service`, under [`next_key`](Self::next_key).
+    pub fn add(&mut self, transport: T, service: Service, peer: PeerAddress) {
+        let shared = self.connections.shared();
+        let is_identified = !shared.is_proxy(peer);
+        let driver = Inbound::new(service, peer, shared, self.connections.now());
+        self.connections.add(transport, driver, peer, is_identified);
+    }
+
+    /// Why one more connection of this `peer` is not let in, if so.
+    pub fn refusal_for(&self, peer: PeerAddress) -> Option<Refusal> {
+        let shared = self.connections.shared();
+        let limits = &shared.rules.limits;
+        if self.connections.open() >= limits.connections_max {
+            return Some(Refusal::Limit(Limit::Connections));
+        }
+        // A proxy has yet to say for which client it speaks.
+        let is_limited = limits.connections_per_ip_max != 0 && !shared.is_proxy(peer);
+        (is_limited && self.connections.open_from(peer) >= limits.connections_per_ip_max)
+            .then_some(Refusal::Limit(Limit::ConnectionsPerIp))
+    }
+
+    /// Tells a client why it is not let in, and closes its connection at once: to wait for it could need what is lacking.
+    pub fn refuse(&mut self, transport: T, service: Service, peer: PeerAddress, why: Refusal) {
+        let (shared, now) = (self.connections.shared(), self.connections.now());
+        let driver = Inbound::refused(why, service, peer, shared, now);
+        self.connections.refuse(transport, driver, peer);
+    }
+
+    /// Notes an event of a connection, which is served in the next [tick](Self::tick).
+    pub fn on_event(&mut self, key: usize, readiness: Readiness) {
+        self.connections.on_event(key, readiness);
+    }
+
+    /// The pipes to the store process, which the poll tells of.
+    pub fn store_channel(&mut self) -> Option<&mut StoreChannel> {
+        self.store_channel.as_mut()
+    }
+
+    /// Has the next tick begin a drain: no transaction begins any more, those in flight have until the drain timeout.
+    pub fn ask_to_drain(&mut self) {
+        self.commits.drain_asked = true;
+    }
+
+    /// One tick: serve ready connections → commit the store once → expire deadlines → reap. `probe` is told of each step
+    /// before it is taken.
+    pub fn tick(&mut self, probe: impl FnMut(TickStep, &Connections<Inbound, T>)) {
+        let Self {
+            connections,
+            commits,
+            store_channel,
+            can_send_to_store,
+        } = self;
+        let commit = |connections: &mut _| {
+            exchange_with_store(store_channel, connections);
+            commits.commit(connections);
+        };
+        connections.tick(commit, probe);
+        let client = connections.shared_mut().store.client();
+        *can_send_to_store = store_channel
+            .as_ref()
+            .zip(client)
+            .is_some_and(|(channel, client)| channel.can_send(client));
+    }
+
+    /// When something is to be done without an event.
+    pub fn next_wake(&self) -> Option<Instant> {
+        let is_pending = self.connections.shared().store.is_pending();
+        if self.can_send_to_store || is_pending || self.commits.drain_asked {
+            return Some(self.connections.now());
+        }
+        self.connections.next_wake()
+    }
+
+    /// Goes on with other rules: the policy is for new sessions, all else for all. Users are for all as well.
+    pub fn reload(&mut self, rules: Rules) {
+        self.connections
+            .set_lingering_max(rules.limits.lingering_max);
+        let shared = self.connections.shared_mut();
+        let users = rules.policy.users();
+        let has_other_users = users != shared.rules.policy.users();
+        shared.rules = rules;
+        self.connections.update_drivers(|driver| {
+            if has_other_users {
+                driver.replace_users(users.as_ref());
+            }
+        });
+        if self.commits.are_enough(&self.connections) {
+            self.ask_to_drain();
+        }
+    }
+
+    /// The rules of the present.
+    pub fn rules(&self) -> &Rules {
+        &self.connections.shared().rules
+    }
+
+    /// Connections that are being served; those that are closing do not count.
+    pub fn open(&self) -> usize {
+        self.connections.open()
+    }
+
+    /// Whether the last connection was removed.
+    pub fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    /// Whether a drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.connections.is_draining()
+    }
+
+    /// Messages stored so far.
+    pub fn messages_stored(&self) -> u64 {
+        self.commits.messages_stored
+    }
+
+    /// The status, `uptime` after the start.
+    pub fn status(&self, uptime: Duration) -> Status {
+        Status {
+            connections: self.open(),
+            messages: self.messages_stored(),
+            waiting: self.connections.awaiting(),
+            uptime,
+        }
+    }
+
+    /// Logs the counters of the whole run.
+    pub fn log_metrics(&self) {
+        log::info!("ended {}", self.connections.shared().metrics());
+    }
+}
+
+impl<T: Transport> Drop for ServerCore<T> {
+    /// Gives the store its pipes back, so that it waits for the store process.
+    fn drop(&mut self) {
+        if let Some(channel) = self.store_channel.take() {
+            let store = &mut self.connections.shared_mut().store;
+            store.return_pipes(channel.into_pipes());
+        }
+    }
+}
+
+/// Writes the requests that the store client has for the store process, and hands it the reports that have come.
+fn exchange_with_store<T: Transport>(
+    store_channel: &mut Option<StoreChannel>,
+    connections: &mut Connections<Inbound, T>,
+) {
+    if let Some(channel) = store_channel
+        && let Some(client) = connections.shared_mut().store.client()
+        && let Err(error) = channel.exchange(client)
+    {
+        // The commit that follows settles what the process had.
+        client.disconnected(error);
+        *store_channel = None;
+    }
+}
+
+impl Commits {
+    /// The group commit: makes the messages of this tick durable, together, and answers for those that are settled.
+    fn commit<T: Transport>(&mut self, connections: &mut Connections<Inbound, T>) {
+        if std::mem::take(&mut self.drain_asked) && self.begin_drain(connections) {
+            connections.drain_all();
+        }
+        let mut begins = false;
+        let mut finished = std::mem::take(&mut self.finished);
+        connections.shared_mut().store.commit(&mut finished);
+        for Finished { ticket, outcome } in finished.drain(..) {
+            self.messages_stored += u64::from(outcome.is_stored());
+            begins |= self.are_enough(connections) && self.begin_drain(connections);
+            connections.complete(ticket, Completion::Message(outcome));
+        }
+        self.finished = finished;
+        while let Some(answer) = connections.shared_mut().store.answer() {
+            connections.complete(answer.ticket, Completion::Answer(answer));
+        }
+        if !connections.shared().store.is_congested() {
+            connections.end_congestion();
+        }
+        if begins {
+            connections.drain_all();
+        }
+    }
+
+    fn begin_drain<T: Transport>(&self, connections: &mut Connections<Inbound, T>) -> bool {
+        let timeout = connections.shared().rules.limits.drain_timeout;
+        connections.begin_drain(timeout)
+    }
+
+    /// Whether as many messages were stored as the operator wanted.
+    fn are_enough<T: Transport>(&self, connections: &Connections<Inbound, T>) -> bool {
+        let exit_after = connections.shared().rules.limits.exit_after;
+        (1..=self.messages_stored).contains(&exit_after)
+    }
+}
