@@ -8,16 +8,16 @@ use std::rc::Rc;
 use crate::net::endpoint::Endpoint;
 use crate::net::link::StartTls;
 
-/// How a client gets under TLS.
+/// Choice of TLS for a client.
 #[derive(Clone, Debug)]
 pub struct Encryption {
-    /// When TLS begins.
+    /// The start of TLS.
     pub start: Start,
-    /// Whom the client trusts. A build without TLS has no value of this.
+    /// The servers that are trusted. A build without TLS has no value of this.
     pub trust: Rc<dyn ServerTrust>,
 }
 
-/// When TLS begins.
+/// The moment at which TLS begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// With the first octet (RFC 8314 §3).
@@ -52,9 +52,9 @@ pub trait ServerTrust: fmt::Debug {
 /// Why there is nobody to trust.
 #[derive(Debug)]
 pub enum TrustError {
-    /// This file cannot be read.
+    /// A file that cannot be read.
     Unreadable(PathBuf, io::Error),
-    /// There is no certificate in this file, or it is damaged.
+    /// A file without a certificate, or with a damaged one.
     NoCertificate(PathBuf),
     /// The machine trusts nobody; what went wrong where it was asked for them.
     NoAuthorities(String),

@@ -292,3 +292,6 @@ impl<T: Transport> Channel<T> {
         self.bytes_out
     }
 }
+
+#[cfg(test)]
+mod tests;

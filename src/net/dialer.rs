@@ -13,13 +13,13 @@ use socket2::{Domain, Protocol, Type};
 use super::endpoint::SocketAddress;
 use super::socket::Socket;
 
-/// How many addresses of the loopback network connections may come from: each has its own ports, some 28,000.
+/// The most addresses of the loopback network that connections come from: each has its own ports, some 28,000.
 const SOURCES_MAX: u8 = 100;
 
 /// Makes connections to one server, which may have several addresses.
 #[derive(Debug)]
 pub struct Dialer {
-    /// Those of the server; the last one is tried.
+    /// The addresses that are left; the last one is tried.
     addresses: Vec<SocketAddress>,
     /// Connections come from `127.0.0.{1 + source}`; while it is 0 the system chooses.
     source: u8,

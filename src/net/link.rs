@@ -65,16 +65,14 @@ pub trait TlsSession {
 /// One step of a handshake, with what it cost also where it failed.
 #[derive(Debug)]
 pub struct HandshakeStep {
-    /// How dear it was.
+    /// The cost.
     pub work: HandshakeWork,
-    /// What came of it.
-    ///
-    /// The errors are those of [`Transport::read`], `UnexpectedEof` if the peer is gone, and `InvalidData` if it does not
+    /// The result. The errors are those of [`Transport::read`], `UnexpectedEof` if the peer is gone, and `InvalidData` if it does not
     /// speak TLS as it should.
     pub outcome: io::Result<Handshake>,
 }
 
-/// How far a handshake has come.
+/// Progress of a handshake.
 #[derive(Debug)]
 pub enum Handshake {
     /// There may be more to read at once.
@@ -98,7 +96,7 @@ pub enum HandshakeWork {
     RsaSignature,
 }
 
-/// What both sides of a TLS session have agreed on.
+/// Facts that both sides of a TLS session know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFacts {
     /// The version, as in `TLSv1.3`.
@@ -113,7 +111,7 @@ pub struct TlsFacts {
     pub end_point: Option<Rc<[u8]>>,
 }
 
-/// What carries one connection: a transport in the clear, and from some point on TLS over it.
+/// The carrier of one connection: a transport in the clear, and from some point on TLS over it.
 pub(super) struct Link<T> {
     transport: T,
     tls: Option<Box<dyn TlsSession>>,

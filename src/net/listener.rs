@@ -55,7 +55,7 @@ impl From<BindError> for io::Error {
     }
 }
 
-/// What came of one attempt to accept. A peer on a unix socket has no address.
+/// Outcome of one accept(2). A peer on a unix socket has no address.
 #[derive(Debug)]
 pub enum Accepted {
     /// A new connection.
@@ -86,9 +86,9 @@ pub struct Listener<K> {
 /// Origin of a listener.
 #[derive(Debug)]
 enum Origin {
-    /// This process opened it, and made this socket file, by file system and number.
+    /// Opened by this process, with this socket file, by file system and number.
     Opened(Option<(u64, u64)>),
-    /// It was passed to us.
+    /// Passed on by the process that started this one.
     Inherited,
 }
 
@@ -160,7 +160,7 @@ impl<K: Copy> Listener<K> {
         })
     }
 
-    /// What its connections are for.
+    /// The tag of its connections.
     #[must_use]
     pub fn tag(&self) -> K {
         self.tag

@@ -186,7 +186,7 @@ impl Tls {
         self.session.reader().fill_buf().is_err_and(is_empty)
     }
 
-    /// What a step of the handshake cost. A server signs in answer to a ClientHello that resumes no session; a client checks
+    /// Computes the cost of a step of the handshake. A server signs in answer to a ClientHello that resumes no session; a client checks
     /// the signatures of a certificate.
     fn work_of_step(&self, has_answered: bool, received: &io::Result<usize>) -> HandshakeWork {
         match received {
@@ -319,7 +319,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Where ciphertext is read from: octets that came early, then the socket.
+/// The source of ciphertext: octets that came early, then the socket.
 struct Source<'a> {
     transport: &'a mut dyn Transport,
     early: &'a mut BytesMut,
@@ -342,3 +342,6 @@ impl io::Read for Source<'_> {
 fn failed(error: rustls::Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, error)
 }
+
+#[cfg(test)]
+mod tests;

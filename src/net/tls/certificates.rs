@@ -16,7 +16,7 @@ use time::{Duration, OffsetDateTime};
 use super::end_point::end_point;
 use crate::net::link::HandshakeWork;
 
-/// How long a certificate is good that we make ourselves, from each start.
+/// The lifetime of a certificate that the server makes for itself, at each start.
 const SELF_SIGNED_LIFETIME: Duration = Duration::days(365);
 
 /// One certificate with its chain and key.
@@ -135,7 +135,7 @@ impl Certificate {
         self.end_point.as_deref()
     }
 
-    /// How dear a handshake is that signs with its key.
+    /// The work of a handshake that signs with its key.
     pub(super) fn signing_work(&self) -> HandshakeWork {
         match self.key.key.algorithm() {
             SignatureAlgorithm::RSA => HandshakeWork::RsaSignature,
@@ -161,7 +161,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// These certificates; without any no client is served.
+    /// Takes these certificates; without any no client is served.
     #[must_use]
     pub fn new(all: Vec<Certificate>) -> Self {
         let mut identity = Vec::new();
@@ -185,7 +185,7 @@ impl Certificates {
         })
     }
 
-    /// As [`StartTls::identity`](crate::net::link::StartTls::identity).
+    /// Octets that are equal for two that show clients the same, see [`StartTls::identity`](crate::net::link::StartTls::identity).
     pub(super) fn identity(&self) -> &[u8] {
         &self.identity
     }

@@ -24,7 +24,7 @@ pub fn end_point(certificate: &[u8]) -> Option<Box<[u8]>> {
     Some(digest::digest(hash, certificate).as_ref().into())
 }
 
-/// What is in the first element of `der`, and what is behind it (X.690 §8.1).
+/// Splits `der` into the contents of its first element and the rest (X.690 §8.1).
 fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let [_tag, length, rest @ ..] = der else {
         return None;
