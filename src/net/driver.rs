@@ -54,7 +54,10 @@ pub trait Driver: Sized {
     type Reason;
 
     /// Begins: the connection was accepted, or the dial succeeded.
-    fn opened(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Step<Self>;
+    fn opened(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Step<Self> {
+        let _ = turn;
+        Step::Continue
+    }
 
     /// Takes what it can use off the front of `input`, and appends its replies to [`Turn::output`].
     fn input(&mut self, input: &mut &[u8], turn: &mut Turn<'_, Self::Shared>) -> Step<Self>;
@@ -156,6 +159,17 @@ pub struct Close<R> {
     pub flush_timeout: Duration,
 }
 
+impl<R> Close<R> {
+    /// The end after that of the peer's input: what is unsent has a minute to be written.
+    pub fn after_eof(reason: R) -> Self {
+        Self {
+            reason,
+            ending: Ending::Close,
+            flush_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
 /// What becomes of the socket when its driver is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -183,6 +197,15 @@ pub enum Failure {
     HandshakeTimeout,
     /// The socket failed.
     Socket(io::Error),
+}
+
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Dial(error) | Failure::Handshake(error) | Failure::Socket(error) => error,
+            Failure::HandshakeTimeout => io::ErrorKind::TimedOut.into(),
+        }
+    }
 }
 
 /// What a connection came to, for its last log line.
