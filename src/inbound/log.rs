@@ -5,7 +5,7 @@ use super::log_line::{Id, LedTo, Outcomes, Recipients, Value};
 use crate::net::driver::Summary;
 use crate::smtp::event::CloseReason;
 use crate::smtp::reply::Reply;
-use crate::smtp::session::Transaction;
+use crate::smtp::transaction::Transaction;
 
 /// Why nobody has the message, unless somebody does.
 fn lost_for(outcomes: &[Result<(), Reply>]) -> Option<Reply> {

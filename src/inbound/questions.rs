@@ -8,7 +8,7 @@ use super::driver::{Inbound, Turn};
 use super::timeouts::Timer;
 use super::work::charge_mailboxes;
 use crate::smtp::envelope::Recipient;
-use crate::smtp::session::Transaction;
+use crate::smtp::transaction::Transaction;
 use crate::store::{Admission, Answer, Failure, Ticket};
 
 /// How long a sender waits for the store to say whether there is room. Then it may begin: what the disk does not take, or when

@@ -9,7 +9,6 @@ use smallvec::SmallVec;
 use super::path::{Mailbox, ReversePath};
 use super::security::Security;
 use super::service::Service;
-use super::xclient::ProxiedClient;
 
 /// The most octets of a [`QueueId`].
 pub const QUEUE_ID_BYTES_MAX: usize = 30;
@@ -83,6 +82,15 @@ pub enum Peer {
     Local,
     /// A client of which its spokesman does not know where it is.
     Unknown,
+}
+
+/// Facts about a client that only its XCLIENT peer has told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxiedClient {
+    /// The name that its address has; letters, digits, `-`, `_` and `.`.
+    pub name: Option<String>,
+    /// The name as which it has logged in.
+    pub login: Option<Rc<str>>,
 }
 
 /// How the client said hello.

@@ -5,7 +5,7 @@ use core::fmt;
 use super::envelope::Recipient;
 use super::login::LoginAttempt;
 use super::reply::Reply;
-use super::session::Transaction;
+use super::transaction::Transaction;
 use super::xclient::Attributes;
 
 /// What the driver is to do next.

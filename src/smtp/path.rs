@@ -3,6 +3,7 @@
 //! are longer than 64 octets, and RFC 5321 §4.5.3.1 asks to take what is longer where that can be done.
 
 mod domain;
+mod grammar;
 mod mailbox;
 mod text;
 
@@ -10,13 +11,10 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
+pub use grammar::{DOMAIN_BYTES_MAX, PATH_BYTES_MAX, PathError};
+use grammar::{ends_line, is_printable, is_unquoted};
 pub use mailbox::Mailbox;
 pub(super) use mailbox::quoted_if_needed;
-
-/// The most octets of a domain (RFC 5321 §4.5.3.1.2).
-pub const DOMAIN_BYTES_MAX: usize = 255;
-/// The most octets of a path, its punctuation counted in (RFC 5321 §4.5.3.1.3).
-pub const PATH_BYTES_MAX: usize = 256;
 
 impl FromStr for Mailbox {
     type Err = PathError;
@@ -76,18 +74,6 @@ pub enum ForwardPath {
     Mailbox(Mailbox),
     /// A local-part alone. It is no address, but a person at a terminal can be told what is missing.
     WithoutDomain(Box<str>),
-}
-
-/// Why an address was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathError {
-    /// It does not follow RFC 5321 §4.1.2.
-    Syntax,
-    /// Its domain or whole is over its limit.
-    TooLong,
-    /// It holds octets beyond ASCII where nobody asked for SMTPUTF8 (RFC 6531), or such as no address may hold: they are
-    /// no UTF-8, no domain, or the end of a line to whoever reads Unicode.
-    NonAscii,
 }
 
 /// Reads the reverse-path at the start of `argument` and returns it with what follows: nothing, or a space
@@ -340,24 +326,4 @@ fn is_address(literal: &str) -> bool {
             !tag.is_empty() && tag.bytes().all(ldh) && !tag.ends_with('-') && !content.is_empty()
         }
     }
-}
-
-/// `atext` (RFC 5322 §3.2.3, RFC 6531 §3.3).
-fn is_atext(byte: u8) -> bool {
-    !byte.is_ascii() || byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
-}
-
-/// Whether a local-part may hold this octet without quotes.
-fn is_unquoted(byte: u8) -> bool {
-    byte == b'.' || is_atext(byte)
-}
-
-fn is_printable(byte: u8) -> bool {
-    byte == b' ' || byte.is_ascii_graphic()
-}
-
-/// Whether it ends a line, or moves a terminal's cursor: the controls beyond ASCII, and the separators of Unicode. The
-/// grammar has them, but a header field that holds an address is to stay one field, and a log line one line.
-fn ends_line(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }

@@ -31,11 +31,10 @@ use bytes::BytesMut;
 
 pub use pool::TransactionPool;
 use state::{Stage, State};
-pub use transaction::Transaction;
 
 use super::chunk::Chunk;
 use super::command::Command;
-use super::envelope::{Body, Envelope, Hello, Peer, QueueId};
+use super::envelope::{Body, Envelope, Hello, Peer, ProxiedClient, QueueId};
 use super::event::{CloseReason, Event, Limit, Phase};
 use super::line::{BareNewline, Line, LineReader, Reading};
 use super::policy::Policy;
@@ -44,7 +43,8 @@ use super::security::Security;
 use super::service::Service;
 use super::stats::SessionStats;
 use super::trace;
-use super::xclient::{ProxiedClient, XclientAccess};
+use super::transaction::Transaction;
+use super::xclient::XclientAccess;
 
 /// The state machine of one session. It is driven by [`next`](Self::next), which says what is to be done; for
 /// some events the driver then calls back with what came of it.

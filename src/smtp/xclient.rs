@@ -4,12 +4,13 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
-use super::command::{hello_name, parameters_of, split_parameter};
+use super::envelope::ProxiedClient;
 use super::path::DOMAIN_BYTES_MAX;
 use super::reply::{self, Reply};
+use super::syntax::{from_xtext, hello_name, split_parameter, words_of};
 
-/// What EHLO says of it: the attributes that make a difference here.
-pub(super) const OFFER: &str = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN";
+/// The attributes that EHLO announces: those that make a difference here.
+pub(super) const ATTRIBUTES: &str = "NAME ADDR PORT PROTO HELO LOGIN";
 /// The most octets of a value, as it is written. Postfix has the same limit.
 const VALUE_BYTES_MAX: usize = 255;
 
@@ -56,15 +57,6 @@ pub struct Attributes {
     destination_port: Attribute<u16>,
 }
 
-/// What is known of a client only because its spokesman said so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProxiedClient {
-    /// The name that its address has; letters, digits, `-`, `_` and `.`.
-    pub name: Option<String>,
-    /// As whom it has logged in.
-    pub login: Option<Rc<str>>,
-}
-
 impl<T> Attribute<T> {
     /// What it says, if it is something.
     pub fn known(self) -> Option<T> {
@@ -102,7 +94,7 @@ impl Attributes {
     /// `501`, for an attribute that is unknown or repeated, a value that is none, and nothing at all.
     pub fn parse(argument: &[u8]) -> Result<Self, Reply> {
         let mut attributes = Self::default();
-        for parameter in parameters_of(argument) {
+        for parameter in words_of(argument) {
             let (name, value) = split_parameter(parameter)?;
             if value.len() > VALUE_BYTES_MAX {
                 return Err(reply::BAD_ARGUMENT);
@@ -125,44 +117,21 @@ impl Attributes {
         }
         Ok(attributes)
     }
-}
 
-impl ProxiedClient {
-    /// Goes on to what `attributes` say. Of a new address nothing is known but what stands beside it. A login is
-    /// known only as long as it is said each time.
+    /// Adds these attributes to what was known of the client. Of a new address nothing is known but what stands beside it.
+    /// A login is known only as long as it is said each time.
     #[must_use]
-    pub(super) fn followed_by(self, attributes: &Attributes) -> Self {
-        let name = match &attributes.name {
+    pub(super) fn added_to(&self, known: ProxiedClient) -> ProxiedClient {
+        let name = match &self.name {
             Attribute::Known(name) => Some(name.clone()),
-            Attribute::Unsaid if attributes.address == Attribute::Unsaid => self.name,
+            Attribute::Unsaid if self.address == Attribute::Unsaid => known.name,
             Attribute::Unsaid | Attribute::Unavailable => None,
         };
-        Self {
+        ProxiedClient {
             name,
-            login: attributes.login.clone().known().map(Rc::from),
+            login: self.login.clone().known().map(Rc::from),
         }
     }
-}
-
-/// Decodes `xtext` (RFC 3461 §4), in which `+41` stands for `A`.
-pub(super) fn from_xtext(text: &[u8]) -> Result<Vec<u8>, Reply> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, behind)) = rest.split_first() {
-        let (octet, behind) = match (first, behind) {
-            (b'+', [high, low, behind @ ..]) => {
-                let digit = |octet: u8| (octet as char).to_digit(16);
-                let value = digit(*high).zip(digit(*low));
-                let value = value.and_then(|(high, low)| u8::try_from(16 * high + low).ok());
-                (value.ok_or(reply::BAD_ARGUMENT)?, behind)
-            }
-            (b'+', _) => return Err(reply::BAD_ARGUMENT),
-            _ => (first, behind),
-        };
-        decoded.push(octet);
-        rest = behind;
-    }
-    Ok(decoded)
 }
 
 fn host_name(text: &str) -> Option<String> {

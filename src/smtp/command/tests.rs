@@ -1,6 +1,7 @@
 //! Command lines, read.
 
 use super::*;
+use crate::smtp::reply::{self, Reply};
 
 #[test]
 fn verbs_are_read_in_any_case() {
@@ -223,4 +224,21 @@ fn rcpt_knows_no_parameter() {
         Command::parse(b"RCPT TO:<postmaster>"),
         Ok(Command::Rcpt(ForwardPath::Postmaster))
     );
+}
+
+#[test]
+fn a_verb_is_known_by_all_of_its_letters_in_any_case() {
+    for verb in verbs::VERBS {
+        let other_case: String = verb.name.to_ascii_lowercase();
+        let name = Command::parse(verb.name.as_bytes());
+        assert_ne!(name, Err(reply::UNKNOWN_COMMAND), "{}", verb.name);
+        assert_eq!(Command::parse(other_case.as_bytes()), name);
+        for wrong in [format!("{}\0", verb.name), format!("\0{}", verb.name)] {
+            let parsed = Command::parse(wrong.as_bytes());
+            assert_eq!(parsed, Err(reply::UNKNOWN_COMMAND), "{wrong:?}");
+        }
+        let same = verbs::VERBS.iter().filter(|other| other.name == verb.name);
+        assert_eq!(same.count(), 1, "{}", verb.name);
+    }
+    assert_eq!(Command::parse(b""), Err(reply::UNKNOWN_COMMAND));
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 #[cfg(feature = "smtputf8")]
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
-use super::{DOMAIN_BYTES_MAX, PathError};
+use super::grammar::{DOMAIN_BYTES_MAX, PathError};
 
 /// The most octets between two dots of a domain in ASCII (RFC 1035 §2.3.4).
 const LABEL_BYTES_MAX: usize = 63;

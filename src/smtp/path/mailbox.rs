@@ -3,8 +3,9 @@
 use core::fmt;
 use std::borrow::Cow;
 
+use super::domain;
+use super::grammar::is_unquoted;
 use super::text::Text;
-use super::{domain, is_unquoted};
 
 /// One address, `local-part@domain`, as its client wrote it. It is syntactically valid by construction, and may be in
 /// UTF-8 (RFC 6531 §3.3).

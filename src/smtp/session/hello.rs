@@ -7,8 +7,10 @@ use bytes::BytesMut;
 use super::Session;
 use crate::smtp::auth::Mechanism;
 use crate::smtp::command::Greeting;
+use crate::smtp::command::verbs::{Offered, VERBS};
 use crate::smtp::envelope::Hello;
 use crate::smtp::event::Event;
+use crate::smtp::extension::Extension;
 use crate::smtp::reply::{self, write_reply};
 use crate::smtp::service::Service;
 use crate::smtp::xclient::{self, XclientAccess};
@@ -42,68 +44,89 @@ impl Session {
         self.reset()
     }
 
-    /// What this session can do at this moment, an extension a line.
+    /// Announces the extensions that are offered at this moment, one a line.
     fn write_extensions(&self, out: &mut BytesMut) {
-        let size = self.policy.message_bytes_max;
-        let _ = write!(out, "250-SIZE {size}\r\n");
-        out.extend_from_slice(b"250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n");
-        if cfg!(feature = "smtputf8") {
-            out.extend_from_slice(b"250-SMTPUTF8\r\n");
-        }
-        self.write_limits(out);
-        if self.offers_tls() {
-            out.extend_from_slice(b"250-STARTTLS\r\n");
-        }
-        if self.offers_auth() {
-            out.extend_from_slice(b"250-AUTH");
-            for mechanism in Mechanism::offered(self.security.as_deref()) {
-                let _ = write!(out, " {}", mechanism.name());
+        for extension in Extension::ALL {
+            if !self.offers(extension) {
+                continue;
             }
+            // The last line has no hyphen.
+            let separator = match extension {
+                Extension::Help => ' ',
+                _ => '-',
+            };
+            let _ = write!(out, "250{separator}{}", extension.keyword());
+            self.write_parameters(extension, out);
             out.extend_from_slice(b"\r\n");
         }
-        if self.xclient_access == XclientAccess::Granted {
-            let _ = write!(out, "250-{}\r\n", xclient::OFFER);
-        }
-        out.extend_from_slice(b"250 HELP\r\n");
     }
 
-    /// What it enforces of the limits of RFC 9422 §4, as far as their six digits can tell.
-    fn write_limits(&self, out: &mut BytesMut) {
+    /// Whether an extension is offered at this moment.
+    fn offers(&self, extension: Extension) -> bool {
+        match extension {
+            Extension::SmtpUtf8 => cfg!(feature = "smtputf8"),
+            Extension::Limits => self.limits().next().is_some(),
+            Extension::StartTls => self.offers_tls(),
+            Extension::Auth => self.offers_auth(),
+            Extension::Xclient => self.xclient_access == XclientAccess::Granted,
+            Extension::Size
+            | Extension::Pipelining
+            | Extension::EightBitMime
+            | Extension::BinaryMime
+            | Extension::Chunking
+            | Extension::EnhancedStatusCodes
+            | Extension::Help => true,
+        }
+    }
+
+    /// Writes what follows the keyword of an extension on its line.
+    fn write_parameters(&self, extension: Extension, out: &mut BytesMut) {
+        // Writing to a buffer that grows cannot fail.
+        let _ = match extension {
+            Extension::Size => write!(out, " {}", self.policy.message_bytes_max),
+            Extension::Limits => self
+                .limits()
+                .try_for_each(|(name, limit)| write!(out, " {name}={limit}")),
+            Extension::Auth => Mechanism::offered(self.security.as_deref())
+                .try_for_each(|mechanism| write!(out, " {}", mechanism.name())),
+            Extension::Xclient => write!(out, " {}", xclient::ATTRIBUTES),
+            _ => Ok(()),
+        };
+    }
+
+    /// The limits of RFC 9422 §4 that it enforces, as far as their six digits can tell.
+    fn limits(&self) -> impl Iterator<Item = (&'static str, u64)> {
         const LARGEST: u64 = 999_999;
-        let recipients = self.policy.recipients_max as u64;
         let limits = [
-            ("RCPTMAX", recipients),
+            ("RCPTMAX", self.policy.recipients_max as u64),
             ("MAILMAX", self.policy.messages_max),
         ];
-        let mut start = "250-LIMITS";
-        for (name, limit) in limits {
-            if (1..=LARGEST).contains(&limit) {
-                let _ = write!(out, "{start} {name}={limit}");
-                start = "";
-            }
-        }
-        if start.is_empty() {
-            out.extend_from_slice(b"\r\n");
-        }
+        limits
+            .into_iter()
+            .filter(|(_, limit)| (1..=LARGEST).contains(limit))
     }
 
-    /// HELP: the commands of this session, whatever it asks about.
+    /// Answers HELP, whatever it asks about, with the verbs that are offered at this moment.
     pub(super) fn help(&self, out: &mut BytesMut) -> Event<'static> {
-        let hello = match self.service {
-            Service::Lmtp => "LHLO",
-            _ => "HELO EHLO",
-        };
-        let status = self.extended().then_some(reply::OK.status);
-        let xclient = match self.xclient_access {
-            XclientAccess::Granted => " XCLIENT",
-            XclientAccess::Denied => "",
-        };
-        let starttls = if self.offers_tls() { " STARTTLS" } else { "" };
-        let auth = if self.offers_auth() { " AUTH" } else { "" };
-        let commands = format_args!(
-            "Commands: {hello}{starttls}{xclient}{auth} MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"
-        );
-        write_reply(out, 214, status, commands);
+        out.extend_from_slice(b"214 ");
+        if self.extended() {
+            out.extend_from_slice(reply::OK.status.as_bytes());
+            out.extend_from_slice(b" ");
+        }
+        out.extend_from_slice(b"Commands:");
+        for verb in VERBS {
+            let is_offered = match verb.offered {
+                Offered::Always => true,
+                Offered::Lmtp(lmtp) => lmtp == (self.service == Service::Lmtp),
+                Offered::With(extension) => self.offers(extension),
+                Offered::Never => false,
+            };
+            if is_offered {
+                out.extend_from_slice(b" ");
+                out.extend_from_slice(verb.name.as_bytes());
+            }
+        }
+        out.extend_from_slice(b"\r\n");
         Event::Answered
     }
 }

@@ -6,11 +6,11 @@ use bytes::BytesMut;
 
 use super::{Session, State};
 use crate::smtp::auth::{Exchange, Mechanism, Users};
-use crate::smtp::command::parameters_of;
 use crate::smtp::event::Event;
 use crate::smtp::line::{Line, Reading};
 use crate::smtp::login::{LoginAttempt, LoginFailure, LoginProgress, LoginVerdict};
 use crate::smtp::reply::{self, Reply, write_reply};
+use crate::smtp::syntax::words_of;
 
 impl Session {
     /// Whether there is anybody who may log in on this listener.
@@ -63,7 +63,7 @@ impl Session {
         if let Some(reply) = refusal {
             return self.answer(reply, out);
         }
-        let mut words = parameters_of(argument);
+        let mut words = words_of(argument);
         let (name, response) = match (words.next(), words.next(), words.next()) {
             (Some(name), response, None) => (name, response),
             _ => return self.answer(reply::BAD_ARGUMENT, out),

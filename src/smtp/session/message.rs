@@ -4,13 +4,14 @@ use std::mem;
 
 use bytes::BytesMut;
 
-use super::{Session, Stage, State, Transaction};
+use super::{Session, Stage, State};
 use crate::smtp::data::{DataDecoder, DataRules, Piece};
 use crate::smtp::envelope::QueueId;
 use crate::smtp::event::Event;
 use crate::smtp::fields::MissingFields;
 use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply, write_reply};
+use crate::smtp::transaction::Transaction;
 
 impl Stage {
     /// Goes on after the end of the message, or of one of its chunks.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::Transaction;
+use crate::smtp::transaction::Transaction;
 
 /// The most transactions that are kept: as many as one tick of a busy server may end.
 const KEPT_MAX: usize = 64;

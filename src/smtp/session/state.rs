@@ -1,11 +1,11 @@
 //! The states of a session: each names what is awaited, and owns what exists only then.
 
-use super::Transaction;
 use crate::smtp::auth::Exchange;
 use crate::smtp::chunk::{Chunk, ChunkDecoder};
 use crate::smtp::data::DataDecoder;
 use crate::smtp::event::{CloseReason, Phase};
 use crate::smtp::reply::Reply;
+use crate::smtp::transaction::Transaction;
 
 /// The awaited next step of a session.
 #[derive(Debug)]

@@ -7,65 +7,11 @@ use bytes::BytesMut;
 use super::{Session, Stage, State};
 use crate::smtp::command::{MailParameters, Submitter};
 use crate::smtp::directory::NoSuchMailbox;
-use crate::smtp::envelope::{Body, Envelope, Hello, QueueId, Recipient};
+use crate::smtp::envelope::{Body, Envelope, Hello, Recipient};
 use crate::smtp::event::{CloseReason, Event, Limit};
-use crate::smtp::fields::MissingFields;
-use crate::smtp::hops::Hops;
 use crate::smtp::path::{ForwardPath, PATH_BYTES_MAX, ReversePath};
-use crate::smtp::policy::Policy;
 use crate::smtp::reply::{self, Reply, write_reply};
-
-/// How many mailboxes more than recipients a transaction may have before it takes no more recipients: a few short
-/// commands must not make up an envelope of any length. The last one may go past it.
-const MAILBOXES_ADDED_MAX: usize = 1000;
-
-/// One mail transaction (RFC 5321 §3.3).
-#[derive(Debug)]
-pub struct Transaction {
-    /// Who sends, to whom.
-    pub envelope: Envelope,
-    /// Octets that the client declared the message to have (RFC 1870 §6.1); 0 if it did not.
-    pub declared_size: u64,
-    /// The name the store gave the message, once it opened it.
-    pub id: Option<QueueId>,
-    /// How many mailboxes its recipients lead to; one may count several times.
-    mailboxes: usize,
-    /// How many mailboxes may have to be made for its recipients.
-    pub mailboxes_to_make: usize,
-    /// Octets of the message so far, counted as RFC 1870 §5 does.
-    pub size: u64,
-    /// The servers it passed before, as far as they were read.
-    pub(super) hops: Hops,
-    /// What its header lacks, as far as that was looked for.
-    pub(super) missing: MissingFields,
-}
-
-impl Transaction {
-    /// Whether it takes no more recipients.
-    pub(super) fn is_full(&self, policy: &Policy) -> bool {
-        let recipients = self.envelope.recipients.len();
-        recipients >= policy.recipients_max || self.mailboxes >= recipients + MAILBOXES_ADDED_MAX
-    }
-
-    /// Counts the next piece of the message, and looks for what its header lacks.
-    ///
-    /// # Errors
-    /// With it the message is longer than `size_max` octets, or has come round too often. Which of them it was first
-    /// does not depend on how it was cut.
-    pub(super) fn take(&mut self, text: &[u8], size_max: u64) -> Result<(), Reply> {
-        let room = usize::try_from(size_max.saturating_sub(self.size)).unwrap_or(usize::MAX);
-        let stored = self.missing.read(&text[..text.len().min(room)]);
-        self.hops.read(stored);
-        self.size += text.len() as u64;
-        if self.hops.are_too_many() {
-            return Err(reply::MAIL_LOOP);
-        }
-        if text.len() > room {
-            return Err(reply::TOO_LARGE);
-        }
-        Ok(())
-    }
-}
+use crate::smtp::transaction::Transaction;
 
 impl Session {
     /// The transaction whose message had begun when the session or its connection ended, and of which nothing came.
@@ -95,7 +41,7 @@ impl Session {
         {
             return self.answer(reply, out);
         }
-        if !self.offers(&hello, &parameters) {
+        if !self.allows(&hello, &parameters) {
             return self.answer(reply::UNKNOWN_PARAMETER, out);
         }
         if parameters
@@ -124,22 +70,14 @@ impl Session {
             body: parameters.body.unwrap_or_default(),
             smtputf8: parameters.smtputf8,
         };
-        let transaction = Transaction {
-            envelope,
-            declared_size: parameters.size.unwrap_or_default(),
-            id: None,
-            mailboxes: 0,
-            mailboxes_to_make: 0,
-            size: 0,
-            hops: Hops::new(),
-            missing: MissingFields::default(),
-        };
+        let declared_size = parameters.size.unwrap_or_default();
+        let transaction = Transaction::new(envelope, declared_size);
         Event::CheckRoom(self.pool.place(transaction))
     }
 
     /// Whether MAIL may have these parameters. Those that ask for nothing are taken from anybody: SIZE and most of BODY say
     /// what the message is, `AUTH=<>` says nothing. There are clients that send them whatever is offered.
-    fn offers(&self, hello: &Hello, parameters: &MailParameters) -> bool {
+    fn allows(&self, hello: &Hello, parameters: &MailParameters) -> bool {
         // A message of this kind comes by BDAT, which belongs to EHLO.
         let is_binary = parameters.body == Some(Body::BinaryMime);
         let is_named = parameters.auth == Some(Submitter::Named);
@@ -241,9 +179,7 @@ impl Session {
             debug_assert!(false, "no recipient was asked about in {:?}", self.state);
             return;
         };
-        transaction.mailboxes += recipient.mailboxes.len();
-        transaction.mailboxes_to_make += to_make;
-        transaction.envelope.recipients.push(recipient);
+        transaction.add(recipient, to_make);
         self.answer(reply::RECIPIENT_OK, out);
     }
 

@@ -36,9 +36,7 @@ impl Session {
             Err(reply) => return self.answer(reply, out),
         };
         let proxied = self.proxied.take().map(Rc::unwrap_or_clone);
-        self.proxied = Some(Rc::new(
-            proxied.unwrap_or_default().followed_by(&attributes),
-        ));
+        self.proxied = Some(Rc::new(attributes.added_to(proxied.unwrap_or_default())));
         self.user = None;
         // A hello that was passed on need not be said again. Postfix likewise keeps what the last XCLIENT said.
         let extended = attributes.extended == Attribute::Known(true);
