@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::mem;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::RootCertStore;
