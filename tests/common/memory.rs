@@ -169,13 +169,23 @@ impl MemoryServer {
         self.short_reads_drain = true;
     }
 
-    fn admit(&mut self, mut wire: Wire, peer: PeerAddress) -> Client {
+    /// A client that connects; the server has accepted it, and nothing more.
+    pub fn accept_one(&mut self) -> Client {
+        self.add(Wire::new(), PeerAddress::Unix)
+    }
+
+    fn admit(&mut self, wire: Wire, peer: PeerAddress) -> Client {
+        let client = self.add(wire, peer);
+        self.settle();
+        client
+    }
+
+    fn add(&mut self, mut wire: Wire, peer: PeerAddress) -> Client {
         wire.short_reads_drain = self.short_reads_drain;
         let wire = Rc::new(RefCell::new(wire));
         let key = self.core.next_key();
         self.core
             .add(MemoryTransport(Rc::clone(&wire)), self.service, peer);
-        self.settle();
         Client {
             key,
             wire,
@@ -336,6 +346,13 @@ impl MemoryServer {
         wake.is_some_and(|wake| wake <= self.now)
     }
 
+    /// Lets so much time pass and only one tick.
+    pub fn tick_after(&mut self, time: Duration) {
+        self.now += time;
+        self.core.set_time(self.now, UNIX_EPOCH);
+        self.tick();
+    }
+
     pub fn tick(&mut self) {
         self.core.tick(|_, _| {});
     }
@@ -404,6 +421,11 @@ impl Client {
             }
             None => text.to_vec(),
         }
+    }
+
+    /// Whether its connection has the key that the one of `other` had.
+    pub fn is_in_place_of(&self, other: &Client) -> bool {
+        self.key == other.key
     }
 
     /// Gives back the memory that its side of the network has grown to.

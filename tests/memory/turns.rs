@@ -101,6 +101,32 @@ fn a_message_is_not_read_while_the_store_takes_no_more() {
     assert!(!server.has_unread(&client));
 }
 
+#[test]
+fn who_comes_into_a_place_that_is_free_again_has_no_turn_of_the_last_one() {
+    let mut server = MemoryServer::start(&["--idle-timeout", "10"]);
+    let leaves = greeted(&mut server);
+    server.advance(seconds(9));
+    // More than have a turn in one tick, so that it is in the run queue yet when its time is up.
+    let busy: Vec<_> = (0..200).map(|_| greeted(&mut server)).collect();
+    for client in &busy {
+        server.queue(client, &b"NOOP\r\n".repeat(50));
+    }
+    server.queue(&leaves, b"");
+    server.break_pipe(&leaves);
+    server.tick_after(seconds(1));
+    assert!(leaves.is_gone());
+    let comes = server.accept_one();
+    assert!(comes.is_in_place_of(&leaves));
+    server.queue(&comes, &b"NOOP\r\n".repeat(500));
+    let mut ticks = 0;
+    while replies(&comes) == 0 {
+        server.tick();
+        ticks += 1;
+    }
+    let turns = (500 * 32_u32).div_ceil(TURN_WORK_MAX);
+    assert!(ticks >= turns, "{turns} turns in {ticks} ticks");
+}
+
 /// How many replies a client has got since this was last asked.
 fn replies(client: &Client) -> usize {
     client.text().matches("\r\n").count()

@@ -457,6 +457,9 @@ fn the_log_has_one_line_a_message_and_one_a_connection() {
         .lines()
         .filter(|line| line.starts_with("conn=1 "))
         .collect();
+    let (_, since_start) = log.split_once("connections_max=").unwrap();
+    let others = since_start.lines().skip(1).count() - lines.len();
+    assert_eq!(others, 1, "the sum at the end, and no other line: {log}");
     let id = lines[0].split(' ').nth(1).unwrap();
     assert_eq!(
         lines[0],
