@@ -1,183 +1,97 @@
-//! The command line: what there is to be said, and what was.
+//! The command line: a table of subcommands, of which a build has those of its features.
 
-#[cfg(all(feature = "send", feature = "tls"))]
-mod encryption;
-#[cfg(feature = "load")]
+#[cfg_attr(not(feature = "load"), path = "not_built.rs")]
 mod load;
-#[cfg(feature = "man")]
-pub mod man;
-#[cfg(feature = "auth")]
+#[cfg_attr(not(feature = "man"), path = "not_built.rs")]
+mod man;
+#[cfg_attr(not(feature = "auth"), path = "not_built.rs")]
 mod passwd;
-#[cfg(feature = "send")]
+#[cfg_attr(not(feature = "send"), path = "not_built.rs")]
 mod send;
+mod serve;
+mod store_process;
+mod subcommand;
 mod usage;
 
 use std::ffi::OsString;
-#[cfg(any(feature = "man", feature = "send"))]
-use std::path::PathBuf;
 
-use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::Command;
 
-#[cfg(feature = "load")]
-use crate::client::load::LoadOptions;
-#[cfg(feature = "send")]
-use crate::client::send::SendOptions;
-use crate::config::option::{Kind, ServeOption};
-use crate::config::options;
-use crate::config::settings::Settings;
-use crate::config::value::Origin;
 use crate::exit::Failed;
-#[cfg(feature = "auth")]
-use crate::passwd::PasswdOptions;
-use crate::store::maildir;
-
-/// What was asked for.
-#[derive(Debug)]
-pub enum Request {
-    /// Receive mail, by these flags.
-    Serve(Box<Settings>),
-    /// Send one message, read from the file or from standard input, as the user of this name, if any is to log in.
-    #[cfg(feature = "send")]
-    Send(Box<SendOptions>, Option<PathBuf>, Option<String>),
-    /// Put load on a server; whether the result is to be JSON.
-    #[cfg(feature = "load")]
-    Load(Box<LoadOptions>, bool),
-    /// Change who may log in.
-    #[cfg(feature = "auth")]
-    Passwd(PasswdOptions),
-    /// Work on the disk for the server that started this process: so many mailboxes there may be, and so many
-    /// messages are made durable together.
-    StoreProcess(usize, usize),
-    /// Write manual pages and completions to this folder, or show the pages.
-    #[cfg(feature = "man")]
-    Man(Option<PathBuf>),
-    /// Show this text.
-    Show(String),
-    /// Show this help to somebody who asked for nothing.
-    Help(String),
-}
+use subcommand::Subcommand;
+pub use subcommand::{Request, Run};
 
 /// Reads a command line, the program's name at its start.
 ///
 /// # Errors
 /// What is wrong with it, in one line.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Failed> {
-    let matches = match command().try_get_matches_from(arguments) {
+    let mut all = command();
+    let matches = match all.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
-        Err(error) => return usage::answer(&error),
+        Err(error) => return usage::answer(&error, &command()),
     };
-    match matches.subcommand() {
-        Some(("serve", matches)) => Ok(Request::Serve(Box::new(serve(matches)))),
-        #[cfg(feature = "send")]
-        Some(("send", matches)) => send::request(matches),
-        #[cfg(feature = "load")]
-        Some(("load", matches)) => {
-            let (options, json) = load::options(matches)?;
-            Ok(Request::Load(Box::new(options), json))
-        }
-        #[cfg(feature = "auth")]
-        Some((passwd::COMMAND, matches)) => Ok(Request::Passwd(passwd::options(matches))),
-        #[cfg(feature = "man")]
-        Some((man::COMMAND, matches)) => Ok(Request::Man(man::folder(matches))),
-        Some((maildir::COMMAND, matches)) => {
-            let number = |name| matches.get_one(name).copied().unwrap_or_default();
-            Ok(Request::StoreProcess(number("MAILBOXES"), number("GROUP")))
-        }
-        _ => Ok(Request::Help(usage::wrapped(
-            &command().render_help().to_string(),
+    let asked = matches.subcommand().and_then(|(name, matches)| {
+        let found = subcommands().find(|subcommand| subcommand.name == name);
+        found.map(|subcommand| (subcommand, matches))
+    });
+    match asked {
+        Some((subcommand, matches)) => (subcommand.request)(matches, shown_command),
+        None => Ok(Request::Help(usage::wrapped(
+            &all.render_help().to_string(),
         ))),
     }
 }
 
-/// The whole command line.
-fn command() -> Command {
-    let hidden = options::all().filter(|option| option.hidden);
-    let command = shown_command()
-        .mut_subcommand("serve", |serve| serve.args(hidden.map(argument)))
-        .subcommand(store_process_command());
-    #[cfg(feature = "man")]
-    let command = command.subcommand(man::command());
-    command
+/// The subcommands, in the order of the help.
+fn subcommands() -> impl Iterator<Item = Subcommand> {
+    let all = [
+        Some(serve::SUBCOMMAND),
+        send::built(),
+        load::built(),
+        passwd::built(),
+        Some(store_process::SUBCOMMAND),
+        man::built(),
+    ];
+    all.into_iter().flatten()
 }
 
-/// What of it help, manual pages and completions tell of.
+/// The whole command line.
+fn command() -> Command {
+    let hidden = subcommands().filter(|subcommand| !subcommand.shown);
+    shown_command()
+        .mut_subcommand(serve::SUBCOMMAND.name, serve::with_hidden_options)
+        .subcommands(hidden.map(|subcommand| described(&subcommand).hide(true)))
+}
+
+/// The part of the command line that help, manual pages and completions tell of.
 fn shown_command() -> Command {
-    let command = Command::new("mailoop")
+    let shown = subcommands().filter(|subcommand| subcommand.shown);
+    Command::new("mailoop")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A mail server in one thread")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(serve_command());
-    #[cfg(feature = "send")]
-    let command = command.subcommand(send::command());
-    #[cfg(feature = "load")]
-    let command = command.subcommand(load::command());
-    #[cfg(feature = "auth")]
-    let command = command.subcommand(passwd::command());
-    command
+        .subcommands(shown.map(|subcommand| described(&subcommand)))
 }
 
-fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name(placeholder).help(help)
+fn described(subcommand: &Subcommand) -> Command {
+    (subcommand.command)(Command::new(subcommand.name))
 }
 
-fn serve_command() -> Command {
-    Command::new("serve")
-        .about("Receive mail; runs with no option at all")
-        .after_help(
-            "Nothing is sent on to other servers: also from users who have logged in, mail for domains that are not \
-             ours is refused.",
-        )
-        .args(options::all().filter(|option| !option.hidden).map(argument))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The flag of an option. Values stay text here: they are read where those from the environment and the file are.
-fn argument(option: &'static ServeOption) -> Arg {
-    let argument = match option.kind {
-        Kind::Flag => Arg::new(option.name)
-            .long(option.name)
-            .help(option.help)
-            .action(ArgAction::SetTrue),
-        Kind::List => text_of(option).action(ArgAction::Append),
-        Kind::Text | Kind::Number => text_of(option),
-    };
-    argument.help_heading(option.heading).hide(option.hidden)
-}
-
-fn text_of(option: &'static ServeOption) -> Arg {
-    value(option.name, option.placeholder, option.help)
-        .value_parser(value_parser!(OsString))
-        .default_values(option.default)
-}
-
-/// Nobody but a server says this.
-fn store_process_command() -> Command {
-    let number = |name| {
-        Arg::new(name)
-            .required(true)
-            .value_parser(value_parser!(usize))
-    };
-    Command::new(maildir::COMMAND)
-        .hide(true)
-        .args(["MAILBOXES", "GROUP"].map(number))
-}
-
-/// What was said about the options of `serve`, defaults left out.
-fn serve(matches: &ArgMatches) -> Settings {
-    let mut settings = Settings::default();
-    for option in options::all() {
-        if matches.value_source(option.name) != Some(ValueSource::CommandLine) {
-            continue;
-        }
-        let texts = match option.kind {
-            Kind::Flag => vec![matches.get_flag(option.name).to_string().into()],
-            Kind::Text | Kind::Number | Kind::List => {
-                let texts = matches.get_many::<OsString>(option.name);
-                texts.into_iter().flatten().cloned().collect()
+    #[test]
+    fn no_help_is_wider_than_a_terminal() {
+        let mut all = command();
+        all.build();
+        for command in all.get_subcommands().chain([&all]) {
+            let help = usage::wrapped(&command.clone().render_help().to_string());
+            for line in help.lines() {
+                assert!(line.chars().count() <= usage::COLUMNS, "{line}");
             }
-        };
-        settings.set(option, texts, &Origin::Flag);
+        }
     }
-    settings
 }

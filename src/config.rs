@@ -4,7 +4,7 @@
 //! origin: [`settings`]. [`values`] reads the text, and [`Config`] is what comes of it. Aliases, mailboxes and
 //! senders are [`tables`] of the file.
 
-#[cfg(feature = "tls")]
+#[cfg_attr(not(feature = "tls"), path = "not_built.rs")]
 mod certificates;
 pub mod environment;
 pub mod file;
@@ -105,10 +105,7 @@ impl Config {
             settings,
             mistakes: Mistakes(settings.mistakes().to_vec()),
         };
-        #[cfg(feature = "tls")]
-        let tls = read.mistakes.note(certificates::read(settings));
-        #[cfg(not(feature = "tls"))]
-        let tls = None;
+        let tls = read.tls();
         let (users, exposed_users) = read.mistakes.note(users::read(settings));
         let log_level = settings.get(&options::LOG_LEVEL);
         let config = Self {
@@ -309,6 +306,9 @@ fn named_values(settings: &Settings) -> impl Iterator<Item = &Value> {
     values.filter(|value| !value.is_default())
 }
 
+/// Configures TLS by settings.
+type ReadTls = fn(&Settings) -> Result<Option<Rc<dyn StartTls>>, Failed>;
+
 /// Reads settings, and gathers what is wrong with them.
 struct Reading<'a> {
     settings: &'a Settings,
@@ -332,6 +332,12 @@ impl Reading<'_> {
             }
         }
         named
+    }
+
+    /// TLS with the certificates that are configured, in a build that knows it.
+    fn tls(&mut self) -> Option<Rc<dyn StartTls>> {
+        let read: ReadTls = certificates::built()?;
+        self.mistakes.note(read(self.settings))
     }
 
     fn policy(&mut self, users: Option<Users>) -> Policy {

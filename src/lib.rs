@@ -14,8 +14,8 @@
 //! - [`cli`] reads the command line. What it, the environment and a file say about the [options](config::options) becomes
 //!   one [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
 //!   log lines go.
-//! - `passwd` keeps the file of those who may log in, and asks for their passwords at the `terminal`.
-//! - [`serve`](mod@serve) puts it all together. [`privileges`] are given up once the listeners are open; [`confine`] leaves the running server what it needs.
+//! - The [`terminal`] is where passwords are asked for.
+//! - [`serve`](mod@serve) puts it all together. [`privileges`] are given up once the listeners are open; the [`sandbox`] leaves the running server what it needs.
 //!
 //! # A session without a server
 //!
@@ -65,18 +65,15 @@ pub mod cli;
 #[cfg(feature = "send")]
 pub mod client;
 pub mod config;
-pub mod confine;
 pub mod exit;
 pub mod inbound;
 pub mod logging;
 pub mod net;
-#[cfg(feature = "auth")]
-pub mod passwd;
 pub mod privileges;
+pub mod sandbox;
 pub mod serve;
 pub mod server;
 pub mod signals;
 pub mod smtp;
 pub mod store;
-#[cfg(feature = "auth")]
 pub mod terminal;

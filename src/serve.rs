@@ -16,7 +16,6 @@ use crate::config::options;
 use crate::config::settings::Settings;
 use crate::config::sources::Sources;
 use crate::config::{Config, Delivery};
-use crate::confine::{Needs, confine};
 use crate::exit::{ExitCode, Failed, show};
 use crate::logging::Log;
 use crate::net::descriptors::raise_limit;
@@ -24,6 +23,7 @@ use crate::net::endpoint::SocketAddress;
 use crate::net::link::StartTls;
 use crate::net::listener::Listener;
 use crate::privileges::{self, UserError};
+use crate::sandbox::{self, Needs};
 use crate::server::{Server, ServiceManager, Stop, activation};
 use crate::smtp::service::Service;
 
@@ -74,7 +74,7 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     }
     let store = place::open_store(&config)?;
     place::announce(&config, listeners.iter().map(Listener::tag));
-    log::info!("{}", confine(&needs(&config)));
+    log::info!("{}", sandbox::enter(&needs(&config)));
     let service_manager = ServiceManager::from_environment();
     let started = Server::start(listeners, config.rules(), store, service_manager);
     let mut server = started.map_err(|error| {

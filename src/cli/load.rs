@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
-#[cfg(feature = "tls")]
-use super::encryption;
-use super::send::{mailbox, reverse_path, server, server_address};
-use super::value;
+use super::send::{encryption, mailbox, reverse_path, server, server_address, with_tls};
+use super::subcommand::{Request, Run, Subcommand, flag, value};
 use crate::client::load::hostile::Hostility;
-use crate::client::load::{Extent, LoadOptions};
+use crate::client::load::{Extent, LoadOptions, load};
 use crate::config::values;
-use crate::exit::{ExitCode, Failed};
+use crate::exit::{ExitCode, Failed, show};
 use crate::smtp::path::{Mailbox, ReversePath};
 
 /// How many sessions an open loop has at most, unless told.
@@ -20,14 +18,41 @@ const SESSIONS_BY_RATE: usize = 1000;
 const RATE_BESIDE_ATTACK: u32 = 10;
 const ATTACK_TIME: Duration = Duration::from_secs(10);
 
-pub(super) fn command() -> Command {
-    let command = Command::new("load")
+pub(super) fn built() -> Option<Subcommand> {
+    Some(Subcommand {
+        name: "load",
+        shown: true,
+        command,
+        request,
+    })
+}
+
+/// A load to put on a server.
+#[derive(Debug)]
+struct Load {
+    options: LoadOptions,
+    /// Whether the report is in JSON.
+    json: bool,
+}
+
+impl Run for Load {
+    fn run(self: Box<Self>) -> Result<(), Failed> {
+        let report = load(&self.options)?;
+        show(&if self.json {
+            format!("{}\n", report.json())
+        } else {
+            report.to_string()
+        })?;
+        report.verdict()
+    }
+}
+
+fn command(command: Command) -> Command {
+    let command = command
         .about("Put load on a server and tell what it carries")
         .args(amounts())
         .args(manners());
-    #[cfg(feature = "tls")]
-    let command = encryption::add_tls_to(command);
-    command
+    with_tls(command, false)
 }
 
 /// How much.
@@ -80,12 +105,6 @@ fn amounts() -> [Arg; 7] {
 
 /// How.
 fn manners() -> [Arg; 8] {
-    let flag = |name, help| {
-        Arg::new(name)
-            .long(name)
-            .help(help)
-            .action(ArgAction::SetTrue)
-    };
     [
         flag(
             "keep",
@@ -123,11 +142,18 @@ fn manners() -> [Arg; 8] {
     ]
 }
 
-/// What was asked for, and whether the result is to be JSON.
+fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {
+    Ok(Request::to_run(Load {
+        options: options(matches)?,
+        json: matches.get_flag("json"),
+    }))
+}
+
+/// Reads the options.
 ///
 /// # Errors
 /// There is no server, or there can be no such recipients.
-pub(super) fn options(matches: &ArgMatches) -> Result<(LoadOptions, bool), Failed> {
+fn options(matches: &ArgMatches) -> Result<LoadOptions, Failed> {
     let number = |name| matches.get_one::<u32>(name).copied();
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let hostile = matches
@@ -144,7 +170,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<(LoadOptions, bool), Faile
         None if rate.is_some() && hostile.is_none() => SESSIONS_BY_RATE,
         None => 1,
     };
-    let options = LoadOptions {
+    Ok(LoadOptions {
         server: server(matches)?,
         sessions,
         extent,
@@ -162,13 +188,9 @@ pub(super) fn options(matches: &ArgMatches) -> Result<(LoadOptions, bool), Faile
         connect_only: matches.get_flag("connect-only"),
         rate,
         hostile,
-        #[cfg(feature = "tls")]
-        encryption: encryption::read(matches),
-        #[cfg(not(feature = "tls"))]
-        encryption: None,
+        encryption: encryption(matches),
         timeout: matches.get_one("timeout").copied().unwrap_or_default(),
-    };
-    Ok((options, matches.get_flag("json")))
+    })
 }
 
 /// Recipients as smtp-source names them: one is as it was given, of several each has its number in front.

@@ -10,16 +10,32 @@ use clap_complete::generate;
 use clap_complete::shells::{Bash, Fish, Zsh};
 use clap_mangen::Man;
 
+use super::subcommand::{Request, Run, Subcommand};
 use crate::exit::{ExitCode, Failed, show};
 
-pub(super) const COMMAND: &str = "man";
 const PROGRAM: &str = "mailoop";
 const SOURCE: &str = concat!("mailoop ", env!("CARGO_PKG_VERSION"));
 
-pub(super) fn command() -> Command {
-    Command::new(COMMAND)
+pub(super) fn built() -> Option<Subcommand> {
+    Some(Subcommand {
+        name: "man",
+        shown: false,
+        command,
+        request,
+    })
+}
+
+/// The manual pages and completions of a command line.
+#[derive(Debug)]
+struct Manual {
+    /// The folder to write to; without one the pages are shown.
+    folder: Option<PathBuf>,
+    command: Command,
+}
+
+fn command(command: Command) -> Command {
+    command
         .about("Show the manual pages, or write them and completions for bash, fish and zsh to a folder")
-        .hide(true)
         .arg(
             Arg::new("DIR")
                 .help("The folder, made where it is missing")
@@ -27,23 +43,32 @@ pub(super) fn command() -> Command {
         )
 }
 
-pub(super) fn folder(matches: &ArgMatches) -> Option<PathBuf> {
-    matches.get_one("DIR").cloned()
+fn request(matches: &ArgMatches, shown: fn() -> Command) -> Result<Request, Failed> {
+    Ok(Request::to_run(Manual {
+        folder: matches.get_one("DIR").cloned(),
+        command: shown(),
+    }))
+}
+
+impl Run for Manual {
+    fn run(self: Box<Self>) -> Result<(), Failed> {
+        man(self.folder.as_deref(), self.command)
+    }
 }
 
 /// Writes all files to `folder`; without one it shows the pages, as `mailoop man | man -l -` reads them.
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn man(folder: Option<&Path>) -> Result<(), Failed> {
-    let pages = pages().map_err(|error| failed("man", &error))?;
+fn man(folder: Option<&Path>, command: Command) -> Result<(), Failed> {
+    let pages = pages(command.clone()).map_err(|error| failed("man", &error))?;
     let Some(folder) = folder else {
         let all: Vec<_> = pages.into_iter().flat_map(|(_, page)| page).collect();
         return show(&String::from_utf8_lossy(&all));
     };
     let made = fs::create_dir_all(folder);
     made.map_err(|error| failed(&folder.display().to_string(), &error))?;
-    for (name, text) in pages.into_iter().chain(completions()) {
+    for (name, text) in pages.into_iter().chain(completions(command)) {
         let path = folder.join(name);
         let written = fs::write(&path, text);
         written.map_err(|error| failed(&path.display().to_string(), &error))?;
@@ -53,8 +78,8 @@ pub fn man(folder: Option<&Path>) -> Result<(), Failed> {
 }
 
 /// The names of all pages, with their text.
-fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
-    let mut all = super::shown_command().disable_help_subcommand(true);
+fn pages(all: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut all = all.disable_help_subcommand(true);
     all.build();
     let mut pages = Vec::new();
     for command in [&all].into_iter().chain(all.get_subcommands()) {
@@ -69,8 +94,7 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 /// What each shell reads, under the name by which it looks for it.
-fn completions() -> Vec<(String, Vec<u8>)> {
-    let mut command = super::shown_command();
+fn completions(mut command: Command) -> Vec<(String, Vec<u8>)> {
     let mut text = [const { Vec::new() }; 3];
     let [bash, fish, zsh] = &mut text;
     generate(Bash, &mut command, PROGRAM, bash);

@@ -1,16 +1,26 @@
 //! The command line of `mailoop passwd`.
 
+mod users_file;
+
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::value;
-use crate::passwd::PasswdOptions;
+use self::users_file::{PasswdOptions, passwd};
+use super::subcommand::{Request, Run, Subcommand, flag, value};
+use crate::exit::Failed;
 
-pub(super) const COMMAND: &str = "passwd";
+pub(super) fn built() -> Option<Subcommand> {
+    Some(Subcommand {
+        name: "passwd",
+        shown: true,
+        command,
+        request,
+    })
+}
 
-pub(super) fn command() -> Command {
-    Command::new(COMMAND)
+fn command(command: Command) -> Command {
+    command
         .about("Give a user a password to log in by")
         .after_help("The password is asked for, or it is the first line of standard input.")
         .arg(
@@ -23,20 +33,21 @@ pub(super) fn command() -> Command {
                 .required(true)
                 .value_parser(value_parser!(PathBuf)),
         )
-        .arg(
-            Arg::new("delete")
-                .long("delete")
-                .help("Take the user out of the file")
-                .action(ArgAction::SetTrue),
-        )
+        .arg(flag("delete", "Take the user out of the file"))
 }
 
-pub(super) fn options(matches: &ArgMatches) -> PasswdOptions {
+fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {
     let user = matches.get_one::<String>("USER").cloned();
     let file = matches.get_one::<PathBuf>("users").cloned();
-    PasswdOptions {
+    Ok(Request::to_run(PasswdOptions {
         user: user.unwrap_or_default(),
         file: file.unwrap_or_default(),
         delete: matches.get_flag("delete"),
+    }))
+}
+
+impl Run for PasswdOptions {
+    fn run(self: Box<Self>) -> Result<(), Failed> {
+        passwd(&self)
     }
 }

@@ -1,21 +1,70 @@
 //! The command line of `mailoop send`.
 
+#[cfg_attr(not(feature = "tls"), path = "../not_built.rs")]
+mod encryption;
+
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-#[cfg(feature = "tls")]
-use super::encryption;
-use super::{Request, value};
-use crate::client::send::SendOptions;
+use super::subcommand::{Request, Run, Subcommand, flag, value};
+use crate::client::encryption::Encryption;
+use crate::client::send::{self, SendOptions};
+use crate::config::options::AUTH;
 use crate::config::values;
 use crate::exit::{ExitCode, Failed};
 use crate::net::endpoint::Endpoint;
 use crate::smtp::data::EndText;
 use crate::smtp::path::{Mailbox, ReversePath};
 
-pub(super) fn command() -> Command {
-    let command = Command::new("send")
+pub(super) fn built() -> Option<Subcommand> {
+    Some(Subcommand {
+        name: "send",
+        shown: true,
+        command,
+        request,
+    })
+}
+
+/// The options of TLS, in a build that knows it.
+pub(super) struct TlsOptions {
+    /// Adds the options to a command, which can say STARTTLS or not.
+    add: fn(Command, bool) -> Command,
+    /// Reads the options.
+    read: fn(&ArgMatches) -> Option<Encryption>,
+}
+
+/// Adds the options of TLS to a command, which can say STARTTLS or not.
+pub(super) fn with_tls(command: Command, starttls: bool) -> Command {
+    match encryption::built() {
+        Some(TlsOptions { add, .. }) => add(command, starttls),
+        None => command,
+    }
+}
+
+/// The TLS that was asked for.
+pub(super) fn encryption(matches: &ArgMatches) -> Option<Encryption> {
+    encryption::built().and_then(|TlsOptions { read, .. }| read(matches))
+}
+
+/// A message to send.
+#[derive(Debug)]
+struct Send {
+    options: SendOptions,
+    /// The file of the message; standard input without one.
+    file: Option<PathBuf>,
+    /// The user to log in as.
+    user: Option<String>,
+}
+
+impl Run for Send {
+    fn run(self: Box<Self>) -> Result<(), Failed> {
+        send::run(self.options, self.file.as_deref(), self.user.as_deref())
+    }
+}
+
+fn command(command: Command) -> Command {
+    let command = command
         .about("Send one message")
         .arg(
             value(
@@ -62,40 +111,29 @@ pub(super) fn command() -> Command {
             .default_value("60")
             .value_parser(values::seconds),
         )
-        .arg(
-            Arg::new("verbose")
-                .short('v')
-                .long("verbose")
-                .help("Show the dialogue")
-                .action(ArgAction::SetTrue),
-        )
+        .arg(flag("verbose", "Show the dialogue").short('v'))
         .arg(
             Arg::new("FILE")
                 .help("The message, any line ends [default: standard input]")
                 .value_parser(value_parser!(PathBuf)),
         );
-    #[cfg(feature = "tls")]
-    let command = encryption::add_to(command);
-    #[cfg(feature = "auth")]
-    let command = command.arg(
+    let login = AUTH.then(|| {
         value(
             "auth",
             "USER",
             "Log in; the password is MAILOOP_PASSWORD of the environment, or asked for",
         )
-        .conflicts_with("helo"),
-    );
-    command
+        .conflicts_with("helo")
+    });
+    with_tls(command, true).args(login)
 }
 
-/// What was asked for.
-///
-/// # Errors
-/// There is no server.
-pub(super) fn request(matches: &ArgMatches) -> Result<Request, Failed> {
-    let options = options(matches, server(matches)?);
-    let message = matches.get_one::<PathBuf>("FILE").cloned();
-    Ok(Request::Send(Box::new(options), message, user(matches)))
+fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {
+    Ok(Request::to_run(Send {
+        options: options(matches, server(matches)?),
+        file: matches.get_one::<PathBuf>("FILE").cloned(),
+        user: user(matches),
+    }))
 }
 
 /// The server that is asked for.
@@ -119,10 +157,7 @@ fn options(matches: &ArgMatches, server: Endpoint) -> SendOptions {
             .unwrap_or_default(),
         message: Vec::new(),
         helo: matches.get_one::<String>("helo").cloned(),
-        #[cfg(feature = "tls")]
-        encryption: encryption::read(matches),
-        #[cfg(not(feature = "tls"))]
-        encryption: None,
+        encryption: encryption(matches),
         login: None,
         end_of_data: end_text
             .map(|text| text.as_ref().map_or(".", |text| text.as_str()).to_owned()),

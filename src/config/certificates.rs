@@ -10,11 +10,17 @@ use crate::exit::{ExitCode, Failed};
 use crate::net::link::StartTls;
 use crate::net::tls::{Acceptor, Certificate, CertificateError, Certificates};
 
-/// Configures TLS with them; `None` if no option names or asks for a certificate.
+type ReadTls = fn(&Settings) -> Result<Option<Rc<dyn StartTls>>, Failed>;
+
+pub(super) fn built() -> Option<ReadTls> {
+    Some(read)
+}
+
+/// Configures TLS; `None` if no option names or asks for a certificate.
 ///
 /// # Errors
 /// A file that cannot be read or holds something else, a certificate without its key, both ways at once, or no random octets.
-pub(super) fn read(settings: &Settings) -> Result<Option<Rc<dyn StartTls>>, Failed> {
+fn read(settings: &Settings) -> Result<Option<Rc<dyn StartTls>>, Failed> {
     let Some(certificates) = certificates(settings)? else {
         return Ok(None);
     };

@@ -26,9 +26,9 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:2525";
 pub const LONE_DOT: &str = ".";
 
 /// Whether this build knows TLS.
-const TLS: bool = cfg!(feature = "tls");
+pub(crate) const TLS: bool = cfg!(feature = "tls");
 /// Whether users can log in to this build.
-const AUTH: bool = cfg!(feature = "auth");
+pub(crate) const AUTH: bool = cfg!(feature = "auth");
 
 macro_rules! options {
     ($($heading:literal {

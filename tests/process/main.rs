@@ -18,7 +18,6 @@ mod client_login;
 mod client_send;
 #[cfg(all(feature = "send", feature = "tls"))]
 mod client_tls;
-mod confine;
 mod delivery;
 mod descriptors;
 mod dialogues;
@@ -35,6 +34,7 @@ mod passwd;
 mod privileges;
 mod processes;
 mod reload;
+mod sandbox;
 #[cfg(feature = "send")]
 mod send;
 mod server;

@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::common::client::Client;
 use crate::common::{TestServer, files, skipped};
-use mailoop::confine::{Confined, Needs, confine};
+use mailoop::sandbox::{self, Needs, Sandbox};
 
 #[track_caller]
 fn refused<T>(result: io::Result<T>) {
@@ -64,14 +64,14 @@ fn only_mail_comes_and_goes_and_no_program_runs() {
     };
     // It is the thread that is confined, and the harness has work to do afterwards.
     let confined = thread::spawn(move || {
-        let confined = confine(&needs);
-        if let Confined::ByLandlock(_) = confined {
+        let confined = sandbox::enter(&needs);
+        if let Sandbox::Landlock(_) = confined {
             try_everything(&mail, &run, &other);
         }
         confined
     });
     let confined = confined.join().unwrap();
-    if let Confined::Not(_) = confined {
+    if let Sandbox::Unavailable(_) = confined {
         skipped::note(&[skipped::LANDLOCK]);
     }
     fs::write(folder.path().join("file"), "text").unwrap();
@@ -83,8 +83,10 @@ fn a_need_that_cannot_be_named_confines_nobody() {
         writable: vec!["/no such folder".into()],
         ..Needs::default()
     };
-    let confined = thread::spawn(move || confine(&needs)).join().unwrap();
-    assert!(matches!(confined, Confined::Not(_)), "{confined}");
+    let confined = thread::spawn(move || sandbox::enter(&needs))
+        .join()
+        .unwrap();
+    assert!(matches!(confined, Sandbox::Unavailable(_)), "{confined}");
 }
 
 #[test]

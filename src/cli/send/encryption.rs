@@ -1,31 +1,30 @@
-//! What can be said of the TLS of a client.
+//! The options of a client's TLS.
 
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{ArgMatches, Command, value_parser};
 
-use super::value;
+use super::TlsOptions;
+use crate::cli::subcommand::{flag, value};
 use crate::client::encryption::{Encryption, Start};
 use crate::client::tls::Trust;
 
-/// Whoever vouches for the server has to be asked for in TLS.
+/// The group of the options that begin TLS, without which nobody vouches for a server.
 const ENCRYPTION: &str = "encryption";
 
-/// Adds the options to a command that can say EHLO.
-pub(super) fn add_to(command: Command) -> Command {
-    add_tls_to(
-        command.arg(
-            flag("starttls", "Begin TLS by STARTTLS, or send nothing")
-                .conflicts_with("helo")
-                .group(ENCRYPTION),
-        ),
-    )
+pub(super) fn built() -> Option<TlsOptions> {
+    Some(TlsOptions { add, read })
 }
 
-/// Adds them to a command that knows no STARTTLS.
-pub(super) fn add_tls_to(command: Command) -> Command {
+fn add(command: Command, starttls: bool) -> Command {
+    let by_command = starttls.then(|| {
+        flag("starttls", "Begin TLS by STARTTLS, or send nothing")
+            .conflicts_with("helo")
+            .group(ENCRYPTION)
+    });
     command
+        .args(by_command)
         .arg(flag("tls", "Begin TLS with the first octet, as on port 465").group(ENCRYPTION))
         .arg(
             value(
@@ -40,8 +39,8 @@ pub(super) fn add_tls_to(command: Command) -> Command {
         .arg(flag("insecure", "Encrypt, but do not check who the server is").requires(ENCRYPTION))
 }
 
-/// What was said.
-pub(super) fn read(matches: &ArgMatches) -> Option<Encryption> {
+/// Reads the options.
+fn read(matches: &ArgMatches) -> Option<Encryption> {
     let starttls = matches.try_get_one("starttls").ok().flatten() == Some(&true);
     let start = match (matches.get_flag("tls"), starttls) {
         (true, _) => Start::AtOnce,
@@ -55,11 +54,4 @@ pub(super) fn read(matches: &ArgMatches) -> Option<Encryption> {
     };
     let trust = Rc::new(trust);
     Some(Encryption { start, trust })
-}
-
-fn flag(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name)
-        .long(name)
-        .help(help)
-        .action(ArgAction::SetTrue)
 }

@@ -32,22 +32,22 @@ const CANNOT_RENAME: [ErrorKind; 4] = [
     ErrorKind::ReadOnlyFilesystem,
 ];
 
-/// What to change.
+/// A change of the users file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PasswdOptions {
-    /// Whose line.
-    pub user: String,
+pub(super) struct PasswdOptions {
+    /// The user whose line changes.
+    pub(super) user: String,
     /// The users file.
-    pub file: PathBuf,
-    /// Whether that line is to go.
-    pub delete: bool,
+    pub(super) file: PathBuf,
+    /// Whether the line is removed.
+    pub(super) delete: bool,
 }
 
 /// Gives a user a password, or takes the user out of the file.
 ///
 /// # Errors
 /// The name or the password cannot be one; the file is none, or cannot be read or replaced.
-pub fn passwd(options: &PasswdOptions) -> Result<(), Failed> {
+pub(super) fn passwd(options: &PasswdOptions) -> Result<(), Failed> {
     let name = user_name(&options.user)
         .map_err(|reason| Failed::new(ExitCode::Usage, format_args!("USER: {reason}")))?;
     let credentials = match options.delete {
