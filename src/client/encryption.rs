@@ -1,4 +1,4 @@
-//! How a client gets under TLS, and whom it trusts then.
+//! Encryption as a client wants it: the start of TLS, and the servers that are trusted.
 
 use core::fmt;
 use std::io;

@@ -78,14 +78,14 @@ pub struct Listener<K> {
     socket: ListeningSocket,
     tag: K,
     address: SocketAddress,
-    origin: Origin,
+    origin: ListenerOrigin,
     /// Whether somebody may be waiting: set by readiness, cleared only by `WouldBlock`.
     pub accept_ready: bool,
 }
 
 /// Origin of a listener.
 #[derive(Debug)]
-enum Origin {
+enum ListenerOrigin {
     /// Opened by this process, with this socket file, by file system and number.
     Opened(Option<(u64, u64)>),
     /// Passed on by the process that started this one.
@@ -123,7 +123,7 @@ impl<K: Copy> Listener<K> {
             }
         };
         Ok(Self {
-            origin: Origin::Opened(file_of(&address)),
+            origin: ListenerOrigin::Opened(file_of(&address)),
             socket,
             tag,
             address,
@@ -155,7 +155,7 @@ impl<K: Copy> Listener<K> {
             socket,
             tag,
             address,
-            origin: Origin::Inherited,
+            origin: ListenerOrigin::Inherited,
             accept_ready: true,
         })
     }
@@ -175,7 +175,7 @@ impl<K: Copy> Listener<K> {
     /// Whether it was passed to us.
     #[must_use]
     pub fn is_inherited(&self) -> bool {
-        matches!(self.origin, Origin::Inherited)
+        matches!(self.origin, ListenerOrigin::Inherited)
     }
 
     /// Lets clients in, and has the poll tell of them.
@@ -186,8 +186,8 @@ impl<K: Copy> Listener<K> {
         let registered = match &mut self.socket {
             ListeningSocket::Tcp(listener) => {
                 let listens = match self.origin {
-                    Origin::Opened(_) => SockRef::from(&*listener).listen(BACKLOG),
-                    Origin::Inherited => Ok(()),
+                    ListenerOrigin::Opened(_) => SockRef::from(&*listener).listen(BACKLOG),
+                    ListenerOrigin::Inherited => Ok(()),
                 };
                 listens.and_then(|()| registry.register(listener, token, Interest::READABLE))
             }
@@ -251,7 +251,8 @@ impl<K: Copy> Listener<K> {
 impl<K> Drop for Listener<K> {
     fn drop(&mut self) {
         // What was passed to us is not ours to remove, nor is what somebody else listens on by now.
-        if let (SocketAddress::Unix(path), Origin::Opened(file)) = (&self.address, &self.origin)
+        if let (SocketAddress::Unix(path), ListenerOrigin::Opened(file)) =
+            (&self.address, &self.origin)
             && *file == file_of(&self.address)
         {
             // A socket file that stays is replaced at the next start.

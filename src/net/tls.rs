@@ -137,7 +137,7 @@ impl Tls {
 
     /// Reads the socket once and decrypts; how many octets that were.
     fn receive(&mut self, transport: &mut dyn Transport) -> io::Result<usize> {
-        let mut source = Source {
+        let mut source = CiphertextReader {
             transport,
             early: &mut self.early,
             drained: false,
@@ -319,14 +319,14 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The source of ciphertext: octets that came early, then the socket.
-struct Source<'a> {
+/// The stream of ciphertext: octets that came early, then the socket.
+struct CiphertextReader<'a> {
     transport: &'a mut dyn Transport,
     early: &'a mut BytesMut,
     drained: bool,
 }
 
-impl io::Read for Source<'_> {
+impl io::Read for CiphertextReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.early.is_empty() {
             let count = self.early.len().min(buffer.len());

@@ -1,4 +1,4 @@
-//! What to tell a person of a TLS session that failed.
+//! Explanations for a person of why a TLS session failed.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use rustls::{AlertDescription, CertificateError, Error};
 use crate::net::endpoint::Endpoint;
 use crate::net::tls::is_of_version_1;
 
-/// What is wrong with the TLS of this server, and what to do about it, if it is that what `error` tells.
+/// Explains what is wrong with the TLS of this server, and what to do about it, if `error` comes from there.
 pub(super) fn explain(error: &io::Error, server: &Endpoint) -> Option<String> {
     let error = error.get_ref()?.downcast_ref()?;
     Some(match error {

@@ -1,4 +1,4 @@
-//! Whom a client believes to be the server it asked for.
+//! Verification of servers: the authorities that a client trusts.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use crate::net::endpoint::Endpoint;
 use crate::net::link::StartTls;
 use crate::net::tls::Connector;
 
-/// Who has to vouch for a server.
+/// The authorities that have to vouch for a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
     /// One of those whom this machine trusts.
@@ -58,7 +58,7 @@ impl From<Error> for TrustError {
     }
 }
 
-/// What sessions with servers go by: TLS 1.2 or 1.3, and a certificate that somebody vouches for. Each is a session of
+/// Configures sessions with servers: TLS 1.2 or 1.3, and a certificate that somebody vouches for. Each is a session of
 /// its own: none resumes another.
 fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TrustError> {
     let provider = Arc::new(ring::default_provider());

@@ -1,4 +1,4 @@
-//! What a certificate says of its server: `tls-server-end-point` (RFC 5929 §4).
+//! The channel binding `tls-server-end-point` (RFC 5929 §4), which follows from a certificate.
 
 use ring::digest;
 

@@ -22,7 +22,7 @@ struct Network {
 #[derive(Debug, Default)]
 struct Way {
     octets: VecDeque<u8>,
-    /// How many octets were written.
+    /// Octets written so far.
     written: usize,
     /// After how many octets it is cut.
     cut: Option<usize>,
