@@ -4,6 +4,7 @@
 //! and writing met `WouldBlock`.
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -29,8 +30,8 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection, and the message that is to go over it.
 pub(super) struct Exchange<'a> {
     pub(super) options: &'a SendOptions,
-    pub(super) mail: &'a Outgoing,
-    pub(super) session: ClientSession<'a>,
+    pub(super) mail: Rc<Outgoing>,
+    pub(super) session: ClientSession,
     pub(super) poll: Poll,
     pub(super) channel: Channel<Socket>,
     /// What begins TLS, until its turn comes.
@@ -38,7 +39,7 @@ pub(super) struct Exchange<'a> {
     /// The message, until its turn comes.
     pub(super) message: Vec<u8>,
     /// What is to be written, and how much of it was.
-    pub(super) out: Vec<u8>,
+    pub(super) out: BytesMut,
     pub(super) written: usize,
     /// Why no more can be written. The server may have said something before: that is still read.
     pub(super) write_error: Option<io::Error>,
@@ -221,7 +222,9 @@ impl Exchange<'_> {
                 ClientEvent::StartTls => self.begin_tls()?,
                 ClientEvent::Unacceptable(fault) => self.decide_and_quit(self.verdict_of(fault)),
                 ClientEvent::Ready => self.begin(),
-                ClientEvent::SendMessage => self.out.append(&mut self.message),
+                ClientEvent::SendMessage => {
+                    self.out.extend_from_slice(&mem::take(&mut self.message))
+                }
                 ClientEvent::Accepted => {
                     let verdict = self.verdict_of_server(true);
                     if verdict.is_ok() {
@@ -242,7 +245,7 @@ impl Exchange<'_> {
     }
 
     fn begin(&mut self) {
-        if let Err(too_large) = self.session.begin(self.mail, &mut self.out) {
+        if let Err(too_large) = self.session.begin(Rc::clone(&self.mail), &mut self.out) {
             let what = format!(
                 "the message has {} octets, {} takes {} at most",
                 self.mail.size, self.options.server, too_large.limit

@@ -111,6 +111,7 @@ fn run(options: &LoadOptions, tls: Option<Rc<dyn StartTls>>) -> Result<Report, F
         extended: true,
     };
     let (mail, message) = compose(options)?;
+    let mail = Rc::new(mail);
     let addresses = options.server.resolve();
     let dialer = Dialer::new(addresses.map_err(|error| unreachable(options, &error))?);
 
@@ -121,7 +122,7 @@ fn run(options: &LoadOptions, tls: Option<Rc<dyn StartTls>>) -> Result<Report, F
             .encryption
             .as_ref()
             .map(|encryption| &*encryption.trust),
-        mail: &mail,
+        mail: Rc::clone(&mail),
         message: &message,
         keep: options.keep,
         connect_only: options.connect_only,
@@ -133,7 +134,7 @@ fn run(options: &LoadOptions, tls: Option<Rc<dyn StartTls>>) -> Result<Report, F
             Some(_) => HONEST_SESSIONS_MAX,
             None => options.sessions,
         },
-        hello: (!options.connect_only).then_some(&hello),
+        hello: (!options.connect_only).then(|| hello.clone()),
         pace: if options.pipeline {
             Pace::Pipelined
         } else {
@@ -144,7 +145,7 @@ fn run(options: &LoadOptions, tls: Option<Rc<dyn StartTls>>) -> Result<Report, F
     };
     let attack = options
         .hostile
-        .map(|hostility| Attack::new(hostility, options.sessions, &hello, &mail, start));
+        .map(|hostility| Attack::new(hostility, options.sessions, hello, Rc::clone(&mail), start));
     let generator = Generator::new(dialer, manner, work, attack, start).map_err(here)?;
     let progress = Progress::new(options.extent, start);
     let ended = generator.run(&progress);
@@ -156,7 +157,7 @@ fn run(options: &LoadOptions, tls: Option<Rc<dyn StartTls>>) -> Result<Report, F
 fn report(
     options: &LoadOptions,
     tally: Tally,
-    attack: Option<Attack<'_>>,
+    attack: Option<Attack>,
     start: Instant,
     size: u64,
 ) -> Report {

@@ -4,8 +4,10 @@ use core::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use mio::Poll;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -183,19 +185,19 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
         _ if socket.is_local() => ChannelSecurity::Local,
         _ => ChannelSecurity::Clear,
     };
-    let mut session = ClientSession::new(Some(&hello), Pace::Lockstep).with_security(security);
+    let mut session = ClientSession::new(Some(hello), Pace::Lockstep).with_security(security);
     if let Some(credentials) = &options.login {
-        session = session.with_login(credentials);
+        session = session.with_login(credentials.clone());
     }
     let exchange = Exchange {
         options,
-        mail: &mail,
+        mail: Rc::new(mail),
         session,
         poll,
         channel: Channel::new(socket),
         tls,
         message: prepared.wire,
-        out: Vec::new(),
+        out: BytesMut::new(),
         written: 0,
         write_error: None,
         awaited_since: Instant::now(),

@@ -13,9 +13,11 @@ mod reply;
 mod security;
 mod transaction;
 
-use core::fmt;
+use core::fmt::{self, Write};
 use core::mem;
-use std::io::Write;
+use std::rc::Rc;
+
+use bytes::BytesMut;
 
 use super::envelope::Hello;
 use super::security::ChannelBindings;
@@ -44,7 +46,7 @@ pub enum Pace {
 
 /// What is awaited, and what exists only until it comes.
 #[derive(Debug)]
-enum State<'a> {
+enum State {
     AwaitingGreeting,
     AwaitingHello {
         extended: bool,
@@ -60,10 +62,10 @@ enum State<'a> {
     Ready,
     /// As `Ready`, but a transaction that came to nothing is still open: the next one begins with RSET.
     ReadyToReset,
-    AwaitingReset(&'a Outgoing),
-    AwaitingMail(&'a Outgoing),
-    AwaitingRcpt(Transaction<'a>),
-    AwaitingData(Transaction<'a>),
+    AwaitingReset(Rc<Outgoing>),
+    AwaitingMail(Rc<Outgoing>),
+    AwaitingRcpt(Transaction),
+    AwaitingData(Transaction),
     SendingMessage,
     AwaitingStored,
     /// The reply to a message that was left empty, as there is nobody to send it to.
@@ -74,22 +76,22 @@ enum State<'a> {
 
 /// One session with a server, over any number of messages.
 #[derive(Debug)]
-pub struct ClientSession<'a> {
-    state: State<'a>,
-    hello: Option<&'a Hello>,
+pub struct ClientSession {
+    state: State,
+    hello: Option<Hello>,
     pace: Pace,
     security: ChannelSecurity,
-    credentials: Option<&'a Credentials>,
+    credentials: Option<Credentials>,
     capabilities: Capabilities,
     reader: ReplyReader,
     refusals: Vec<Refusal>,
 }
 
-impl<'a> ClientSession<'a> {
+impl ClientSession {
     /// A session that awaits the greeting and then says `hello`: EHLO if it is extended, with HELO as the fallback
     /// back (RFC 5321 §3.2), else HELO. Without a `hello` it is ready as soon as it is greeted.
     #[must_use]
-    pub fn new(hello: Option<&'a Hello>, pace: Pace) -> Self {
+    pub fn new(hello: Option<Hello>, pace: Pace) -> Self {
         Self {
             state: State::AwaitingGreeting,
             hello,
@@ -110,7 +112,7 @@ impl<'a> ClientSession<'a> {
 
     /// The same session, with a login before the first message.
     #[must_use]
-    pub fn with_login(self, credentials: &'a Credentials) -> Self {
+    pub fn with_login(self, credentials: Credentials) -> Self {
         let credentials = Some(credentials);
         Self {
             credentials,
@@ -144,7 +146,7 @@ impl<'a> ClientSession<'a> {
     pub fn next(
         &mut self,
         input: &mut &[u8],
-        out: &mut Vec<u8>,
+        out: &mut BytesMut,
     ) -> Result<ClientEvent, ProtocolError> {
         let state = mem::replace(&mut self.state, State::Closed);
         if matches!(state, State::Closed) {
@@ -165,9 +167,9 @@ impl<'a> ClientSession<'a> {
 
     /// The connection is in TLS, either from its start or as [`ClientEvent::StartTls`] wanted it. Then the session begins
     /// anew: what was said in the clear may have come from anybody (RFC 3207 §4.2).
-    pub fn secured(&mut self, bindings: ChannelBindings, out: &mut Vec<u8>) {
+    pub fn secured(&mut self, bindings: ChannelBindings, out: &mut BytesMut) {
         self.security = ChannelSecurity::Tls(bindings);
-        if let (State::AwaitingTls, Some(hello)) = (&self.state, self.hello) {
+        if let (State::AwaitingTls, Some(hello)) = (&self.state, &self.hello) {
             self.capabilities = Capabilities::default();
             (self.state, _) = say_hello(&hello.name, hello.extended, out);
         }
@@ -177,7 +179,7 @@ impl<'a> ClientSession<'a> {
     ///
     /// # Errors
     /// [`TooLarge`] if the server would refuse it for its size; nothing is written then.
-    pub fn begin(&mut self, mail: &'a Outgoing, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    pub fn begin(&mut self, mail: Rc<Outgoing>, out: &mut BytesMut) -> Result<(), TooLarge> {
         debug_assert!(matches!(self.state, State::Ready | State::ReadyToReset));
         if let Some(limit) = self
             .capabilities
@@ -188,12 +190,12 @@ impl<'a> ClientSession<'a> {
         }
         self.refusals.clear();
         if matches!(self.state, State::Ready) {
-            self.write_mail(mail, out);
+            self.write_mail(&mail, out);
             self.state = State::AwaitingMail(mail);
         } else {
             command(out, format_args!("RSET"));
             if self.pipelines() {
-                self.write_mail(mail, out);
+                self.write_mail(&mail, out);
             }
             self.state = State::AwaitingReset(mail);
         }
@@ -208,7 +210,7 @@ impl<'a> ClientSession<'a> {
     }
 
     /// Says good-bye; whenever a message could begin, and after [`ClientEvent::Unacceptable`].
-    pub fn quit(&mut self, out: &mut Vec<u8>) {
+    pub fn quit(&mut self, out: &mut BytesMut) {
         debug_assert!(matches!(
             self.state,
             State::Ready | State::ReadyToReset | State::AtItsEnd
@@ -220,9 +222,9 @@ impl<'a> ClientSession<'a> {
     /// The protocol: what a reply means in a state. Its first digit decides (RFC 5321 §4.3.2).
     fn step(
         &mut self,
-        state: State<'a>,
-        out: &mut Vec<u8>,
-    ) -> Result<(State<'a>, ClientEvent), ProtocolError> {
+        state: State,
+        out: &mut BytesMut,
+    ) -> Result<(State, ClientEvent), ProtocolError> {
         use ReplyKind::{Closing, Completed, GoAhead, NotNow, Refused};
         Ok(match (state, self.reply().kind()) {
             (State::AwaitingQuit | State::Closed, _) => (State::Closed, ClientEvent::Closed),
@@ -232,7 +234,7 @@ impl<'a> ClientSession<'a> {
 
             (State::AwaitingReset(mail), Completed) => {
                 if !self.pipelines() {
-                    self.write_mail(mail, out);
+                    self.write_mail(&mail, out);
                 }
                 (State::AwaitingMail(mail), ClientEvent::Replied)
             }
@@ -276,7 +278,7 @@ impl<'a> ClientSession<'a> {
     }
 
     /// Goes on after the reply to MAIL or RCPT: to the next recipient, to DATA, or nowhere.
-    fn proceed(&self, transaction: Transaction<'a>, out: &mut Vec<u8>) -> (State<'a>, ClientEvent) {
+    fn proceed(&self, transaction: Transaction, out: &mut BytesMut) -> (State, ClientEvent) {
         let lockstep = !self.pipelines();
         if let Some(recipient) = transaction.mail.to.get(transaction.answered) {
             if lockstep {
@@ -294,7 +296,7 @@ impl<'a> ClientSession<'a> {
     }
 
     /// Writes MAIL with the parameters that were offered; in a pipeline also what follows it.
-    fn write_mail(&self, mail: &Outgoing, out: &mut Vec<u8>) {
+    fn write_mail(&self, mail: &Outgoing, out: &mut BytesMut) {
         // Writing to memory cannot fail.
         let _ = write!(out, "MAIL FROM:{}", mail.from);
         if self.capabilities.size {
@@ -325,15 +327,15 @@ impl<'a> ClientSession<'a> {
     fn refused(
         &mut self,
         subject: Subject,
-        state: State<'a>,
+        state: State,
         event: ClientEvent,
-    ) -> (State<'a>, ClientEvent) {
+    ) -> (State, ClientEvent) {
         self.refuse(subject);
         (state, event)
     }
 }
 
-fn command(out: &mut Vec<u8>, line: fmt::Arguments<'_>) {
+fn command(out: &mut BytesMut, line: fmt::Arguments<'_>) {
     // Writing to memory cannot fail.
     let _ = out.write_fmt(line);
     out.extend_from_slice(b"\r\n");

@@ -1,5 +1,8 @@
 //! A client's session, played by a script in memory. The server's bytes are cut in pieces of several sizes.
 
+use std::rc::Rc;
+
+use bytes::BytesMut;
 use mailoop::smtp::client::{
     ChannelSecurity, ClientEvent, ClientSession, Credentials, Outgoing, Pace, Subject,
 };
@@ -57,18 +60,18 @@ impl Client {
     }
 
     /// Its session.
-    pub fn session(&self) -> ClientSession<'_> {
+    pub fn session(&self) -> ClientSession {
         let session =
-            ClientSession::new(self.hello.as_ref(), self.pace).with_security(self.security.clone());
+            ClientSession::new(self.hello.clone(), self.pace).with_security(self.security.clone());
         match &self.login {
-            Some(credentials) => session.with_login(credentials),
+            Some(credentials) => session.with_login(credentials.clone()),
             None => session,
         }
     }
 
     fn plays_cut(&self, script: &str, piece: usize) -> (Vec<ClientEvent>, Vec<(Subject, u16)>) {
         let mut session = self.session();
-        let (mut out, mut events, mut left) = (Vec::new(), Vec::new(), self.messages);
+        let (mut out, mut events, mut left) = (BytesMut::new(), Vec::new(), self.messages);
         for (speaker, lines) in turns(script) {
             if speaker == "C" {
                 assert_eq!(text(&out), lines, "in pieces of {piece}");
@@ -90,7 +93,9 @@ impl Client {
                             if left > 0 =>
                         {
                             left -= 1;
-                            session.begin(&self.mail, &mut out).expect("it is small");
+                            session
+                                .begin(Rc::new(self.mail.clone()), &mut out)
+                                .expect("it is small");
                         }
                         ClientEvent::Ready
                         | ClientEvent::Accepted

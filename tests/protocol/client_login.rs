@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::common::script::{Client, text};
+use bytes::BytesMut;
 use mailoop::smtp::auth::text::{from_base64, to_base64};
 use mailoop::smtp::auth::users::{self, new_header};
 use mailoop::smtp::auth::{Exchange, Mechanism, Users};
@@ -92,7 +93,7 @@ fn what_makes_the_command_too_long_waits() {
 /// What the client says when the server offers `mechanisms`.
 fn attempt(mechanisms: &str, security: ChannelSecurity) -> Result<String, ClientFault> {
     let client = client(security);
-    let (mut session, mut out) = (client.session(), Vec::new());
+    let (mut session, mut out) = (client.session(), BytesMut::new());
     let replies = format!("220 Hi\r\n250-Hello\r\n250 {mechanisms}\r\n");
     let mut input = replies.as_bytes();
     session.next(&mut input, &mut out).unwrap();
@@ -217,15 +218,15 @@ fn only_what_is_offered_under_tls_counts() {
 }
 
 /// A session that has said its first word of SCRAM-SHA-256, its nonce, and what it says to `challenge`.
-struct Scram<'a> {
-    session: ClientSession<'a>,
-    out: Vec<u8>,
+struct Scram {
+    session: ClientSession,
+    out: BytesMut,
     nonce: String,
 }
 
-impl<'a> Scram<'a> {
-    fn begin(client: &'a Client) -> Self {
-        let (mut session, mut out) = (client.session(), Vec::new());
+impl Scram {
+    fn begin(client: &Client) -> Self {
+        let (mut session, mut out) = (client.session(), BytesMut::new());
         let mut input = &b"220 Hi\r\n250-Hello\r\n250 AUTH SCRAM-SHA-256\r\n"[..];
         session.next(&mut input, &mut out).unwrap();
         out.clear();
@@ -351,7 +352,7 @@ fn log_in(
     let mut exchange = Exchange::new(mechanism, Some(Rc::new(server_security)));
     let mut client = client(security);
     client.login = Some(credentials.clone());
-    let (mut session, mut out) = (client.session(), Vec::new());
+    let (mut session, mut out) = (client.session(), BytesMut::new());
     let greeting = format!("220 Hi\r\n250-Hello\r\n250 AUTH {}\r\n", mechanism.name());
     let mut replies = greeting;
     let mut input = replies.as_bytes();

@@ -1,5 +1,6 @@
 //! How the client reads replies: cut anywhere, bounded, and never trusting that they are replies.
 
+use bytes::BytesMut;
 use mailoop::smtp::client::{
     ClientEvent, ClientFault, ClientSession, Pace, ProtocolError, REPLY_LINE_BYTES_MAX,
     REPLY_LINES_MAX,
@@ -9,8 +10,8 @@ use mailoop::smtp::client::{
 fn greeted_with(input: &[u8], cut: usize) -> Result<ClientEvent, ProtocolError> {
     let mut session = ClientSession::new(None, Pace::Lockstep);
     let (mut first, mut second) = input.split_at(cut);
-    match session.next(&mut first, &mut Vec::new())? {
-        ClientEvent::NeedInput => session.next(&mut second, &mut Vec::new()),
+    match session.next(&mut first, &mut BytesMut::new())? {
+        ClientEvent::NeedInput => session.next(&mut second, &mut BytesMut::new()),
         event => Ok(event),
     }
 }
@@ -47,7 +48,7 @@ fn a_reply_keeps_its_lines() {
     let mut session = ClientSession::new(None, Pace::Lockstep);
     let mut input = &b"554-5.7.1 No\x1b[2J\r\n554-\r\n554 service\r\n221 Bye\r\n"[..];
     assert_eq!(
-        session.next(&mut input, &mut Vec::new()),
+        session.next(&mut input, &mut BytesMut::new()),
         Ok(ClientEvent::Unacceptable(ClientFault::Refused))
     );
     let lines: Vec<&[u8]> = session.reply().lines().collect();
@@ -90,9 +91,9 @@ fn what_is_no_reply_is_an_error() {
         }
     }
     let mut session = ClientSession::new(None, Pace::Lockstep);
-    let out_of_place = session.next(&mut &b"354 Go\r\n"[..], &mut Vec::new());
+    let out_of_place = session.next(&mut &b"354 Go\r\n"[..], &mut BytesMut::new());
     assert!(matches!(out_of_place, Err(ProtocolError::OutOfPlace(_))));
-    let after = session.next(&mut &b"220 Hi\r\n"[..], &mut Vec::new());
+    let after = session.next(&mut &b"220 Hi\r\n"[..], &mut BytesMut::new());
     assert_eq!(after, Ok(ClientEvent::Closed));
 }
 
@@ -119,7 +120,7 @@ fn replies_are_bounded() {
 
     // The count is that of one reply, not of a session.
     let mut session = ClientSession::new(None, Pace::Lockstep);
-    let mut out = Vec::new();
+    let mut out = BytesMut::new();
     let greeting = session.next(&mut most.as_bytes(), &mut out);
     assert_eq!(greeting, Ok(ClientEvent::Ready));
     session.quit(&mut out);

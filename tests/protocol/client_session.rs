@@ -1,6 +1,9 @@
 //! The client's state machine in dialogues, in memory.
 
+use std::rc::Rc;
+
 use crate::common::script::{Client, text};
+use bytes::BytesMut;
 use mailoop::smtp::client::{
     ChannelSecurity, ClientEvent, ClientFault, ClientSession, Pace, ProtocolError, Subject,
     TooLarge,
@@ -228,13 +231,15 @@ fn a_refusal_amid_the_message_closes() {
         ("421 Enough\r\n", Ok(ClientEvent::Closed)),
         ("250 Already\r\n", Err(())),
     ] {
-        let mut session = ClientSession::new(client.hello.as_ref(), Pace::Lockstep);
-        let mut out = Vec::new();
+        let mut session = ClientSession::new(client.hello.clone(), Pace::Lockstep);
+        let mut out = BytesMut::new();
         for line in ["220 Hi", "250 Hello", "250 Ok", "250 Ok", "354 Go"] {
             let line = format!("{line}\r\n");
             let event = session.next(&mut line.as_bytes(), &mut out);
             if event == Ok(ClientEvent::Ready) {
-                session.begin(&client.mail, &mut out).unwrap();
+                session
+                    .begin(Rc::new(client.mail.clone()), &mut out)
+                    .unwrap();
             }
         }
         let mut input = reply.as_bytes();
@@ -248,14 +253,18 @@ fn a_refusal_amid_the_message_closes() {
 fn a_message_over_the_size_limit_is_not_begun() {
     let client = Client::new("EHLO", &["b@y"]);
     for (limit, begun) in [(20, Err(TooLarge { limit: 20 })), (21, Ok(())), (0, Ok(()))] {
-        let mut session = ClientSession::new(client.hello.as_ref(), Pace::Lockstep);
-        let mut out = Vec::new();
+        let mut session = ClientSession::new(client.hello.clone(), Pace::Lockstep);
+        let mut out = BytesMut::new();
         let replies = format!("220 Hi\r\n250-Hello\r\n250 SIZE {limit}\r\n");
         let mut input = replies.as_bytes();
         assert_eq!(session.next(&mut input, &mut out), Ok(ClientEvent::Replied));
         assert_eq!(session.next(&mut input, &mut out), Ok(ClientEvent::Ready));
         out.clear();
-        assert_eq!(session.begin(&client.mail, &mut out), begun, "{limit}");
+        assert_eq!(
+            session.begin(Rc::new(client.mail.clone()), &mut out),
+            begun,
+            "{limit}"
+        );
         assert_eq!(out.is_empty(), begun.is_err(), "{limit}");
         if begun.is_err() {
             session.quit(&mut out);
@@ -490,7 +499,7 @@ fn what_follows_in_the_clear_is_not_taken_for_tls() {
     client.security = ChannelSecurity::StartTls;
     let hello = "220 Hi\r\n250-Hello\r\n250 STARTTLS\r\n";
     for behind in ["", "2", "\r\n", "250-Hello\r\n250 AUTH PLAIN\r\n"] {
-        let (mut session, mut out) = (client.session(), Vec::new());
+        let (mut session, mut out) = (client.session(), BytesMut::new());
         let replies = format!("{hello}220 Go\r\n{behind}");
         let mut input = replies.as_bytes();
         for _ in 0..2 {
@@ -515,8 +524,8 @@ fn no_bytes_make_it_panic() {
     for round in 0..20_000 {
         let security = [ChannelSecurity::Clear, ChannelSecurity::StartTls][round % 2].clone();
         let mut session =
-            ClientSession::new(client.hello.as_ref(), Pace::Pipelined).with_security(security);
-        let mut out = Vec::new();
+            ClientSession::new(client.hello.clone(), Pace::Pipelined).with_security(security);
+        let mut out = BytesMut::new();
         for _ in 0..40 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let pieces: [&[u8]; 13] = [
@@ -537,7 +546,10 @@ fn no_bytes_make_it_panic() {
             let mut input = pieces[usize::try_from(seed >> 60).unwrap() % pieces.len()];
             match session.next(&mut input, &mut out) {
                 Ok(ClientEvent::Ready | ClientEvent::Accepted | ClientEvent::Refused) => {
-                    if session.begin(&client.mail, &mut out).is_err() {
+                    if session
+                        .begin(Rc::new(client.mail.clone()), &mut out)
+                        .is_err()
+                    {
                         session.quit(&mut out);
                     }
                 }

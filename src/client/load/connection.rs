@@ -1,7 +1,10 @@
 //! One connection of the load: transactions through a client session, one behind the other.
 
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
 
 use super::schedule::Schedule;
 use super::tally::{Failure, Tally};
@@ -21,7 +24,7 @@ pub(super) struct Work<'a> {
     pub(super) server: &'a Endpoint,
     /// Whom the connections trust, where they are under TLS.
     pub(super) trust: Option<&'a dyn ServerTrust>,
-    pub(super) mail: &'a Outgoing,
+    pub(super) mail: Rc<Outgoing>,
     /// The message as it goes over the wire, the same one every time.
     pub(super) message: &'a [u8],
     /// Whether a connection has more than one transaction.
@@ -72,23 +75,23 @@ impl From<io::Error> for Broken {
 }
 
 /// A connection, from the moment it is asked for.
-pub(super) struct Connection<'a> {
+pub(super) struct Connection {
     channel: Channel<Socket>,
-    session: ClientSession<'a>,
+    session: ClientSession,
     phase: Phase,
     /// Commands that are to be written, and how much of them was.
-    commands: Vec<u8>,
+    commands: BytesMut,
     commands_written: usize,
     /// How much of the message was written, while that goes on.
     message_written: Option<usize>,
     last_event: Instant,
 }
 
-impl<'a> Connection<'a> {
+impl Connection {
     /// A connection for the transaction that counts since `since`.
     pub(super) fn new(
         channel: Channel<Socket>,
-        session: ClientSession<'a>,
+        session: ClientSession,
         since: Instant,
         now: Instant,
     ) -> Self {
@@ -96,7 +99,7 @@ impl<'a> Connection<'a> {
             channel,
             session,
             phase: Phase::Connecting(since),
-            commands: Vec::new(),
+            commands: BytesMut::new(),
             commands_written: 0,
             message_written: None,
             last_event: now,
@@ -119,7 +122,7 @@ impl<'a> Connection<'a> {
         readiness: Readiness,
         now: Instant,
         buffer: &mut [u8],
-        work: &mut Work<'a>,
+        work: &mut Work<'_>,
     ) -> Status {
         let was_idle = self.is_idle();
         self.channel.note(readiness);
@@ -132,7 +135,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Takes up a transaction; only an idle connection does.
-    pub(super) fn take_up(&mut self, since: Instant, now: Instant, work: &mut Work<'a>) -> Status {
+    pub(super) fn take_up(&mut self, since: Instant, now: Instant, work: &mut Work<'_>) -> Status {
         self.last_event = now;
         self.begin(since, work);
         let written = self.write(work.message);
@@ -140,7 +143,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Leaves a server that is not needed any more; only an idle connection does.
-    pub(super) fn leave(&mut self, now: Instant, work: &mut Work<'a>) -> Status {
+    pub(super) fn leave(&mut self, now: Instant, work: &mut Work<'_>) -> Status {
         self.last_event = now;
         self.say_goodbye();
         let written = self.write(work.message);
@@ -152,7 +155,7 @@ impl<'a> Connection<'a> {
         &mut self,
         timeout: Duration,
         now: Instant,
-        work: &mut Work<'a>,
+        work: &mut Work<'_>,
     ) -> Status {
         let silent = now.saturating_duration_since(self.last_event);
         match self.phase {
@@ -170,7 +173,7 @@ impl<'a> Connection<'a> {
     }
 
     /// What a turn came to. Whoever leaves has nothing left to lose.
-    fn status(&mut self, open: Result<bool, Broken>, work: &mut Work<'a>) -> Status {
+    fn status(&mut self, open: Result<bool, Broken>, work: &mut Work<'_>) -> Status {
         let now = self.last_event;
         let (failure, why) = match (open, self.phase) {
             (Ok(true), Phase::Idle) => return Status::Idle,
@@ -194,7 +197,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Writes, reads and reacts until the socket has no more. Returns whether more may come.
-    fn converse(&mut self, buffer: &mut [u8], work: &mut Work<'a>) -> Result<bool, Broken> {
+    fn converse(&mut self, buffer: &mut [u8], work: &mut Work<'_>) -> Result<bool, Broken> {
         let mut written = self.write(work.message);
         while self.channel.is_readable() {
             let read = self.channel.read(buffer)?;
@@ -254,7 +257,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Hands what was read to the session and does what it says.
-    fn react(&mut self, mut input: &[u8], work: &mut Work<'a>) -> Result<(), ProtocolError> {
+    fn react(&mut self, mut input: &[u8], work: &mut Work<'_>) -> Result<(), ProtocolError> {
         loop {
             match self.session.next(&mut input, &mut self.commands)? {
                 ClientEvent::NeedInput => return Ok(()),
@@ -272,7 +275,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn on_opened(&mut self, work: &mut Work<'a>) {
+    fn on_opened(&mut self, work: &mut Work<'_>) {
         work.tally.connections += 1;
         let (Phase::Connecting(since) | Phase::Opening(since)) = self.phase else {
             return;
@@ -288,7 +291,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn on_accepted(&mut self, work: &mut Work<'a>) {
+    fn on_accepted(&mut self, work: &mut Work<'_>) {
         let now = Instant::now();
         for refusal in self.session.refusals() {
             work.tally.refused_recipient(&refusal.reply);
@@ -299,7 +302,7 @@ impl<'a> Connection<'a> {
         self.go_on(now, work);
     }
 
-    fn on_refused(&mut self, work: &mut Work<'a>) {
+    fn on_refused(&mut self, work: &mut Work<'_>) {
         let now = Instant::now();
         let Some(first) = self.session.refusals().first() else {
             return self.say_goodbye();
@@ -314,7 +317,7 @@ impl<'a> Connection<'a> {
     }
 
     /// The server has said its last word.
-    fn on_closed(&mut self, work: &mut Work<'a>) {
+    fn on_closed(&mut self, work: &mut Work<'_>) {
         let now = Instant::now();
         let reply = self.session.reply();
         match self.phase {
@@ -332,7 +335,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Goes on to the next transaction, or leaves.
-    fn go_on(&mut self, now: Instant, work: &mut Work<'a>) {
+    fn go_on(&mut self, now: Instant, work: &mut Work<'_>) {
         if !work.keep || work.schedule.is_over(now) {
             self.say_goodbye();
         } else if let Some(since) = work.schedule.take(now) {
@@ -342,8 +345,11 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn begin(&mut self, since: Instant, work: &mut Work<'a>) {
-        match self.session.begin(work.mail, &mut self.commands) {
+    fn begin(&mut self, since: Instant, work: &mut Work<'_>) {
+        match self
+            .session
+            .begin(Rc::clone(&work.mail), &mut self.commands)
+        {
             Ok(()) => self.phase = Phase::Transaction(since),
             Err(too_large) => {
                 let (size, limit) = (work.mail.size, too_large.limit);

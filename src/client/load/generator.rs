@@ -44,11 +44,11 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 const ATTACK: usize = usize::MAX / 2;
 
 /// How the load connects and talks.
-pub(super) struct Manner<'a> {
+pub(super) struct Manner {
     /// The most connections at a time.
     pub(super) sessions_max: usize,
     /// What is said first; nothing if the connection is all that is wanted.
-    pub(super) hello: Option<&'a Hello>,
+    pub(super) hello: Option<Hello>,
     pub(super) pace: Pace,
     /// How long a server may be silent.
     pub(super) timeout: Duration,
@@ -61,12 +61,12 @@ pub(super) struct Generator<'a> {
     poll: Poll,
     signals: Signals,
     dialer: Dialer,
-    manner: Manner<'a>,
+    manner: Manner,
     work: Work<'a>,
-    connections: Slab<Connection<'a>>,
+    connections: Slab<Connection>,
     /// Keys of those that wait for a transaction.
     idle: Vec<usize>,
-    attack: Option<Attack<'a>>,
+    attack: Option<Attack>,
     /// Whether the server was ever reached.
     reached: bool,
     /// Since when it cannot be reached.
@@ -82,9 +82,9 @@ pub(super) struct Generator<'a> {
 impl<'a> Generator<'a> {
     pub(super) fn new(
         dialer: Dialer,
-        manner: Manner<'a>,
+        manner: Manner,
         work: Work<'a>,
-        attack: Option<Attack<'a>>,
+        attack: Option<Attack>,
         now: Instant,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
@@ -114,7 +114,7 @@ impl<'a> Generator<'a> {
     ///
     /// # Errors
     /// The server cannot be reached, or poll fails.
-    pub(super) fn run(mut self, progress: &Progress) -> io::Result<(Work<'a>, Option<Attack<'a>>)> {
+    pub(super) fn run(mut self, progress: &Progress) -> io::Result<(Work<'a>, Option<Attack>)> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         self.begin_due(Instant::now())?;
         while !self.is_done() {
@@ -243,7 +243,7 @@ impl<'a> Generator<'a> {
         if let Some(tls) = &self.manner.tls {
             channel.begin_tls(&**tls, BytesMut::new())?;
         }
-        let session = ClientSession::new(self.manner.hello, self.manner.pace);
+        let session = ClientSession::new(self.manner.hello.clone(), self.manner.pace);
         entry.insert(Connection::new(channel, session, since, now));
         Ok(())
     }

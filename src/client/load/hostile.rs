@@ -5,6 +5,7 @@ mod peer;
 use core::fmt;
 use std::collections::BTreeMap;
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
@@ -135,12 +136,12 @@ impl fmt::Display for Ending {
 }
 
 /// The hostile peers of a run: always as many, as each that ends is followed by another.
-pub(super) struct Attack<'a> {
+pub(super) struct Attack {
     hostility: Hostility,
     peers_max: usize,
-    hello: &'a Hello,
-    mail: &'a Outgoing,
-    peers: Slab<Peer<'a>>,
+    hello: Hello,
+    mail: Rc<Outgoing>,
+    peers: Slab<Peer>,
     /// Keys of those that may have something to read or to say.
     runnable: Vec<usize>,
     /// What fast peers say, over and over.
@@ -151,13 +152,13 @@ pub(super) struct Attack<'a> {
     pub(super) endings: BTreeMap<Ending, u64>,
 }
 
-impl<'a> Attack<'a> {
+impl Attack {
     /// An attack by so many peers at a time.
     pub(super) fn new(
         hostility: Hostility,
         peers_max: usize,
-        hello: &'a Hello,
-        mail: &'a Outgoing,
+        hello: Hello,
+        mail: Rc<Outgoing>,
         now: Instant,
     ) -> Self {
         let says = hostility.behaviour(0).says;
@@ -199,7 +200,7 @@ impl<'a> Attack<'a> {
                 return;
             }
             let behaviour = self.hostility.behaviour(self.begun);
-            entry.insert(Peer::new(stream, behaviour, self.hello));
+            entry.insert(Peer::new(stream, behaviour, self.hello.clone()));
             self.begun += 1;
         }
     }
@@ -222,7 +223,7 @@ impl<'a> Attack<'a> {
             let Some(peer) = self.peers.get_mut(key) else {
                 continue;
             };
-            match peer.turn(buffer, &self.block, self.mail) {
+            match peer.turn(buffer, &self.block, &self.mail) {
                 Turn::Waiting => {}
                 Turn::Unfinished => self.runnable.push(key),
                 Turn::Over(ending) => {

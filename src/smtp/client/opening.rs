@@ -1,5 +1,7 @@
 //! What comes before the first message: greeting, hello, TLS, login.
 
+use bytes::BytesMut;
+
 use super::auth::Login;
 use super::capabilities::Capabilities;
 use super::security::ChannelSecurity;
@@ -7,7 +9,7 @@ use super::{
     ClientEvent, ClientFault, ClientSession, ProtocolError, ReplyKind, State, Subject, command,
 };
 
-impl State<'_> {
+impl State {
     /// Whether no message could begin yet.
     pub(super) fn is_opening(&self) -> bool {
         matches!(
@@ -21,17 +23,17 @@ impl State<'_> {
     }
 }
 
-impl<'a> ClientSession<'a> {
+impl ClientSession {
     /// What a reply means in a state before the first message.
     pub(super) fn open(
         &mut self,
-        state: State<'a>,
+        state: State,
         kind: ReplyKind,
-        out: &mut Vec<u8>,
-    ) -> Result<(State<'a>, ClientEvent), ProtocolError> {
+        out: &mut BytesMut,
+    ) -> Result<(State, ClientEvent), ProtocolError> {
         use ReplyKind::{Completed, GoAhead, NotNow, Refused};
         Ok(match (state, kind) {
-            (State::AwaitingGreeting, Completed) => match self.hello {
+            (State::AwaitingGreeting, Completed) => match &self.hello {
                 Some(hello) => say_hello(&hello.name, hello.extended, out),
                 None => self.after_hello(out),
             },
@@ -41,9 +43,11 @@ impl<'a> ClientSession<'a> {
             }
             (State::AwaitingHello { extended: false }, Completed) => self.after_hello(out),
             // RFC 5321 §3.2: a server that knows no EHLO is greeted again, with HELO.
-            (State::AwaitingHello { extended: true }, Refused) => {
-                say_hello(self.hello.map_or("", |hello| &hello.name), false, out)
-            }
+            (State::AwaitingHello { extended: true }, Refused) => say_hello(
+                self.hello.as_ref().map_or("", |hello| &hello.name),
+                false,
+                out,
+            ),
             (State::AwaitingGreeting | State::AwaitingHello { .. }, NotNow | Refused) => {
                 self.turned_away(Subject::Session)
             }
@@ -63,7 +67,7 @@ impl<'a> ClientSession<'a> {
     }
 
     /// Goes on when everybody was greeted: to TLS if that is yet to come, to a login, else to messages.
-    pub(super) fn after_hello(&self, out: &mut Vec<u8>) -> (State<'a>, ClientEvent) {
+    pub(super) fn after_hello(&self, out: &mut BytesMut) -> (State, ClientEvent) {
         if self.security == ChannelSecurity::StartTls {
             if !self.capabilities.starttls {
                 return unacceptable(ClientFault::NoStartTls);
@@ -71,7 +75,7 @@ impl<'a> ClientSession<'a> {
             command(out, format_args!("STARTTLS"));
             return (State::AwaitingStartTls, ClientEvent::Replied);
         }
-        let Some(credentials) = self.credentials else {
+        let Some(credentials) = &self.credentials else {
             return (State::Ready, ClientEvent::Ready);
         };
         match Login::begin(credentials, &self.capabilities.mechanisms, &self.security) {
@@ -84,7 +88,7 @@ impl<'a> ClientSession<'a> {
     }
 
     /// Responds to a challenge, or gives the login up (RFC 4954 §4).
-    fn respond(&self, mut login: Box<Login>, out: &mut Vec<u8>) -> (State<'a>, ClientEvent) {
+    fn respond(&self, mut login: Box<Login>, out: &mut BytesMut) -> (State, ClientEvent) {
         let challenge = self.reply().texts().next().unwrap_or_default();
         match login.respond(challenge) {
             Ok(response) => {
@@ -99,21 +103,17 @@ impl<'a> ClientSession<'a> {
     }
 
     /// Remembers a refusal that leaves nothing to be done.
-    fn turned_away(&mut self, subject: Subject) -> (State<'a>, ClientEvent) {
+    fn turned_away(&mut self, subject: Subject) -> (State, ClientEvent) {
         self.refuse(subject);
         unacceptable(ClientFault::Refused)
     }
 }
 
-fn unacceptable<'a>(fault: ClientFault) -> (State<'a>, ClientEvent) {
+fn unacceptable(fault: ClientFault) -> (State, ClientEvent) {
     (State::AtItsEnd, ClientEvent::Unacceptable(fault))
 }
 
-pub(super) fn say_hello<'a>(
-    name: &str,
-    extended: bool,
-    out: &mut Vec<u8>,
-) -> (State<'a>, ClientEvent) {
+pub(super) fn say_hello(name: &str, extended: bool, out: &mut BytesMut) -> (State, ClientEvent) {
     let verb = if extended { "EHLO" } else { "HELO" };
     command(out, format_args!("{verb} {name}"));
     (State::AwaitingHello { extended }, ClientEvent::Replied)

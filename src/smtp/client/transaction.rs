@@ -1,5 +1,7 @@
 //! A message that is to be handed over, and how far it has got with its recipients.
 
+use std::rc::Rc;
+
 use crate::smtp::path::{Mailbox, ReversePath};
 
 /// One message to hand over: its envelope, and what is declared of its content.
@@ -17,16 +19,16 @@ pub struct Outgoing {
 
 /// One message that is being offered to a server.
 #[derive(Debug)]
-pub(super) struct Transaction<'a> {
-    pub(super) mail: &'a Outgoing,
+pub(super) struct Transaction {
+    pub(super) mail: Rc<Outgoing>,
     /// How many recipients the server replied to.
     pub(super) answered: usize,
     /// How many of them it accepted.
     pub(super) accepted: usize,
 }
 
-impl<'a> Transaction<'a> {
-    pub(super) fn new(mail: &'a Outgoing) -> Self {
+impl Transaction {
+    pub(super) fn new(mail: Rc<Outgoing>) -> Self {
         Self {
             mail,
             answered: 0,

@@ -1,6 +1,9 @@
 //! One hostile peer: a client as any other up to a point, and what it does then.
 
 use std::io;
+use std::rc::Rc;
+
+use bytes::{Buf, BytesMut};
 
 use super::Ending;
 use crate::net::channel::{Channel, Readiness};
@@ -57,12 +60,12 @@ pub(super) enum Turn {
     Over(Ending),
 }
 
-pub(super) struct Peer<'a> {
+pub(super) struct Peer {
     channel: Channel<Socket>,
     behaviour: Behaviour,
     /// The dialogue, while it behaves.
-    session: Option<ClientSession<'a>>,
-    commands: Vec<u8>,
+    session: Option<ClientSession>,
+    commands: BytesMut,
     /// How much of what it says it has said; for a fast peer, of a block.
     said: usize,
     /// How many octets a slow one may have said.
@@ -70,8 +73,8 @@ pub(super) struct Peer<'a> {
     last_code: Option<u16>,
 }
 
-impl<'a> Peer<'a> {
-    pub(super) fn new(stream: Socket, behaviour: Behaviour, hello: &'a Hello) -> Self {
+impl Peer {
+    pub(super) fn new(stream: Socket, behaviour: Behaviour, hello: Hello) -> Self {
         let session = match behaviour.stage {
             Stage::AtOnce => None,
             Stage::Greeted => Some(ClientSession::new(None, ClientPace::Lockstep)),
@@ -85,7 +88,7 @@ impl<'a> Peer<'a> {
             channel: Channel::connecting(stream),
             behaviour,
             session,
-            commands: Vec::new(),
+            commands: BytesMut::new(),
             said: 0,
             allowed: 1,
             last_code: None,
@@ -104,7 +107,7 @@ impl<'a> Peer<'a> {
     }
 
     /// Reads once and writes once. A fast peer says `block` over and over.
-    pub(super) fn turn(&mut self, buffer: &mut [u8], block: &[u8], mail: &'a Outgoing) -> Turn {
+    pub(super) fn turn(&mut self, buffer: &mut [u8], block: &[u8], mail: &Rc<Outgoing>) -> Turn {
         let turn = self.try_turn(buffer, block, mail);
         turn.unwrap_or_else(|_| Turn::Over(self.last_word()))
     }
@@ -113,7 +116,7 @@ impl<'a> Peer<'a> {
         &mut self,
         buffer: &mut [u8],
         block: &[u8],
-        mail: &'a Outgoing,
+        mail: &Rc<Outgoing>,
     ) -> io::Result<Turn> {
         let mut unfinished = false;
         if self.channel.is_readable() && (self.behaviour.reads || self.session.is_some()) {
@@ -125,7 +128,7 @@ impl<'a> Peer<'a> {
             unfinished = self.channel.is_readable();
         }
         let written = self.channel.write(&self.commands)?;
-        self.commands.drain(..written);
+        self.commands.advance(written);
         if self.session.is_none() {
             unfinished |= self.misbehave(block)?;
             if self.leaves() {
@@ -173,7 +176,7 @@ impl<'a> Peer<'a> {
     }
 
     /// Goes on with the dialogue, as far as it is to go, or only notes what the server says.
-    fn hear(&mut self, mut input: &[u8], mail: &'a Outgoing) -> io::Result<()> {
+    fn hear(&mut self, mut input: &[u8], mail: &Rc<Outgoing>) -> io::Result<()> {
         self.last_code = last_code(input).or(self.last_code);
         while let Some(session) = &mut self.session {
             let event = session
@@ -183,7 +186,7 @@ impl<'a> Peer<'a> {
                 ClientEvent::NeedInput => break,
                 ClientEvent::Replied | ClientEvent::StartTls => {}
                 ClientEvent::Ready if self.behaviour.stage == Stage::InMessage => session
-                    .begin(mail, &mut self.commands)
+                    .begin(Rc::clone(mail), &mut self.commands)
                     .map_err(|_| io::ErrorKind::FileTooLarge)?,
                 ClientEvent::Ready | ClientEvent::SendMessage => self.session = None,
                 ClientEvent::Accepted
