@@ -4,27 +4,17 @@ use std::mem;
 
 use smallvec::{SmallVec, smallvec};
 
-use super::driver::{Inbound, Step, Turn, ends};
-use super::questions::Question;
+use super::connection::{Inbound, InboundStep, InboundTurn, Message, ends};
 use super::timeouts::Timer;
 use super::work::{charge_mailboxes, work_of};
-use crate::net::driver::Wait;
+use crate::net::driver::{Step, Wait};
 use crate::smtp::event::{Event, Phase};
 use crate::smtp::reply;
-use crate::store::{Draft, Outcome, Store, Ticket};
-
-/// The message of the present transaction, as the store knows it.
-pub(super) enum Message {
-    None,
-    /// Its sender or its next recipient waits for an answer.
-    Asked(Box<Question>),
-    Open(Draft),
-    Submitted(Ticket),
-}
+use crate::store::{Failure, Outcome, Store, Ticket};
 
 impl Inbound {
     /// Drives the session as far as its input and replies allow, and does what it asks for.
-    pub(super) fn drive(&mut self, input: &mut &[u8], turn: &mut Turn<'_>) -> Step {
+    pub(super) fn drive(&mut self, input: &mut &[u8], turn: &mut InboundTurn<'_>) -> InboundStep {
         loop {
             let phase = self.session.phase();
             if let Some(wait) = self.wait(phase, turn) {
@@ -33,27 +23,16 @@ impl Inbound {
             let before = *input;
             let event = self.session.next(input, turn.output);
             turn.work.charge(work_of(&event));
+            let used = before.len() - input.len();
             let is_command = matches!(
                 event,
                 Event::Answered | Event::BeginChunk | Event::CommandRefused(_)
             );
             match event {
-                Event::NeedInput => {
-                    // Octets of a message that may yet be its end, or half a line end, have come as well.
-                    if phase == Phase::Message && input.len() < before.len() {
-                        self.timeouts.progress(turn.now);
-                    }
-                    // A message that the store takes no more of is not read either: its client feels the backpressure.
-                    return if self.is_kept_waiting(&*turn.shared.store) {
-                        Step::Wait(Wait::Room)
-                    } else {
-                        Step::Continue
-                    };
-                }
+                Event::NeedInput => return self.need_input(phase, used, turn),
                 Event::Answered | Event::BeginChunk | Event::Withheld | Event::Discarded => {}
                 Event::CommandRefused(reply) => {
-                    let line = &before[..before.len() - input.len()];
-                    self.note_refused_command(line, reply, turn);
+                    self.note_refused_command(&before[..used], reply, turn);
                 }
                 Event::CheckRoom(transaction) => self.check_room(transaction, turn),
                 Event::CheckRecipient(recipient) => {
@@ -65,9 +44,7 @@ impl Inbound {
                     if let Message::Open(draft) = &mut self.message
                         && let Err(failure) = turn.shared.store.write(draft, text)
                     {
-                        let reply = self.refusal(&failure, turn);
-                        self.session.refuse_message(reply);
-                        self.abort_message(&mut *turn.shared.store);
+                        self.refuse_text(&failure, turn);
                     }
                 }
                 Event::DeriveKey if *turn.iterations == 0 => return Step::Wait(Wait::Cpu),
@@ -78,18 +55,15 @@ impl Inbound {
                     self.log_message(&transaction, &[Err(reply)], turn);
                     self.session.reuse(transaction);
                 }
-                Event::Identified(client) => {
-                    self.timeouts.progress(turn.now);
-                    return self.begin_anew(&client, turn);
+                Event::Identified(client) => return self.begin_anew(&client, turn),
+                // There were certificates when STARTTLS was offered; a reload may have taken them away.
+                Event::StartTls if turn.shared.rules.tls.is_none() => {
+                    self.session.refuse(reply::TLS_UNAVAILABLE, turn.output);
                 }
                 Event::StartTls => {
                     self.timeouts.progress(turn.now);
-                    if turn.shared.rules.tls.is_some() {
-                        self.session.start_tls(turn.output);
-                        return self.start_tls(turn);
-                    }
-                    // There was one when it was offered.
-                    self.session.refuse(reply::TLS_UNAVAILABLE, turn.output);
+                    self.session.start_tls(turn.output);
+                    return self.start_tls(turn);
                 }
                 Event::EndOfMessage => self.submit_message(turn),
                 Event::Close(reason) => return self.close(reason, turn),
@@ -97,7 +71,7 @@ impl Inbound {
             self.timeouts.progress(turn.now);
             if is_command && phase == Phase::Message {
                 // Between chunks a command is no part of the message, which is to keep its least rate.
-                self.timeouts.discount(before.len() - input.len());
+                self.timeouts.discount(used);
             }
             if self.session.phase() != phase {
                 self.timeouts.enter_phase(turn.now, turn.bytes_in);
@@ -105,8 +79,29 @@ impl Inbound {
         }
     }
 
+    /// Has more read, unless the store takes no more of the message: then it is not read either, and its client feels the
+    /// backpressure.
+    fn need_input(&mut self, phase: Phase, used: usize, turn: &InboundTurn<'_>) -> InboundStep {
+        // Octets of a message that may yet be its end, or half a line end, are progress as well.
+        if phase == Phase::Message && used > 0 {
+            self.timeouts.progress(turn.now);
+        }
+        if self.is_kept_waiting(&*turn.shared.store) {
+            Step::Wait(Wait::Room)
+        } else {
+            Step::Continue
+        }
+    }
+
+    /// The store does not take the text of the message, of which the rest is read only to be refused.
+    fn refuse_text(&mut self, failure: &Failure, turn: &mut InboundTurn<'_>) {
+        let reply = self.refusal(failure, turn);
+        self.session.refuse_message(reply);
+        self.abort_message(&mut *turn.shared.store);
+    }
+
     /// What a session in this `phase` waits for before it is driven on; ends it where its time is up.
-    fn wait(&mut self, phase: Phase, turn: &mut Turn<'_>) -> Option<Wait<Ticket>> {
+    fn wait(&mut self, phase: Phase, turn: &mut InboundTurn<'_>) -> Option<Wait<Ticket>> {
         let limits = &turn.shared.rules.limits;
         if ends(turn.drain, phase) {
             self.session.shut_down(turn.output);
@@ -114,7 +109,7 @@ impl Inbound {
             // A client that always has another transaction in its pipeline is idle at no deadline.
             self.session.time_out(turn.output);
         } else if let Message::Asked(question) = &self.message {
-            return Some(Wait::Completion(question.ticket()));
+            return Some(Wait::Completion(question.ticket));
         } else if let (Phase::Commit, Message::Submitted(ticket)) = (phase, &self.message) {
             return Some(Wait::Completion(*ticket));
         } else if self
@@ -144,7 +139,7 @@ impl Inbound {
     }
 
     /// Opens a message in the store, the trace header at its start.
-    fn begin_message(&mut self, turn: &mut Turn<'_>) {
+    fn begin_message(&mut self, turn: &mut InboundTurn<'_>) {
         let Some(envelope) = self.session.envelope() else {
             debug_assert!(false, "a message without a transaction");
             self.session.refuse(reply::STORE_FAILED, turn.output);
@@ -177,7 +172,7 @@ impl Inbound {
     }
 
     /// Hands a complete message over to the next commit.
-    fn submit_message(&mut self, turn: &mut Turn<'_>) {
+    fn submit_message(&mut self, turn: &mut InboundTurn<'_>) {
         match mem::replace(&mut self.message, Message::None) {
             Message::Open(draft) => {
                 self.message = Message::Submitted(turn.shared.store.submit(draft));
@@ -191,7 +186,7 @@ impl Inbound {
     }
 
     /// Answers for a message of which it is known what became of it.
-    pub(super) fn answer_for_message(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
+    pub(super) fn answer_for_message(&mut self, outcome: Outcome, turn: &mut InboundTurn<'_>) {
         self.message = Message::None;
         // One for all recipients needs no memory of its own.
         let outcomes: SmallVec<[_; 1]> = match outcome {
@@ -218,14 +213,5 @@ impl Inbound {
             self.session.reuse(transaction);
         }
         self.note_progress(turn);
-    }
-
-    /// Drops a message that is being received. One that is already submitted stays with the store.
-    pub(super) fn abort_message(&mut self, store: &mut dyn Store) {
-        match mem::replace(&mut self.message, Message::None) {
-            Message::Open(draft) => store.abort(draft),
-            Message::None | Message::Asked(_) => {}
-            submitted @ Message::Submitted(_) => self.message = submitted,
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! The log lines of messages and of the end of a connection.
 
-use super::driver::{Inbound, Turn};
+use super::connection::{Inbound, InboundTurn};
 use super::log_line::{Id, LedTo, Outcomes, Recipients, Value};
 use crate::net::driver::Summary;
 use crate::smtp::event::CloseReason;
@@ -20,7 +20,7 @@ impl Inbound {
         &mut self,
         transaction: &Transaction,
         outcomes: &[Result<(), Reply>],
-        turn: &Turn<'_>,
+        turn: &InboundTurn<'_>,
     ) {
         let Transaction {
             envelope, id, size, ..

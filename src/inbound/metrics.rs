@@ -8,7 +8,7 @@ use crate::smtp::stats::SessionStats;
 
 /// What a server does now, in one line.
 #[derive(Clone, Copy, Debug)]
-pub struct Status {
+pub struct ServerStatus {
     /// Connections that are being served.
     pub connections: usize,
     /// Messages stored since the start.
@@ -19,7 +19,7 @@ pub struct Status {
     pub uptime: Duration,
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for ServerStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

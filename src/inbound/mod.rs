@@ -4,9 +4,10 @@
 //! [`questions`] about senders and recipients that the store answers later, [`timeouts`], [`refusals`] and [`log`].
 
 pub mod cidr;
+mod connection;
 mod date;
 mod drive;
-pub mod driver;
+mod driver;
 mod log;
 pub(crate) mod log_line;
 pub mod metrics;
@@ -14,6 +15,7 @@ mod opening;
 mod proxied;
 pub mod proxy;
 mod questions;
+mod refusal_counts;
 mod refusals;
 pub mod rules;
 mod security;
@@ -21,6 +23,6 @@ pub mod shared;
 mod timeouts;
 mod work;
 
-pub use driver::{Completion, Inbound, Refusal};
+pub use connection::{Completion, Inbound, Rejection};
 pub use rules::{Limits, Rules};
 pub use shared::Shared;

@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::cidr::Cidr;
-use super::driver::{Inbound, Stage, Step, Turn, ends};
+use super::connection::{Inbound, InboundStep, InboundTurn, Stage, ends};
 use super::proxied;
-use super::proxy::{self, Header, Source};
-use crate::net::driver::Wait;
+use super::proxy::{self, Header, ProxySource};
+use crate::net::driver::{Step, Wait};
 use crate::net::peer::PeerAddress;
 use crate::smtp::event::{CloseReason, Limit};
 use crate::smtp::xclient::{Attributes, XclientAccess};
@@ -17,7 +17,11 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Inbound {
     /// Reads the header of a proxy; the client speaks after it.
-    pub(super) fn read_proxy_header(&mut self, input: &mut &[u8], turn: &mut Turn<'_>) -> Step {
+    pub(super) fn read_proxy_header(
+        &mut self,
+        input: &mut &[u8],
+        turn: &mut InboundTurn<'_>,
+    ) -> InboundStep {
         match proxy::read(input) {
             Header::Incomplete if ends(turn.drain, self.session.phase()) => {
                 self.abort(CloseReason::Drain, turn)
@@ -29,9 +33,9 @@ impl Inbound {
                 self.timeouts.progress(turn.now);
                 self.stage = Stage::first(self.session.service());
                 let client = match source {
-                    Source::Address(address) => PeerAddress::from(address),
-                    Source::Unix => PeerAddress::Unix,
-                    Source::Unknown => turn.peer(),
+                    ProxySource::Address(address) => PeerAddress::from(address),
+                    ProxySource::Unix => PeerAddress::Unix,
+                    ProxySource::Unknown => turn.peer(),
                 };
                 self.begin_with(client, turn)
             }
@@ -39,22 +43,27 @@ impl Inbound {
     }
 
     /// Ends the connection of a proxy that does not say for which client it speaks.
-    pub(super) fn abort_without_header(&mut self, turn: &mut Turn<'_>) -> Step {
+    pub(super) fn abort_without_header(&mut self, turn: &mut InboundTurn<'_>) -> InboundStep {
         log::debug!("conn={} waited_for=ProxyHeader", turn.id);
         self.abort(CloseReason::Error, turn)
     }
 
     /// Goes on with the client that a trusted peer has named by XCLIENT.
-    pub(super) fn begin_anew(&mut self, named: &Attributes, turn: &mut Turn<'_>) -> Step {
+    pub(super) fn begin_anew(
+        &mut self,
+        named: &Attributes,
+        turn: &mut InboundTurn<'_>,
+    ) -> InboundStep {
         let xclient_peer = turn.peer();
         let client = proxied::client_of(xclient_peer, named);
         log::debug!("conn={} peer={xclient_peer} client={client}", turn.id);
+        self.timeouts.progress(turn.now);
         self.stage = Stage::BeforeGreeting;
         self.begin_with(client, turn)
     }
 
     /// Begins with this client in a turn of its own, unless there are too many connections from its address.
-    fn begin_with(&mut self, client: PeerAddress, turn: &mut Turn<'_>) -> Step {
+    fn begin_with(&mut self, client: PeerAddress, turn: &mut InboundTurn<'_>) -> InboundStep {
         let connections_max = turn.shared.rules.limits.connections_per_ip_max;
         if turn.identify(client, connections_max) {
             return Step::Wait(Wait::Turn);
@@ -70,7 +79,7 @@ impl Inbound {
 
     /// Begins TLS. After the header of a proxy the client may have sent some of it already; after STARTTLS it has not, or it
     /// would not have come this far.
-    pub(super) fn start_tls(&mut self, turn: &mut Turn<'_>) -> Step {
+    pub(super) fn start_tls(&mut self, turn: &mut InboundTurn<'_>) -> InboundStep {
         match &turn.shared.rules.tls {
             Some(tls) => {
                 let timeout = HANDSHAKE_TIMEOUT.min(turn.shared.rules.limits.idle_timeout);
@@ -81,13 +90,13 @@ impl Inbound {
     }
 
     /// Has the engine read once before the greeting: a client that has talked already does not speak SMTP.
-    pub(super) fn look_before_greeting(&mut self) -> Step {
+    pub(super) fn look_before_greeting(&mut self) -> InboundStep {
         self.stage = Stage::Greeting;
         Step::Read
     }
 
     /// Greets the client.
-    pub(super) fn greet(&mut self, talked_early: bool, turn: &mut Turn<'_>) {
+    pub(super) fn greet(&mut self, talked_early: bool, turn: &mut InboundTurn<'_>) {
         self.stage = Stage::Session;
         // As in Postfix, the believed address counts. So no client of a filter can speak for others only because its filter may.
         let peer = turn.peer();

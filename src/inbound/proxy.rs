@@ -31,13 +31,13 @@ pub enum Header {
         /// Its octets; behind them the client speaks.
         length: usize,
         /// Where the client is.
-        source: Source,
+        source: ProxySource,
     },
 }
 
 /// Where a client is, as its proxy says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ProxySource {
     /// On the network.
     Address(SocketAddr),
     /// On a unix socket.
@@ -74,10 +74,10 @@ fn read_v1(input: &[u8]) -> Header {
 }
 
 /// `PROXY TCP4 source destination port port`, the same with `TCP6`, or `PROXY UNKNOWN` with anything behind it.
-fn v1_source(line: &[u8]) -> Option<Source> {
+fn v1_source(line: &[u8]) -> Option<ProxySource> {
     let line = line.strip_suffix(b"\r\n")?.strip_prefix(b"PROXY ")?;
     if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
-        return Some(Source::Unknown);
+        return Some(ProxySource::Unknown);
     }
     let mut fields = str::from_utf8(line).ok()?.split(' ');
     let fields: [Option<&str>; 6] = core::array::from_fn(|_| fields.next());
@@ -98,7 +98,10 @@ fn v1_source(line: &[u8]) -> Option<Source> {
         _ => None,
     };
     decimal::<u16>(destination_port)?;
-    Some(Source::Address(SocketAddr::new(address?, decimal(port)?)))
+    Some(ProxySource::Address(SocketAddr::new(
+        address?,
+        decimal(port)?,
+    )))
 }
 
 /// The source, where both addresses are of the family.
@@ -139,7 +142,7 @@ fn may_become_v1(start: &[u8]) -> bool {
 }
 
 /// Finds the source in the addresses of version 2.
-type SourceReader = fn(&[u8]) -> Option<Source>;
+type SourceReader = fn(&[u8]) -> Option<ProxySource>;
 
 fn read_v2(input: &[u8]) -> Header {
     const LOCAL: u8 = 0x20;
@@ -156,13 +159,13 @@ fn read_v2(input: &[u8]) -> Header {
     };
     let (block_min, source): (u16, SourceReader) = match (command, family) {
         // Whatever the addresses of a proxy that speaks for itself are, they are not of a client.
-        (LOCAL, _) => (0, |_| Some(Source::Unknown)),
+        (LOCAL, _) => (0, |_| Some(ProxySource::Unknown)),
         (PROXY, 0x11) => (12, v2_address::<4>),
         (PROXY, 0x21) => (36, v2_address::<16>),
-        (PROXY, 0x31) => (216, |_| Some(Source::Unix)),
+        (PROXY, 0x31) => (216, |_| Some(ProxySource::Unix)),
         // §2.2: what is of no use to the receiver, as datagrams are to us, is as good as unspecified.
         (PROXY, 0x00..=0x02 | 0x10 | 0x12 | 0x20 | 0x22 | 0x30 | 0x32) => {
-            (0, |_| Some(Source::Unknown))
+            (0, |_| Some(ProxySource::Unknown))
         }
         _ => return Header::Invalid,
     };
@@ -192,14 +195,14 @@ fn read_v2(input: &[u8]) -> Header {
 }
 
 /// The source of two addresses of `N` octets each and their ports. What may follow is of no use here.
-fn v2_address<const N: usize>(block: &[u8]) -> Option<Source>
+fn v2_address<const N: usize>(block: &[u8]) -> Option<ProxySource>
 where
     IpAddr: From<[u8; N]>,
 {
     let source = block.first_chunk::<N>()?;
     let port = block.get(2 * N..)?.first_chunk()?;
     let address = SocketAddr::new(IpAddr::from(*source), u16::from_be_bytes(*port));
-    Some(Source::Address(address))
+    Some(ProxySource::Address(address))
 }
 
 #[cfg(test)]
@@ -209,7 +212,7 @@ mod tests {
     fn source(header: Header) -> Option<String> {
         match header {
             Header::Complete {
-                source: Source::Address(address),
+                source: ProxySource::Address(address),
                 ..
             } => Some(address.to_string()),
             Header::Complete { source, .. } => Some(format!("{source:?}")),

@@ -3,13 +3,12 @@
 use std::mem;
 use std::time::Duration;
 
-use super::drive::Message;
-use super::driver::{Inbound, Turn};
+use super::connection::{About, Inbound, InboundTurn, Message, Question};
 use super::timeouts::Timer;
 use super::work::charge_mailboxes;
 use crate::smtp::envelope::Recipient;
 use crate::smtp::transaction::Transaction;
-use crate::store::{Admission, Answer, Failure, Ticket};
+use crate::store::{Admission, Answer, Failure};
 
 /// How long a sender waits for the store to say whether there is room. Then it may begin: what the disk does not take, or when
 /// it stands still, is told at the end of the message.
@@ -18,27 +17,9 @@ const ROOM_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// stands still its clients must not hold connections for ever.
 const MAILBOX_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What waits for the answer of the store.
-pub(super) struct Question {
-    ticket: Ticket,
-    about: About,
-}
-
-enum About {
-    Sender(Box<Transaction>),
-    Recipient(Recipient),
-}
-
-impl Question {
-    /// The ticket that the answer will have.
-    pub(super) fn ticket(&self) -> Ticket {
-        self.ticket
-    }
-}
-
 impl Inbound {
     /// Begins a transaction if there is room for its message.
-    pub(super) fn check_room(&mut self, transaction: Box<Transaction>, turn: &mut Turn<'_>) {
+    pub(super) fn check_room(&mut self, transaction: Box<Transaction>, turn: &mut InboundTurn<'_>) {
         let admission = turn
             .shared
             .store
@@ -47,7 +28,7 @@ impl Inbound {
     }
 
     /// Adds a recipient if it can be delivered to.
-    pub(super) fn check_recipient(&mut self, recipient: Recipient, turn: &mut Turn<'_>) {
+    pub(super) fn check_recipient(&mut self, recipient: Recipient, turn: &mut InboundTurn<'_>) {
         let Some(transaction) = self.session.transaction() else {
             debug_assert!(false, "a recipient without a transaction");
             return;
@@ -65,7 +46,7 @@ impl Inbound {
     }
 
     /// Goes on with what the store has answered.
-    pub(super) fn on_answer(&mut self, answer: Answer, turn: &mut Turn<'_>) {
+    pub(super) fn on_answer(&mut self, answer: Answer, turn: &mut InboundTurn<'_>) {
         match mem::replace(&mut self.message, Message::None) {
             Message::Asked(question) if question.ticket == answer.ticket => {
                 self.timeouts.stop_timer();
@@ -77,7 +58,7 @@ impl Inbound {
     }
 
     /// Goes on with a sender or a recipient that has waited long enough.
-    pub(super) fn stop_waiting_for_answer(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn stop_waiting_for_answer(&mut self, turn: &mut InboundTurn<'_>) {
         match mem::replace(&mut self.message, Message::None) {
             Message::Asked(question) => {
                 let result = match question.about {
@@ -93,12 +74,17 @@ impl Inbound {
         }
     }
 
-    fn go_on(&mut self, result: Result<usize, Failure>, about: About, turn: &mut Turn<'_>) {
+    fn go_on(&mut self, result: Result<usize, Failure>, about: About, turn: &mut InboundTurn<'_>) {
         self.decide(result, about, turn);
         self.note_progress(turn);
     }
 
-    fn handle(&mut self, admission: Result<Admission, Failure>, about: About, turn: &mut Turn<'_>) {
+    fn handle(
+        &mut self,
+        admission: Result<Admission, Failure>,
+        about: About,
+        turn: &mut InboundTurn<'_>,
+    ) {
         match admission {
             Ok(Admission::Asked(ticket)) => {
                 let timeout = match about {
@@ -115,7 +101,7 @@ impl Inbound {
         }
     }
 
-    fn decide(&mut self, result: Result<usize, Failure>, about: About, turn: &mut Turn<'_>) {
+    fn decide(&mut self, result: Result<usize, Failure>, about: About, turn: &mut InboundTurn<'_>) {
         match (result, about) {
             (Ok(_), About::Sender(transaction)) => {
                 self.session.accept_sender(transaction, turn.output);

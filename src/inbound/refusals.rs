@@ -5,7 +5,7 @@
 use core::fmt;
 use std::slice;
 
-use super::driver::{Inbound, Turn};
+use super::connection::{Inbound, InboundTurn};
 use super::log_line::{Recipients, Value};
 use super::timeouts::Timer;
 use crate::net::driver::Summary;
@@ -16,55 +16,6 @@ use crate::smtp::login::{LoginAttempt, LoginVerdict};
 use crate::smtp::path::{ForwardPath, Mailbox, ReversePath};
 use crate::smtp::reply::{self, Reply};
 use crate::store::Failure;
-
-/// How many refusals for one reason a session has in the log; of further ones only their number is told, at its end.
-const LINES_MAX: u32 = 10;
-
-/// The refusals of a session, counted by their reasons. There are as many reasons as replies. Most sessions have none, and own
-/// no memory for them.
-#[derive(Default)]
-pub(super) struct Refusals(Option<Box<Counts>>);
-
-#[derive(Default)]
-struct Counts {
-    refused: Vec<(Reply, u32)>,
-    /// Failures of the store, of which each leads to a refusal.
-    failed: Vec<(Reply, u32)>,
-}
-
-impl Refusals {
-    /// Counts a refusal; whether it has a line of its own.
-    pub(super) fn add(&mut self, reply: Reply) -> bool {
-        let counts = self.0.get_or_insert_default();
-        count(&mut counts.refused, reply) <= LINES_MAX
-    }
-
-    /// Counts a failure of the store; whether it has a line of its own.
-    fn add_failure(&mut self, reply: Reply) -> bool {
-        let counts = self.0.get_or_insert_default();
-        count(&mut counts.failed, reply) <= LINES_MAX
-    }
-
-    /// How many refusals had no line of their own, by their reasons.
-    pub(super) fn untold(&self) -> impl Iterator<Item = (Reply, u32)> {
-        let counts = self.0.iter().flat_map(|counts| &counts.refused);
-        counts
-            .filter(|(_, count)| *count > LINES_MAX)
-            .map(|(reply, count)| (*reply, count - LINES_MAX))
-    }
-}
-
-/// Counts one more of `reply`, and returns how many there are.
-fn count(counts: &mut Vec<(Reply, u32)>, reply: Reply) -> u32 {
-    let place = counts.iter().position(|(counted, _)| *counted == reply);
-    let place = place.unwrap_or_else(|| {
-        counts.push((reply, 0));
-        counts.len() - 1
-    });
-    let (_, count) = &mut counts[place];
-    *count = count.saturating_add(1);
-    *count
-}
 
 /// A command that was refused, as the log shows it.
 enum Refused<'a> {
@@ -97,7 +48,12 @@ impl fmt::Display for Refused<'_> {
 
 impl Inbound {
     /// Logs that the session refused the command in this line, if it is MAIL or RCPT.
-    pub(super) fn note_refused_command(&mut self, line: &[u8], reply: Reply, turn: &Turn<'_>) {
+    pub(super) fn note_refused_command(
+        &mut self,
+        line: &[u8],
+        reply: Reply,
+        turn: &InboundTurn<'_>,
+    ) {
         let line = line.trim_ascii_end();
         let verb = line.get(..4).unwrap_or_default();
         let [mail, rcpt] = ["MAIL", "RCPT"].map(|name| verb.eq_ignore_ascii_case(name.as_bytes()));
@@ -120,7 +76,7 @@ impl Inbound {
         &mut self,
         from: &ReversePath,
         reply: Reply,
-        turn: &Turn<'_>,
+        turn: &InboundTurn<'_>,
     ) {
         if self.refusals.add(reply) {
             self.log_refusal(&Refused::Mail(from), reply, turn);
@@ -128,7 +84,12 @@ impl Inbound {
     }
 
     /// Logs that the store refused a recipient.
-    pub(super) fn note_refused_recipient(&mut self, to: &Mailbox, reply: Reply, turn: &Turn<'_>) {
+    pub(super) fn note_refused_recipient(
+        &mut self,
+        to: &Mailbox,
+        reply: Reply,
+        turn: &InboundTurn<'_>,
+    ) {
         if self.refusals.add(reply) {
             let envelope = self.session.envelope();
             let from = envelope.map(|envelope| &envelope.reverse_path);
@@ -137,7 +98,7 @@ impl Inbound {
     }
 
     /// Logs that the store refused a message before any of it came. One in chunks is refused, and logged, behind its chunk.
-    pub(super) fn note_refused_message(&mut self, reply: Reply, turn: &Turn<'_>) {
+    pub(super) fn note_refused_message(&mut self, reply: Reply, turn: &InboundTurn<'_>) {
         if self.session.phase() == Phase::Command
             && self.refusals.add(reply)
             && let Some(envelope) = self.session.envelope()
@@ -146,13 +107,13 @@ impl Inbound {
         }
     }
 
-    fn log_refusal(&self, refused: &Refused<'_>, reply: Reply, turn: &Turn<'_>) {
+    fn log_refusal(&self, refused: &Refused<'_>, reply: Reply, turn: &InboundTurn<'_>) {
         let (id, peer, code, why) = (turn.id, turn.peer(), reply.code, Value(reply.text));
         log::info!("conn={id} peer={peer} {refused} rejected={code} why={why}");
     }
 
     /// Logs a login. Who was refused is held up, without work or a thread of its own: nothing is read meanwhile.
-    pub(super) fn note_login(&mut self, attempt: &LoginAttempt, turn: &Turn<'_>) {
+    pub(super) fn note_login(&mut self, attempt: &LoginAttempt, turn: &InboundTurn<'_>) {
         let LoginAttempt {
             mechanism,
             user,
@@ -173,7 +134,7 @@ impl Inbound {
     }
 
     /// The reply for what the store could not do. The operator learns more of it than the client.
-    pub(super) fn refusal(&mut self, failure: &Failure, turn: &Turn<'_>) -> Reply {
+    pub(super) fn refusal(&mut self, failure: &Failure, turn: &InboundTurn<'_>) -> Reply {
         let reply = reply_for(failure);
         if self.refusals.add_failure(reply) {
             let (id, peer, failed, code) = (turn.id, turn.peer(), Value(failure), reply.code);
@@ -187,7 +148,7 @@ impl Inbound {
         &mut self,
         recipient: &Recipient,
         failure: &Failure,
-        turn: &Turn<'_>,
+        turn: &InboundTurn<'_>,
     ) -> Reply {
         let reply = reply_for(failure);
         if self.refusals.add_failure(reply) {

@@ -21,9 +21,9 @@ use bytes::BytesMut;
 use super::budget::Budget;
 use super::channel::{Channel, Readiness};
 use super::counts::{ConnectionCounts, Presence};
-use super::driver::{ConnectionId, Drain, Driver, Ending, Failure, Summary, Turn, Wait};
+use super::driver::{ConnectionFailure, ConnectionId, Drain, Driver, Ending, Summary, Turn, Wait};
 use super::epoch::{Epoch, Nanoseconds};
-use super::peer::{PeerAddress, Source};
+use super::peer::{AddressGroup, PeerAddress};
 use super::transport::Transport;
 
 /// How long a connection that is closing stays open for its peer to read the last output.
@@ -78,7 +78,7 @@ pub(super) struct Lent<'a, S> {
 }
 
 /// What a connection waits for after a turn, unless its socket failed.
-type Outcome<D> = io::Result<Wait<<D as Driver>::Ticket>>;
+type TurnOutcome<D> = io::Result<Wait<<D as Driver>::Ticket>>;
 
 impl<D: Driver, T: Transport> Connection<D, T> {
     /// A connection that was accepted. One whose peer has yet to name its client is not identified.
@@ -143,7 +143,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     }
 
     /// Where it comes from, as far as the CPU is shared out by that.
-    pub(super) fn source(&self) -> Source {
+    pub(super) fn source(&self) -> AddressGroup {
         self.peer.source()
     }
 
@@ -274,9 +274,11 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                 }
                 Lifecycle::Dialing => {
                     let error = io::ErrorKind::TimedOut.into();
-                    connection.fail(Failure::Dial(error), lent);
+                    connection.fail(ConnectionFailure::Dial(error), lent);
                 }
-                Lifecycle::Handshaking => connection.fail(Failure::HandshakeTimeout, lent),
+                Lifecycle::Handshaking => {
+                    connection.fail(ConnectionFailure::HandshakeTimeout, lent)
+                }
                 _ => connection.abort(),
             }
             Ok(Wait::Input)
@@ -293,11 +295,11 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     fn serve(
         &mut self,
         lent: &mut Lent<'_, D::Shared>,
-        act: impl FnOnce(&mut Self, &mut Lent<'_, D::Shared>) -> Outcome<D>,
+        act: impl FnOnce(&mut Self, &mut Lent<'_, D::Shared>) -> TurnOutcome<D>,
     ) -> Wait<D::Ticket> {
         let outcome = act(self, lent).and_then(|wait| self.write_output(wait, lent));
         let wait = outcome.unwrap_or_else(|error| {
-            self.fail(Failure::Socket(error), lent);
+            self.fail(ConnectionFailure::Socket(error), lent);
             Wait::Input
         });
         lent.output.clear();
@@ -312,7 +314,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         &mut self,
         wait: Wait<D::Ticket>,
         lent: &mut Lent<'_, D::Shared>,
-    ) -> Outcome<D> {
+    ) -> TurnOutcome<D> {
         match self.lifecycle {
             Lifecycle::Closing(ending) => self.finish_closing(ending, lent),
             // A dial has nothing to write on, and a closed side takes nothing.

@@ -20,7 +20,7 @@ use slab::Slab;
 
 pub use lingering::LINGERING_MAX;
 use lingering::Lingering;
-use name::Name;
+use name::ConnectionName;
 use run_queue::RunQueue;
 
 use super::budget::{Budget, TICK_WORK_MAX, TURN_WORK_MAX};
@@ -46,7 +46,7 @@ pub struct Connections<D: Driver, T> {
     /// The most connections that linger; the oldest goes first.
     lingering_max: usize,
     /// Which connection an answer is for.
-    awaiting: HashMap<D::Ticket, Name>,
+    awaiting: HashMap<D::Ticket, ConnectionName>,
     timers: Timers,
     /// Those that are over. Their keys are free only after the batch of events that may still speak of them.
     gone: Vec<usize>,
@@ -220,7 +220,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             Wait::Input | Wait::Output => {
                 slot.wait = Wait::Turn;
                 let id = slot.connection.id();
-                self.run_queue.push(Name { key, id });
+                self.run_queue.push(ConnectionName { key, id });
             }
             Wait::Turn => {}
             Wait::Cpu | Wait::Room | Wait::Completion(_) | Wait::Timer if may_write => {
@@ -308,7 +308,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
     }
 
     /// The slot of a connection, if that is not gone meanwhile.
-    fn slot_of(&mut self, name: Name) -> Option<&mut Slot<D, T>> {
+    fn slot_of(&mut self, name: ConnectionName) -> Option<&mut Slot<D, T>> {
         self.slots
             .get_mut(name.key)
             .filter(|slot| slot.connection.id() == name.id)
@@ -347,7 +347,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         let connection = &slot.connection;
         self.counts.note(before, connection.presence());
         let id = connection.id();
-        let name = Name { key, id };
+        let name = ConnectionName { key, id };
         if before.open && connection.is_lingering() {
             self.lingering.push(name);
         }

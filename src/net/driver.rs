@@ -105,7 +105,11 @@ pub trait Driver: Sized {
     }
 
     /// The connection failed, and nothing can be written to it any more: releases what it held, and names the reason.
-    fn failed(&mut self, failure: Failure, turn: &mut Turn<'_, Self::Shared>) -> Self::Reason;
+    fn failed(
+        &mut self,
+        failure: ConnectionFailure,
+        turn: &mut Turn<'_, Self::Shared>,
+    ) -> Self::Reason;
 
     /// The connection is over and is about to be removed.
     fn closed(&mut self, reason: &Self::Reason, summary: &Summary, shared: &mut Self::Shared) {
@@ -188,7 +192,7 @@ pub enum Ending {
 
 /// What ended a connection without its driver.
 #[derive(Debug)]
-pub enum Failure {
+pub enum ConnectionFailure {
     /// The connection could not be established.
     Dial(io::Error),
     /// The peer did not shake hands for TLS as it should.
@@ -199,11 +203,13 @@ pub enum Failure {
     Socket(io::Error),
 }
 
-impl From<Failure> for io::Error {
-    fn from(failure: Failure) -> Self {
+impl From<ConnectionFailure> for io::Error {
+    fn from(failure: ConnectionFailure) -> Self {
         match failure {
-            Failure::Dial(error) | Failure::Handshake(error) | Failure::Socket(error) => error,
-            Failure::HandshakeTimeout => io::ErrorKind::TimedOut.into(),
+            ConnectionFailure::Dial(error)
+            | ConnectionFailure::Handshake(error)
+            | ConnectionFailure::Socket(error) => error,
+            ConnectionFailure::HandshakeTimeout => io::ErrorKind::TimedOut.into(),
         }
     }
 }

@@ -83,7 +83,7 @@ pub struct Listener<K> {
     pub accept_ready: bool,
 }
 
-/// Origin of a listener.
+/// ListenerOrigin of a listener.
 #[derive(Debug)]
 enum ListenerOrigin {
     /// Opened by this process, with this socket file, by file system and number.

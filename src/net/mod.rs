@@ -15,7 +15,7 @@
 //! ```no_run
 //! use std::io;
 //!
-//! use mailoop::net::driver::{Close, Driver, Failure, Step, Turn, Wait};
+//! use mailoop::net::driver::{Close, Driver, ConnectionFailure, Step, Turn, Wait};
 //! use mailoop::net::endpoint::SocketAddress;
 //! use mailoop::net::engine::Engine;
 //! use mailoop::net::listener::Listener;
@@ -43,7 +43,7 @@
 //!         Step::Close(Close::after_eof(Ok(())))
 //!     }
 //!
-//!     fn failed(&mut self, failure: Failure, _: &mut Turn<'_, ()>) -> io::Result<()> {
+//!     fn failed(&mut self, failure: ConnectionFailure, _: &mut Turn<'_, ()>) -> io::Result<()> {
 //!         Err(failure.into())
 //!     }
 //! }

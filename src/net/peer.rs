@@ -17,12 +17,12 @@ pub enum PeerAddress {
 /// Where clients come from, as far as the CPU is shared out by that: an IPv4 address, or the first 64 bits of an IPv6 address,
 /// since whoever has one of these has them all. Clients without an address are one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Source(Option<IpAddr>);
+pub(super) struct AddressGroup(Option<IpAddr>);
 
 impl PeerAddress {
     /// Its source.
-    pub(super) fn source(&self) -> Source {
-        Source(self.ip().map(|ip| match ip {
+    pub(super) fn source(&self) -> AddressGroup {
+        AddressGroup(self.ip().map(|ip| match ip {
             IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & u128::MAX << 64).into(),
             ip @ IpAddr::V4(_) => ip,
         }))

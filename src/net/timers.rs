@@ -12,11 +12,11 @@ use super::epoch::{Epoch, Nanoseconds};
 #[derive(Debug)]
 pub(super) struct Timers {
     start: Epoch,
-    alarms: BTreeSet<(Nanoseconds, Key)>,
+    alarms: BTreeSet<(Nanoseconds, TimerKey)>,
 }
 
 /// The key of a connection, of which there are never so many.
-type Key = u32;
+type TimerKey = u32;
 
 /// The alarm of one connection, kept beside it; 0 for none.
 #[derive(Debug, Default)]
@@ -31,8 +31,8 @@ impl Timers {
         }
     }
 
-    fn key(key: usize) -> Key {
-        Key::try_from(key).unwrap_or(Key::MAX)
+    fn key(key: usize) -> TimerKey {
+        TimerKey::try_from(key).unwrap_or(TimerKey::MAX)
     }
 
     /// Sees to it that an alarm for connection `key` goes off no later than `deadline`.

@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::store_channel::StoreChannel;
-use crate::inbound::metrics::Status;
-use crate::inbound::{Completion, Inbound, Refusal, Rules, Shared};
+use crate::inbound::metrics::ServerStatus;
+use crate::inbound::{Completion, Inbound, Rejection, Rules, Shared};
 use crate::net::channel::Readiness;
 use crate::net::connections::{Connections, TickStep};
 use crate::net::peer::PeerAddress;
@@ -71,20 +71,20 @@ impl<T: Transport> ServerCore<T> {
     }
 
     /// Why one more connection of this `peer` is not let in, if so.
-    pub fn refusal_for(&self, peer: PeerAddress) -> Option<Refusal> {
+    pub fn refusal_for(&self, peer: PeerAddress) -> Option<Rejection> {
         let shared = self.connections.shared();
         let limits = &shared.rules.limits;
         if self.connections.open() >= limits.connections_max {
-            return Some(Refusal::Limit(Limit::Connections));
+            return Some(Rejection::Limit(Limit::Connections));
         }
         // A proxy has yet to say for which client it speaks.
         let is_limited = limits.connections_per_ip_max != 0 && !shared.is_proxy(peer);
         (is_limited && self.connections.open_from(peer) >= limits.connections_per_ip_max)
-            .then_some(Refusal::Limit(Limit::ConnectionsPerIp))
+            .then_some(Rejection::Limit(Limit::ConnectionsPerIp))
     }
 
     /// Tells a client why it is not let in, and closes its connection at once: to wait for it could need what is lacking.
-    pub fn refuse(&mut self, transport: T, service: Service, peer: PeerAddress, why: Refusal) {
+    pub fn refuse(&mut self, transport: T, service: Service, peer: PeerAddress, why: Rejection) {
         let (shared, now) = (self.connections.shared(), self.connections.now());
         let driver = Inbound::refused(why, service, peer, shared, now);
         self.connections.refuse(transport, driver, peer);
@@ -179,8 +179,8 @@ impl<T: Transport> ServerCore<T> {
     }
 
     /// The status, `uptime` after the start.
-    pub fn status(&self, uptime: Duration) -> Status {
-        Status {
+    pub fn status(&self, uptime: Duration) -> ServerStatus {
+        ServerStatus {
             connections: self.open(),
             messages: self.messages_stored(),
             waiting: self.connections.awaiting(),

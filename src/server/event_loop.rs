@@ -16,9 +16,9 @@ use signal_hook_mio::v1_0::Signals;
 
 use super::core::ServerCore;
 use super::descriptors;
-use super::service_manager::{ServiceManager, State};
-use crate::inbound::metrics::Status;
-use crate::inbound::{Refusal, Rules};
+use super::service_manager::{ManagerState, ServiceManager};
+use crate::inbound::metrics::ServerStatus;
+use crate::inbound::{Rejection, Rules};
 use crate::logging;
 use crate::net::listener::Listener;
 use crate::net::listeners::{Listeners, Newcomer};
@@ -115,16 +115,17 @@ impl Server {
 
     /// Tells the service manager that clients are served.
     pub fn tell_ready(&self) {
-        self.service_manager.tell(State::Ready);
+        self.service_manager.tell(ManagerState::Ready);
     }
 
-    fn status(&self) -> Status {
+    fn status(&self) -> ServerStatus {
         self.core.status(self.started.elapsed())
     }
 
     /// Tells the service manager the status.
     fn tell_status(&self) {
-        self.service_manager.tell(State::Status(&self.status()));
+        self.service_manager
+            .tell(ManagerState::Status(&self.status()));
     }
 
     /// Tells the service manager the status once a minute.
@@ -234,7 +235,7 @@ impl Server {
         } = self;
         listeners.accept(Instant::now(), |newcomer| {
             let refusal = if newcomer.is_surplus {
-                Some(Refusal::Limit(Limit::Descriptors))
+                Some(Rejection::Limit(Limit::Descriptors))
             } else {
                 core.refusal_for(newcomer.peer)
             };
@@ -257,9 +258,9 @@ impl Server {
                 peer,
                 ..
             } = newcomer;
-            core.refuse(socket, service, peer, Refusal::Drain);
+            core.refuse(socket, service, peer, Rejection::Drain);
         });
-        self.service_manager.tell(State::Stopping);
+        self.service_manager.tell(ManagerState::Stopping);
     }
 }
 

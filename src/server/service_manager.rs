@@ -8,17 +8,17 @@ use std::path::PathBuf;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::inbound::metrics::Status;
+use crate::inbound::metrics::ServerStatus;
 
 /// What happens to the server.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum State<'a> {
+pub(super) enum ManagerState<'a> {
     /// Clients are served.
     Ready,
     /// No more clients are let in.
     Stopping,
     /// What it is doing, for a person.
-    Status(&'a Status),
+    Status(&'a ServerStatus),
 }
 
 /// The service manager, if there is one that wants to hear.
@@ -45,11 +45,11 @@ impl ServiceManager {
         self.socket.is_some()
     }
 
-    pub(super) fn tell(&self, state: State<'_>) {
+    pub(super) fn tell(&self, state: ManagerState<'_>) {
         let message = match state {
-            State::Ready => "READY=1\n".to_owned(),
-            State::Stopping => "STOPPING=1\n".to_owned(),
-            State::Status(status) => format!("STATUS={status}\n"),
+            ManagerState::Ready => "READY=1\n".to_owned(),
+            ManagerState::Stopping => "STOPPING=1\n".to_owned(),
+            ManagerState::Status(status) => format!("STATUS={status}\n"),
         };
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(message.as_bytes())

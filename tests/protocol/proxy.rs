@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use mailoop::inbound::cidr::Cidr;
-use mailoop::inbound::proxy::{Header, Source, V1_BYTES_MAX, V2_BLOCK_BYTES_MAX, read};
+use mailoop::inbound::proxy::{Header, ProxySource, V1_BYTES_MAX, V2_BLOCK_BYTES_MAX, read};
 use proptest::prelude::*;
 
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -38,7 +38,7 @@ fn v2_of(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
 }
 
 /// Headers that are right, with what they say.
-fn header() -> impl Strategy<Value = (Vec<u8>, Source)> {
+fn header() -> impl Strategy<Value = (Vec<u8>, ProxySource)> {
     let addressed = |header: fn(SocketAddr, &[u8]) -> Vec<u8>| {
         (
             any::<SocketAddr>(),
@@ -47,21 +47,21 @@ fn header() -> impl Strategy<Value = (Vec<u8>, Source)> {
             .prop_map(move |(source, additions)| {
                 // What has no place in a header: the scope and flow of an IPv6 address.
                 let source = SocketAddr::new(source.ip(), source.port());
-                (header(source, &additions), Source::Address(source))
+                (header(source, &additions), ProxySource::Address(source))
             })
     };
-    let unknown =
-        "PROXY UNKNOWN( [ -~]{0,91})?\r\n".prop_map(|line| (line.into_bytes(), Source::Unknown));
+    let unknown = "PROXY UNKNOWN( [ -~]{0,91})?\r\n"
+        .prop_map(|line| (line.into_bytes(), ProxySource::Unknown));
     let local = (
         any::<u8>(),
         prop::collection::vec(any::<u8>(), 0..=usize::from(V2_BLOCK_BYTES_MAX)),
     )
-        .prop_map(|(family, block)| (v2_of(0x20, family, &block), Source::Unknown));
+        .prop_map(|(family, block)| (v2_of(0x20, family, &block), ProxySource::Unknown));
     let unix = prop::collection::vec(any::<u8>(), 216..300)
-        .prop_map(|block| (v2_of(0x21, 0x31, &block), Source::Unix));
+        .prop_map(|block| (v2_of(0x21, 0x31, &block), ProxySource::Unix));
     let families = prop::sample::select(vec![0x00, 0x01, 0x02, 0x10, 0x12, 0x20, 0x22, 0x30, 0x32]);
     let unspecified = (families, prop::collection::vec(any::<u8>(), 0..50))
-        .prop_map(|(family, block)| (v2_of(0x21, family, &block), Source::Unknown));
+        .prop_map(|(family, block)| (v2_of(0x21, family, &block), ProxySource::Unknown));
     prop_oneof![
         unspecified,
         addressed(|source, _| v1(source)),

@@ -1,7 +1,7 @@
 //! The end of a connection: the last output is written, then input is discarded until the peer closes, for bounded times.
 
-use super::{Connection, LINGER_TIMEOUT, Lent, Lifecycle, Outcome};
-use crate::net::driver::{Close, Drain, Driver, Ending, Failure, Wait};
+use super::{Connection, LINGER_TIMEOUT, Lent, Lifecycle, TurnOutcome};
+use crate::net::driver::{Close, ConnectionFailure, Drain, Driver, Ending, Wait};
 use crate::net::transport::{Read, Transport};
 
 /// So many octets fit into the smallest receive window that a peer can have: the one that Linux makes of a receive buffer of
@@ -34,7 +34,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         &mut self,
         ending: Ending,
         lent: &mut Lent<'_, D::Shared>,
-    ) -> Outcome<D> {
+    ) -> TurnOutcome<D> {
         self.channel.send_last(lent.output)?;
         if self.channel.unsent() == 0 {
             self.channel.close_notify()?;
@@ -71,7 +71,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     }
 
     /// Discards what a peer still sends, until it closes its side.
-    pub(super) fn discard_input(&mut self, lent: &mut Lent<'_, D::Shared>) -> Outcome<D> {
+    pub(super) fn discard_input(&mut self, lent: &mut Lent<'_, D::Shared>) -> TurnOutcome<D> {
         while self.channel.is_readable() && !lent.work.is_spent() {
             let read = self.channel.read(lent.buffer)?;
             lent.work.charge_read(read.count());
@@ -88,7 +88,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     }
 
     /// Closes a connection that failed. Its driver names the reason, unless it had ended by itself before.
-    pub(super) fn fail(&mut self, failure: Failure, lent: &mut Lent<'_, D::Shared>) {
+    pub(super) fn fail(&mut self, failure: ConnectionFailure, lent: &mut Lent<'_, D::Shared>) {
         if self.reason.is_none() {
             let reason = self.call(lent, |driver, turn| driver.failed(failure, turn));
             self.reason = Some(reason);

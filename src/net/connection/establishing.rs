@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::{Connection, Lent, Lifecycle, Outcome};
+use super::{Connection, Lent, Lifecycle, TurnOutcome};
 use crate::net::budget::{
     HANDSHAKE_ITERATIONS, HANDSHAKE_STEP_ITERATIONS, RSA_HANDSHAKE_ITERATIONS,
 };
-use crate::net::driver::{Driver, Failure, Wait};
+use crate::net::driver::{ConnectionFailure, Driver, Wait};
 use crate::net::link::{Handshake, HandshakeWork, StartTls};
 use crate::net::transport::Transport;
 
 impl<D: Driver, T: Transport> Connection<D, T> {
     /// The socket has told something: either there is a peer now, or there will be none.
-    pub(super) fn finish_dial(&mut self, lent: &mut Lent<'_, D::Shared>) -> Outcome<D> {
+    pub(super) fn finish_dial(&mut self, lent: &mut Lent<'_, D::Shared>) -> TurnOutcome<D> {
         match self.channel.is_connected() {
             Ok(true) => {
                 self.lifecycle = Lifecycle::Open;
@@ -25,7 +25,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             }
             Ok(false) => Ok(Wait::Input),
             Err(error) => {
-                self.fail(Failure::Dial(error), lent);
+                self.fail(ConnectionFailure::Dial(error), lent);
                 Ok(Wait::Input)
             }
         }
@@ -37,7 +37,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         tls: &Rc<dyn StartTls>,
         timeout: Duration,
         lent: &mut Lent<'_, D::Shared>,
-    ) -> Outcome<D> {
+    ) -> TurnOutcome<D> {
         self.channel.send(lent.output)?;
         let early = BytesMut::from(&*mem::take(&mut self.input));
         self.channel.begin_tls(&**tls, early)?;
@@ -47,7 +47,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     }
 
     /// Reads until the handshake is done, as far as there are iterations for what it computes.
-    pub(super) fn shake_hands(&mut self, lent: &mut Lent<'_, D::Shared>) -> Outcome<D> {
+    pub(super) fn shake_hands(&mut self, lent: &mut Lent<'_, D::Shared>) -> TurnOutcome<D> {
         while self.channel.is_readable() && *lent.iterations > 0 && !lent.work.is_spent() {
             lent.work.charge_read(0);
             let step = self.channel.handshake();
@@ -60,7 +60,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                     return self.resume(step, lent);
                 }
                 Err(error) => {
-                    self.fail(Failure::Handshake(error), lent);
+                    self.fail(ConnectionFailure::Handshake(error), lent);
                     return Ok(Wait::Input);
                 }
             }

@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 
-use super::{Connection, Lent, Lifecycle, Outcome};
+use super::{Connection, Lent, Lifecycle, TurnOutcome};
 use crate::net::driver::{Driver, Step, Wait};
 use crate::net::transport::{Read, Transport};
 
@@ -43,7 +43,11 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     }
 
     /// Goes on after something else than input: what is kept of that comes first.
-    pub(super) fn resume(&mut self, step: Step<D>, lent: &mut Lent<'_, D::Shared>) -> Outcome<D> {
+    pub(super) fn resume(
+        &mut self,
+        step: Step<D>,
+        lent: &mut Lent<'_, D::Shared>,
+    ) -> TurnOutcome<D> {
         let step = match step {
             Step::Continue if self.lifecycle == Lifecycle::Open => self.offer_input(lent),
             step => step,
@@ -56,7 +60,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         &mut self,
         mut step: Step<D>,
         lent: &mut Lent<'_, D::Shared>,
-    ) -> Outcome<D> {
+    ) -> TurnOutcome<D> {
         // What a driver says after the end changes nothing.
         while self.lifecycle == Lifecycle::Open {
             step = match step {

@@ -2,21 +2,21 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::name::Name;
-use crate::net::peer::Source;
+use super::name::ConnectionName;
+use crate::net::peer::AddressGroup;
 
 /// Connections in as many queues as there are sources of them, which are served in turn. A thousand connections of one source
 /// so delay another by one turn, not by a thousand.
 #[derive(Default)]
 pub(super) struct FairQueue {
     /// Sources with somebody in their queue, in the order of their turns.
-    turns: VecDeque<Source>,
-    queues: HashMap<Source, VecDeque<Name>>,
+    turns: VecDeque<AddressGroup>,
+    queues: HashMap<AddressGroup, VecDeque<ConnectionName>>,
 }
 
 impl FairQueue {
     /// Adds a connection behind the others of its source, or in front of them if it has begun already.
-    pub(super) fn push(&mut self, source: Source, name: Name, has_begun: bool) {
+    pub(super) fn push(&mut self, source: AddressGroup, name: ConnectionName, has_begun: bool) {
         let queue = self.queues.entry(source).or_insert_with(|| {
             self.turns.push_back(source);
             VecDeque::new()
@@ -29,7 +29,7 @@ impl FairQueue {
     }
 
     /// Takes off the first connection of the source whose turn it is.
-    pub(super) fn pop(&mut self) -> Option<Name> {
+    pub(super) fn pop(&mut self) -> Option<ConnectionName> {
         let source = self.turns.pop_front()?;
         let queue = self.queues.get_mut(&source)?;
         let name = queue.pop_front();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::name::Name;
+use super::name::ConnectionName;
 use crate::net::driver::ConnectionId;
 
 /// The most connections that linger at a time, less where descriptors are fewer. Clients that are sent away and never close
@@ -11,11 +11,11 @@ pub const LINGERING_MAX: usize = 1024;
 
 /// Connections that linger, the oldest first.
 #[derive(Default)]
-pub(super) struct Lingering(VecDeque<Name>);
+pub(super) struct Lingering(VecDeque<ConnectionName>);
 
 impl Lingering {
     /// Notes a connection that has begun to linger.
-    pub(super) fn push(&mut self, name: Name) {
+    pub(super) fn push(&mut self, name: ConnectionName) {
         self.0.push_back(name);
     }
 
@@ -27,7 +27,7 @@ impl Lingering {
     }
 
     /// Takes the oldest off, where there are more than `max`.
-    pub(super) fn pop_over(&mut self, max: usize) -> Option<Name> {
+    pub(super) fn pop_over(&mut self, max: usize) -> Option<ConnectionName> {
         (self.0.len() > max).then(|| self.0.pop_front()).flatten()
     }
 }

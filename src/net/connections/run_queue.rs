@@ -4,45 +4,50 @@ use std::collections::VecDeque;
 use std::mem;
 
 use super::fair_queue::FairQueue;
-use super::name::Name;
-use crate::net::peer::Source;
+use super::name::ConnectionName;
+use crate::net::peer::AddressGroup;
 
 /// The queues, each in the order in which connections came to it. What a connection waits for is noted in its slot; of one that
 /// has stopped to wait for this a name may be left, which is skipped.
 #[derive(Default)]
 pub(super) struct RunQueue {
     /// Those that an event has told of, or that used up their turn and have more to do.
-    runnable: VecDeque<Name>,
+    runnable: VecDeque<ConnectionName>,
     /// Those that wait for room in what all share.
-    congested: VecDeque<Name>,
+    congested: VecDeque<ConnectionName>,
     /// Those whose key derivation or handshake takes more iterations.
     cpu: FairQueue,
 }
 
 impl RunQueue {
-    pub(super) fn push(&mut self, name: Name) {
+    pub(super) fn push(&mut self, name: ConnectionName) {
         self.runnable.push_back(name);
     }
 
     /// Adds a connection to those that wait for the CPU; one that `has_begun` goes before the others of its source.
-    pub(super) fn push_for_cpu(&mut self, source: Source, name: Name, has_begun: bool) {
+    pub(super) fn push_for_cpu(
+        &mut self,
+        source: AddressGroup,
+        name: ConnectionName,
+        has_begun: bool,
+    ) {
         self.cpu.push(source, name, has_begun);
     }
 
-    pub(super) fn push_for_room(&mut self, name: Name) {
+    pub(super) fn push_for_room(&mut self, name: ConnectionName) {
         self.congested.push_back(name);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Name> {
+    pub(super) fn pop(&mut self) -> Option<ConnectionName> {
         self.runnable.pop_front()
     }
 
-    pub(super) fn pop_for_cpu(&mut self) -> Option<Name> {
+    pub(super) fn pop_for_cpu(&mut self) -> Option<ConnectionName> {
         self.cpu.pop()
     }
 
     /// Takes all that wait for room.
-    pub(super) fn take_congested(&mut self) -> VecDeque<Name> {
+    pub(super) fn take_congested(&mut self) -> VecDeque<ConnectionName> {
         mem::take(&mut self.congested)
     }
 

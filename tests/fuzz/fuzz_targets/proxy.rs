@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use libfuzzer_sys::fuzz_target;
 use mailoop::inbound::cidr::Cidr;
-use mailoop::inbound::proxy::{Header, Source, V1_BYTES_MAX, V2_BLOCK_BYTES_MAX, read};
+use mailoop::inbound::proxy::{Header, ProxySource, V1_BYTES_MAX, V2_BLOCK_BYTES_MAX, read};
 
 // The first octet chooses where else to cut.
 fuzz_target!(|bytes: &[u8]| {
@@ -47,11 +47,11 @@ fn naive(input: &[u8]) -> Option<Header> {
         let ip4: [u8; 4] = octets(0..4).try_into().unwrap_or_default();
         let ip6: [u8; 16] = octets(0..16).try_into().unwrap_or_default();
         let (least, source) = match (command, family) {
-            (0x20, _) => (0, Source::Unknown),
-            (0x21, 0x11) => (12, Source::Address(SocketAddr::new(ip4.into(), port(8)))),
-            (0x21, 0x21) => (36, Source::Address(SocketAddr::new(ip6.into(), port(32)))),
-            (0x21, 0x31) => (216, Source::Unix),
-            (0x21, _) if family >> 4 <= 3 && family & 0xF <= 2 => (0, Source::Unknown),
+            (0x20, _) => (0, ProxySource::Unknown),
+            (0x21, 0x11) => (12, ProxySource::Address(SocketAddr::new(ip4.into(), port(8)))),
+            (0x21, 0x21) => (36, ProxySource::Address(SocketAddr::new(ip6.into(), port(32)))),
+            (0x21, 0x31) => (216, ProxySource::Unix),
+            (0x21, _) if family >> 4 <= 3 && family & 0xF <= 2 => (0, ProxySource::Unknown),
             _ => return Some(Header::Invalid),
         };
         if length < least || length > usize::from(V2_BLOCK_BYTES_MAX) {
@@ -78,9 +78,9 @@ fn wrong(input: &[u8]) -> Option<Header> {
     (read(input) == Header::Invalid).then_some(Header::Invalid)
 }
 
-fn naive_line(line: &[u8]) -> Option<Source> {
+fn naive_line(line: &[u8]) -> Option<ProxySource> {
     if line == b"PROXY UNKNOWN" || line.starts_with(b"PROXY UNKNOWN ") {
-        return Some(Source::Unknown);
+        return Some(ProxySource::Unknown);
     }
     let fields: Vec<_> = str::from_utf8(line).ok()?.split(' ').collect();
     let &["PROXY", family, source, destination, port, destination_port] = &fields[..] else {
@@ -98,7 +98,7 @@ fn naive_line(line: &[u8]) -> Option<Source> {
     };
     address(destination)?;
     number(destination_port)?;
-    Some(Source::Address(SocketAddr::new(
+    Some(ProxySource::Address(SocketAddr::new(
         address(source)?,
         number(port)?,
     )))
