@@ -1,4 +1,4 @@
-//! What the operator decided, checked before a socket opens.
+//! The configuration: all that the operator decided, checked before a socket opens.
 //!
 //! [`sources`] puts together what [`file`](mod@file), [`environment`] and flags say about each option, as text with its
 //! origin: [`settings`]. [`values`] reads the text, and [`Config`] is what comes of it. Aliases, mailboxes and
@@ -9,7 +9,6 @@ mod certificates;
 pub mod environment;
 pub mod file;
 pub mod key;
-pub mod machine;
 pub mod option;
 pub mod options;
 mod rows;
@@ -40,7 +39,6 @@ use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
 use key::{Key, Reader};
-pub use machine::{client_name, server_name};
 use options::{DEFAULT_LISTEN, LISTENERS};
 use settings::Settings;
 use value::{Origin, Value};
@@ -51,13 +49,13 @@ const RECIPIENTS_STANDARD: usize = 100;
 /// Everything that `mailoop serve` needs to know.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen and for what, as far as somebody said.
+    /// The addresses to listen on, each with its service, as far as somebody named any.
     pub listen: Vec<(Service, SocketAddress)>,
-    /// What sessions follow.
+    /// The policy of sessions.
     pub policy: Policy,
-    /// What bounds connections.
+    /// The bounds of connections.
     pub limits: Limits,
-    /// Where mail goes.
+    /// The destination of mail.
     pub delivery: Delivery,
     /// TLS with the certificates of the server, if it has any.
     pub tls: Option<Rc<dyn StartTls>>,
@@ -69,34 +67,34 @@ pub struct Config {
     pub xclient_from: Vec<Cidr>,
     /// Whether several processes may listen on the same port.
     pub reuse_port: bool,
-    /// Who to become once the listeners are bound.
+    /// The user to become once the listeners are bound.
     pub user: Option<String>,
     /// The least urgent lines that are logged.
     pub log_level: LevelFilter,
-    /// Where they are logged, if not on standard error.
+    /// The log file, if the log does not go to standard error.
     pub log_file: Option<PathBuf>,
-    /// What is probably a mistake in the sources of the settings.
+    /// Warnings of what is probably a mistake in the sources of the settings.
     source_warnings: Vec<String>,
 }
 
-/// Where mail goes.
+/// The destination of mail.
 #[derive(Debug)]
 pub enum Delivery {
     /// Into a folder for each mailbox below `directory`, of which at most `mailboxes_max` are created.
     Maildir {
         /// The folder of folders.
         directory: PathBuf,
-        /// How many mailboxes are created by themselves.
+        /// The most mailboxes that are created by themselves.
         mailboxes_max: usize,
         /// The most messages of a group commit, if that is bounded further.
         group_max: Option<usize>,
     },
-    /// Nowhere.
+    /// Mail is accepted and dropped.
     Discard,
 }
 
 impl Config {
-    /// What these settings amount to.
+    /// Reads and checks settings.
     ///
     /// # Errors
     /// All values that are wrong, with their origins; or what [`check_listeners`](Self::check_listeners) finds.
@@ -196,18 +194,18 @@ impl Config {
         Ok(())
     }
 
-    /// Where somebody said to listen, and for what.
+    /// The listeners that somebody named.
     pub fn named_listeners(&self) -> impl Iterator<Item = (Service, &SocketAddress)> {
         let listeners = self.listen.iter();
         listeners.map(|(service, address)| (*service, address))
     }
 
-    /// Where somebody said to listen, for whatever service.
+    /// The addresses that somebody named, for whatever service.
     pub fn named_addresses(&self) -> impl Iterator<Item = &SocketAddress> {
         self.listen.iter().map(|(_, address)| address)
     }
 
-    /// Where to open listeners, if there are `inherited` ones: the default is for those who have none at all.
+    /// The listeners to open beside `inherited` ones: the default one is only for a server that has none at all.
     #[must_use]
     pub fn listeners(&self, inherited: usize) -> Vec<(Service, SocketAddress)> {
         if self.listen.is_empty() && inherited == 0 {
@@ -245,7 +243,7 @@ impl Config {
         warnings
     }
 
-    /// What keeps users from logging in.
+    /// Warnings of settings that keep users from logging in.
     fn login_warnings(&self, inherited: &[Service]) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut warn = |warning: &str| warnings.push(warning.to_owned());

@@ -1,4 +1,4 @@
-//! How a command ends: one line for a person, one number for a script (sysexits.h).
+//! The end of a command: one line for a person, one number for a script (sysexits.h).
 
 use core::fmt;
 use std::io::{self, Write};
@@ -6,9 +6,9 @@ use std::io::{self, Write};
 /// A command that could not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
-    /// What it ends with.
+    /// The exit code.
     pub code: ExitCode,
-    /// What went wrong and what to do about it, in one line; a line for each mistake of a configuration.
+    /// The reason and what to do about it, in one line; a line for each mistake of a configuration.
     pub message: String,
 }
 
@@ -20,13 +20,13 @@ pub enum ExitCode {
     Usage = 64,
     /// The input is wrong, or was refused for good.
     Data = 65,
-    /// What is needed is not there.
+    /// A thing that is needed is not there.
     Unavailable = 69,
     /// A file or folder cannot be made.
     CannotCreate = 73,
     /// Reading or writing failed.
     Io = 74,
-    /// It may work later.
+    /// Another try may succeed later.
     TryAgain = 75,
     /// The configuration is wrong.
     Configuration = 78,
@@ -64,7 +64,7 @@ impl Failed {
 pub struct Mistakes(pub Vec<Failed>);
 
 impl Mistakes {
-    /// What was read. A mistake is noted, and the default stands in its place: it serves to find further mistakes.
+    /// Takes what was read. A mistake is noted, and the default stands in its place: it serves to find further mistakes.
     pub fn note<T: Default>(&mut self, read: Result<T, Failed>) -> T {
         read.unwrap_or_else(|failed| {
             self.0.push(failed);

@@ -14,7 +14,7 @@
 //! - [`cli`] reads the command line. What it, the environment and a file say about the [options](config::options) becomes
 //!   one [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
 //!   log lines go.
-//! - The [`terminal`] is where passwords are asked for.
+//! - The [`terminal`] is where passwords are asked for; [`machine`] has a name that servers and clients say.
 //! - [`serve`](mod@serve) puts it all together. [`privileges`] are given up once the listeners are open; the [`sandbox`] leaves the running server what it needs.
 //!
 //! # A session without a server
@@ -68,6 +68,7 @@ pub mod config;
 pub mod exit;
 pub mod inbound;
 pub mod logging;
+pub mod machine;
 pub mod net;
 pub mod privileges;
 pub mod sandbox;

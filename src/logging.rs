@@ -23,7 +23,7 @@ use self::stamp::Stamp;
 /// With so many octets gathered they are written at once, so that a busy tick does not hold them all; while so many wait
 /// for the reader of the log, further lines are dropped.
 const GATHERED_BYTES_MAX: usize = 64 * 1024;
-/// How long the end of the program may wait for the reader of its last lines.
+/// The longest time that the end of the program waits for the reader of its last lines.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether lines wait for the reader of the log.
@@ -58,13 +58,13 @@ pub fn write_to_stderr(text: &str) {
     }
 }
 
-/// Where the log goes, which can be changed while it is written.
+/// The log, whose destination can be changed while it is written.
 pub struct Log {
     /// The logger, which the crate `log` keeps for good, has the other handle.
     target: Arc<Mutex<Target>>,
 }
 
-/// What lines are written to.
+/// The destination of lines.
 struct Target {
     sink: Sink,
     /// Whether each line begins with the time: what reads it does not add one.
@@ -165,7 +165,7 @@ impl Log {
 struct Gathered {
     /// Whole lines, of the first of which a part may be written already, and the line that is being made.
     lines: Vec<u8>,
-    /// Where that one begins.
+    /// The offset at which the line that is being made begins.
     line_start: usize,
     stamp: Stamp,
     /// Lines that were dropped and not told of yet.

@@ -1,4 +1,4 @@
-//! Who the process is: root for as long as it takes to open its listeners, then somebody who owns the mail and
+//! The user of the process: root for as long as it takes to open its listeners, then one who owns the mail and
 //! nothing else. It never runs another program, and no program could give it rights back.
 
 use core::fmt;

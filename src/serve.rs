@@ -1,39 +1,29 @@
 //! `mailoop serve`: from the configuration to the running server, and through its reloads.
 
 mod check;
-mod place;
+mod files;
+mod store;
 
 use std::env;
-use std::fs::File;
-use std::io;
 use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::config::option::ServeOption;
+use crate::config::Config;
 use crate::config::options;
 use crate::config::settings::Settings;
 use crate::config::sources::Sources;
-use crate::config::{Config, Delivery};
 use crate::exit::{ExitCode, Failed, show};
 use crate::logging::Log;
 use crate::net::descriptors::raise_limit;
 use crate::net::endpoint::SocketAddress;
 use crate::net::link::StartTls;
 use crate::net::listener::Listener;
-use crate::privileges::{self, UserError};
-use crate::sandbox::{self, Needs};
+use crate::privileges;
+use crate::sandbox;
 use crate::server::{Server, ServiceManager, Stop, activation};
 use crate::smtp::service::Service;
-
-/// The options that name files which a reload reads again.
-static READ_AGAIN: [&ServeOption; 4] = [
-    &options::CONFIG.option,
-    &options::TLS_CERT.option,
-    &options::TLS_KEY.option,
-    &options::USERS.option,
-];
 
 /// Serves until a signal ends it. `reload_asked` tells of a SIGHUP that came before the server heard of it.
 ///
@@ -46,40 +36,16 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     if settings.get(&options::CHECK)? {
         return check::check(&settings, &config);
     }
-    let log_is_late = is_log_late(&config);
-    let log_file = config.log_file.as_deref().filter(|_| !log_is_late);
-    let log = Log::start(config.log_level, log_file, config.log_file.is_some())
-        .map_err(|error| cannot_log(&config, &error, ExitCode::CannotCreate))?;
+    let log_file = config.log_file.as_deref();
+    let at_once = log_file.filter(|_| !files::is_log_late(&config));
+    let log = Log::start(config.log_level, at_once, log_file.is_some())
+        .map_err(|error| files::cannot_log(&config, &error, ExitCode::CannotCreate))?;
     let listeners = listen(&config)?;
     for warning in config.warnings(&inherited(&listeners)) {
         log::warn!("warning=\"{warning}\"");
     }
-    if let Some(name) = &config.user {
-        let sockets = config.named_addresses().filter_map(SocketAddress::path);
-        let log_file = config.log_file.as_deref().filter(|_| !log_is_late);
-        let files: Vec<_> = sockets.chain(log_file).collect();
-        privileges::become_user(name, &files).map_err(|error| cannot_become(&settings, &error))?;
-        if log_is_late {
-            let opened = log.reopen(config.log_file.as_deref());
-            opened.map_err(|error| cannot_log(&config, &error, ExitCode::CannotCreate))?;
-        }
-        for warning in unreadable_files(&settings, name) {
-            log::warn!("warning={warning:?}");
-        }
-    }
-    privileges::gain_no_more();
-    // The store process has a file for each message that arrives.
-    if let Err(error) = raise_limit() {
-        log::warn!("warning=\"{error}\"");
-    }
-    let store = place::open_store(&config)?;
-    place::announce(&config, listeners.iter().map(Listener::tag));
-    log::info!("{}", sandbox::enter(&needs(&config)));
-    let service_manager = ServiceManager::from_environment();
-    let started = Server::start(listeners, config.rules(), store, service_manager);
-    let mut server = started.map_err(|error| {
-        Failed::new(ExitCode::Unavailable, format_args!("cannot start: {error}"))
-    })?;
+    files::become_user(&settings, &config, &log)?;
+    let mut server = start(&config, listeners)?;
     log::logger().flush();
 
     let mut lines = String::new();
@@ -104,55 +70,26 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     Ok(())
 }
 
-fn cannot_become(settings: &Settings, error: &UserError) -> Failed {
-    match settings.value(&options::USER.option) {
-        Some(value) => value.unfit(format_args!("cannot become this user: {error}")),
-        None => Failed::new(ExitCode::Configuration, error),
+/// Starts the server once it has no more rights than it needs: what its store makes belongs to its user.
+fn start(config: &Config, listeners: Vec<Listener<Service>>) -> Result<Server, Failed> {
+    privileges::gain_no_more();
+    // The store process has a file for each message that arrives.
+    if let Err(error) = raise_limit() {
+        log::warn!("warning=\"{error}\"");
     }
+    let store = store::open(config)?;
+    store::announce(config, listeners.iter().map(Listener::tag));
+    log::info!("{}", sandbox::enter(&files::needs(config)));
+    let service_manager = ServiceManager::from_environment();
+    let started = Server::start(listeners, config.rules(), store, service_manager);
+    started
+        .map_err(|error| Failed::new(ExitCode::Unavailable, format_args!("cannot start: {error}")))
 }
 
-/// What was read with more rights than there are from now on cannot be read again: a renewed certificate would never be
-/// shown, and its owner should hear of that before the old one ends.
-fn unreadable_files(settings: &Settings, user: &str) -> Vec<String> {
-    let values = READ_AGAIN.iter().flat_map(|option| settings.values(option));
-    let unreadable = values.filter_map(|value| {
-        let error = File::open(&value.text).err()?;
-        let file = Path::new(&value.text).display();
-        Some(format!(
-            "{user} cannot read {file}, so SIGHUP will not renew it: {error}"
-        ))
-    });
-    unreadable.collect()
-}
-
-/// Whether the log file is opened only as the user that root becomes. A symbolic link in a folder of that user's could lead
-/// root to any file.
-fn is_log_late(config: &Config) -> bool {
-    let file = config.log_file.as_deref().filter(|_| config.user.is_some());
-    file.is_some_and(|file| privileges::is_root() && !privileges::only_root_changes(file))
-}
-
-fn cannot_log(config: &Config, error: &io::Error, code: ExitCode) -> Failed {
-    let file = config.log_file.as_deref();
-    let name = file.unwrap_or(Path::new("standard error")).display();
-    let advice = match &config.user {
-        Some(user) if error.kind() == io::ErrorKind::PermissionDenied => {
-            format!(
-                "make it for that user, as with `install -o {user} -m 640 /dev/null {name}`, or "
-            )
-        }
-        _ => String::new(),
-    };
-    Failed::new(
-        code,
-        format_args!("cannot log to {name}: {error}; {advice}choose another --log-file"),
-    )
-}
-
-/// What a server runs by.
+/// The configuration of a running server.
 struct Running {
     sources: Sources,
-    /// As they were at the start, which is what listeners and store still follow.
+    /// The settings of the start, which listeners and store still follow.
     settings: Settings,
     /// The last good one.
     config: Config,
@@ -221,7 +158,7 @@ impl Running {
         log::warn!("signal=HUP warning={warning:?}");
     }
 
-    /// What is configured now, and what of it can run without a restart.
+    /// Reads the configuration as it is now, and checks that it can run without a restart.
     fn read(&self, server: &Server) -> Result<(Settings, Config), Failed> {
         let settings = self.sources.settings()?;
         let mut config = Config::new(&settings)?;
@@ -245,7 +182,7 @@ fn renewed(
     Some(same.map_or(now, Rc::clone))
 }
 
-/// What is spoken on the listeners that were passed to us.
+/// The services of the listeners that were passed to us.
 fn inherited(listeners: &[Listener<Service>]) -> Vec<Service> {
     let inherited = listeners.iter().filter(|listener| listener.is_inherited());
     inherited.map(Listener::tag).collect()
@@ -267,23 +204,4 @@ fn listen(config: &Config) -> Result<Vec<Listener<Service>>, Failed> {
         listeners.push(listener);
     }
     Ok(listeners)
-}
-
-/// What is changed as long as the server runs: mail comes and goes, so do log files, and socket files go with it.
-fn needs(config: &Config) -> Needs {
-    let mail = match &config.delivery {
-        Delivery::Maildir { directory, .. } => Some(directory.clone()),
-        Delivery::Discard => None,
-    };
-    // Relative to the current folder, as the path itself.
-    let folder = |path: &Path| Some(Path::new(".").join(path.parent()?));
-    let log = config.log_file.as_deref().and_then(folder);
-    let sockets = config
-        .named_addresses()
-        .filter_map(SocketAddress::path)
-        .filter_map(folder);
-    Needs {
-        writable: mail.into_iter().chain(log).collect(),
-        removable: sockets.collect(),
-    }
 }

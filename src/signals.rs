@@ -1,4 +1,4 @@
-//! What signals must not end a process that serves, from its first instant: by default most of them do.
+//! Signals that must not end a process that serves, from its first instant: by default most of them do.
 
 use std::env;
 use std::sync::Arc;

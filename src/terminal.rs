@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
+/// The variable with a password for `mailoop send`. On the command line all users of the machine could see it.
+pub const PASSWORD_VARIABLE: &str = "MAILOOP_PASSWORD";
 /// The most octets of a password.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 

@@ -12,9 +12,9 @@ use crate::config::values;
 use crate::exit::{ExitCode, Failed, show};
 use crate::smtp::path::{Mailbox, ReversePath};
 
-/// How many sessions an open loop has at most, unless told.
+/// The most sessions of an open loop by default.
 const SESSIONS_BY_RATE: usize = 1000;
-/// How many transactions a second there are beside an attack, and how long it lasts, unless told.
+/// The transactions a second beside an attack, and the length of one, by default.
 const RATE_BESIDE_ATTACK: u32 = 10;
 const ATTACK_TIME: Duration = Duration::from_secs(10);
 
@@ -55,7 +55,7 @@ fn command(command: Command) -> Command {
     with_tls(command, false)
 }
 
-/// How much.
+/// The arguments that say how much load there is.
 fn amounts() -> [Arg; 7] {
     [
         value(
@@ -103,7 +103,7 @@ fn amounts() -> [Arg; 7] {
     ]
 }
 
-/// How.
+/// The arguments that say of what kind the load is.
 fn manners() -> [Arg; 8] {
     [
         flag(

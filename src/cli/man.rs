@@ -93,7 +93,7 @@ fn pages(all: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
     Ok(pages)
 }
 
-/// What each shell reads, under the name by which it looks for it.
+/// The completions for each shell, under the name by which it looks for them.
 fn completions(mut command: Command) -> Vec<(String, Vec<u8>)> {
     let mut text = [const { Vec::new() }; 3];
     let [bash, fish, zsh] = &mut text;

@@ -166,7 +166,7 @@ fn options(matches: &ArgMatches, server: Endpoint) -> SendOptions {
     }
 }
 
-/// As whom to log in.
+/// The user to log in as.
 fn user(matches: &ArgMatches) -> Option<String> {
     matches
         .try_get_one::<String>("auth")

@@ -28,8 +28,8 @@ use time::format_description::well_known::Rfc2822;
 use super::encryption::Encryption;
 use super::message;
 use super::send::SendError;
-use crate::config;
 use crate::exit::{ExitCode, Failed};
+use crate::machine::client_name;
 use crate::net::descriptors;
 use crate::net::dialer::Dialer;
 use crate::net::endpoint::Endpoint;
@@ -107,7 +107,7 @@ pub fn load(options: &LoadOptions) -> Result<Report, Failed> {
 fn run(options: &LoadOptions, tls: Option<Rc<dyn StartTls>>) -> Result<Report, Failed> {
     let here = |error: io::Error| Failed::new(ExitCode::Io, error);
     let hello = Hello {
-        name: config::client_name().into(),
+        name: client_name().into(),
         extended: true,
     };
     let (mail, message) = compose(options)?;

@@ -2,10 +2,9 @@
 
 use std::env::{self, VarError};
 
-use crate::config::environment::PASSWORD;
 use crate::exit::{ExitCode, Failed};
 use crate::smtp::client::Credentials;
-use crate::terminal::ask_password;
+use crate::terminal::{PASSWORD_VARIABLE as PASSWORD, ask_password};
 
 /// The credentials of this user, with the password from `MAILOOP_PASSWORD`, else from whoever sits at the terminal.
 ///

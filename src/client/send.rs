@@ -18,8 +18,8 @@ use super::exchange::Exchange;
 use super::login::credentials;
 use super::message::{self, Prepared};
 use super::transcript::Transcript;
-use crate::config;
 use crate::exit::{ExitCode, Failed};
+use crate::machine::client_name;
 use crate::net::channel::Channel;
 use crate::net::endpoint::Endpoint;
 use crate::smtp::client::{ChannelSecurity, ClientSession, Credentials, Outgoing, Pace};
@@ -155,11 +155,7 @@ fn read_message(file: Option<&Path>) -> Result<Vec<u8>, Failed> {
 /// [`SendError`] if the server did not accept the message for every recipient.
 pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendError> {
     let hello = Hello {
-        name: options
-            .helo
-            .clone()
-            .unwrap_or_else(config::client_name)
-            .into(),
+        name: options.helo.clone().unwrap_or_else(client_name).into(),
         extended: options.helo.is_none(),
     };
     let prepared = prepare(options, &hello.name)?;

@@ -7,9 +7,7 @@ use super::options;
 use super::settings::Settings;
 use super::text::one_line;
 use super::value::Origin;
-
-/// A password for `mailoop send`. It stands there so as not to stand on the command line, where all can see it.
-pub const PASSWORD: &str = "MAILOOP_PASSWORD";
+use crate::terminal::PASSWORD_VARIABLE;
 
 /// Reads these variables, of which most are somebody else's. An empty one is as if it were not set.
 ///
@@ -24,7 +22,7 @@ pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Settin
         let Some(own) = name.strip_prefix(VARIABLE_PREFIX) else {
             continue;
         };
-        if name == PASSWORD || value.is_empty() {
+        if name == PASSWORD_VARIABLE || value.is_empty() {
             continue;
         }
         match options::all().find(|option| option.variable() == name) {

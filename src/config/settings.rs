@@ -1,4 +1,4 @@
-//! What was said about each option, by whom, and what comes of it.
+//! Settings: the values of options, each with its origin.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -12,13 +12,13 @@ use super::text::one_line;
 use super::value::{Origin, Value};
 use crate::exit::Failed;
 
-/// What was said about the options: by one source, or by all of them together.
+/// The values that options were given: by one source, or by all of them together.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     options: BTreeMap<&'static str, Vec<Value>>,
     /// Of the configuration file; no other source has any.
     tables: Option<AddressTables>,
-    /// What is wrong beside values, which are read later.
+    /// Mistakes of the sources. Those of values show when these are read.
     mistakes: Vec<Failed>,
     warnings: Vec<String>,
 }
@@ -93,7 +93,7 @@ impl Settings {
         self.warnings.push(warning);
     }
 
-    /// What is probably a mistake in one of the sources.
+    /// Warnings of what is probably a mistake in one of the sources.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -104,7 +104,7 @@ impl Settings {
         self.tables = Some(tables);
     }
 
-    /// What a configuration file says of aliases, mailboxes and senders, if there is one.
+    /// The aliases, mailboxes and senders of the configuration file, if there is one.
     #[must_use]
     pub fn tables(&self) -> Option<&AddressTables> {
         self.tables.as_ref()

@@ -1,15 +1,15 @@
-//! Where the options of a server come from: flags, then the environment, then the file, then the defaults.
+//! The sources of options, in their precedence: flags, the environment, the configuration file, the defaults.
 
 use std::ffi::OsString;
 
-use super::machine::server_name;
 use super::options::{self, DEFAULT_LISTEN, LISTENERS, LONE_DOT};
 use super::settings::Settings;
 use super::value::{Origin, Value};
 use super::{environment, file};
 use crate::exit::Failed;
+use crate::machine::server_name;
 
-/// What does not change while a process runs, and where to find what does.
+/// The sources of a process. Flags and environment stay as they are; the file that they name is read at each reload.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// The flags, and the environment below them.
@@ -17,7 +17,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// These flags, and the environment.
+    /// Puts the flags above the environment.
     pub fn new(flags: Settings, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let mut above = environment::read(variables);
         above.overlay(flags);

@@ -172,7 +172,7 @@ impl AddressTables {
         })
     }
 
-    /// Who may send as whom.
+    /// The addresses that each user may send from.
     #[must_use]
     pub fn senders(&self) -> Senders {
         self.senders.senders()

@@ -23,9 +23,9 @@ pub struct Value {
 /// The place where a value was written.
 #[derive(Clone, Debug)]
 pub enum Origin {
-    /// Nowhere: it is the default.
+    /// The table of options: the value is the default.
     Default,
-    /// Nowhere: this other option implies it.
+    /// Another option, which implies the value.
     Implied(&'static ServeOption),
     /// A configuration file.
     File {

@@ -200,7 +200,7 @@ pub fn domain(text: &str) -> Result<String, String> {
         .map_err(|error| remedy(error, "write a domain name, as mail.example.org").to_owned())
 }
 
-/// What to write instead of an address or a domain that was not taken: what is `wanted`, or what is left to a build that
+/// The remedy for an address or a domain that was not taken: what is `wanted`, or what is left to a build that
 /// has no tables of Unicode.
 pub(super) fn remedy(error: PathError, wanted: &'static str) -> &'static str {
     if error == PathError::NonAscii && !cfg!(feature = "smtputf8") {

@@ -1,4 +1,4 @@
-//! What log lines are written to, without ever waiting for its reader.
+//! A file, pipe, terminal or socket for log lines, written without ever waiting for its reader.
 
 use std::env;
 use std::fs::OpenOptions;
@@ -26,15 +26,15 @@ pub(super) struct Sink {
     way: Way,
 }
 
-/// How not to wait.
+/// A way not to block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// It is a file, or an open file description of our own with O_NONBLOCK. That flag belongs to the description, which
+    /// For a file, or an open file description of our own with O_NONBLOCK. That flag belongs to the description, which
     /// standard error may share with a shell or another server, and those would not expect it.
     Plain,
-    /// It is a socket: each call may say so.
+    /// For a socket: each call may say so.
     Socket,
-    /// It is a shared pipe or terminal that cannot be opened once more: where poll(2) finds room, PIPE_BUF octets fit.
+    /// For a shared pipe or terminal that cannot be opened once more: where poll(2) finds room, PIPE_BUF octets fit.
     Polled,
 }
 

@@ -5,9 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 
-/// How long `time=2026-11-28T15:09:45.123Z ` is.
+/// The length of `time=2026-11-28T15:09:45.123Z `.
 const LENGTH: usize = 30;
-/// Where its milliseconds begin.
+/// The offset of the milliseconds.
 const MILLISECONDS: usize = 25;
 const DIGITS: &[u8; 10] = b"0123456789";
 

@@ -4,7 +4,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{cannot_become, cannot_log, is_log_late, place, unreadable_files};
+use super::files::{cannot_become, cannot_log, is_log_late, unreadable_files};
+use super::store;
 use crate::config::Config;
 use crate::config::settings::Settings;
 use crate::exit::{ExitCode, Failed, Mistakes, show};
@@ -28,12 +29,12 @@ pub(super) fn check(settings: &Settings, config: &Config) -> Result<(), Failed> 
     }
     let becomes = |name| privileges::become_user(name, &[]);
     match config.user.as_deref().map(|name| (name, becomes(name))) {
-        None => mistakes.note(place::check(config)),
+        None => mistakes.note(store::check(config)),
         Some((name, Ok(()))) => {
             if log_is_late {
                 mistakes.note(can_log(config));
             }
-            mistakes.note(place::check(config));
+            mistakes.note(store::check(config));
             warnings.extend(unreadable_files(settings, name));
         }
         Some((name, Err(UserError::NotRoot))) => {
@@ -75,5 +76,5 @@ fn can_bind(socket: &Path) -> Result<(), Failed> {
 fn has_writable_folder(file: &Path) -> io::Result<()> {
     let folder = Path::new(".").join(file.parent().unwrap_or(file));
     folder.metadata()?;
-    place::can_change(&folder)
+    store::can_change(&folder)
 }

@@ -18,12 +18,12 @@ use crate::smtp::auth::text::saslprep;
 use crate::smtp::auth::users::{ROUNDS, StoredCredentials, name_in, new_header, user_name};
 use crate::terminal::{PASSWORD_BYTES_MAX, ask_password};
 
-/// What the owner may do with a new file; nobody else may do anything.
+/// The permissions of a new file: its owner's, and nobody else's.
 const MODE: u32 = 0o600;
-/// What is kept of an old file's permissions: its group may have been given leave to read it.
+/// The permissions that are kept of an old file's: its group may have been given leave to read it.
 const MODE_KEPT: u32 = 0o640;
 
-/// What is said where no other file can take the place of one, or be made beside it: the one is a mount point, or its folder
+/// Errors of a file whose place no other file can take, or beside which none can be made: it is a mount point, or its folder
 /// may not be changed.
 const CANNOT_RENAME: [ErrorKind; 4] = [
     ErrorKind::ResourceBusy,

@@ -1,6 +1,6 @@
 //! The name of this machine, as a server and a client say it.
 
-use super::values;
+use crate::smtp::path::Mailbox;
 
 /// The name of a server if nobody gives one: that of the machine, or `localhost` if that is no domain name.
 #[must_use]
@@ -18,5 +18,6 @@ pub fn client_name() -> String {
 fn machine_name() -> Option<String> {
     let system = rustix::system::uname();
     let name = system.nodename().to_str().ok()?;
-    values::domain(name).ok()
+    let mailbox: Mailbox = format!("postmaster@{name}").parse().ok()?;
+    Some(mailbox.ascii_domain().into_owned())
 }

@@ -1,4 +1,4 @@
-//! Where mail goes: the store that the configuration names, opened, looked at without being opened, and told of.
+//! The store that the configuration names: opened, checked without being opened, and announced.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use crate::smtp::service::Service;
 use crate::store::maildir::THIS_PROGRAM;
 use crate::store::{Discard, Maildir, MaildirOptions, Store};
 
-pub(super) fn open_store(config: &Config) -> Result<Box<dyn Store>, Failed> {
+pub(super) fn open(config: &Config) -> Result<Box<dyn Store>, Failed> {
     let Delivery::Maildir {
         directory,
         mailboxes_max,
