@@ -48,6 +48,8 @@ pub struct Channel<T> {
     link: Link<T>,
     ready: Readiness,
     output: Vec<u8>,
+    /// Whether a write has failed, and reading goes on.
+    is_broken: bool,
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -73,6 +75,7 @@ impl<T: Transport> Channel<T> {
             link: Link::new(transport),
             ready,
             output: Vec::new(),
+            is_broken: false,
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -81,7 +84,7 @@ impl<T: Transport> Channel<T> {
     /// Notes what an event told.
     pub fn note(&mut self, event: Readiness) {
         self.ready.readable |= event.readable || event.read_on;
-        self.ready.writable |= event.writable;
+        self.ready.writable |= event.writable && !self.is_broken;
         self.ready.read_on |= event.read_on;
     }
 
@@ -124,6 +127,9 @@ impl<T: Transport> Channel<T> {
             Read::Drained(count) if self.ready.read_on => Read::Data(count),
             read => read,
         };
+        if self.is_broken && read == Read::WouldBlock {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         self.bytes_in += read.count() as u64;
         match read {
             Read::Data(_) => self.ready.readable = true,
@@ -239,6 +245,19 @@ impl<T: Transport> Channel<T> {
         self.unsent() + gathered >= OUTPUT_HIGH_WATER_BYTES
     }
 
+    /// Gives up to write, which has failed. What the peer has sent before is still read; the read that finds no more of it fails
+    /// with `BrokenPipe`.
+    pub fn give_output_up(&mut self) {
+        self.is_broken = true;
+        self.discard_output();
+        // No event tells of what the peer sent before it hung up.
+        self.ready = Readiness {
+            readable: true,
+            writable: false,
+            read_on: true,
+        };
+    }
+
     /// Drops output that will not be sent.
     pub fn discard_output(&mut self) {
         self.output = Vec::new();
@@ -260,6 +279,10 @@ impl<T: Transport> Channel<T> {
         let step = self.link.handshake();
         if let Ok(Handshake::WouldBlock) = step.outcome {
             self.ready.readable = false;
+            if self.is_broken {
+                let outcome = Err(ErrorKind::BrokenPipe.into());
+                return HandshakeStep { outcome, ..step };
+            }
         }
         step
     }

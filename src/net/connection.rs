@@ -21,7 +21,9 @@ use bytes::BytesMut;
 use super::budget::Budget;
 use super::channel::{Channel, Readiness};
 use super::counts::{ConnectionCounts, Presence};
-use super::driver::{ConnectionFailure, ConnectionId, Drain, Driver, Ending, Summary, Turn, Wait};
+use super::driver::{
+    ConnectionFailure, ConnectionId, ConnectionName, Drain, Driver, Ending, Summary, Turn, Wait,
+};
 use super::epoch::{Epoch, Nanoseconds};
 use super::peer::{AddressGroup, PeerAddress};
 use super::transport::Transport;
@@ -75,6 +77,8 @@ pub(super) struct Lent<'a, S> {
     pub(super) iterations: &'a mut u32,
     pub(super) drain: Drain,
     pub(super) counts: &'a ConnectionCounts,
+    /// The key of the connection.
+    pub(super) key: usize,
 }
 
 /// What a connection waits for after a turn, unless its socket failed.
@@ -199,6 +203,10 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     ) -> R {
         let mut turn = Turn {
             id: self.id,
+            name: ConnectionName {
+                key: lent.key,
+                id: self.id,
+            },
             now: lent.now,
             shared: lent.shared,
             output: lent.output,
@@ -207,6 +215,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             drain: lent.drain,
             unsent: self.channel.unsent(),
             bytes_in: self.channel.bytes_in(),
+            bytes_out: self.channel.bytes_out(),
             peer: &mut self.peer,
             is_identified: &mut self.is_identified,
             counts: lent.counts,
@@ -326,9 +335,21 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                 Ok(wait)
             }
             Lifecycle::Open | Lifecycle::Handshaking => {
-                self.channel.send(lent.output)?;
-                Ok(wait)
+                let is_sent = self.send(lent)?;
+                Ok(if is_sent { wait } else { Wait::Turn })
             }
+        }
+    }
+
+    /// Writes what the driver has said. False if that failed, and there may be input that its driver wants to read all the same.
+    fn send(&mut self, lent: &mut Lent<'_, D::Shared>) -> io::Result<bool> {
+        match self.channel.send(lent.output) {
+            Err(_) if D::READS_AFTER_FAILED_WRITE => {
+                self.channel.give_output_up();
+                lent.output.clear();
+                Ok(false)
+            }
+            sent => sent.map(|()| true),
         }
     }
 

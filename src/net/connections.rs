@@ -8,7 +8,6 @@
 mod drain;
 mod fair_queue;
 mod lingering;
-mod name;
 mod run_queue;
 mod turns;
 
@@ -20,14 +19,13 @@ use slab::Slab;
 
 pub use lingering::LINGERING_MAX;
 use lingering::Lingering;
-use name::ConnectionName;
 use run_queue::RunQueue;
 
 use super::budget::{Budget, TICK_WORK_MAX, TURN_WORK_MAX};
 use super::channel::Readiness;
 use super::connection::{Connection, Lent};
 use super::counts::{ConnectionCounts, Presence};
-use super::driver::{ConnectionId, Drain, Driver, Wait};
+use super::driver::{ConnectionId, ConnectionName, Drain, Driver, Wait};
 use super::peer::PeerAddress;
 use super::timers::{Alarm, Timers};
 use super::transport::Transport;
@@ -202,6 +200,8 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             iterations: &mut self.scratch.iterations,
             drain: self.drain,
             counts: &self.counts,
+            // No connection has both this key and this id, now or later.
+            key: self.slots.vacant_key(),
         };
         connection.open(&mut lent);
         debug_assert!(connection.is_over(self.drain), "a refused driver closes");
@@ -252,6 +252,14 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             self.turn(name.key, |connection, lent| {
                 connection.on_completion(completion, lent)
             });
+        }
+    }
+
+    /// Gives a connection a turn at once, if it is still there, because of something that no event tells of. Its driver is offered
+    /// its input, as after an event, whatever it waits for.
+    pub fn wake(&mut self, name: ConnectionName) {
+        if self.slot_of(name).is_some() {
+            self.turn(name.key, Connection::on_ready);
         }
     }
 
@@ -338,6 +346,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             iterations: &mut self.scratch.iterations,
             drain: self.drain,
             counts: &self.counts,
+            key,
         };
         // Those that wait for the CPU are served where there are iterations; one that has begun goes on before the others.
         let has_begun = *lent.iterations > 0;

@@ -31,6 +31,13 @@ impl fmt::Display for ConnectionId {
     }
 }
 
+/// A connection as queues and tickets remember it: by its key, which is used again, and its id, which is not.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionName {
+    pub(super) key: usize,
+    pub(super) id: ConnectionId,
+}
+
 /// Whether a server is about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drain {
@@ -52,6 +59,10 @@ pub trait Driver: Sized {
     type Completion;
     /// Why a connection ended.
     type Reason;
+
+    /// Whether input is still read once a write has failed. A server that hangs up amid a message says why before, and its
+    /// client wants to know; a server has no use for commands that it cannot answer.
+    const READS_AFTER_FAILED_WRITE: bool = false;
 
     /// Begins: the connection was accepted, or the dial succeeded.
     fn opened(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Step<Self> {
@@ -124,6 +135,9 @@ pub enum Step<D: Driver> {
     /// One read, after which [`Driver::input`] is called whatever came of it. A greeting so learns whether its peer has talked
     /// before its turn.
     Read,
+    /// Its output to be written as far as there is room. It goes on at once if nothing is unsent then, else with what comes first:
+    /// input, or room. So a long output is handed over in parts, while the peer may yet object to it.
+    Flush,
     /// Something else before it takes more input.
     Wait(Wait<D::Ticket>),
     /// The handshake of TLS within this time. Unsent output goes out before it in the clear; input that is left belongs to it.
@@ -233,6 +247,8 @@ pub struct Summary {
 pub struct Turn<'a, S> {
     /// Which connection it is.
     pub id: ConnectionId,
+    /// The name by which it can be [woken](super::connections::Connections::wake).
+    pub name: ConnectionName,
     /// The time of this tick.
     pub now: Instant,
     /// Everything that the connections of this kind work on together.
@@ -249,6 +265,8 @@ pub struct Turn<'a, S> {
     pub unsent: usize,
     /// Octets read so far.
     pub bytes_in: u64,
+    /// Octets written so far.
+    pub bytes_out: u64,
     pub(super) peer: &'a mut PeerAddress,
     pub(super) is_identified: &'a mut bool,
     pub(super) counts: &'a ConnectionCounts,

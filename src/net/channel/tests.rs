@@ -266,3 +266,19 @@ fn tls_begins_after_the_clear_and_takes_no_text_before_its_handshake_is_done() {
     assert_eq!(written, b"220 Go ahead\r\n!#250 Ok\r\n$");
     assert_eq!(channel.bytes_out(), 8);
 }
+
+#[test]
+fn after_a_failed_write_what_was_received_is_read_before_the_failure_is_told() {
+    let reads = [Ok(&b"421 "[..]), Err(ErrorKind::WouldBlock)];
+    let mut channel = Channel::new(Scripted::new(reads, [Err(ErrorKind::ConnectionReset)]));
+    let mut output = BytesMut::from(&b"text"[..]);
+    assert!(channel.send(&mut output).is_err());
+    channel.give_output_up();
+    channel.note(WRITABLE);
+    assert!(!channel.is_writable() && channel.is_readable());
+    assert_eq!(channel.unsent(), 0);
+    let mut buffer = [0; 16];
+    assert_eq!(channel.read(&mut buffer).unwrap(), Read::Data(4));
+    let error = channel.read(&mut buffer).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+}

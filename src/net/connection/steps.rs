@@ -81,8 +81,16 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                     // The peer may have closed its side already; that is met again by the next read.
                     None => self.offer_input(lent),
                 },
+                Step::Flush => {
+                    self.send(lent)?;
+                    if self.channel.unsent() == 0 && self.channel.is_writable() {
+                        self.offer_input(lent)
+                    } else {
+                        Step::Continue
+                    }
+                }
                 Step::Wait(Wait::Output) => {
-                    self.channel.send(lent.output)?;
+                    self.send(lent)?;
                     if self.channel.unsent() > 0 {
                         return Ok(Wait::Input);
                     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::name::ConnectionName;
+use crate::net::driver::ConnectionName;
 use crate::net::peer::AddressGroup;
 
 /// Connections in as many queues as there are sources of them, which are served in turn. A thousand connections of one source

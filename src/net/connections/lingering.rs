@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::name::ConnectionName;
 use crate::net::driver::ConnectionId;
+use crate::net::driver::ConnectionName;
 
 /// The most connections that linger at a time, less where descriptors are fewer. Clients that are sent away and never close
 /// could otherwise take every descriptor, since a lingering connection counts to no other limit.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::mem;
 
 use super::fair_queue::FairQueue;
-use super::name::ConnectionName;
+use crate::net::driver::ConnectionName;
 use crate::net::peer::AddressGroup;
 
 /// The queues, each in the order in which connections came to it. What a connection waits for is noted in its slot; of one that
