@@ -34,8 +34,8 @@ use crate::inbound::{Limits, Rules};
 use crate::net::connections::LINGERING_MAX;
 use crate::net::endpoint::SocketAddress;
 use crate::net::link::StartTls;
-use crate::smtp::auth::Users;
 use crate::smtp::line::BareNewline;
+use crate::smtp::login::UserDatabase;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
 use key::{Key, Reader};
@@ -338,7 +338,7 @@ impl Reading<'_> {
         self.mistakes.note(read(self.settings))
     }
 
-    fn policy(&mut self, users: Option<Users>) -> Policy {
+    fn policy(&mut self, users: Option<Rc<dyn UserDatabase>>) -> Policy {
         let before = self.mistakes.0.len();
         let hostname = self.get(&options::HOSTNAME);
         let domains = self.get(&options::DOMAIN);
@@ -356,7 +356,7 @@ impl Reading<'_> {
             directory,
             senders,
             tls: false,
-            users: RefCell::new(users.map(Rc::new)),
+            users: RefCell::new(users),
             auth_insecure: self.get(&options::AUTH_INSECURE),
             auth_everywhere: self.get(&options::AUTH_EVERYWHERE),
             bare_newline: self.get(&options::BARE_NEWLINE),

@@ -1,16 +1,22 @@
 //! As whom a client logs in, and by which password: never one of the arguments, which all users of a machine can see.
 
 use std::env::{self, VarError};
+use std::rc::Rc;
 
 use crate::exit::{ExitCode, Failed};
-use crate::smtp::client::Credentials;
+use crate::smtp::client::ClientCredentials;
+use crate::smtp::sasl::SASL;
 use crate::terminal::{PASSWORD_VARIABLE as PASSWORD, ask_password};
 
 /// The credentials of this user, with the password from `MAILOOP_PASSWORD`, else from whoever sits at the terminal.
 ///
 /// # Errors
 /// There is no password to be had, or none for a login.
-pub fn credentials(user: &str) -> Result<Credentials, Failed> {
+pub fn credentials(user: &str) -> Result<Rc<dyn ClientCredentials>, Failed> {
+    let Some(sasl) = SASL else {
+        let message = "this program was built without the feature auth";
+        return Err(Failed::new(ExitCode::Usage, message));
+    };
     let password = match env::var(PASSWORD) {
         Ok(password) => password,
         Err(VarError::NotPresent) => {
@@ -28,7 +34,7 @@ pub fn credentials(user: &str) -> Result<Credentials, Failed> {
             return Err(Failed::new(ExitCode::Usage, message));
         }
     };
-    Credentials::new(user, &password).ok_or_else(|| {
+    (sasl.credentials)(user, &password).ok_or_else(|| {
         let message = "a login takes a name and a password, neither of them empty";
         Failed::new(ExitCode::Usage, message)
     })

@@ -10,7 +10,6 @@ pub mod encryption;
 mod exchange;
 #[cfg(feature = "load")]
 pub mod load;
-#[cfg_attr(not(feature = "auth"), path = "login_absent.rs")]
 pub mod login;
 pub mod message;
 pub mod send;

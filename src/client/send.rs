@@ -22,7 +22,7 @@ use crate::exit::{ExitCode, Failed};
 use crate::machine::client_name;
 use crate::net::channel::Channel;
 use crate::net::endpoint::Endpoint;
-use crate::smtp::client::{ChannelSecurity, ClientSession, Credentials, Outgoing, Pace};
+use crate::smtp::client::{ChannelSecurity, ClientCredentials, ClientSession, Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
 
@@ -42,7 +42,7 @@ pub struct SendOptions {
     /// Whether it has to go under TLS, and how. It goes in the clear if nothing is said here, and only then.
     pub encryption: Option<Encryption>,
     /// As whom to log in, if that has to be.
-    pub login: Option<Credentials>,
+    pub login: Option<Rc<dyn ClientCredentials>>,
     /// The line that ends the message, which must not hold it: a dot, or that of the classroom dialect. If it is
     /// named the message is sent exactly as given, but for its line ends and stuffed dots; otherwise `Date`,
     /// `Message-ID`, `From` and `To` are added where they are missing.
@@ -183,7 +183,7 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
     };
     let mut session = ClientSession::new(Some(hello), Pace::Lockstep).with_security(security);
     if let Some(credentials) = &options.login {
-        session = session.with_login(credentials.clone());
+        session = session.with_login(Rc::clone(credentials));
     }
     let exchange = Exchange {
         options,

@@ -3,21 +3,26 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::options::USERS;
 use super::settings::Settings;
 use super::text::one_line;
 use crate::exit::{ExitCode, Failed};
-use crate::smtp::auth::Users;
+use crate::smtp::login::{BadLine, UserDatabase};
+use crate::smtp::sasl::SASL;
 
 /// The permissions of those who are neither its owner nor in its group.
 const OTHERS: u32 = 0o007;
+
+/// Users, if there are any, and where their file is if anybody may read it.
+type Found = (Option<Rc<dyn UserDatabase>>, Option<PathBuf>);
 
 /// The users in the file that `users` names, and where that is if anybody may read it.
 ///
 /// # Errors
 /// The file cannot be read, or a line of it.
-pub(super) fn read(settings: &Settings) -> Result<(Option<Users>, Option<PathBuf>), Failed> {
+pub(super) fn read(settings: &Settings) -> Result<Found, Failed> {
     let (Some(path), Some(value)) = (settings.get(&USERS)?, settings.value(&USERS.option)) else {
         return Ok((None, None));
     };
@@ -26,7 +31,14 @@ pub(super) fn read(settings: &Settings) -> Result<(Option<Users>, Option<PathBuf
             "cannot read it: {error}; `mailoop passwd USER --users FILE` makes one"
         ))
     })?;
-    let users = Users::parse(&text).map_err(|bad| {
+    let absent = || BadLine {
+        line: 1,
+        reason: "this program was built without the feature auth",
+    };
+    let users = SASL
+        .ok_or_else(absent)
+        .and_then(|sasl| (sasl.read_users)(&text));
+    let users = users.map_err(|bad| {
         let (line, reason) = (bad.line, bad.reason);
         let place = format!("{}:{line}", one_line(&path.to_string_lossy()));
         Failed::new(ExitCode::Configuration, format_args!("{place}: {reason}"))

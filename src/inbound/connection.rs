@@ -10,9 +10,9 @@ use super::timeouts::Timeouts;
 use crate::net::LINGER_TIMEOUT;
 use crate::net::driver::{Close, Drain, Ending, Step, Turn};
 use crate::net::peer::PeerAddress;
-use crate::smtp::auth::Users;
 use crate::smtp::envelope::Recipient;
 use crate::smtp::event::{CloseReason, Limit, Phase};
+use crate::smtp::login::UserDatabase;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::service::Service;
 use crate::smtp::session::Session;
@@ -160,7 +160,7 @@ impl Inbound {
     }
 
     /// Goes on with other users, as after a reload.
-    pub fn replace_users(&mut self, users: Option<&Rc<Users>>) {
+    pub fn replace_users(&mut self, users: Option<&Rc<dyn UserDatabase>>) {
         self.session.replace_users(users);
     }
 

@@ -4,16 +4,16 @@
 //! the command that follows into the buffer it is handed, and its [`ClientEvent`] says what is left to its caller:
 //! to begin a message, to stream it, to quit. Whoever owns the socket only carries bytes.
 
-#[cfg_attr(not(feature = "auth"), path = "client/auth_absent.rs")]
-mod auth;
 mod capabilities;
+mod commands;
 mod event;
+mod login;
 mod opening;
 mod reply;
 mod security;
 mod transaction;
 
-use core::fmt::{self, Write};
+use core::fmt::Write;
 use core::mem;
 use std::rc::Rc;
 
@@ -21,14 +21,13 @@ use bytes::BytesMut;
 
 use super::envelope::Hello;
 use super::security::ChannelBindings;
-use auth::Login;
 use capabilities::Capabilities;
-use opening::say_hello;
+use commands::command;
 use reply::ReplyReader;
-use transaction::Transaction;
+use transaction::Handover;
 
-pub use auth::Credentials;
 pub use event::{ClientEvent, ClientFault, Refusal, Subject, TooLarge};
+pub use login::{ClientCredentials, ClientLogin};
 pub use reply::{
     Printable, ProtocolError, REPLY_LINE_BYTES_MAX, REPLY_LINES_MAX, ReplyKind, ServerReply,
 };
@@ -46,7 +45,7 @@ pub enum Pace {
 
 /// What is awaited, and what exists only until it comes.
 #[derive(Debug)]
-enum State {
+enum ClientState {
     AwaitingGreeting,
     AwaitingHello {
         extended: bool,
@@ -54,7 +53,7 @@ enum State {
     AwaitingStartTls,
     /// TLS, which the driver begins.
     AwaitingTls,
-    LoggingIn(Box<Login>),
+    LoggingIn(Box<dyn ClientLogin>),
     /// The reply to a login that was given up for this.
     AwaitingLoginEnd(ClientFault),
     /// Nothing is left to be done but to quit.
@@ -64,8 +63,8 @@ enum State {
     ReadyToReset,
     AwaitingReset(Rc<Outgoing>),
     AwaitingMail(Rc<Outgoing>),
-    AwaitingRcpt(Transaction),
-    AwaitingData(Transaction),
+    AwaitingRcpt(Handover),
+    AwaitingData(Handover),
     SendingMessage,
     AwaitingStored,
     /// The reply to a message that was left empty, as there is nobody to send it to.
@@ -77,11 +76,11 @@ enum State {
 /// One session with a server, over any number of messages.
 #[derive(Debug)]
 pub struct ClientSession {
-    state: State,
+    state: ClientState,
     hello: Option<Hello>,
     pace: Pace,
     security: ChannelSecurity,
-    credentials: Option<Credentials>,
+    credentials: Option<Rc<dyn ClientCredentials>>,
     capabilities: Capabilities,
     reader: ReplyReader,
     refusals: Vec<Refusal>,
@@ -93,7 +92,7 @@ impl ClientSession {
     #[must_use]
     pub fn new(hello: Option<Hello>, pace: Pace) -> Self {
         Self {
-            state: State::AwaitingGreeting,
+            state: ClientState::AwaitingGreeting,
             hello,
             pace,
             security: ChannelSecurity::Clear,
@@ -112,7 +111,7 @@ impl ClientSession {
 
     /// The same session, with a login before the first message.
     #[must_use]
-    pub fn with_login(self, credentials: Credentials) -> Self {
+    pub fn with_login(self, credentials: Rc<dyn ClientCredentials>) -> Self {
         let credentials = Some(credentials);
         Self {
             credentials,
@@ -123,7 +122,10 @@ impl ClientSession {
     /// Whether what the client says now belongs to a login.
     #[must_use]
     pub fn is_logging_in(&self) -> bool {
-        matches!(self.state, State::LoggingIn(_) | State::AwaitingLoginEnd(_))
+        matches!(
+            self.state,
+            ClientState::LoggingIn(_) | ClientState::AwaitingLoginEnd(_)
+        )
     }
 
     /// The last complete reply.
@@ -148,8 +150,8 @@ impl ClientSession {
         input: &mut &[u8],
         out: &mut BytesMut,
     ) -> Result<ClientEvent, ProtocolError> {
-        let state = mem::replace(&mut self.state, State::Closed);
-        if matches!(state, State::Closed) {
+        let state = mem::replace(&mut self.state, ClientState::Closed);
+        if matches!(state, ClientState::Closed) {
             return Ok(ClientEvent::Closed);
         }
         if !self.reader.read(input)? {
@@ -169,9 +171,10 @@ impl ClientSession {
     /// anew: what was said in the clear may have come from anybody (RFC 3207 §4.2).
     pub fn secured(&mut self, bindings: ChannelBindings, out: &mut BytesMut) {
         self.security = ChannelSecurity::Tls(bindings);
-        if let (State::AwaitingTls, Some(hello)) = (&self.state, &self.hello) {
+        if let (ClientState::AwaitingTls, Some(hello)) = (&self.state, &self.hello) {
+            let extended = hello.extended;
             self.capabilities = Capabilities::default();
-            (self.state, _) = say_hello(&hello.name, hello.extended, out);
+            (self.state, _) = self.say_hello(extended, out);
         }
     }
 
@@ -180,7 +183,10 @@ impl ClientSession {
     /// # Errors
     /// [`TooLarge`] if the server would refuse it for its size; nothing is written then.
     pub fn begin(&mut self, mail: Rc<Outgoing>, out: &mut BytesMut) -> Result<(), TooLarge> {
-        debug_assert!(matches!(self.state, State::Ready | State::ReadyToReset));
+        debug_assert!(matches!(
+            self.state,
+            ClientState::Ready | ClientState::ReadyToReset
+        ));
         if let Some(limit) = self
             .capabilities
             .size_max
@@ -189,23 +195,23 @@ impl ClientSession {
             return Err(TooLarge { limit });
         }
         self.refusals.clear();
-        if matches!(self.state, State::Ready) {
+        if matches!(self.state, ClientState::Ready) {
             self.write_mail(&mail, out);
-            self.state = State::AwaitingMail(mail);
+            self.state = ClientState::AwaitingMail(mail);
         } else {
             command(out, format_args!("RSET"));
             if self.pipelines() {
                 self.write_mail(&mail, out);
             }
-            self.state = State::AwaitingReset(mail);
+            self.state = ClientState::AwaitingReset(mail);
         }
         Ok(())
     }
 
     /// The message that was asked for is on its way, with its end line. Anywhere else this means nothing.
     pub fn message_sent(&mut self) {
-        if matches!(self.state, State::SendingMessage) {
-            self.state = State::AwaitingStored;
+        if matches!(self.state, ClientState::SendingMessage) {
+            self.state = ClientState::AwaitingStored;
         }
     }
 
@@ -213,86 +219,94 @@ impl ClientSession {
     pub fn quit(&mut self, out: &mut BytesMut) {
         debug_assert!(matches!(
             self.state,
-            State::Ready | State::ReadyToReset | State::AtItsEnd
+            ClientState::Ready | ClientState::ReadyToReset | ClientState::AtItsEnd
         ));
         command(out, format_args!("QUIT"));
-        self.state = State::AwaitingQuit;
+        self.state = ClientState::AwaitingQuit;
     }
 
     /// The protocol: what a reply means in a state. Its first digit decides (RFC 5321 §4.3.2).
     fn step(
         &mut self,
-        state: State,
+        state: ClientState,
         out: &mut BytesMut,
-    ) -> Result<(State, ClientEvent), ProtocolError> {
+    ) -> Result<(ClientState, ClientEvent), ProtocolError> {
         use ReplyKind::{Closing, Completed, GoAhead, NotNow, Refused};
         Ok(match (state, self.reply().kind()) {
-            (State::AwaitingQuit | State::Closed, _) => (State::Closed, ClientEvent::Closed),
-            (_, Closing) => self.refused(Subject::Session, State::Closed, ClientEvent::Closed),
+            (ClientState::AwaitingQuit | ClientState::Closed, _) => {
+                (ClientState::Closed, ClientEvent::Closed)
+            }
+            (_, Closing) => {
+                self.refused(Subject::Session, ClientState::Closed, ClientEvent::Closed)
+            }
 
             (state, kind) if state.is_opening() => self.open(state, kind, out)?,
 
-            (State::AwaitingReset(mail), Completed) => {
+            (ClientState::AwaitingReset(mail), Completed) => {
                 if !self.pipelines() {
                     self.write_mail(&mail, out);
                 }
-                (State::AwaitingMail(mail), ClientEvent::Replied)
+                (ClientState::AwaitingMail(mail), ClientEvent::Replied)
             }
-            (State::AwaitingMail(mail), Completed) => self.proceed(Transaction::new(mail), out),
-            (State::AwaitingMail(mail), NotNow | Refused) if self.pipelines() => {
+            (ClientState::AwaitingMail(mail), Completed) => self.proceed(Handover::new(mail), out),
+            (ClientState::AwaitingMail(mail), NotNow | Refused) if self.pipelines() => {
                 self.refuse(Subject::Sender);
-                self.proceed(Transaction::new(mail), out)
+                self.proceed(Handover::new(mail), out)
             }
-            (State::AwaitingMail(_), NotNow | Refused) => {
-                self.refused(Subject::Sender, State::Ready, ClientEvent::Refused)
+            (ClientState::AwaitingMail(_), NotNow | Refused) => {
+                self.refused(Subject::Sender, ClientState::Ready, ClientEvent::Refused)
             }
-            (State::AwaitingRcpt(transaction), Completed) => {
+            (ClientState::AwaitingRcpt(transaction), Completed) => {
                 self.proceed(transaction.answered(true), out)
             }
-            (State::AwaitingRcpt(transaction), NotNow | Refused) => {
+            (ClientState::AwaitingRcpt(transaction), NotNow | Refused) => {
                 self.refuse(Subject::Recipient(transaction.answered));
                 self.proceed(transaction.answered(false), out)
             }
-            (State::AwaitingData(Transaction { accepted: 0, .. }), GoAhead) => {
+            (ClientState::AwaitingData(Handover { accepted: 0, .. }), GoAhead) => {
                 // RFC 2920 §3.1: the client has to end the message that it could not call back.
                 command(out, format_args!("."));
-                (State::AwaitingNothing, ClientEvent::Replied)
+                (ClientState::AwaitingNothing, ClientEvent::Replied)
             }
-            (State::AwaitingData(_), GoAhead) => (State::SendingMessage, ClientEvent::SendMessage),
-            (State::AwaitingData(_), NotNow | Refused) => {
-                self.refused(Subject::Message, State::ReadyToReset, ClientEvent::Refused)
+            (ClientState::AwaitingData(_), GoAhead) => {
+                (ClientState::SendingMessage, ClientEvent::SendMessage)
             }
+            (ClientState::AwaitingData(_), NotNow | Refused) => self.refused(
+                Subject::Message,
+                ClientState::ReadyToReset,
+                ClientEvent::Refused,
+            ),
             // The rest of the message would be read as commands, or not at all: there is no way on.
-            (State::SendingMessage, NotNow | Refused) => {
-                self.refused(Subject::Message, State::Closed, ClientEvent::Closed)
+            (ClientState::SendingMessage, NotNow | Refused) => {
+                self.refused(Subject::Message, ClientState::Closed, ClientEvent::Closed)
             }
-            (State::AwaitingStored, Completed) => (State::Ready, ClientEvent::Accepted),
-            (State::AwaitingStored, NotNow | Refused) => {
-                self.refused(Subject::Message, State::Ready, ClientEvent::Refused)
+            (ClientState::AwaitingStored, Completed) => (ClientState::Ready, ClientEvent::Accepted),
+            (ClientState::AwaitingStored, NotNow | Refused) => {
+                self.refused(Subject::Message, ClientState::Ready, ClientEvent::Refused)
             }
-            (State::AwaitingNothing, Completed | NotNow | Refused) => {
-                (State::Ready, ClientEvent::Refused)
+            (ClientState::AwaitingNothing, Completed | NotNow | Refused) => {
+                (ClientState::Ready, ClientEvent::Refused)
             }
             _ => return Err(ProtocolError::OutOfPlace(self.reply().clone())),
         })
     }
 
     /// Goes on after the reply to MAIL or RCPT: to the next recipient, to DATA, or nowhere.
-    fn proceed(&self, transaction: Transaction, out: &mut BytesMut) -> (State, ClientEvent) {
+    fn proceed(&self, transaction: Handover, out: &mut BytesMut) -> (ClientState, ClientEvent) {
         let lockstep = !self.pipelines();
         if let Some(recipient) = transaction.mail.to.get(transaction.answered) {
             if lockstep {
                 command(out, format_args!("RCPT TO:<{recipient}>"));
             }
-            return (State::AwaitingRcpt(transaction), ClientEvent::Replied);
+            return (ClientState::AwaitingRcpt(transaction), ClientEvent::Replied);
         }
         if lockstep && transaction.accepted == 0 {
-            return (State::ReadyToReset, ClientEvent::Refused);
+            return (ClientState::ReadyToReset, ClientEvent::Refused);
         }
         if lockstep {
             command(out, format_args!("DATA"));
         }
-        (State::AwaitingData(transaction), ClientEvent::Replied)
+        (ClientState::AwaitingData(transaction), ClientEvent::Replied)
     }
 
     /// Writes MAIL with the parameters that were offered; in a pipeline also what follows it.
@@ -327,16 +341,10 @@ impl ClientSession {
     fn refused(
         &mut self,
         subject: Subject,
-        state: State,
+        state: ClientState,
         event: ClientEvent,
-    ) -> (State, ClientEvent) {
+    ) -> (ClientState, ClientEvent) {
         self.refuse(subject);
         (state, event)
     }
-}
-
-fn command(out: &mut BytesMut, line: fmt::Arguments<'_>) {
-    // Writing to memory cannot fail.
-    let _ = out.write_fmt(line);
-    out.extend_from_slice(b"\r\n");
 }

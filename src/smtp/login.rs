@@ -1,7 +1,12 @@
 //! What a login comes to, in the words that the mechanisms, the session and its driver share.
 
+use core::any::Any;
+use core::fmt;
 use core::time::Duration;
 use std::rc::Rc;
+
+use super::mechanism::Mechanism;
+use super::security::Security;
 
 /// How much longer the reply to a failed login is put off with each failure of a session.
 const DELAY_STEP: Duration = Duration::from_millis(100);
@@ -61,4 +66,60 @@ impl LoginVerdict {
         let delay = DELAY_STEP.saturating_mul(failures.saturating_add(1));
         Self::Refused(delay.min(DELAY_MAX))
     }
+}
+
+/// The users of a server, with the mechanisms by which they log in.
+pub trait UserDatabase: fmt::Debug + Any {
+    /// Whether there is a user of this name, which is prepared.
+    fn has(&self, name: &str) -> bool;
+
+    /// Whether these are the users of `other`, with the passwords that they have there.
+    fn is_same(&self, other: &dyn UserDatabase) -> bool;
+
+    /// Begins a login by `mechanism`. A first response may have come along.
+    fn begin(
+        self: Rc<Self>,
+        mechanism: Mechanism,
+        security: Option<Rc<Security>>,
+    ) -> Box<dyn LoginExchange>;
+}
+
+impl PartialEq for dyn UserDatabase {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same(other)
+    }
+}
+
+/// One login under way, seen from the server.
+pub trait LoginExchange: fmt::Debug {
+    /// The mechanism by which it goes.
+    fn mechanism(&self) -> Mechanism;
+
+    /// The name as which the client wants to log in; empty before it has said so.
+    fn user(&self) -> &str;
+
+    /// Takes a response, as it was sent: in base64.
+    fn respond(&mut self, response: &[u8]);
+
+    /// Says what it wants next.
+    fn progress(&mut self) -> LoginProgress;
+
+    /// Whether it needs iterations of PBKDF2.
+    fn is_deriving(&self) -> bool;
+
+    /// Does as many iterations as `budget` allows, and takes them off it.
+    fn derive_key(&mut self, budget: &mut u32);
+
+    /// Goes on with other users, if there are any. A login by keys that may no longer be the user's is refused, once it comes
+    /// to an end.
+    fn replace_users(&mut self, users: Option<&Rc<dyn UserDatabase>>);
+}
+
+/// A line of a users file that cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// Its number, counted from 1.
+    pub line: usize,
+    /// What is wrong with it, and what would be right.
+    pub reason: &'static str,
 }

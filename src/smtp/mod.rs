@@ -8,10 +8,9 @@
 //! and [`chunk`] decode the message, [`fields`] completes its header where that is asked for. On the way out: [`reply`] and [`trace`]. What they agree on about a message is its
 //! [`envelope`]. Who sends it is asked by [`auth`].
 
-#[cfg_attr(not(feature = "auth"), path = "auth/absent.rs")]
+#[cfg(feature = "auth")]
 pub mod auth;
 pub mod chunk;
-#[cfg(feature = "send")]
 pub mod client;
 pub mod command;
 pub mod data;
@@ -23,9 +22,11 @@ pub mod fields;
 pub mod hops;
 pub mod line;
 pub mod login;
+pub mod mechanism;
 pub mod path;
 pub mod policy;
 pub mod reply;
+pub mod sasl;
 pub mod security;
 pub mod senders;
 pub mod service;

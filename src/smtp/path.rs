@@ -11,6 +11,7 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
+pub(super) use domain::A_LABELS;
 pub use grammar::{DOMAIN_BYTES_MAX, PATH_BYTES_MAX, PathError};
 use grammar::{ends_line, is_printable, is_unquoted};
 pub use mailbox::Mailbox;

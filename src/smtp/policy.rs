@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::auth::Users;
 use super::data::EndText;
 use super::directory::Directory;
 use super::line::BareNewline;
+use super::login::UserDatabase;
 use super::path::Mailbox;
 use super::senders::Senders;
 
@@ -25,7 +25,7 @@ pub struct Policy {
     pub tls: bool,
     /// Who may log in; `None` if nobody can. All else a session keeps as it began with; these are replaced by a reload, so that nobody
     /// who was taken out logs in on a connection that was there before.
-    pub users: RefCell<Option<Rc<Users>>>,
+    pub users: RefCell<Option<Rc<dyn UserDatabase>>>,
     /// Whether a password may come without TLS.
     pub auth_insecure: bool,
     /// Whether AUTH is offered on every listener, not for submission only.
@@ -70,7 +70,7 @@ impl Default for Policy {
 impl Policy {
     /// Who may log in now.
     #[must_use]
-    pub fn users(&self) -> Option<Rc<Users>> {
+    pub fn users(&self) -> Option<Rc<dyn UserDatabase>> {
         self.users.borrow().clone()
     }
 

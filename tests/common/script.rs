@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use mailoop::smtp::client::{
-    ChannelSecurity, ClientEvent, ClientSession, Credentials, Outgoing, Pace, Subject,
+    ChannelSecurity, ClientCredentials, ClientEvent, ClientSession, Outgoing, Pace, Subject,
 };
 use mailoop::smtp::envelope::Hello;
 use mailoop::smtp::path::ReversePath;
@@ -17,7 +17,7 @@ pub struct Client {
     pub hello: Option<Hello>,
     pub pace: Pace,
     pub security: ChannelSecurity,
-    pub login: Option<Credentials>,
+    pub login: Option<Rc<dyn ClientCredentials>>,
     pub mail: Outgoing,
     /// How many times it sends the message.
     pub messages: usize,
@@ -64,7 +64,7 @@ impl Client {
         let session =
             ClientSession::new(self.hello.clone(), self.pace).with_security(self.security.clone());
         match &self.login {
-            Some(credentials) => session.with_login(credentials.clone()),
+            Some(credentials) => session.with_login(Rc::clone(credentials)),
             None => session,
         }
     }

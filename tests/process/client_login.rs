@@ -2,12 +2,12 @@
 
 use crate::common::peer::{FRIENDLY, options, sent, serve};
 use mailoop::client::send::SendOptions;
-use mailoop::smtp::client::Credentials;
+use mailoop::smtp::sasl::SASL;
 
 /// A message from Ada, and the dialogue on show.
 fn from_ada(server: &str) -> SendOptions {
     SendOptions {
-        login: Credentials::new("ada", "pencil"),
+        login: SASL.and_then(|sasl| (sasl.credentials)("ada", "pencil")),
         verbose: true,
         ..options(server)
     }

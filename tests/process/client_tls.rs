@@ -574,7 +574,7 @@ fn bound(peer: &mut Secured) -> (String, Vec<u8>) {
 #[test]
 fn a_login_is_bound_to_the_session_or_to_the_certificate() {
     use mailoop::smtp::auth::scram::sha256;
-    use mailoop::smtp::client::Credentials;
+    use mailoop::smtp::sasl::SASL;
 
     let identity = Identity::new(|_| {});
     for version in rustls::ALL_VERSIONS {
@@ -596,7 +596,7 @@ fn a_login_is_bound_to_the_session_or_to_the_certificate() {
         };
         let (server, heard) = identity.serves_by(version, |_| {}, check);
         let options = SendOptions {
-            login: Credentials::new("ada", "pencil"),
+            login: SASL.and_then(|sasl| (sasl.credentials)("ada", "pencil")),
             ..at_once(&server, Trust::Authorities(identity.file()))
         };
         let (code, error, _) = sent(&options);

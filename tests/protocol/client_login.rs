@@ -4,13 +4,15 @@ use std::rc::Rc;
 
 use crate::common::script::{Client, text};
 use bytes::BytesMut;
+use mailoop::smtp::auth::client::Credentials;
 use mailoop::smtp::auth::text::{from_base64, to_base64};
 use mailoop::smtp::auth::users::{self, new_header};
-use mailoop::smtp::auth::{Exchange, Mechanism, Users};
+use mailoop::smtp::auth::{Exchange, Users};
 use mailoop::smtp::client::{
-    ChannelSecurity, ClientEvent, ClientFault, ClientSession, Credentials, Subject,
+    ChannelSecurity, ClientCredentials, ClientEvent, ClientFault, ClientSession, Subject,
 };
-use mailoop::smtp::login::LoginProgress;
+use mailoop::smtp::login::{LoginExchange, LoginProgress};
+use mailoop::smtp::mechanism::Mechanism;
 use mailoop::smtp::security::{ChannelBindings, Security};
 
 const READY: [ClientEvent; 2] = [ClientEvent::Ready, ClientEvent::Closed];
@@ -23,7 +25,7 @@ fn ada() -> Credentials {
 fn client(security: ChannelSecurity) -> Client {
     let mut client = Client::new("EHLO", &["b@y"]);
     client.security = security;
-    client.login = Some(ada());
+    client.login = Some(Rc::new(ada()));
     client.messages = 0;
     client
 }
@@ -78,7 +80,7 @@ fn what_makes_the_command_too_long_waits() {
     for (octets, waits) in [(369, false), (370, true)] {
         let password = "p".repeat(octets - 2);
         let mut client = client(ChannelSecurity::Local);
-        client.login = Credentials::new("ada", &password);
+        client.login = Some(Rc::new(Credentials::new("ada", &password).unwrap()));
         let response = to_base64(format!("\0ada\0{password}").as_bytes());
         let login = if waits {
             format!("C: AUTH PLAIN\nS: 334 \nC: {response}\nS: 235 Welcome")
@@ -349,9 +351,9 @@ fn log_in(
         bits: 256,
         bindings,
     };
-    let mut exchange = Exchange::new(mechanism, Some(Rc::new(server_security)));
+    let mut exchange = Exchange::new(mechanism, Some(Rc::new(server_security)), Rc::new(users));
     let mut client = client(security);
-    client.login = Some(credentials.clone());
+    client.login = Some(Rc::new(credentials.clone()));
     let (mut session, mut out) = (client.session(), BytesMut::new());
     let greeting = format!("220 Hi\r\n250-Hello\r\n250 AUTH {}\r\n", mechanism.name());
     let mut replies = greeting;
@@ -363,7 +365,7 @@ fn log_in(
         let response = said.trim_end().rsplit(' ').next().unwrap().to_owned();
         out.clear();
         if response != "LOGIN" {
-            exchange.respond(response.as_bytes(), &users);
+            exchange.respond(response.as_bytes());
         }
         exchange.derive_key(&mut u32::MAX.clone());
         replies = match exchange.progress() {

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use mailoop::smtp::auth::scram::{KeyDerivation, is_same_secret};
 use mailoop::smtp::auth::text::{from_base64, to_base64, to_saslname};
 use mailoop::smtp::auth::users::{StoredCredentials, new_header};
-use mailoop::smtp::auth::{Exchange, Mechanism, Users};
-use mailoop::smtp::login::{LoginFailure, LoginProgress};
+use mailoop::smtp::auth::{Exchange, Users};
+use mailoop::smtp::login::{LoginExchange, LoginFailure, LoginProgress};
+use mailoop::smtp::mechanism::Mechanism;
 use mailoop::smtp::security::{ChannelBindings, Security};
 use proptest::prelude::*;
 
@@ -44,26 +45,26 @@ fn tls_1_2() -> Rc<Security> {
     Rc::new(security)
 }
 
-/// A login, and those it goes by.
+/// A login.
 struct Login {
     exchange: Exchange,
-    users: Users,
 }
 
 impl Login {
     fn new(mechanism: Mechanism, security: Option<Rc<Security>>) -> Self {
-        let mut exchange = Exchange::new(mechanism, security);
+        Self::with(mechanism, security, users())
+    }
+
+    fn with(mechanism: Mechanism, security: Option<Rc<Security>>, users: Users) -> Self {
+        let mut exchange = Exchange::new(mechanism, security, Rc::new(users));
         assert!(matches!(exchange.progress(), LoginProgress::Challenge(_)));
-        Self {
-            exchange,
-            users: users(),
-        }
+        Self { exchange }
     }
 
     /// Sends a message, and returns what comes of it, all rounds done.
     fn say(&mut self, message: impl AsRef<[u8]>) -> LoginProgress {
         let response = to_base64(message.as_ref());
-        self.exchange.respond(response.as_bytes(), &self.users);
+        self.exchange.respond(response.as_bytes());
         self.exchange.derive_key(&mut u32::MAX.clone());
         self.exchange.progress()
     }
@@ -325,7 +326,7 @@ fn what_is_no_message_is_malformed() {
         let mut login = Login::new(mechanism, None);
         assert_eq!(login.say(b"\xff"), MALFORMED, "{mechanism:?}");
         let mut login = Login::new(mechanism, None);
-        login.exchange.respond(b"!", &login.users);
+        login.exchange.respond(b"!");
         assert_eq!(login.exchange.progress(), MALFORMED, "{mechanism:?}");
     }
     // The signature is assented to by an empty response.
@@ -349,8 +350,7 @@ fn nobody_can_tell_who_there_is() {
     // Salts last, though each login here has a server of its own; only the secret of the file is the same.
     let users = users();
     let ask = |name: &str| {
-        let mut login = Login::new(Mechanism::Scram, None);
-        login.users = users.clone();
+        let mut login = Login::with(Mechanism::Scram, None, users.clone());
         let client = Client {
             name: name.to_owned(),
             ..Client::new("n,,", b"")
@@ -373,8 +373,8 @@ fn nobody_can_tell_who_there_is() {
     ));
 
     let work = |message: &str| {
-        let mut exchange = Exchange::new(Mechanism::Plain, None);
-        exchange.respond(to_base64(message.as_bytes()).as_bytes(), &users);
+        let mut exchange = Exchange::new(Mechanism::Plain, None, Rc::new(users.clone()));
+        exchange.respond(to_base64(message.as_bytes()).as_bytes());
         let mut rounds = 0;
         while exchange.is_deriving() {
             let mut budget = 100;
@@ -401,9 +401,9 @@ fn nothing_secret_is_shown() {
     let mut login = Login::new(Mechanism::Plain, None);
     login
         .exchange
-        .respond(to_base64(b"\0ada\0pencil").as_bytes(), &login.users);
+        .respond(to_base64(b"\0ada\0pencil").as_bytes());
     assert_eq!(format!("{:?}", login.exchange), "Exchange(PLAIN)");
-    assert_eq!(format!("{:?}", login.users), "Users(2)");
+    assert_eq!(format!("{:?}", users()), "Users(2)");
 }
 
 proptest! {
@@ -423,11 +423,11 @@ proptest! {
     ) {
         let all: Vec<_> = Mechanism::offered(Some(&tls())).collect();
         let users = Users::parse(&new_header().unwrap()).unwrap();
-        let mut exchange = Exchange::new(all[mechanism], Some(tls()));
+        let mut exchange = Exchange::new(all[mechanism], Some(tls()), Rc::new(users));
         for message in messages {
-            exchange.respond(to_base64(&message).as_bytes(), &users);
+            exchange.respond(to_base64(&message).as_bytes());
             prop_assert!(!matches!(exchange.progress(), LoginProgress::LoggedIn(_)));
-            exchange.respond(&message, &users);
+            exchange.respond(&message);
             exchange.derive_key(&mut 1);
             prop_assert!(!matches!(exchange.progress(), LoginProgress::LoggedIn(_)));
         }
@@ -441,7 +441,7 @@ fn an_exchange_that_is_revoked_is_refused_at_its_end_wherever_it_was() {
         let mut login = Login::new(Mechanism::Scram, None);
         let revoke = |login: &mut Login, step| {
             if step == revoked_after {
-                login.exchange.revoke();
+                login.exchange.replace_users(None);
             }
         };
         // Before there are any keys there is nothing to refuse.

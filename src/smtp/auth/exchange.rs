@@ -6,16 +6,17 @@
 //! SCRAM   ─client-first─▶ client-final ─▶ empty response ─▶ Over
 //! ```
 
+use core::any::Any;
 use core::fmt;
 use std::mem;
 use std::rc::Rc;
 
-use super::Mechanism;
 use super::messages::{Binding, ClientFinal, ClientFirst, Plain, a_name};
 use super::scram::{KeyDerivation, is_same_secret};
 use super::text::{from_base64, to_base64};
 use super::users::{Account, Users, random};
-use crate::smtp::login::{LoginFailure, LoginProgress};
+use crate::smtp::login::{LoginExchange, LoginFailure, LoginProgress, UserDatabase};
+use crate::smtp::mechanism::Mechanism;
 use crate::smtp::security::{ChannelBindings, Security};
 
 /// The octets of randomness in a server's nonce.
@@ -25,6 +26,7 @@ const NONCE_BYTES: usize = 18;
 pub struct Exchange {
     mechanism: Mechanism,
     security: Option<Rc<Security>>,
+    users: Rc<Users>,
     /// As whom the client wants to log in, once it has said so.
     user: String,
     /// The challenge that is to be sent now.
@@ -73,7 +75,7 @@ struct Challenged {
 impl Exchange {
     /// Begins a login by `mechanism`. A first response may have come along.
     #[must_use]
-    pub fn new(mechanism: Mechanism, security: Option<Rc<Security>>) -> Self {
+    pub fn new(mechanism: Mechanism, security: Option<Rc<Security>>, users: Rc<Users>) -> Self {
         let (challenge, step) = match mechanism {
             Mechanism::Plain => ("", Step::Plain),
             Mechanism::Login => ("Username:", Step::LoginName),
@@ -82,87 +84,23 @@ impl Exchange {
         Self {
             mechanism,
             security,
+            users,
             user: String::new(),
             challenge: Some(to_base64(challenge.as_bytes())),
             step,
         }
     }
 
-    /// Which mechanism it goes by.
-    #[must_use]
-    pub fn mechanism(&self) -> Mechanism {
-        self.mechanism
-    }
-
-    /// As whom the client wants to log in; empty before it has said so.
-    #[must_use]
-    pub fn user(&self) -> &str {
-        &self.user
-    }
-
-    /// Whether it needs rounds.
-    #[must_use]
-    pub fn is_deriving(&self) -> bool {
-        matches!(self.step, Step::Checking(_))
-    }
-
-    /// Says what it wants next.
-    pub fn progress(&mut self) -> LoginProgress {
-        if let Some(challenge) = self.challenge.take() {
-            return LoginProgress::Challenge(challenge);
-        }
-        match &self.step {
-            Step::Checking(_) => LoginProgress::DeriveKey,
-            Step::Over(Ok(user)) => LoginProgress::LoggedIn(Rc::clone(user)),
-            Step::Over(Err(failure)) => LoginProgress::Failed(*failure),
-            _ => LoginProgress::AwaitResponse,
-        }
-    }
-
-    /// Takes a response, as it was sent: in base64.
-    pub fn respond(&mut self, response: &[u8], users: &Users) {
-        self.challenge = None;
-        let step = mem::replace(&mut self.step, Step::Over(Err(LoginFailure::Malformed)));
-        let next = match from_base64(response) {
-            Some(response) => self.follow(step, &response, users),
-            None => Err(LoginFailure::Malformed),
-        };
-        self.step = next.unwrap_or_else(|failure| Step::Over(Err(failure)));
-    }
-
-    /// Refuses what goes by keys that may no longer be the user's, once it comes to an end. What has not got them yet goes on.
-    pub fn revoke(&mut self) {
-        match &mut self.step {
-            Step::Checking(check) => check.account.revoke(),
-            Step::ClientFinal(challenged) => challenged.account.revoke(),
-            Step::Assent(outcome) | Step::Over(outcome) if outcome.is_ok() => {
-                *outcome = Err(LoginFailure::Refused);
-            }
-            _ => {}
-        }
-    }
-
-    /// Does as many rounds as `budget` allows, and takes them off it.
-    pub fn derive_key(&mut self, budget: &mut u32) {
-        self.step = match mem::replace(&mut self.step, Step::Over(Err(LoginFailure::Malformed))) {
-            Step::Checking(mut check) => match check.derivation.advance(budget) {
-                Some(password) => Step::Over(check.account.admit(|keys| keys.fit(&password))),
-                None => Step::Checking(check),
-            },
-            other => other,
-        };
-    }
-
     /// The mechanisms: one match over what is awaited, with the response that came.
-    fn follow(&mut self, step: Step, response: &[u8], users: &Users) -> Result<Step, LoginFailure> {
+    fn follow(&mut self, step: Step, response: &[u8]) -> Result<Step, LoginFailure> {
         match step {
-            Step::Plain => self.plain(response, users),
+            Step::Plain => self.plain(response),
             Step::LoginName => self.login_name(response),
             Step::LoginPassword => {
                 let password = str::from_utf8(response).map_err(|_| LoginFailure::Malformed)?;
-                Ok(self.check(password, users))
+                Ok(self.check(password))
             }
-            Step::ClientFirst => self.client_first(response, users),
+            Step::ClientFirst => self.client_first(response),
             Step::ClientFinal(challenged) => self.client_final(*challenged, response),
             Step::Assent(outcome) if response.is_empty() => Ok(Step::Over(outcome)),
             Step::Assent(_) | Step::Checking(_) => Err(LoginFailure::Malformed),
@@ -170,14 +108,14 @@ impl Exchange {
         }
     }
 
-    fn plain(&mut self, message: &[u8], users: &Users) -> Result<Step, LoginFailure> {
+    fn plain(&mut self, message: &[u8]) -> Result<Step, LoginFailure> {
         let plain = Plain::parse(message).ok_or(LoginFailure::Malformed)?;
         plain.name.clone_into(&mut self.user);
         // Nobody may act as somebody else.
         if !plain.authzid.is_empty() && plain.authzid != plain.name {
             return Err(LoginFailure::Refused);
         }
-        Ok(self.check(plain.password, users))
+        Ok(self.check(plain.password))
     }
 
     fn login_name(&mut self, name: &[u8]) -> Result<Step, LoginFailure> {
@@ -187,8 +125,8 @@ impl Exchange {
         Ok(Step::LoginPassword)
     }
 
-    fn check(&self, password: &str, users: &Users) -> Step {
-        let account = users.account(&self.user);
+    fn check(&self, password: &str) -> Step {
+        let account = self.users.account(&self.user);
         let derivation = account.derive_key(password);
         Step::Checking(Box::new(Check {
             account,
@@ -196,18 +134,13 @@ impl Exchange {
         }))
     }
 
-    fn client_first(&mut self, message: &[u8], users: &Users) -> Result<Step, LoginFailure> {
+    fn client_first(&mut self, message: &[u8]) -> Result<Step, LoginFailure> {
         let nonce = random::<NONCE_BYTES>().ok_or(LoginFailure::NoRandomness)?;
-        self.challenge_with(&to_base64(&nonce), message, users)
+        self.challenge_with(&to_base64(&nonce), message)
     }
 
     /// Answers `client-first-message` with this nonce of the server's.
-    fn challenge_with(
-        &mut self,
-        nonce: &str,
-        message: &[u8],
-        users: &Users,
-    ) -> Result<Step, LoginFailure> {
+    fn challenge_with(&mut self, nonce: &str, message: &[u8]) -> Result<Step, LoginFailure> {
         let first = ClientFirst::parse(message).ok_or(LoginFailure::Malformed)?;
         first.name.clone_into(&mut self.user);
         let binding = self.binding(first.binding).ok_or(LoginFailure::Refused)?;
@@ -216,7 +149,7 @@ impl Exchange {
         if first.extended || !acts_as_itself {
             return Err(LoginFailure::Refused);
         }
-        let account = users.account(&self.user);
+        let account = self.users.account(&self.user);
         let nonce = format!("{}{nonce}", first.nonce);
         let salt = to_base64(account.salt());
         let server_first = format!("r={nonce},s={salt},i={}", account.rounds());
@@ -274,6 +207,68 @@ impl Exchange {
     }
 }
 
+impl LoginExchange for Exchange {
+    fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    fn user(&self) -> &str {
+        &self.user
+    }
+
+    fn respond(&mut self, response: &[u8]) {
+        self.challenge = None;
+        let step = mem::replace(&mut self.step, Step::Over(Err(LoginFailure::Malformed)));
+        let next = match from_base64(response) {
+            Some(response) => self.follow(step, &response),
+            None => Err(LoginFailure::Malformed),
+        };
+        self.step = next.unwrap_or_else(|failure| Step::Over(Err(failure)));
+    }
+
+    fn progress(&mut self) -> LoginProgress {
+        if let Some(challenge) = self.challenge.take() {
+            return LoginProgress::Challenge(challenge);
+        }
+        match &self.step {
+            Step::Checking(_) => LoginProgress::DeriveKey,
+            Step::Over(Ok(user)) => LoginProgress::LoggedIn(Rc::clone(user)),
+            Step::Over(Err(failure)) => LoginProgress::Failed(*failure),
+            _ => LoginProgress::AwaitResponse,
+        }
+    }
+
+    fn is_deriving(&self) -> bool {
+        matches!(self.step, Step::Checking(_))
+    }
+
+    fn derive_key(&mut self, budget: &mut u32) {
+        self.step = match mem::replace(&mut self.step, Step::Over(Err(LoginFailure::Malformed))) {
+            Step::Checking(mut check) => match check.derivation.advance(budget) {
+                Some(password) => Step::Over(check.account.admit(|keys| keys.fit(&password))),
+                None => Step::Checking(check),
+            },
+            other => other,
+        };
+    }
+
+    fn replace_users(&mut self, users: Option<&Rc<dyn UserDatabase>>) {
+        let users = users.map(|users| Rc::clone(users) as Rc<dyn Any>);
+        if let Some(Ok(users)) = users.map(Rc::downcast) {
+            self.users = users;
+        }
+        match &mut self.step {
+            Step::Checking(check) => check.account.revoke(),
+            Step::ClientFinal(challenged) => challenged.account.revoke(),
+            Step::Assent(outcome) | Step::Over(outcome) if outcome.is_ok() => {
+                *outcome = Err(LoginFailure::Refused);
+            }
+            // No keys were looked up yet: it goes on with those of the new users.
+            _ => {}
+        }
+    }
+}
+
 /// No password and no key is shown.
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -292,18 +287,18 @@ mod tests {
             user:SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$\
             WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
         let users = Users::parse(USERS).map_err(|_| LoginFailure::Malformed)?;
-        let mut exchange = Exchange::new(Mechanism::Scram, None);
+        let mut exchange = Exchange::new(Mechanism::Scram, None, Rc::new(users));
         let first = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
-        let step = exchange.challenge_with("%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", first, &users)?;
+        let step = exchange.challenge_with("%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", first)?;
         let challenge = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
             s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
         assert_eq!(exchange.challenge, Some(to_base64(challenge.as_bytes())));
         let last = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
             p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
-        let step = exchange.follow(step, last, &users)?;
+        let step = exchange.follow(step, last)?;
         let signature = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
         assert_eq!(exchange.challenge, Some(to_base64(signature.as_bytes())));
-        let step = exchange.follow(step, b"", &users)?;
+        let step = exchange.follow(step, b"")?;
         assert!(matches!(step, Step::Over(Ok(user)) if &*user == "user"));
         Ok(())
     }

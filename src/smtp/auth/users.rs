@@ -16,7 +16,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::scram::{Hash, KEY_BYTES, KeyDerivation, Keys, hmac_sha256};
 use super::text::{from_base64, saslprep, to_base64};
-use crate::smtp::login::LoginFailure;
+use crate::smtp::login::{BadLine, LoginFailure};
 
 /// How often a new password is stretched: what RFC 7677 §4 asks for (4096) and more, yet a password that comes by PLAIN or LOGIN
 /// costs the server no more than 2 ms, or 10 ms where its processor does not know SHA-256. A guess against a stolen file
@@ -61,15 +61,6 @@ pub(super) struct Account {
     is_known: bool,
 }
 
-/// A line that cannot be read.
-#[derive(Debug, PartialEq, Eq)]
-pub struct BadLine {
-    /// Which it is, counted from 1.
-    pub line: usize,
-    /// What is wrong with it, and what would be right.
-    pub reason: &'static str,
-}
-
 impl Users {
     /// Reads a users file. Empty lines, and those that begin with `#`, say nothing.
     ///
@@ -112,8 +103,7 @@ impl Users {
     }
 
     /// Whether there is a user of this name, which is prepared.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn is_user(&self, name: &str) -> bool {
         self.credentials.contains_key(name)
     }
 

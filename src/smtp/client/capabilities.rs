@@ -1,8 +1,7 @@
 //! Capabilities that a server announces in its reply to EHLO (RFC 5321 §4.1.1.1).
 
-use super::auth;
 use super::reply::ServerReply;
-use crate::smtp::auth::Mechanism;
+use crate::smtp::mechanism::Mechanism;
 
 /// The extensions that matter to this client.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +32,7 @@ impl Capabilities {
             capabilities.pipelining |= is("PIPELINING");
             capabilities.starttls |= is("STARTTLS");
             if is("AUTH") {
-                capabilities.mechanisms = auth::offered(words);
+                capabilities.mechanisms = words.filter_map(Mechanism::named).collect();
             } else if is("SIZE") {
                 let argument = words.next().and_then(|word| str::from_utf8(word).ok());
                 capabilities.size = true;

@@ -19,7 +19,7 @@ pub struct Outgoing {
 
 /// One message that is being offered to a server.
 #[derive(Debug)]
-pub(super) struct Transaction {
+pub(super) struct Handover {
     pub(super) mail: Rc<Outgoing>,
     /// How many recipients the server replied to.
     pub(super) answered: usize,
@@ -27,7 +27,7 @@ pub(super) struct Transaction {
     pub(super) accepted: usize,
 }
 
-impl Transaction {
+impl Handover {
     pub(super) fn new(mail: Rc<Outgoing>) -> Self {
         Self {
             mail,

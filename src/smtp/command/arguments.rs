@@ -78,7 +78,7 @@ fn mail_parameters(bytes: &[u8]) -> Result<MailParameters, Reply> {
             parameters.size.replace(size(value)?).is_some()
         } else if keyword.eq_ignore_ascii_case(b"BODY") {
             parameters.body.replace(body(value)?).is_some()
-        } else if cfg!(feature = "smtputf8") && keyword.eq_ignore_ascii_case(b"SMTPUTF8") {
+        } else if path::A_LABELS.is_some() && keyword.eq_ignore_ascii_case(b"SMTPUTF8") {
             if !value.is_empty() {
                 return Err(reply::BAD_ARGUMENT);
             }

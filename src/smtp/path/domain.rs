@@ -2,9 +2,6 @@
 
 use std::borrow::Cow;
 
-#[cfg(feature = "smtputf8")]
-use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
-
 use super::grammar::{DOMAIN_BYTES_MAX, PathError};
 
 /// The most octets between two dots of a domain in ASCII (RFC 1035 §2.3.4).
@@ -52,23 +49,25 @@ pub(super) fn to_ascii(domain: &str) -> Option<Cow<'_, str>> {
     if domain.is_ascii() {
         return Some(Cow::Borrowed(domain));
     }
-    beyond_ascii(domain)
+    A_LABELS?(domain)
 }
 
-#[cfg(feature = "smtputf8")]
-fn beyond_ascii(domain: &str) -> Option<Cow<'_, str>> {
-    Uts46::new()
-        .to_ascii(
-            domain.as_bytes(),
-            AsciiDenyList::EMPTY,
-            Hyphens::CheckFirstLast,
-            DnsLength::Ignore,
-        )
-        .ok()
-}
+/// Writes a domain beyond ASCII as A-labels, if it is one.
+pub(in crate::smtp) type ToALabels = fn(&str) -> Option<Cow<'_, str>>;
 
-/// Without tables of Unicode there are no labels but those in ASCII.
-#[cfg(not(feature = "smtputf8"))]
-fn beyond_ascii(_: &str) -> Option<Cow<'_, str>> {
-    None
-}
+/// The tables of Unicode that A-labels take, which a build without the feature `smtputf8` lacks: there are no labels then but
+/// those in ASCII.
+pub(in crate::smtp) const A_LABELS: Option<&ToALabels> = {
+    const BUILT_IN: &[ToALabels] = &[
+        #[cfg(feature = "smtputf8")]
+        |domain| {
+            use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
+            let (deny_list, hyphens) = (AsciiDenyList::EMPTY, Hyphens::CheckFirstLast);
+            Uts46::new()
+                .to_ascii(domain.as_bytes(), deny_list, hyphens, DnsLength::Ignore)
+                .ok()
+        },
+    ];
+    BUILT_IN.first()
+};

@@ -5,12 +5,13 @@ use core::fmt::Write;
 use bytes::BytesMut;
 
 use super::Session;
-use crate::smtp::auth::Mechanism;
 use crate::smtp::command::Greeting;
 use crate::smtp::command::verbs::{Offered, VERBS};
 use crate::smtp::envelope::Hello;
 use crate::smtp::event::Event;
 use crate::smtp::extension::Extension;
+use crate::smtp::mechanism::Mechanism;
+use crate::smtp::path;
 use crate::smtp::reply::{self, write_reply};
 use crate::smtp::service::Service;
 use crate::smtp::xclient::{self, XclientAccess};
@@ -64,7 +65,7 @@ impl Session {
     /// Whether an extension is offered at this moment.
     fn offers(&self, extension: Extension) -> bool {
         match extension {
-            Extension::SmtpUtf8 => cfg!(feature = "smtputf8"),
+            Extension::SmtpUtf8 => path::A_LABELS.is_some(),
             Extension::Limits => self.limits().next().is_some(),
             Extension::StartTls => self.offers_tls(),
             Extension::Auth => self.offers_auth(),

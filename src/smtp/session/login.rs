@@ -5,10 +5,12 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 use super::{Session, State};
-use crate::smtp::auth::{Exchange, Mechanism, Users};
 use crate::smtp::event::Event;
 use crate::smtp::line::{Line, Reading};
-use crate::smtp::login::{LoginAttempt, LoginFailure, LoginProgress, LoginVerdict};
+use crate::smtp::login::{
+    LoginAttempt, LoginExchange, LoginFailure, LoginProgress, LoginVerdict, UserDatabase,
+};
+use crate::smtp::mechanism::Mechanism;
 use crate::smtp::reply::{self, Reply, write_reply};
 use crate::smtp::syntax::words_of;
 
@@ -37,19 +39,19 @@ impl Session {
 
     /// Goes on with these users: who is none of them any more is logged out, and no exchange that began with others lets anybody
     /// in. A transaction that has begun may finish.
-    pub fn replace_users(&mut self, users: Option<&Rc<Users>>) {
+    pub fn replace_users(&mut self, users: Option<&Rc<dyn UserDatabase>>) {
         self.policy.users.replace(users.cloned());
         let is_there = |user: &Rc<str>| users.is_some_and(|users| users.has(user));
         self.user = self.user.take().filter(is_there);
         if let State::Authenticating(exchange) = &mut self.state {
-            exchange.revoke();
+            exchange.replace_users(users);
         }
     }
 
     /// AUTH, which begins an exchange.
     pub(super) fn auth(&mut self, argument: &[u8], out: &mut BytesMut) -> Event<'static> {
         let users = self.policy.users();
-        let Some(users) = &users.filter(|_| self.may_log_in()) else {
+        let Some(users) = users.filter(|_| self.may_log_in()) else {
             return self.answer(reply::COMMAND_NOT_OFFERED, out);
         };
         let refusal = match &self.state {
@@ -69,19 +71,18 @@ impl Session {
             _ => return self.answer(reply::BAD_ARGUMENT, out),
         };
         let mut offered = Mechanism::offered(self.security.as_deref());
-        let is_meant =
-            |mechanism: &Mechanism| name.eq_ignore_ascii_case(mechanism.name().as_bytes());
-        let Some(mechanism) = offered.find(is_meant) else {
+        let named = Mechanism::named(name);
+        let Some(mechanism) = named.filter(|named| offered.any(|offered| offered == *named)) else {
             return self.answer(reply::UNKNOWN_MECHANISM, out);
         };
-        let mut exchange = Exchange::new(mechanism, self.security.clone());
+        let mut exchange = users.begin(mechanism, self.security.clone());
         match response {
             // RFC 4954 §4: so an initial response says that it is empty.
-            Some(b"=") => exchange.respond(b"", users),
-            Some(response) => exchange.respond(response, users),
+            Some(b"=") => exchange.respond(b""),
+            Some(response) => exchange.respond(response),
             None => {}
         }
-        self.state = State::Authenticating(Box::new(exchange));
+        self.state = State::Authenticating(exchange);
         self.advance_login(&mut &[][..], out)
     }
 
@@ -102,14 +103,14 @@ impl Session {
             }
             LoginProgress::DeriveKey => Event::DeriveKey,
             LoginProgress::LoggedIn(user) => {
-                let attempt = attempt(exchange, LoginVerdict::LoggedIn);
+                let attempt = attempt(&**exchange, LoginVerdict::LoggedIn);
                 self.user = Some(user);
                 self.end_login(reply::LOGGED_IN, out);
                 Event::Login(attempt)
             }
             LoginProgress::Failed(LoginFailure::Refused) => {
                 let verdict = LoginVerdict::refused_after(self.stats.failed_logins.into());
-                let attempt = attempt(exchange, verdict);
+                let attempt = attempt(&**exchange, verdict);
                 self.stats.failed_logins = self.stats.failed_logins.saturating_add(1);
                 self.state = State::Tarpit;
                 Event::Login(attempt)
@@ -128,10 +129,10 @@ impl Session {
                     Line::Incomplete => Event::NeedInput,
                     Line::Complete(b"*") => self.end_login(reply::LOGIN_CANCELLED, out),
                     Line::Complete(response) => {
-                        let Some(users) = &self.policy.users() else {
+                        if self.policy.users.borrow().is_none() {
                             return self.end_login(reply::LOGIN_REFUSED, out);
-                        };
-                        exchange.respond(response, users);
+                        }
+                        exchange.respond(response);
                         self.advance_login(input, out)
                     }
                     Line::TooLong => self.end_login(reply::RESPONSE_TOO_LONG, out),
@@ -156,7 +157,7 @@ impl Session {
     }
 }
 
-fn attempt(exchange: &Exchange, verdict: LoginVerdict) -> Box<LoginAttempt> {
+fn attempt(exchange: &dyn LoginExchange, verdict: LoginVerdict) -> Box<LoginAttempt> {
     Box::new(LoginAttempt {
         mechanism: exchange.mechanism().name(),
         user: exchange.user().to_owned(),

@@ -1,9 +1,9 @@
 //! The states of a session: each names what is awaited, and owns what exists only then.
 
-use crate::smtp::auth::Exchange;
 use crate::smtp::chunk::{Chunk, ChunkDecoder};
 use crate::smtp::data::DataDecoder;
 use crate::smtp::event::{CloseReason, Phase};
+use crate::smtp::login::LoginExchange;
 use crate::smtp::reply::Reply;
 use crate::smtp::transaction::Transaction;
 
@@ -13,7 +13,7 @@ pub(super) enum State {
     AwaitingHello,
     AwaitingMail,
     /// A login is under way: a response of the client is awaited, or iterations of PBKDF2 for its password.
-    Authenticating(Box<Exchange>),
+    Authenticating(Box<dyn LoginExchange>),
     /// A login was refused: a delay is awaited, after which the client learns of it.
     Tarpit,
     /// A transaction is under way.

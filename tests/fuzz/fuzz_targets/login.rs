@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use libfuzzer_sys::fuzz_target;
 use mailoop::smtp::auth::text::{from_base64, to_base64};
-use mailoop::smtp::auth::{Exchange, Mechanism, Users};
-use mailoop::smtp::login::LoginProgress;
+use mailoop::smtp::auth::{Exchange, Users};
+use mailoop::smtp::login::{LoginExchange, LoginProgress};
+use mailoop::smtp::mechanism::Mechanism;
 use mailoop::smtp::security::{ChannelBindings, Security};
 
 /// The most octets of a challenge: what a reply line has room for.
@@ -34,10 +35,10 @@ fuzz_target!(|bytes: &[u8]| {
     let users = Users::parse(USERS).expect("good lines");
     let offered: Vec<_> = Mechanism::offered(Some(&security)).collect();
     let mechanism = offered[usize::from(*mechanism) % offered.len()];
-    let mut exchange = Exchange::new(mechanism, Some(security));
+    let mut exchange = Exchange::new(mechanism, Some(security), Rc::new(users));
     look(&mut exchange);
     for message in input.split(|octet| *octet == b'\n') {
-        exchange.respond(to_base64(message).as_bytes(), &users);
+        exchange.respond(to_base64(message).as_bytes());
         // So many passwords a second is enough.
         exchange.derive_key(&mut 1);
         if !look(&mut exchange) {

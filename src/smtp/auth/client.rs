@@ -9,13 +9,14 @@
 use core::fmt;
 use core::mem;
 use core::ops::RangeInclusive;
+use std::rc::Rc;
 
-use super::{ChannelSecurity, ClientFault};
-use crate::smtp::auth::Mechanism;
-use crate::smtp::auth::scram::{Hash, KeyDerivation, is_same_secret};
-use crate::smtp::auth::text::{from_base64, saslprep, to_base64, to_saslname};
-use crate::smtp::auth::users::random;
+use super::scram::{Hash, KeyDerivation, is_same_secret};
+use super::text::{from_base64, saslprep, to_base64, to_saslname};
+use super::users::random;
+use crate::smtp::client::{ChannelSecurity, ClientCredentials, ClientFault, ClientLogin};
 use crate::smtp::line::COMMAND_LINE_BYTES_MAX;
+use crate::smtp::mechanism::Mechanism;
 
 /// The octets of randomness in a client's nonce.
 const NONCE_BYTES: usize = 18;
@@ -42,12 +43,14 @@ impl Credentials {
             password: prepared(password),
         })
     }
+}
 
-    /// The name.
-    #[must_use]
-    pub fn user(&self) -> &str {
-        &self.user
-    }
+/// Makes credentials; `None` if the name or the password is empty or holds a NUL.
+pub(in crate::smtp) fn credentials(
+    user: &str,
+    password: &str,
+) -> Option<Rc<dyn ClientCredentials>> {
+    Some(Rc::new(Credentials::new(user, password)?))
 }
 
 /// The password is not shown.
@@ -57,17 +60,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The mechanisms in the arguments of AUTH that we know.
-pub(super) fn offered<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Mechanism> {
-    let named = |name: &'a [u8]| {
-        let mut all = Mechanism::ALL.into_iter();
-        all.find(|mechanism| name.eq_ignore_ascii_case(mechanism.name().as_bytes()))
-    };
-    names.filter_map(named).collect()
-}
-
 /// One login under way.
-pub(super) struct Login {
+struct Login {
     /// The first response, if the command had no room for it.
     first: Option<String>,
     step: Step,
@@ -97,17 +91,19 @@ struct Challenge {
     bare: String,
 }
 
-impl Login {
-    /// Begins a login by the best of the mechanisms that are `offered` and may be used under this `security`. Returns it with the
-    /// command.
-    pub(super) fn begin(
-        credentials: &Credentials,
+impl ClientCredentials for Credentials {
+    fn user(&self) -> &str {
+        &self.user
+    }
+
+    fn begin(
+        &self,
         offered: &[Mechanism],
         security: &ChannelSecurity,
-    ) -> Result<(Self, String), ClientFault> {
+    ) -> Result<(Box<dyn ClientLogin>, String), ClientFault> {
         let mechanism = choose(offered, security)?;
         let nonce = random::<NONCE_BYTES>().ok_or(ClientFault::NoRandomness)?;
-        let (step, first) = first_step(credentials, mechanism, security, to_base64(&nonce));
+        let (step, first) = first_step(self, mechanism, security, to_base64(&nonce));
         let mut line = format!("AUTH {}", mechanism.name());
         let mut first = first.map(|response| to_base64(response.as_bytes()));
         // RFC 4954 §4: an initial response that makes the line too long is to wait.
@@ -117,11 +113,12 @@ impl Login {
         if let Some(response) = first.take_if(has_room) {
             line = format!("{line} {response}");
         }
-        Ok((Self { first, step }, line))
+        Ok((Box::new(Login { first, step }), line))
     }
+}
 
-    /// Responds to a challenge, which came as `text`.
-    pub(super) fn respond(&mut self, text: &[u8]) -> Result<String, ClientFault> {
+impl ClientLogin for Login {
+    fn respond(&mut self, text: &[u8]) -> Result<String, ClientFault> {
         if let Some(first) = self.first.take() {
             return Ok(first);
         }
@@ -154,8 +151,7 @@ impl Login {
         Ok(response)
     }
 
-    /// Whether the server may say that it worked. By SCRAM it has to show first that it knows the password, too.
-    pub(super) fn may_succeed(&self) -> bool {
+    fn may_succeed(&self) -> bool {
         !matches!(self.step, Step::ServerFirst(_) | Step::ServerFinal(_))
     }
 }
