@@ -223,7 +223,7 @@ impl Exchange<'_> {
                 ClientEvent::Unacceptable(fault) => self.decide_and_quit(self.verdict_of(fault)),
                 ClientEvent::Ready => self.begin(),
                 ClientEvent::SendMessage => {
-                    self.out.extend_from_slice(&mem::take(&mut self.message))
+                    self.out.extend_from_slice(&mem::take(&mut self.message));
                 }
                 ClientEvent::Accepted => {
                     let verdict = self.verdict_of_server(true);

@@ -286,7 +286,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                     connection.fail(ConnectionFailure::Dial(error), lent);
                 }
                 Lifecycle::Handshaking => {
-                    connection.fail(ConnectionFailure::HandshakeTimeout, lent)
+                    connection.fail(ConnectionFailure::HandshakeTimeout, lent);
                 }
                 _ => connection.abort(),
             }

@@ -13,7 +13,7 @@ use super::service::Service;
 /// The most octets of a [`QueueId`].
 pub const QUEUE_ID_BYTES_MAX: usize = 30;
 
-/// The name of one accepted message: letters and digits, unique for the life of the store.
+/// The queue id: the name of one accepted message, letters and digits, unique for the life of the store.
 ///
 /// It stands in the `250` reply, the trace header, the file name and the log. It is held inline so that
 /// naming a message allocates nothing.

@@ -1,4 +1,4 @@
-//! The header fields that a server puts in front of every message it takes (RFC 5321 §4.4).
+//! The trace header: the fields that a server puts in front of every message it takes (RFC 5321 §4.4).
 
 use core::fmt::Write;
 

@@ -5,6 +5,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod arrows;
+mod guide;
 mod layers;
 mod programs;
 mod replies;
+mod scan;
+mod shape;

@@ -1,4 +1,4 @@
-//! Connections that have something to do and wait for more than an event, in three queues by what they wait for.
+//! The run queue: connections that have something to do and wait for more than an event, in three queues by what they wait for.
 
 use std::collections::VecDeque;
 use std::mem;

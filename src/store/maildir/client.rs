@@ -1,4 +1,4 @@
-//! The store client: the server's side of the protocol between the server and its store process, without I/O.
+//! The store client: the server's side of the protocol between the server and its store process, without I/O (sans-IO).
 //!
 //! The owner of the pipes carries the octets: it writes what [`output`](StoreClient::output) holds and takes off by
 //! [`sent`](StoreClient::sent) what the pipe took, hands over by [`received`](StoreClient::received) what it read, and calls
