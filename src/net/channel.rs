@@ -47,7 +47,8 @@ type Write<T> = fn(&mut Link<T>, &[u8]) -> io::Result<usize>;
 pub struct Channel<T> {
     link: Link<T>,
     ready: Readiness,
-    output: Vec<u8>,
+    /// Unsent output, in as much memory as it has octets: most connections have none, and there are many.
+    output: Box<[u8]>,
     /// Whether a write has failed, and reading goes on.
     is_broken: bool,
     bytes_in: u64,
@@ -74,7 +75,7 @@ impl<T: Transport> Channel<T> {
         Self {
             link: Link::new(transport),
             ready,
-            output: Vec::new(),
+            output: Box::default(),
             is_broken: false,
             bytes_in: 0,
             bytes_out: 0,
@@ -159,24 +160,27 @@ impl<T: Transport> Channel<T> {
 
     /// Keeps `replies`, which is empty afterwards, for the next [`send`](Self::send).
     pub fn hold(&mut self, replies: &mut BytesMut) {
-        self.output.extend_from_slice(replies);
+        let mut output = mem::take(&mut self.output).into_vec();
+        output.extend_from_slice(replies);
+        self.output = output.into_boxed_slice();
         replies.clear();
     }
 
     fn send_by(&mut self, write: Write<T>, replies: &mut BytesMut) -> io::Result<()> {
         if self.output.is_empty() {
             let written = self.write_by(write, replies)?;
-            self.output.extend_from_slice(&replies[written..]);
+            self.output = replies[written..].into();
             replies.clear();
             return Ok(());
         }
         self.hold(replies);
-        let mut output = mem::take(&mut self.output);
+        let output = mem::take(&mut self.output);
         let written = self.write_by(write, &output)?;
-        if written < output.len() {
-            output.drain(..written);
-            self.output = output;
-        }
+        self.output = if written == 0 {
+            output
+        } else {
+            output[written..].into()
+        };
         Ok(())
     }
 
@@ -260,7 +264,7 @@ impl<T: Transport> Channel<T> {
 
     /// Drops output that will not be sent.
     pub fn discard_output(&mut self) {
-        self.output = Vec::new();
+        self.output = Box::default();
     }
 
     /// Begins TLS, after the output that is unsent. The peer has sent `early` of it already.
