@@ -19,7 +19,7 @@ pub struct Cidr {
 /// Why a text is no network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CidrError {
-    /// It is no address, with or without a length.
+    /// The text is no address, with or without a length.
     Syntax,
     /// The length is none that its address can have.
     Length {
@@ -80,7 +80,7 @@ impl FromStr for Cidr {
 }
 
 impl Cidr {
-    /// The same as an IPv4 network, if it is one.
+    /// The IPv4 network that an IPv4-mapped one stands for.
     fn canonical(self) -> Self {
         let network = self.network.to_canonical();
         let mapped = network != self.network;
@@ -98,7 +98,7 @@ impl fmt::Display for Cidr {
 }
 
 impl fmt::Display for CidrError {
-    /// What would be right.
+    /// The correction, for an error message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax => f.write_str(

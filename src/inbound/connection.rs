@@ -34,18 +34,18 @@ pub struct Inbound {
     pub(super) refusals: Refusals,
 }
 
-/// How far the client has come before its session runs.
+/// The stages that a client passes before its session runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// It is not let in, for this reason.
+    /// The client is not let in, for this reason.
     Refused(Rejection),
     /// A proxy is to say first for which client it speaks.
     AwaitingProxyHeader,
-    /// It is to begin with TLS, which it has not yet.
+    /// The client is to begin with TLS.
     BeforeTls,
-    /// It has heard nothing. One read tells whether it talks before its turn.
+    /// The client has heard nothing. One read tells whether it talks before its turn.
     BeforeGreeting,
-    /// That read is done.
+    /// The read is done that comes before the greeting.
     Greeting,
     /// The session runs.
     Session,
@@ -108,10 +108,10 @@ pub(super) enum About {
     Recipient(Recipient),
 }
 
-/// What the store has for a connection that waits for it.
+/// Answers of the store that a connection waits for.
 #[derive(Debug)]
 pub enum Completion {
-    /// What became of a message.
+    /// The outcome of a message.
     Message(Outcome),
     /// Whether there is room, or a mailbox.
     Answer(Answer),
@@ -164,7 +164,7 @@ impl Inbound {
         self.session.replace_users(users);
     }
 
-    /// What its session has done so far.
+    /// The statistics of its session.
     pub(super) fn stats(&self) -> SessionStats {
         self.session.stats()
     }

@@ -32,7 +32,7 @@ impl DateCache {
         }
     }
 
-    /// That time as RFC 5322 §3.3 writes it, in UTC.
+    /// The present time as RFC 5322 §3.3 writes it, in UTC.
     pub(super) fn get(&self) -> &str {
         str::from_utf8(&self.date).unwrap_or_default()
     }

@@ -100,7 +100,7 @@ impl Inbound {
         self.abort_message(&mut *turn.shared.store);
     }
 
-    /// What a session in this `phase` waits for before it is driven on; ends it where its time is up.
+    /// Finds what a session in this `phase` waits for before it is driven on; ends it if its time is up.
     fn wait(&mut self, phase: Phase, turn: &mut InboundTurn<'_>) -> Option<Wait<Ticket>> {
         let limits = &turn.shared.rules.limits;
         if ends(turn.drain, phase) {

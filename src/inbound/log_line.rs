@@ -150,7 +150,7 @@ impl<'a, F: Fn() -> I, I: Iterator<Item = &'a Mailbox>> fmt::Display for Address
     }
 }
 
-/// What a message came to: `stored`, or `rejected=452`, with every code there is; `stored=2 rejected=452` if that
+/// The outcome of a message: `stored`, or `rejected=452`, with every code there is; `stored=2 rejected=452` if that
 /// many recipients have it and others do not.
 pub(super) struct Outcomes<'a>(pub(super) &'a [Result<(), Reply>]);
 

@@ -6,14 +6,14 @@ use core::time::Duration;
 use crate::smtp::event::CloseReason;
 use crate::smtp::stats::SessionStats;
 
-/// What a server does now, in one line.
+/// The status of a server, in one line.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerStatus {
     /// Connections that are being served.
     pub connections: usize,
     /// Messages stored since the start.
     pub messages: u64,
-    /// What waits for the store.
+    /// Connections that wait for the store.
     pub waiting: usize,
     /// Since when the server has run.
     pub uptime: Duration,

@@ -12,7 +12,7 @@ use crate::net::peer::PeerAddress;
 use crate::smtp::event::{CloseReason, Limit};
 use crate::smtp::xclient::{Attributes, XclientAccess};
 
-/// How long the handshake of TLS may take: a handful of round trips, with some retransmissions.
+/// Time for the handshake of TLS: a handful of round trips, with some retransmissions.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Inbound {

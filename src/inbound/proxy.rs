@@ -14,12 +14,12 @@ pub const V1_BYTES_MAX: usize = 107;
 /// but means a header to fit in the smallest TCP segment, which has as many (§2).
 pub const V2_BLOCK_BYTES_MAX: u16 = 536;
 
-/// What every header of version 2 begins with (§2.2): no text, and nothing that another protocol begins with.
+/// The start of every header of version 2 (§2.2): no text, and nothing that another protocol begins with.
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The octets of version 2 in front of the addresses.
 const V2_FIXED_BYTES: usize = V2_SIGNATURE.len() + 4;
 
-/// What stands at the start of the input.
+/// The start of the input, read as a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
     /// No whole header yet.
@@ -30,12 +30,12 @@ pub enum Header {
     Complete {
         /// Its octets; behind them the client speaks.
         length: usize,
-        /// Where the client is.
+        /// The address of the client.
         source: ProxySource,
     },
 }
 
-/// Where a client is, as its proxy says.
+/// The address of a client, as its proxy says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxySource {
     /// On the network.

@@ -10,10 +10,10 @@ use crate::smtp::envelope::Recipient;
 use crate::smtp::transaction::Transaction;
 use crate::store::{Admission, Answer, Failure};
 
-/// How long a sender waits for the store to say whether there is room. Then it may begin: what the disk does not take, or when
+/// Time that a sender waits for the store to say whether there is room. Then it may begin: what the disk does not take, or when
 /// it stands still, is told at the end of the message.
 const ROOM_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a recipient waits for the store to say whether its mailboxes are there. Then it is refused for now: while the store
+/// Time that a recipient waits for the store to say whether its mailboxes are there. Then it is refused for now: while the store
 /// stands still its clients must not hold connections for ever.
 const MAILBOX_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -2,7 +2,7 @@
 
 use crate::smtp::reply::Reply;
 
-/// How many refusals for one reason a session has in the log; of further ones only their number is told, at its end.
+/// The most refusals for one reason that a session has in the log; of further ones only their number is told, at its end.
 const LINES_MAX: u32 = 10;
 
 /// The refusals of a session, counted by their reasons. There are as many reasons as replies. Most sessions have none, and own
@@ -30,7 +30,7 @@ impl Refusals {
         count(&mut counts.failed, reply) <= LINES_MAX
     }
 
-    /// How many refusals had no line of their own, by their reasons.
+    /// Numbers of refusals that had no line of their own, by their reasons.
     pub(super) fn untold(&self) -> impl Iterator<Item = (Reply, u32)> {
         let counts = self.0.iter().flat_map(|counts| &counts.refused);
         counts

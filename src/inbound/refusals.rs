@@ -1,4 +1,4 @@
-//! What the log says of refusals: which client asked for what, and why it was not done.
+//! Log lines of refusals: which client asked for what, and why it was not done.
 //!
 //! A client repeats what is refused as often as it likes, so that each reason has a bounded number of lines in a session.
 
@@ -143,7 +143,7 @@ impl Inbound {
         reply
     }
 
-    /// The same for what it could not do for this recipient, though it may have for others.
+    /// The reply to one recipient that the store failed, though it may have served others.
     pub(super) fn refusal_of(
         &mut self,
         recipient: &Recipient,

@@ -3,7 +3,7 @@
 use crate::net::link::TlsFacts;
 use crate::smtp::security::{ChannelBindings, Security};
 
-/// What protects the session once the handshake is done.
+/// The facts of a handshake in the terms of the session.
 pub(super) fn security(facts: &TlsFacts) -> Security {
     Security {
         version: facts.version,

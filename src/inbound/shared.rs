@@ -21,7 +21,7 @@ pub struct Shared {
     pub store: Box<dyn Store>,
     pub(super) pool: Rc<TransactionPool>,
     pub(super) date: DateCache,
-    /// Where trace headers are written, one at a time.
+    /// A buffer for trace headers, one at a time.
     pub(super) trace: BytesMut,
     pub(super) metrics: Metrics,
 }
@@ -46,7 +46,7 @@ impl Shared {
         self.date.set(wall);
     }
 
-    /// What the server has done in all.
+    /// The counters of the server.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics

@@ -6,7 +6,7 @@ use super::rules::Limits;
 use crate::net::epoch::{Epoch, Nanoseconds};
 use crate::smtp::event::Phase;
 
-/// How long a proxy may take to say for which client it speaks: time for a retransmission, which takes 3 s (§2 of
+/// Time for a proxy to say for which client it speaks: time for a retransmission, which takes 3 s (§2 of
 /// HAProxy's `doc/proxy-protocol.txt`).
 pub(super) const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -17,14 +17,14 @@ pub(super) struct Timeouts {
     awaited_since: Nanoseconds,
     /// Since when the present transaction or message goes on; for a message, since its rate was last found good.
     window_since: Nanoseconds,
-    /// What had been read by then.
+    /// Octets that had been read by then.
     window_bytes: u64,
-    /// When the timer goes off; 0 where none runs.
+    /// The instant at which the timer goes off; 0 if none runs.
     timer_at: Nanoseconds,
     timer: Timer,
 }
 
-/// What a connection waits for with a timer of its own. One runs at a time.
+/// Events that a connection awaits with a timer of its own. One runs at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
     /// The answer of the store about a sender or a recipient.
@@ -52,7 +52,7 @@ impl Timeouts {
         self.timer_at = self.opened.count(deadline).max(1);
     }
 
-    /// When the timer of this kind goes off, if it runs.
+    /// The instant at which the timer of this kind goes off, if it runs.
     pub(super) fn timer(&self, timer: Timer) -> Option<Instant> {
         let runs = self.timer_at > 0 && self.timer == timer;
         runs.then(|| self.opened.instant(self.timer_at))
@@ -63,7 +63,7 @@ impl Timeouts {
         self.timer_at = 0;
     }
 
-    /// When the connection was opened.
+    /// The instant at which the connection was opened.
     pub(super) fn opened(&self) -> Instant {
         self.opened.0
     }

@@ -28,7 +28,7 @@ use super::epoch::{Epoch, Nanoseconds};
 use super::peer::{AddressGroup, PeerAddress};
 use super::transport::Transport;
 
-/// How long a connection that is closing stays open for its peer to read the last output.
+/// Time for the peer of a closing connection to read the last output.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 /// One connection with its driver.
 pub(super) struct Connection<D: Driver, T> {
@@ -44,11 +44,11 @@ pub(super) struct Connection<D: Driver, T> {
     /// Input that was read but not used.
     input: Vec<u8>,
     opened: Epoch,
-    /// When the present stage of the lifecycle ends at the latest; 0 where its driver has a deadline of its own.
+    /// Deadline of the present stage of the lifecycle; 0 while its driver has a deadline of its own.
     until: Nanoseconds,
 }
 
-/// How far the life of a connection has come.
+/// The stages in the life of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lifecycle {
     /// The socket does not say yet whether there is a peer.
@@ -69,9 +69,9 @@ enum Lifecycle {
 pub(super) struct Lent<'a, S> {
     pub(super) now: Instant,
     pub(super) shared: &'a mut S,
-    /// What input is read into.
+    /// The buffer that input is read into.
     pub(super) buffer: &'a mut [u8],
-    /// Where output is gathered; empty before and after.
+    /// The buffer that gathers output; empty before and after.
     pub(super) output: &'a mut BytesMut,
     pub(super) work: Budget,
     pub(super) iterations: &'a mut u32,
@@ -81,7 +81,7 @@ pub(super) struct Lent<'a, S> {
     pub(super) key: usize,
 }
 
-/// What a connection waits for after a turn, unless its socket failed.
+/// The result of a turn: what the connection waits for, unless its socket failed.
 type TurnOutcome<D> = io::Result<Wait<<D as Driver>::Ticket>>;
 
 impl<D: Driver, T: Transport> Connection<D, T> {
@@ -146,9 +146,9 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         &mut self.driver
     }
 
-    /// Where it comes from, as far as the CPU is shared out by that.
-    pub(super) fn source(&self) -> AddressGroup {
-        self.peer.source()
+    /// The group of addresses by which the CPU is shared out.
+    pub(super) fn group(&self) -> AddressGroup {
+        self.peer.group()
     }
 
     /// Whether its end has not been announced to the peer.
@@ -167,7 +167,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             && (self.driver.outstanding().is_none() || matches!(drain, Drain::TimeIsUp))
     }
 
-    /// As what it is counted.
+    /// The counts that it belongs to.
     pub(super) fn presence(&self) -> Presence {
         let is_known = self.is_open() && self.is_identified;
         Presence {
@@ -182,7 +182,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         readiness.writable && self.channel.unsent() > 0
     }
 
-    /// When [`on_deadline`](Self::on_deadline) is to be called, unless something happens before.
+    /// The instant at which [`on_deadline`](Self::on_deadline) is to be called, unless something happens before.
     pub(super) fn deadline(&self, shared: &D::Shared) -> Option<Instant> {
         match self.lifecycle {
             Lifecycle::Closed => None,

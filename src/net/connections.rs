@@ -43,10 +43,10 @@ pub struct Connections<D: Driver, T> {
     lingering: Lingering,
     /// The most connections that linger; the oldest goes first.
     lingering_max: usize,
-    /// Which connection an answer is for.
+    /// The connection that each answer is for.
     awaiting: HashMap<D::Ticket, ConnectionName>,
     timers: Timers,
-    /// Those that are over. Their keys are free only after the batch of events that may still speak of them.
+    /// Connections that are over. Their keys are free only after the batch of events that may still speak of them.
     gone: Vec<usize>,
     next_id: u64,
     drain: Drain,
@@ -57,20 +57,20 @@ pub struct Connections<D: Driver, T> {
 struct Slot<D: Driver, T> {
     connection: Connection<D, T>,
     alarm: Alarm,
-    /// What it waits for, as its driver said last.
+    /// The wait that its driver returned last.
     wait: Wait<D::Ticket>,
     /// Whether it is among those that are gone.
     is_gone: bool,
 }
 
-/// What all connections share, one at a time.
+/// Buffers and budgets that all connections share, one at a time.
 struct Scratch {
     now: Instant,
     buffer: Box<[u8]>,
     output: BytesMut,
     /// The work of the present tick.
     work: Budget,
-    /// How many iterations of passwords and handshakes may be done now.
+    /// Iterations of passwords and handshakes that may be done now.
     iterations: u32,
 }
 
@@ -99,12 +99,12 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         }
     }
 
-    /// What the connections work on.
+    /// The shared state of the connections.
     pub fn shared(&self) -> &D::Shared {
         &self.shared
     }
 
-    /// What the connections work on, between their turns.
+    /// The shared state of the connections, to be changed between their turns.
     pub fn shared_mut(&mut self) -> &mut D::Shared {
         &mut self.shared
     }
@@ -129,17 +129,17 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         self.slots.vacant_key()
     }
 
-    /// How many connections are being served; those whose end was announced do not count.
+    /// The number of connections that are being served; those whose end was announced do not count.
     pub fn open(&self) -> usize {
         self.counts.open()
     }
 
-    /// How many of them are of the same address as `peer`.
+    /// The number of connections from the address of `peer`.
     pub fn open_from(&self, peer: PeerAddress) -> usize {
         peer.ip().map_or(0, |ip| self.counts.open_from(ip))
     }
 
-    /// How many answers are awaited.
+    /// The number of answers that are awaited.
     pub fn awaiting(&self) -> usize {
         self.awaiting.len()
     }
@@ -306,7 +306,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         }
     }
 
-    /// When something is to be done without an event: now if a connection has work left, otherwise at the first deadline.
+    /// The instant at which something is to be done without an event: now if a connection has work left, otherwise at the first deadline.
     pub fn next_wake(&self) -> Option<Instant> {
         if self.run_queue.has_work() || !self.gone.is_empty() {
             return Some(self.scratch.now);
@@ -369,7 +369,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             match wait {
                 Wait::Turn => self.run_queue.push(name),
                 Wait::Cpu => {
-                    let source = connection.source();
+                    let source = connection.group();
                     self.run_queue.push_for_cpu(source, name, has_begun);
                 }
                 Wait::Room => self.run_queue.push_for_room(name),
@@ -390,7 +390,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
 pub enum TickStep {
     /// Connections of which events told, and those with work left, get their turns.
     Serve,
-    /// What this tick has for the store is committed, once for all.
+    /// The store commits what this tick has for it, once for all.
     Commit,
     /// Deadlines that have passed are acted upon.
     Expire,

@@ -1,9 +1,9 @@
-//! How many connections there are, in all and from each address.
+//! Counts of connections, in all and from each address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// What a connection counts as.
+/// The counts that a connection belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Presence {
     /// Whether it counts at all.

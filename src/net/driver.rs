@@ -41,11 +41,11 @@ pub struct ConnectionName {
 /// Whether a server is about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drain {
-    /// It is not.
+    /// The server goes on.
     No,
-    /// What is in flight may finish until then.
+    /// Work in flight may finish until then.
     Until(Instant),
-    /// It may not any more.
+    /// Work in flight may not finish any more.
     TimeIsUp,
 }
 
@@ -92,7 +92,7 @@ pub trait Driver: Sized {
         Step::Continue
     }
 
-    /// When [`expired`](Self::expired) is to be called, unless something happens before.
+    /// The instant at which [`expired`](Self::expired) is to be called, unless something happens before.
     fn deadline(&self, shared: &Self::Shared) -> Option<Instant> {
         let _ = shared;
         None
@@ -128,7 +128,7 @@ pub trait Driver: Sized {
     }
 }
 
-/// What a driver needs next.
+/// The next need of a driver.
 pub enum Step<D: Driver> {
     /// More input: it has used all that it could of what is there.
     Continue,
@@ -146,7 +146,7 @@ pub enum Step<D: Driver> {
     Close(Close<D::Reason>),
 }
 
-/// What a connection waits for. The driver returns it, the slot of the connection remembers it, the queues are sorted by it.
+/// The condition that a connection waits for. The driver returns it, the slot of the connection remembers it, the queues are sorted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait<K> {
     /// Input, or room for output that is unsent: an event of the socket.
@@ -171,9 +171,9 @@ pub enum Wait<K> {
 pub struct Close<R> {
     /// Why it ends.
     pub reason: R,
-    /// What becomes of the socket.
+    /// The treatment of the socket.
     pub ending: Ending,
-    /// How long the last output may take to be written.
+    /// Time for the last output to be written.
     pub flush_timeout: Duration,
 }
 
@@ -188,23 +188,23 @@ impl<R> Close<R> {
     }
 }
 
-/// What becomes of the socket when its driver is done.
+/// The treatment of a socket whose driver is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Output is written and the sending side is shut down; then input is discarded until the peer closes, for a bounded
     /// time. A socket that is closed with unread input resets the connection, which could cost the peer the last reply.
     Linger,
-    /// As [`Linger`](Self::Linger), unless the peer has sent nothing more and the last replies are surely on their way.
+    /// Output is written as for [`Linger`](Self::Linger), and the peer is waited for unless the peer has sent nothing more and the last replies are surely on their way.
     LingerUnlessIdle,
     /// Output is written; the peer, who has closed its side, is not waited for.
     Close,
-    /// As much output is written as the socket takes at once.
+    /// Output is written only as far as the socket takes it at once.
     Now,
     /// Nothing more is written.
     Abort,
 }
 
-/// What ended a connection without its driver.
+/// A failure that ended a connection without its driver.
 #[derive(Debug)]
 pub enum ConnectionFailure {
     /// The connection could not be established.
@@ -228,14 +228,14 @@ impl From<ConnectionFailure> for io::Error {
     }
 }
 
-/// What a connection came to, for its last log line.
+/// A summary of a connection, for its last log line.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary {
-    /// Which connection it was.
+    /// The id of the connection.
     pub id: ConnectionId,
-    /// Who was at the other end.
+    /// The peer.
     pub peer: PeerAddress,
-    /// How long it lasted.
+    /// The duration of the connection.
     pub lasted: Duration,
     /// Octets read.
     pub bytes_in: u64,
@@ -245,7 +245,7 @@ pub struct Summary {
 
 /// All that a driver is lent while it is called.
 pub struct Turn<'a, S> {
-    /// Which connection it is.
+    /// The id of the connection.
     pub id: ConnectionId,
     /// The name by which it can be [woken](super::connections::Connections::wake).
     pub name: ConnectionName,
@@ -253,11 +253,11 @@ pub struct Turn<'a, S> {
     pub now: Instant,
     /// Everything that the connections of this kind work on together.
     pub shared: &'a mut S,
-    /// Where output is gathered, so that one write takes all of a turn.
+    /// The buffer that gathers output, so that one write takes all of a turn.
     pub output: &'a mut BytesMut,
     /// The work that this turn may do, and has done.
     pub work: &'a mut Budget,
-    /// How many iterations of key derivation may be done now; what is done is to be taken off.
+    /// Iterations of key derivation that may be done now; those that are done are to be taken off.
     pub iterations: &'a mut u32,
     /// Whether the server is about to end.
     pub drain: Drain,
@@ -279,7 +279,7 @@ impl<S> Turn<'_, S> {
         self.unsent + self.output.len() >= OUTPUT_HIGH_WATER_BYTES
     }
 
-    /// Who is at the other end.
+    /// The peer, or the client that it has named.
     #[must_use]
     pub fn peer(&self) -> PeerAddress {
         *self.peer

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What times are counted from.
+/// The origin of times.
 #[derive(Clone, Copy, Debug)]
 pub struct Epoch(pub Instant);
 
@@ -10,14 +10,14 @@ pub struct Epoch(pub Instant);
 pub type Nanoseconds = u64;
 
 impl Epoch {
-    /// How long after the epoch `instant` is; 0 for one before it.
+    /// Nanoseconds from the epoch to `instant`; 0 for one before it.
     #[must_use]
     pub fn count(self, instant: Instant) -> Nanoseconds {
         let since = instant.saturating_duration_since(self.0);
         Nanoseconds::try_from(since.as_nanos()).unwrap_or(Nanoseconds::MAX)
     }
 
-    /// When that is.
+    /// The instant after so many nanoseconds.
     #[must_use]
     pub fn instant(self, since: Nanoseconds) -> Instant {
         self.0 + Duration::from_nanos(since)

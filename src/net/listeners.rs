@@ -13,14 +13,14 @@ use super::token::Token;
 
 /// The most connections that one listener accepts in one tick.
 const ACCEPTS_MAX: usize = 64;
-/// How long no connection is accepted after an error that only time can mend.
+/// Pause in accepting after an error that only time can mend.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection that was accepted.
 pub struct Newcomer<S> {
     /// Its socket, which is not registered.
     pub socket: Socket,
-    /// Who is at the other end.
+    /// The peer.
     pub peer: PeerAddress,
     /// The service of its listener.
     pub service: S,
@@ -65,7 +65,7 @@ impl<S: Copy> Listeners<S> {
         }
     }
 
-    /// When somebody is to be accepted without another event: `now` where a batch was not enough.
+    /// The instant at which somebody is to be accepted without another event: `now` where a batch was not enough.
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {
         let may_accept = self.listeners.iter().any(|listener| listener.accept_ready);
         may_accept.then(|| self.accept_after.unwrap_or(now))

@@ -1,27 +1,27 @@
-//! Who is at the other end of a connection.
+//! Peers of connections.
 
 use core::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// Who is at the other end.
+/// The peer of a connection, or the client that it speaks for.
 #[derive(Clone, Copy, Debug)]
 pub enum PeerAddress {
     /// A client on the network; made by `from`, for which an IPv4-mapped IPv6 address is the IPv4 address.
     Tcp(SocketAddr),
     /// A client on a unix socket, which has no name.
     Unix,
-    /// A client of which its spokesman does not know where it is.
+    /// A client whose address the XCLIENT peer does not know.
     Unknown,
 }
 
-/// Where clients come from, as far as the CPU is shared out by that: an IPv4 address, or the first 64 bits of an IPv6 address,
+/// A group of addresses, among which the CPU is shared out: an IPv4 address, or the first 64 bits of an IPv6 address,
 /// since whoever has one of these has them all. Clients without an address are one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct AddressGroup(Option<IpAddr>);
 
 impl PeerAddress {
-    /// Its source.
-    pub(super) fn source(&self) -> AddressGroup {
+    /// Its group of addresses.
+    pub(super) fn group(&self) -> AddressGroup {
         AddressGroup(self.ip().map(|ip| match ip {
             IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & u128::MAX << 64).into(),
             ip @ IpAddr::V4(_) => ip,

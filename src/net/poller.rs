@@ -29,7 +29,7 @@ impl Poller {
         })
     }
 
-    /// Where sources are registered: once, edge-triggered, for all that they can do. Nobody changes an interest later.
+    /// The registry of sources. They are registered once, edge-triggered, for all that they can do. Nobody changes an interest later.
     pub fn registry(&self) -> &Registry {
         self.poll.registry()
     }

@@ -3,7 +3,7 @@
 /// Bits for the kind.
 const KIND_BITS: u32 = 4;
 
-/// What an event is about. The program chooses the kinds; keys are those of a slab, or indices.
+/// The name of a source of events. The program chooses the kinds; keys are those of a slab, or indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
     /// The kind of source, less than 16.

@@ -21,12 +21,12 @@ pub struct ActivationError {
     fault: Fault,
 }
 
-/// What is wrong with such a descriptor.
+/// Faults of such a descriptor.
 #[derive(Debug)]
 enum Fault {
     /// Its name is that of no service.
     Name(String),
-    /// It is no listening stream socket.
+    /// The descriptor is no listening stream socket.
     Socket(io::Error),
 }
 

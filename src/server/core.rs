@@ -26,7 +26,7 @@ pub struct ServerCore<T: Transport> {
     can_send_to_store: bool,
 }
 
-/// What the group commits came to so far.
+/// Results of the group commits so far.
 #[derive(Default)]
 struct Commits {
     messages_stored: u64,
@@ -126,7 +126,7 @@ impl<T: Transport> ServerCore<T> {
             .is_some_and(|(channel, client)| channel.can_send(client));
     }
 
-    /// When something is to be done without an event.
+    /// The instant at which something is to be done without an event.
     pub fn next_wake(&self) -> Option<Instant> {
         let is_pending = self.connections.shared().store.is_pending();
         if self.can_send_to_store || is_pending || self.commits.drain_asked {

@@ -24,7 +24,7 @@ pub(super) fn cap(limits: Limits) -> Limits {
     }
 }
 
-/// How many connections the descriptors allow, at least one.
+/// The number of connections that the descriptors allow, at least one.
 fn connections_allowed() -> usize {
     let Some(descriptors) = descriptors::limit() else {
         return usize::MAX;

@@ -29,9 +29,9 @@ use crate::smtp::event::Limit;
 use crate::smtp::service::Service;
 use crate::store::Store;
 
-/// How soon lines are offered again to a reader of the log that did not take them.
+/// Interval at which lines are offered again to a reader of the log that did not take them.
 const LOG_RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// How often a service manager is told the status.
+/// Interval at which a service manager is told the status.
 const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The kinds of tokens.
@@ -52,7 +52,7 @@ pub struct Server {
     stop_at_once: bool,
     reload_asked: bool,
     started: Instant,
-    /// When the service manager is told the status next. Where there is none the loop does not wake for it.
+    /// The instant at which the service manager is told the status next. Without one the loop does not wake for it.
     status_at: Option<Instant>,
     service_manager: ServiceManager,
 }

@@ -1,4 +1,4 @@
-//! What the service manager that started us is told (sd_notify(3)).
+//! Notifications to the service manager that started the process (sd_notify(3)).
 
 use std::env;
 use std::ffi::OsString;
@@ -10,14 +10,14 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::inbound::metrics::ServerStatus;
 
-/// What happens to the server.
+/// Events in the life of the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ManagerState<'a> {
     /// Clients are served.
     Ready,
     /// No more clients are let in.
     Stopping,
-    /// What it is doing, for a person.
+    /// The status, for a person.
     Status(&'a ServerStatus),
 }
 

@@ -78,7 +78,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     }
 }
 
-/// What a step of a handshake takes from the iterations of a tick.
+/// Counts a step of a handshake as iterations of key derivation, of which a tick has so many.
 fn iterations_of(work: HandshakeWork) -> u32 {
     match work {
         HandshakeWork::None => 0,

@@ -46,7 +46,7 @@ impl FairQueue {
         self.turns.is_empty()
     }
 
-    /// How many connections wait.
+    /// The number of connections that wait.
     pub(super) fn len(&self) -> usize {
         self.queues.values().map(VecDeque::len).sum()
     }

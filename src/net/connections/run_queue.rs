@@ -11,11 +11,11 @@ use crate::net::peer::AddressGroup;
 /// has stopped to wait for this a name may be left, which is skipped.
 #[derive(Default)]
 pub(super) struct RunQueue {
-    /// Those that an event has told of, or that used up their turn and have more to do.
+    /// Connections that an event has told of, or that used up their turn and have more to do.
     runnable: VecDeque<ConnectionName>,
-    /// Those that wait for room in what all share.
+    /// Connections that wait for room in what all share.
     congested: VecDeque<ConnectionName>,
-    /// Those whose key derivation or handshake takes more iterations.
+    /// Connections whose key derivation or handshake takes more iterations.
     cpu: FairQueue,
 }
 

@@ -58,7 +58,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         self.scratch.work = tick;
     }
 
-    /// What all share has room again: those that wait for it get a turn.
+    /// Gives a turn to those that wait for room, since there is some again.
     pub fn end_congestion(&mut self) {
         for name in self.run_queue.take_congested() {
             if let Some(slot) = self.slot_of(name)
