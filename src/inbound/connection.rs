@@ -27,7 +27,7 @@ pub(super) type InboundStep = Step<Inbound>;
 
 /// One client, or one proxy that speaks for a client.
 pub struct Inbound {
-    pub(super) stage: Stage,
+    pub(super) stage: OpeningStage,
     pub(super) session: Session,
     pub(super) message: Message,
     pub(super) timeouts: Timeouts,
@@ -36,7 +36,7 @@ pub struct Inbound {
 
 /// The stages that a client passes before its session runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum OpeningStage {
     /// The client is not let in, for this reason.
     Refused(Rejection),
     /// A proxy is to say first for which client it speaks.
@@ -51,7 +51,7 @@ pub(super) enum Stage {
     Session,
 }
 
-impl Stage {
+impl OpeningStage {
     /// The first stage on a listener for `service`, or of a client that a proxy has named.
     pub(super) fn first(service: Service) -> Self {
         if service.begins_with_tls() {
@@ -123,9 +123,9 @@ impl Inbound {
     #[must_use]
     pub fn new(service: Service, peer: PeerAddress, shared: &Shared, now: Instant) -> Self {
         let stage = if shared.is_proxy(peer) {
-            Stage::AwaitingProxyHeader
+            OpeningStage::AwaitingProxyHeader
         } else {
-            Stage::first(service)
+            OpeningStage::first(service)
         };
         Self::at_stage(stage, service, peer, shared, now)
     }
@@ -139,11 +139,11 @@ impl Inbound {
         shared: &Shared,
         now: Instant,
     ) -> Self {
-        Self::at_stage(Stage::Refused(refusal), service, peer, shared, now)
+        Self::at_stage(OpeningStage::Refused(refusal), service, peer, shared, now)
     }
 
     fn at_stage(
-        stage: Stage,
+        stage: OpeningStage,
         service: Service,
         peer: PeerAddress,
         shared: &Shared,

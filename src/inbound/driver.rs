@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 use std::time::Instant;
 
 use super::connection::{
-    Completion, Inbound, InboundStep, InboundTurn, Message, Rejection, Stage, ends,
+    Completion, Inbound, InboundStep, InboundTurn, Message, OpeningStage, Rejection, ends,
 };
-use super::log_line::Value;
+use super::log_line::LogValue;
 use super::security::security;
 use super::shared::Shared;
 use super::timeouts::{PROXY_HEADER_TIMEOUT, Timer};
@@ -24,24 +24,26 @@ impl Driver for Inbound {
 
     fn opened(&mut self, turn: &mut InboundTurn<'_>) -> InboundStep {
         match self.stage {
-            Stage::Refused(refusal) => self.refuse(refusal, turn),
-            Stage::BeforeTls => self.start_tls(turn),
-            Stage::BeforeGreeting => self.look_before_greeting(),
-            Stage::AwaitingProxyHeader | Stage::Greeting | Stage::Session => Step::Continue,
+            OpeningStage::Refused(refusal) => self.refuse(refusal, turn),
+            OpeningStage::BeforeTls => self.start_tls(turn),
+            OpeningStage::BeforeGreeting => self.look_before_greeting(),
+            OpeningStage::AwaitingProxyHeader | OpeningStage::Greeting | OpeningStage::Session => {
+                Step::Continue
+            }
         }
     }
 
     fn input(&mut self, input: &mut &[u8], turn: &mut InboundTurn<'_>) -> InboundStep {
         match self.stage {
-            Stage::AwaitingProxyHeader => self.read_proxy_header(input, turn),
-            Stage::BeforeTls => self.start_tls(turn),
-            Stage::BeforeGreeting => self.look_before_greeting(),
-            Stage::Greeting => {
+            OpeningStage::AwaitingProxyHeader => self.read_proxy_header(input, turn),
+            OpeningStage::BeforeTls => self.start_tls(turn),
+            OpeningStage::BeforeGreeting => self.look_before_greeting(),
+            OpeningStage::Greeting => {
                 self.greet(!input.is_empty(), turn);
                 self.drive(input, turn)
             }
-            Stage::Session => self.drive(input, turn),
-            Stage::Refused(refusal) => {
+            OpeningStage::Session => self.drive(input, turn),
+            OpeningStage::Refused(refusal) => {
                 debug_assert!(false, "a client that is refused is not read");
                 self.refuse(refusal, turn)
             }
@@ -52,7 +54,7 @@ impl Driver for Inbound {
     fn eof(&mut self, turn: &mut InboundTurn<'_>) -> InboundStep {
         match self.stage {
             // What looks whether the port is open does this.
-            Stage::AwaitingProxyHeader => self.abort(CloseReason::Peer, turn),
+            OpeningStage::AwaitingProxyHeader => self.abort(CloseReason::Peer, turn),
             _ => self.close(CloseReason::Peer, turn),
         }
     }
@@ -78,7 +80,7 @@ impl Driver for Inbound {
     fn deadline(&self, shared: &Shared) -> Option<Instant> {
         let limits = &shared.rules.limits;
         match self.stage {
-            Stage::AwaitingProxyHeader => {
+            OpeningStage::AwaitingProxyHeader => {
                 let timeout = PROXY_HEADER_TIMEOUT.min(limits.idle_timeout);
                 Some(self.timeouts.opened() + timeout)
             }
@@ -92,7 +94,7 @@ impl Driver for Inbound {
 
     fn expired(&mut self, turn: &mut InboundTurn<'_>) -> InboundStep {
         match self.stage {
-            Stage::AwaitingProxyHeader => self.abort_without_header(turn),
+            OpeningStage::AwaitingProxyHeader => self.abort_without_header(turn),
             _ => self.expire_session(turn),
         }
     }
@@ -118,12 +120,12 @@ impl Driver for Inbound {
                 return CloseReason::Timeout;
             }
             ConnectionFailure::Handshake(error) => {
-                log::info!("conn={id} tls=failed reason={}", Value(&error));
+                log::info!("conn={id} tls=failed reason={}", LogValue(&error));
                 error
             }
             ConnectionFailure::Dial(error) | ConnectionFailure::Socket(error) => error,
         };
-        log::debug!("conn={id} socket={}", Value(&error));
+        log::debug!("conn={id} socket={}", LogValue(&error));
         match error.kind() {
             ErrorKind::ConnectionReset
             | ErrorKind::BrokenPipe
@@ -136,7 +138,7 @@ impl Driver for Inbound {
 
     fn closed(&mut self, reason: &CloseReason, summary: &Summary, shared: &mut Shared) {
         self.log_end(*reason, summary);
-        let is_refused = matches!(self.stage, Stage::Refused(_));
+        let is_refused = matches!(self.stage, OpeningStage::Refused(_));
         shared.metrics.add(*reason, self.stats(), is_refused);
     }
 }

@@ -1,7 +1,7 @@
 //! The log lines of messages and of the end of a connection.
 
 use super::connection::{Inbound, InboundTurn};
-use super::log_line::{Id, LedTo, Outcomes, Recipients, Value};
+use super::log_line::{Id, LedTo, LogValue, Outcomes, Recipients};
 use crate::net::driver::Summary;
 use crate::smtp::event::CloseReason;
 use crate::smtp::reply::Reply;
@@ -27,8 +27,8 @@ impl Inbound {
         } = transaction;
         let conn = turn.id;
         let id = Id(id.as_ref());
-        let from = Value(&envelope.reverse_path);
-        let to = Value(Recipients(&envelope.recipients));
+        let from = LogValue(&envelope.reverse_path);
+        let to = LogValue(Recipients(&envelope.recipients));
         let mailboxes = LedTo(&envelope.recipients);
         let told = Outcomes(outcomes);
         let Some(reply) = lost_for(outcomes) else {
@@ -37,7 +37,7 @@ impl Inbound {
             return;
         };
         if self.refusals.add(reply) {
-            let (peer, why) = (turn.peer(), Value(reply.text));
+            let (peer, why) = (turn.peer(), LogValue(reply.text));
             log::info!(
                 "conn={conn} peer={peer}{id} from={from} to={to}{mailboxes} size={size} {told} why={why}"
             );
@@ -55,7 +55,7 @@ impl Inbound {
             bytes_out,
         } = summary;
         if let Some(transaction) = self.session.aborted() {
-            let from = Value(&transaction.envelope.reverse_path);
+            let from = LogValue(&transaction.envelope.reverse_path);
             let size = transaction.size;
             log::info!("conn={id} from={from} size={size} aborted={reason}");
         }

@@ -9,9 +9,9 @@ use crate::smtp::visible::is_visible;
 
 /// Writes a value so that its line stays one line, is read in its order, and its end is found: what cannot be seen is
 /// escaped, and what holds such, a space or quote, or nothing, is quoted.
-pub(crate) struct Value<T>(pub(crate) T);
+pub(crate) struct LogValue<T>(pub(crate) T);
 
-impl<T: fmt::Display> fmt::Display for Value<T> {
+impl<T: fmt::Display> fmt::Display for LogValue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut scan = Scan::default();
         write!(scan, "{}", self.0)?;
@@ -126,7 +126,7 @@ impl fmt::Display for LedTo<'_> {
         if self.mailboxes().next().is_none() {
             return Ok(());
         }
-        write!(f, " mailbox={}", Value(Addresses(|| self.mailboxes())))
+        write!(f, " mailbox={}", LogValue(Addresses(|| self.mailboxes())))
     }
 }
 
@@ -213,7 +213,7 @@ mod tests {
             ("<\u{202e}gro@b>", r#""<\u{202e}gro@b>""#),
             ("a\u{200b}\u{a0}\u{feff}", r#""a\u{200b}\u{a0}\u{feff}""#),
         ] {
-            assert_eq!(Value(value).to_string(), written);
+            assert_eq!(LogValue(value).to_string(), written);
         }
     }
 }

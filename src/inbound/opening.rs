@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::cidr::Cidr;
-use super::connection::{Inbound, InboundStep, InboundTurn, Stage, ends};
+use super::connection::{Inbound, InboundStep, InboundTurn, OpeningStage, ends};
 use super::proxied;
 use super::proxy::{self, Header, ProxySource};
 use crate::net::driver::{Step, Wait};
@@ -31,7 +31,7 @@ impl Inbound {
             Header::Complete { length, source } => {
                 *input = &input[length..];
                 self.timeouts.progress(turn.now);
-                self.stage = Stage::first(self.session.service());
+                self.stage = OpeningStage::first(self.session.service());
                 let client = match source {
                     ProxySource::Address(address) => PeerAddress::from(address),
                     ProxySource::Unix => PeerAddress::Unix,
@@ -58,7 +58,7 @@ impl Inbound {
         let client = proxied::client_of(xclient_peer, named);
         log::debug!("conn={} peer={xclient_peer} client={client}", turn.id);
         self.timeouts.progress(turn.now);
-        self.stage = Stage::BeforeGreeting;
+        self.stage = OpeningStage::BeforeGreeting;
         self.begin_with(client, turn)
     }
 
@@ -69,7 +69,7 @@ impl Inbound {
             return Step::Wait(Wait::Turn);
         }
         let reason = CloseReason::Limit(Limit::ConnectionsPerIp);
-        if self.stage == Stage::BeforeTls {
+        if self.stage == OpeningStage::BeforeTls {
             // It could hear of that in TLS only.
             return self.abort(reason, turn);
         }
@@ -91,13 +91,13 @@ impl Inbound {
 
     /// Has the engine read once before the greeting: a client that has talked already does not speak SMTP.
     pub(super) fn look_before_greeting(&mut self) -> InboundStep {
-        self.stage = Stage::Greeting;
+        self.stage = OpeningStage::Greeting;
         Step::Read
     }
 
     /// Greets the client.
     pub(super) fn greet(&mut self, talked_early: bool, turn: &mut InboundTurn<'_>) {
-        self.stage = Stage::Session;
+        self.stage = OpeningStage::Session;
         // As in Postfix, the believed address counts. So no client of a filter can speak for others only because its filter may.
         let peer = turn.peer();
         let access = match peer.ip() {

@@ -6,7 +6,7 @@ use core::fmt;
 use std::slice;
 
 use super::connection::{Inbound, InboundTurn};
-use super::log_line::{Recipients, Value};
+use super::log_line::{LogValue, Recipients};
 use super::timeouts::Timer;
 use crate::net::driver::Summary;
 use crate::smtp::command::Command;
@@ -30,18 +30,18 @@ enum Refused<'a> {
 impl fmt::Display for Refused<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mail(from) => write!(f, "from={}", Value(from)),
+            Self::Mail(from) => write!(f, "from={}", LogValue(from)),
             Self::Rcpt(from, to) => {
                 if let Some(from) = from {
-                    write!(f, "from={} ", Value(from))?;
+                    write!(f, "from={} ", LogValue(from))?;
                 }
-                write!(f, "to={}", Value(format_args!("<{to}>")))
+                write!(f, "to={}", LogValue(format_args!("<{to}>")))
             }
             Self::Message(envelope) => {
-                let to = Value(Recipients(&envelope.recipients));
-                write!(f, "from={} to={to}", Value(&envelope.reverse_path))
+                let to = LogValue(Recipients(&envelope.recipients));
+                write!(f, "from={} to={to}", LogValue(&envelope.reverse_path))
             }
-            Self::Other(line) => write!(f, "command={}", Value(String::from_utf8_lossy(line))),
+            Self::Other(line) => write!(f, "command={}", LogValue(String::from_utf8_lossy(line))),
         }
     }
 }
@@ -108,7 +108,7 @@ impl Inbound {
     }
 
     fn log_refusal(&self, refused: &Refused<'_>, reply: Reply, turn: &InboundTurn<'_>) {
-        let (id, peer, code, why) = (turn.id, turn.peer(), reply.code, Value(reply.text));
+        let (id, peer, code, why) = (turn.id, turn.peer(), reply.code, LogValue(reply.text));
         log::info!("conn={id} peer={peer} {refused} rejected={code} why={why}");
     }
 
@@ -119,7 +119,7 @@ impl Inbound {
             user,
             verdict,
         } = attempt;
-        let (id, peer, user) = (turn.id, turn.peer(), Value(user));
+        let (id, peer, user) = (turn.id, turn.peer(), LogValue(user));
         match verdict {
             LoginVerdict::LoggedIn => {
                 log::info!("conn={id} peer={peer} auth={mechanism} user={user} ok");
@@ -137,7 +137,7 @@ impl Inbound {
     pub(super) fn refusal(&mut self, failure: &Failure, turn: &InboundTurn<'_>) -> Reply {
         let reply = reply_for(failure);
         if self.refusals.add_failure(reply) {
-            let (id, peer, failed, code) = (turn.id, turn.peer(), Value(failure), reply.code);
+            let (id, peer, failed, code) = (turn.id, turn.peer(), LogValue(failure), reply.code);
             log::warn!("conn={id} peer={peer} failed={failed} reply={code}");
         }
         reply
@@ -152,8 +152,8 @@ impl Inbound {
     ) -> Reply {
         let reply = reply_for(failure);
         if self.refusals.add_failure(reply) {
-            let (id, peer, failed, code) = (turn.id, turn.peer(), Value(failure), reply.code);
-            let to = Value(Recipients(slice::from_ref(recipient)));
+            let (id, peer, failed, code) = (turn.id, turn.peer(), LogValue(failure), reply.code);
+            let to = LogValue(Recipients(slice::from_ref(recipient)));
             log::warn!("conn={id} peer={peer} to={to} failed={failed} reply={code}");
         }
         reply
@@ -163,7 +163,7 @@ impl Inbound {
     pub(super) fn log_untold_refusals(&self, summary: &Summary) {
         let (id, peer) = (summary.id, summary.peer);
         for (reply, refused) in self.refusals.untold() {
-            let why = Value(reply.text);
+            let why = LogValue(reply.text);
             log::info!("conn={id} peer={peer} refused={refused} why={why}");
         }
     }

@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 
 use crate::config::{Config, Delivery};
 use crate::exit::{ExitCode, Failed};
-use crate::inbound::log_line::Value;
+use crate::inbound::log_line::LogValue;
 use crate::smtp::service::Service;
 use crate::store::maildir::THIS_PROGRAM;
 use crate::store::{Discard, Maildir, MaildirOptions, Store};
@@ -82,7 +82,7 @@ pub(super) fn announce(config: &Config, mut services: impl Iterator<Item = Servi
             let place = fs::canonicalize(directory).unwrap_or_else(|_| directory.clone());
             let mailbox = place.join("DOMAIN/USER").display().to_string();
             let read = format!("mutt -f {mailbox}");
-            log::info!("maildir={} read={}", Value(mailbox), Value(read));
+            log::info!("maildir={} read={}", LogValue(mailbox), LogValue(read));
         }
     }
     if services.any(Service::is_submission) {

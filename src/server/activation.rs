@@ -7,7 +7,7 @@ use std::{env, io};
 use listenfd::ListenFd;
 use socket2::Socket;
 
-use crate::inbound::log_line::Value;
+use crate::inbound::log_line::LogValue;
 use crate::net::listener::Listener;
 use crate::smtp::service::Service;
 
@@ -47,7 +47,7 @@ impl fmt::Display for ActivationError {
                 write!(
                     f,
                     "it is called {}, which is no service; the socket unit must say FileDescriptorName= and one of {names}",
-                    Value(name)
+                    LogValue(name)
                 )
             }
         }
@@ -76,7 +76,7 @@ pub fn inherited() -> Result<Vec<Listener<Service>>, ActivationError> {
         let listener = take(&mut passed, index)
             .and_then(|socket| Listener::inherit(service, socket))
             .map_err(|error| failed(Fault::Socket(error)))?;
-        let (address, name) = (listener.address(), Value(name));
+        let (address, name) = (listener.address(), LogValue(name));
         log::info!("inherited={address} descriptor={descriptor} name={name}");
         listeners.push(listener);
     }

@@ -34,6 +34,7 @@ mod backend;
 mod child;
 mod client;
 mod delivery;
+mod destination;
 mod disk;
 mod draft;
 mod folders;
@@ -56,7 +57,8 @@ use slab::Slab;
 
 use self::backend::Backend;
 use self::client::News;
-use self::draft::{Destination, OpenMessage};
+use self::destination::Destination;
+use self::draft::OpenMessage;
 use self::ipc::StoreRequest;
 use self::queries::{NewMailboxes, Queries, Query, enough};
 use self::rate::MailboxRate;

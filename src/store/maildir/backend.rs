@@ -10,8 +10,8 @@ use rustix::event::poll;
 
 use super::child::{StartError, StoreChild, StorePipes};
 use super::client::{News, StoreClient};
+use super::destination::Destination;
 use super::disk::Disk;
-use super::draft::Destination;
 use super::folders::MailboxPath;
 use super::group_commit::CommitEngine;
 use super::ipc::StoreRequest;

@@ -2,10 +2,9 @@
 //! client that begins and resets without end asks nothing of the disk.
 
 use super::backend::Backend;
-use super::folders::MailboxPath;
+use super::destination::Destination;
 use super::rate::MailboxRate;
 use super::text::DraftText;
-use crate::smtp::envelope::Peer;
 use crate::store::Ticket;
 
 /// A message that was not handed over whole yet.
@@ -17,23 +16,11 @@ pub(super) struct OpenMessage {
     pub(super) text: DraftText,
 }
 
-/// The file of a message, and the groups of mailboxes it is for.
-#[derive(Debug)]
-pub(super) struct Destination {
-    pub(super) file_name: String,
-    pub(super) groups: Vec<Vec<MailboxPath>>,
-    /// The backend under whose instance the file is named; another one may not open it.
-    pub(super) generation: u32,
-    /// The client: the message uses its share of new mailboxes.
-    pub(super) peer: Peer,
-}
-
-impl Destination {
-    /// Has the backend open the message, which may make as many mailboxes as the share of its client has left.
-    fn open(self, ticket: Ticket, backend: &mut Backend, rate: &mut MailboxRate) {
-        let to_make = rate.reserve(ticket, self.peer, self.groups.iter().flatten());
-        backend.open(ticket, self, to_make);
-    }
+/// Has the backend open the message, which may make as many mailboxes as the share of its client has left.
+fn open(destination: Destination, ticket: Ticket, backend: &mut Backend, rate: &mut MailboxRate) {
+    let mailboxes = destination.groups.iter().flatten();
+    let to_make = rate.reserve(ticket, destination.peer, mailboxes);
+    backend.open(ticket, destination, to_make);
 }
 
 impl OpenMessage {
@@ -46,7 +33,7 @@ impl OpenMessage {
         } = self;
         buffer.push(text, |text| {
             if let Some(destination) = unopened.take() {
-                destination.open(*ticket, backend, rate);
+                open(destination, *ticket, backend, rate);
             }
             backend.write(*ticket, text);
         });
@@ -60,7 +47,7 @@ impl OpenMessage {
             text,
         } = self;
         if let Some(destination) = unopened {
-            destination.open(ticket, backend, rate);
+            open(destination, ticket, backend, rate);
         }
         backend.write(ticket, text.rest());
         backend.submit(ticket);
