@@ -10,7 +10,7 @@
 //! - [`store`] is where accepted mail goes. It knows no socket either.
 //! - [`server`] is the loop. It carries bytes between the two, and of all that serves only it knows mio.
 //! - [`net`] reads addresses of servers and listeners. It imports nothing of this crate.
-//! - `client` is the other end of the wire: `mailoop send` and `mailoop load`.
+//! - `tools` is the other end of the wire: `mailoop send` and `mailoop load`.
 //! - [`cli`] reads the command line. What it, the environment and a file say about the [options](config::options) becomes
 //!   one [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
 //!   log lines go.
@@ -62,8 +62,6 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
-#[cfg(feature = "send")]
-pub mod client;
 pub mod config;
 pub mod exit;
 pub mod inbound;
@@ -78,3 +76,5 @@ pub mod signals;
 pub mod smtp;
 pub mod store;
 pub mod terminal;
+#[cfg(feature = "send")]
+pub mod tools;

@@ -6,11 +6,11 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::send::{encryption, mailbox, reverse_path, server, server_address, with_tls};
 use super::subcommand::{Request, Run, Subcommand, flag, value};
-use crate::client::load::hostile::Hostility;
-use crate::client::load::{Extent, LoadOptions, load};
 use crate::config::values;
 use crate::exit::{ExitCode, Failed, show};
 use crate::smtp::path::{Mailbox, ReversePath};
+use crate::tools::load::hostile::Hostility;
+use crate::tools::load::{Extent, LoadOptions, load};
 
 /// The most sessions of an open loop by default.
 const SESSIONS_BY_RATE: usize = 1000;

@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::subcommand::{Request, Run, Subcommand, flag, value};
-use crate::client::encryption::Encryption;
-use crate::client::send::{self, SendOptions};
 use crate::config::options::AUTH;
 use crate::config::values;
 use crate::exit::{ExitCode, Failed};
 use crate::net::endpoint::Endpoint;
 use crate::smtp::data::EndText;
 use crate::smtp::path::{Mailbox, ReversePath};
+use crate::tools::encryption::Encryption;
+use crate::tools::send::{self, SendOptions};
 
 pub(super) fn built() -> Option<Subcommand> {
     Some(Subcommand {

@@ -167,6 +167,9 @@ impl<T: Transport> Channel<T> {
     }
 
     fn send_by(&mut self, write: Write<T>, replies: &mut BytesMut) -> io::Result<()> {
+        if self.is_broken && !replies.is_empty() {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         if self.output.is_empty() {
             let written = self.write_by(write, replies)?;
             self.output = replies[written..].into();

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 
 use super::endpoint::SocketAddress;
+use super::peer::PeerAddress;
 use super::socket::Socket;
 
 /// The most addresses of the loopback network that connections come from: each has its own ports, some 28,000.
@@ -37,6 +38,15 @@ impl Dialer {
     /// Gives the present address up; whether there is another one.
     pub fn next_address(&mut self) -> bool {
         self.addresses.pop().is_some() && !self.addresses.is_empty()
+    }
+
+    /// The server at the present address.
+    pub fn peer(&self) -> PeerAddress {
+        match self.addresses.last() {
+            Some(SocketAddress::Tcp(address)) => (*address).into(),
+            Some(SocketAddress::Unix(_)) => PeerAddress::Unix,
+            None => PeerAddress::Unknown,
+        }
     }
 
     /// Begins a connection to the present address.

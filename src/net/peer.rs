@@ -28,6 +28,16 @@ impl PeerAddress {
         }))
     }
 
+    /// Whether it is on this machine, so that nobody listens in between. The unspecified address leads here as well.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback() || address.ip().is_unspecified(),
+            Self::Unix => true,
+            Self::Unknown => false,
+        }
+    }
+
     /// Its IP address.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {

@@ -60,17 +60,6 @@ impl Socket {
         }
     }
 
-    /// Whether the peer is on this machine, so that nobody listens in between.
-    #[must_use]
-    pub fn is_local(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => stream
-                .peer_addr()
-                .is_ok_and(|peer| peer.ip().to_canonical().is_loopback()),
-            Self::Unix(_) => true,
-        }
-    }
-
     /// Has the connection end with a reset when it is closed.
     ///
     /// # Errors

@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use mailoop::client::send::{SendOptions, send};
 use mailoop::smtp::path::ReversePath;
+use mailoop::tools::send::{SendOptions, send};
 
 /// One connection as the server sees it.
 pub struct Peer<S: Read + Write> {

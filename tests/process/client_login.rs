@@ -1,8 +1,8 @@
 //! Logins of `mailoop send` against scripted servers on real sockets.
 
 use crate::common::peer::{FRIENDLY, options, sent, serve};
-use mailoop::client::send::SendOptions;
 use mailoop::smtp::sasl::SASL;
+use mailoop::tools::send::SendOptions;
 
 /// A message from Ada, and the dialogue on show.
 fn from_ada(server: &str) -> SendOptions {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::peer::{FRIENDLY, Peer, options, sent, serve};
-use mailoop::client::send::{SendError, SendOptions, send};
+use mailoop::tools::send::{SendError, SendOptions, send};
 
 #[test]
 fn the_classroom_dialogue_is_shown_word_for_word() {

@@ -11,9 +11,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::common::peer::{FRIENDLY, Peer, options, sent, serve};
-use mailoop::client::encryption::{Encryption, Start};
-use mailoop::client::send::SendOptions;
-use mailoop::client::tls::Trust;
+use mailoop::tools::encryption::{Encryption, Start};
+use mailoop::tools::send::SendOptions;
+use mailoop::tools::tls::Trust;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::crypto::ring;
 use rustls::crypto::ring::sign::any_supported_type;

@@ -7,8 +7,8 @@ use clap::{ArgMatches, Command, value_parser};
 
 use super::TlsOptions;
 use crate::cli::subcommand::{flag, value};
-use crate::client::encryption::{Encryption, Start};
-use crate::client::tls::Trust;
+use crate::tools::encryption::{Encryption, Start};
+use crate::tools::tls::Trust;
 
 /// The group of the options that begin TLS, without which nobody vouches for a server.
 const ENCRYPTION: &str = "encryption";

@@ -90,7 +90,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                     }
                 }
                 Step::Wait(Wait::Output) => {
-                    self.send(lent)?;
+                    self.channel.send(lent.output)?;
                     if self.channel.unsent() > 0 {
                         return Ok(Wait::Input);
                     }

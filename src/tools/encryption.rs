@@ -26,11 +26,21 @@ pub enum Start {
     ByCommand,
 }
 
+/// TLS with one server, and the moment at which it begins.
+#[derive(Clone, Debug)]
+pub(super) struct TlsStart {
+    pub(super) start: Start,
+    pub(super) connector: Rc<dyn StartTls>,
+}
+
 impl Encryption {
-    /// Whether TLS begins with the first octet.
-    #[must_use]
-    pub fn begins_at_once(&self) -> bool {
-        self.start == Start::AtOnce
+    /// Configures TLS with this server.
+    ///
+    /// # Errors
+    /// As [`ServerTrust::connector`].
+    pub(super) fn with_server(&self, server: &Endpoint) -> Result<TlsStart, TrustError> {
+        let (start, connector) = (self.start, self.trust.connector(server)?);
+        Ok(TlsStart { start, connector })
     }
 }
 
@@ -47,6 +57,13 @@ pub trait ServerTrust: fmt::Debug {
 
     /// Tells a person what is wrong with the TLS of this server, and what to do about it, if that is why an operation failed.
     fn explain(&self, error: &io::Error, server: &Endpoint) -> Option<String>;
+}
+
+/// Tells a person that this server does not know STARTTLS.
+pub(super) fn no_starttls(server: &Endpoint) -> String {
+    format!(
+        "{server} offers no STARTTLS, and in the clear nothing is sent; has it a port for --tls?"
+    )
 }
 
 /// Why there is nobody to trust.

@@ -18,10 +18,10 @@ use rustls::{
 };
 
 use super::explanation::explain;
-use crate::client::encryption::{ServerTrust, TrustError};
 use crate::net::endpoint::Endpoint;
 use crate::net::link::StartTls;
 use crate::net::tls::Connector;
+use crate::tools::encryption::{ServerTrust, TrustError};
 
 /// The authorities that have to vouch for a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

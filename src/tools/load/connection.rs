@@ -8,12 +8,12 @@ use bytes::BytesMut;
 
 use super::schedule::Schedule;
 use super::tally::{Failure, Tally};
-use crate::client::encryption::ServerTrust;
 use crate::net::channel::{Channel, Readiness};
 use crate::net::endpoint::Endpoint;
 use crate::net::socket::Socket;
 use crate::net::transport::Read;
 use crate::smtp::client::{ClientEvent, ClientSession, Outgoing, ProtocolError, Subject};
+use crate::tools::encryption::ServerTrust;
 
 /// How long a server may take to close behind its good-bye, on which nothing depends any more.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);

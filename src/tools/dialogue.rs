@@ -1,0 +1,305 @@
+//! One dialogue of a client with its server, as a driver of the engine.
+//!
+//! The session decides what is said, and a [`Task`] which messages there are. Here octets go between the session and the
+//! engine, TLS begins, a message leaves in parts, and a server that is silent for too long is given up.
+
+use core::ops::ControlFlow;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::encryption::{Start, TlsStart};
+use crate::net::driver::{self, Close, ConnectionFailure, Driver, Ending, Summary, Wait};
+use crate::net::link::TlsFacts;
+use crate::smtp::client::{ClientEvent, ClientSession, ProtocolError};
+use crate::smtp::security::ChannelBindings;
+
+/// The most octets of a message that are handed over at once. The part that a socket has no room for is kept for its
+/// connection, so this bounds the memory of each.
+const PART_BYTES_MAX: usize = 64 * 1024;
+/// Octets of a message that are written for one unit of work.
+const WRITTEN_BYTES_PER_UNIT: usize = 64;
+
+/// The purpose of a dialogue: which messages there are, and what becomes of them.
+pub(super) trait Task: Sized {
+    /// Everything that the dialogues of this kind work on together.
+    type Shared;
+
+    /// Notes that there is a connection.
+    fn connected(&mut self, shared: &mut Self::Shared) {
+        let _ = shared;
+    }
+
+    /// Begins what has become due, where the session waits for that.
+    fn resume(&mut self, session: &mut ClientSession, turn: &mut Turn<'_, Self>) {
+        let _ = (session, turn);
+    }
+
+    /// Acts on a reply. The task begins messages and quits; a break ends the dialogue at once.
+    fn replied(
+        &mut self,
+        event: ClientEvent,
+        session: &mut ClientSession,
+        turn: &mut Turn<'_, Self>,
+    ) -> ControlFlow<()>;
+
+    /// Sees what is sent.
+    fn sent(
+        &mut self,
+        bytes: &[u8],
+        session: &ClientSession,
+        shared: &mut Self::Shared,
+    ) -> ControlFlow<()> {
+        let _ = (bytes, session, shared);
+        ControlFlow::Continue(())
+    }
+
+    /// How long the server may be silent now; `None` while nothing is awaited from it.
+    fn timeout(&self, shared: &Self::Shared) -> Option<Duration>;
+
+    /// Notes why a dialogue is over that has not come to its end.
+    fn failed(&mut self, error: DialogueError, turn: &mut Turn<'_, Self>);
+
+    /// Notes that the connection is removed.
+    fn closed(&mut self, summary: &Summary, shared: &mut Self::Shared) {
+        let _ = (summary, shared);
+    }
+}
+
+/// All that a task is lent while it acts.
+pub(super) type Turn<'a, T> = driver::Turn<'a, <T as Task>::Shared>;
+type Step<T> = driver::Step<Dialogue<T>>;
+
+/// Why a dialogue broke off.
+#[derive(Debug)]
+pub(super) enum DialogueError {
+    /// There is no connection.
+    Dial(io::Error),
+    /// The server closed the connection.
+    Eof,
+    /// The connection failed.
+    Socket(io::Error),
+    /// The handshake of TLS failed.
+    Handshake(io::Error),
+    /// The server does not speak SMTP.
+    Protocol(ProtocolError),
+    /// The server was silent for longer than the [timeout](Task::timeout).
+    Timeout,
+}
+
+/// One dialogue.
+pub(super) struct Dialogue<T> {
+    task: T,
+    session: ClientSession,
+    /// What begins TLS, until its time comes.
+    tls: Option<TlsStart>,
+    is_handshaking: bool,
+    /// The message as it goes over the wire, which many dialogues may share.
+    message: Rc<[u8]>,
+    /// How much of the message was handed over, while that goes on.
+    handed_over: Option<usize>,
+    /// Since when nothing was written and no whole reply came. Parts of a reply are no progress, or a server could make it
+    /// trickle for ever.
+    silent_since: Instant,
+    /// Octets written when that was looked at last.
+    bytes_out: u64,
+}
+
+impl<T: Task> Dialogue<T> {
+    /// A dialogue that begins once there is a connection.
+    pub(super) fn new(
+        task: T,
+        session: ClientSession,
+        tls: Option<TlsStart>,
+        message: Rc<[u8]>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            task,
+            session,
+            tls,
+            is_handshaking: false,
+            message,
+            handed_over: None,
+            silent_since: now,
+            bytes_out: 0,
+        }
+    }
+
+    /// Begins TLS, which takes no longer than a reply may.
+    fn start_tls(&mut self, turn: &Turn<'_, T>) -> Step<T> {
+        match (self.tls.take(), self.task.timeout(turn.shared)) {
+            (Some(tls), Some(timeout)) => {
+                self.is_handshaking = true;
+                Step::StartTls(tls.connector, timeout)
+            }
+            _ => {
+                debug_assert!(false, "TLS begins once, while the server is waited for");
+                Step::Continue
+            }
+        }
+    }
+
+    /// Reads replies and answers them, as far as there are any.
+    fn converse(&mut self, input: &mut &[u8], turn: &mut Turn<'_, T>) -> Step<T> {
+        loop {
+            let before = turn.output.len();
+            let event = match self.session.next(input, turn.output) {
+                Ok(ClientEvent::NeedInput) => return self.hand_message_over(turn),
+                Ok(event) => event,
+                Err(error) => return self.break_off(DialogueError::Protocol(error), turn),
+            };
+            self.silent_since = turn.now;
+            let replied = self.task.replied(event, &mut self.session, turn);
+            if replied.is_break() || self.tell_sent(before, turn).is_break() {
+                return close();
+            }
+            match event {
+                ClientEvent::StartTls => return self.start_tls(turn),
+                ClientEvent::SendMessage => self.handed_over = Some(0),
+                ClientEvent::Closed => {
+                    *input = &[];
+                    return Step::Continue;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Hands over the next part of the message, once nothing before it is unsent. Meanwhile the server may object.
+    fn hand_message_over(&mut self, turn: &mut Turn<'_, T>) -> Step<T> {
+        let Some(begin) = self.handed_over else {
+            return Step::Continue;
+        };
+        if turn.unsent + turn.output.len() > 0 {
+            return Step::Flush;
+        }
+        let end = self.message.len().min(begin + PART_BYTES_MAX);
+        if begin == end {
+            self.session.message_sent();
+            self.handed_over = None;
+            return Step::Continue;
+        }
+        if turn.work.is_spent() {
+            return Step::Wait(Wait::Turn);
+        }
+        let units = (end - begin) / WRITTEN_BYTES_PER_UNIT;
+        turn.work.charge(u32::try_from(units).unwrap_or(u32::MAX));
+        turn.output.extend_from_slice(&self.message[begin..end]);
+        self.handed_over = Some(end);
+        match self.tell_sent(0, turn) {
+            ControlFlow::Continue(()) => Step::Flush,
+            ControlFlow::Break(()) => close(),
+        }
+    }
+
+    /// Tells the task of the output that came to be since it had `before` octets.
+    fn tell_sent(&mut self, before: usize, turn: &mut Turn<'_, T>) -> ControlFlow<()> {
+        let bytes = &turn.output[before..];
+        if bytes.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        self.silent_since = turn.now;
+        self.task.sent(bytes, &self.session, turn.shared)
+    }
+
+    /// Notes octets that have left since this was looked at last: a server that takes them is not silent.
+    fn note_written(&mut self, turn: &Turn<'_, T>) -> bool {
+        let has_written = turn.bytes_out > self.bytes_out;
+        if has_written {
+            self.bytes_out = turn.bytes_out;
+            self.silent_since = turn.now;
+        }
+        has_written
+    }
+
+    fn break_off(&mut self, error: DialogueError, turn: &mut Turn<'_, T>) -> Step<T> {
+        self.task.failed(error, turn);
+        close()
+    }
+}
+
+/// Ends with what the socket takes at once: whether its server hears of it changes nothing any more.
+fn close<T: Task>() -> Step<T> {
+    Step::Close(Close {
+        reason: (),
+        ending: Ending::Now,
+        flush_timeout: Duration::ZERO,
+    })
+}
+
+impl<T: Task> Driver for Dialogue<T> {
+    type Shared = T::Shared;
+    type Ticket = ();
+    type Completion = ();
+    type Reason = ();
+
+    const READS_AFTER_FAILED_WRITE: bool = true;
+
+    fn opened(&mut self, turn: &mut Turn<'_, T>) -> Step<T> {
+        self.silent_since = turn.now;
+        self.task.connected(turn.shared);
+        match &self.tls {
+            Some(tls) if tls.start == Start::AtOnce => self.start_tls(turn),
+            _ => Step::Continue,
+        }
+    }
+
+    fn input(&mut self, input: &mut &[u8], turn: &mut Turn<'_, T>) -> Step<T> {
+        self.note_written(turn);
+        let before = turn.output.len();
+        self.task.resume(&mut self.session, turn);
+        match self.tell_sent(before, turn) {
+            ControlFlow::Continue(()) => self.converse(input, turn),
+            ControlFlow::Break(()) => close(),
+        }
+    }
+
+    fn eof(&mut self, turn: &mut Turn<'_, T>) -> Step<T> {
+        self.break_off(DialogueError::Eof, turn)
+    }
+
+    fn secured(&mut self, facts: &TlsFacts, turn: &mut Turn<'_, T>) -> Step<T> {
+        self.is_handshaking = false;
+        self.silent_since = turn.now;
+        let bindings = ChannelBindings {
+            exporter: facts.exporter,
+            end_point: facts.end_point.clone(),
+        };
+        let before = turn.output.len();
+        self.session.secured(bindings, turn.output);
+        match self.tell_sent(before, turn) {
+            ControlFlow::Continue(()) => Step::Continue,
+            ControlFlow::Break(()) => close(),
+        }
+    }
+
+    fn deadline(&self, shared: &T::Shared) -> Option<Instant> {
+        let timeout = self.task.timeout(shared)?;
+        Some(self.silent_since + timeout)
+    }
+
+    fn expired(&mut self, turn: &mut Turn<'_, T>) -> Step<T> {
+        if self.note_written(turn) {
+            return Step::Continue;
+        }
+        self.break_off(DialogueError::Timeout, turn)
+    }
+
+    fn failed(&mut self, failure: ConnectionFailure, turn: &mut Turn<'_, T>) {
+        let error = match failure {
+            ConnectionFailure::Dial(error) => DialogueError::Dial(error),
+            ConnectionFailure::Handshake(error) => DialogueError::Handshake(error),
+            ConnectionFailure::HandshakeTimeout => DialogueError::Timeout,
+            ConnectionFailure::Socket(error) if self.is_handshaking => {
+                DialogueError::Handshake(error)
+            }
+            ConnectionFailure::Socket(error) => DialogueError::Socket(error),
+        };
+        self.task.failed(error, turn);
+    }
+
+    fn closed(&mut self, (): &(), summary: &Summary, shared: &mut T::Shared) {
+        self.task.closed(summary, shared);
+    }
+}
