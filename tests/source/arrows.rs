@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["smtp"]),
     ("inbound", &["net", "smtp", "store"]),
     ("server", &["inbound", "logging", "net", "smtp", "store"]),
-    ("tools", &["exit", "net", "smtp"]),
+    ("tools", &["exit", "machine", "net", "smtp", "terminal"]),
     ("logging", &[]),
     ("exit", &[]),
 ];
