@@ -29,7 +29,13 @@ impl Inbound {
                 Event::Answered | Event::BeginChunk | Event::CommandRefused(_)
             );
             match event {
-                Event::NeedInput => return self.need_input(phase, used, turn),
+                Event::NeedInput => {
+                    // Octets of a message that may yet be its end, or half a line end, are progress as well.
+                    if phase == Phase::Message && used > 0 {
+                        self.timeouts.progress(turn.now);
+                    }
+                    return Step::Continue;
+                }
                 Event::Answered | Event::BeginChunk | Event::Withheld | Event::Discarded => {}
                 Event::CommandRefused(reply) => {
                     self.note_refused_command(&before[..used], reply, turn);
@@ -79,20 +85,6 @@ impl Inbound {
         }
     }
 
-    /// Has more read, unless the store takes no more of the message: then it is not read either, and its client feels the
-    /// backpressure.
-    fn need_input(&mut self, phase: Phase, used: usize, turn: &InboundTurn<'_>) -> InboundStep {
-        // Octets of a message that may yet be its end, or half a line end, are progress as well.
-        if phase == Phase::Message && used > 0 {
-            self.timeouts.progress(turn.now);
-        }
-        if self.is_kept_waiting(&*turn.shared.store) {
-            Step::Wait(Wait::Room)
-        } else {
-            Step::Continue
-        }
-    }
-
     /// The store does not take the text of the message, of which the rest is read only to be refused.
     fn refuse_text(&mut self, failure: &Failure, turn: &mut InboundTurn<'_>) {
         let reply = self.refusal(failure, turn);
@@ -133,7 +125,7 @@ impl Inbound {
         }
     }
 
-    /// Whether its message is not read because the store takes no more text.
+    /// Whether its message is not read because the store takes no more text: its client feels the backpressure.
     pub(super) fn is_kept_waiting(&self, store: &dyn Store) -> bool {
         matches!(self.message, Message::Open(_)) && store.is_congested()
     }

@@ -50,6 +50,10 @@ impl Driver for Inbound {
         }
     }
 
+    fn takes_input(&self, shared: &Shared) -> bool {
+        !self.is_kept_waiting(&*shared.store)
+    }
+
     /// Complete commands were answered; a message without its end is no message.
     fn eof(&mut self, turn: &mut InboundTurn<'_>) -> InboundStep {
         match self.stage {

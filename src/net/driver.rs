@@ -73,6 +73,13 @@ pub trait Driver: Sized {
     /// Takes what it can use off the front of `input`, and appends its replies to [`Turn::output`].
     fn input(&mut self, input: &mut &[u8], turn: &mut Turn<'_, Self::Shared>) -> Step<Self>;
 
+    /// Whether more input is to be read. A driver that takes none, since what all share has no room for it, is called again once
+    /// there is room: see [`Wait::Room`].
+    fn takes_input(&self, shared: &Self::Shared) -> bool {
+        let _ = shared;
+        true
+    }
+
     /// The peer has closed its side: no more input will come.
     fn eof(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Step<Self>;
 

@@ -71,6 +71,9 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                     if lent.work.is_spent() {
                         return Ok(Wait::Turn);
                     }
+                    if !self.driver.takes_input(lent.shared) {
+                        return Ok(Wait::Room);
+                    }
                     match self.read(lent)? {
                         Some(step) => step,
                         None => self.call(lent, D::eof),
