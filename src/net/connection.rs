@@ -14,6 +14,7 @@ mod establishing;
 mod steps;
 
 use std::io;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -39,10 +40,12 @@ pub(super) struct Connection<D: Driver, T> {
     channel: Channel<T>,
     driver: D,
     lifecycle: Lifecycle,
+    /// Whether the slab knows that it is over.
+    is_gone: bool,
     /// Why it ends, from the moment that this is decided.
     reason: Option<D::Reason>,
     /// Input that was read but not used.
-    input: Vec<u8>,
+    input: Box<[u8]>,
     opened: Epoch,
     /// Deadline of the present stage of the lifecycle; 0 while its driver has a deadline of its own.
     until: Nanoseconds,
@@ -114,8 +117,9 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             channel,
             driver,
             lifecycle: Lifecycle::Open,
+            is_gone: false,
             reason: None,
-            input: Vec::new(),
+            input: Box::default(),
             opened: Epoch(now),
             until: 0,
         }
@@ -165,6 +169,11 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     pub(super) fn is_over(&self, drain: Drain) -> bool {
         self.lifecycle == Lifecycle::Closed
             && (self.driver.outstanding().is_none() || matches!(drain, Drain::TimeIsUp))
+    }
+
+    /// Notes that it is over, and tells whether that is news.
+    pub(super) fn become_gone(&mut self) -> bool {
+        !mem::replace(&mut self.is_gone, true)
     }
 
     /// The counts that it belongs to.

@@ -59,8 +59,6 @@ struct Slot<D: Driver, T> {
     alarm: Alarm,
     /// The wait that its driver returned last.
     wait: Wait<D::Ticket>,
-    /// Whether it is among those that are gone.
-    is_gone: bool,
 }
 
 /// Buffers and budgets that all connections share, one at a time.
@@ -182,7 +180,6 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             connection,
             alarm: Alarm::default(),
             wait: Wait::Input,
-            is_gone: false,
         })
     }
 
@@ -353,7 +350,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         let before = slot.connection.presence();
         let wait = act(&mut slot.connection, &mut lent);
         self.scratch.work.charge(lent.work.spent());
-        let connection = &slot.connection;
+        let connection = &mut slot.connection;
         self.counts.note(before, connection.presence());
         let id = connection.id();
         let name = ConnectionName { key, id };
@@ -361,8 +358,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             self.lingering.push(name);
         }
         if connection.is_over(self.drain) {
-            if !slot.is_gone {
-                slot.is_gone = true;
+            if connection.become_gone() {
                 self.gone.push(key);
             }
         } else if wait != slot.wait {

@@ -20,7 +20,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         if ending == Ending::Abort {
             return self.abort();
         }
-        self.input = Vec::new();
+        self.input = Box::default();
         let flush_timeout = match lent.drain {
             Drain::TimeIsUp => flush_timeout.min(LINGER_TIMEOUT),
             Drain::No | Drain::Until(_) => flush_timeout,
@@ -99,7 +99,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     /// Ends without another word.
     pub(super) fn abort(&mut self) {
         debug_assert!(self.reason.is_some(), "a connection that ends has a reason");
-        self.input = Vec::new();
+        self.input = Box::default();
         self.channel.discard_output();
         self.lifecycle = Lifecycle::Closed;
     }

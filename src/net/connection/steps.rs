@@ -17,7 +17,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             kept
         } else {
             // A small rest must not hold on to the memory of what it was a part of.
-            input.to_vec()
+            input.into()
         };
         step
     }
@@ -31,13 +31,15 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             return Ok(None);
         }
         if !self.input.is_empty() {
-            self.input.extend_from_slice(&lent.buffer[..received]);
+            let mut input = mem::take(&mut self.input).into_vec();
+            input.extend_from_slice(&lent.buffer[..received]);
+            self.input = input.into();
             return Ok(Some(self.offer_input(lent)));
         }
         let buffer = mem::take(&mut lent.buffer);
         let mut input = &buffer[..received];
         let step = self.call(lent, |driver, turn| driver.input(&mut input, turn));
-        self.input = input.to_vec();
+        self.input = input.into();
         lent.buffer = buffer;
         Ok(Some(step))
     }
