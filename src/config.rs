@@ -11,6 +11,7 @@ pub mod file;
 pub mod key;
 pub mod option;
 pub mod options;
+mod parts;
 mod rows;
 mod senders;
 pub mod settings;
@@ -22,26 +23,24 @@ mod users;
 pub mod value;
 pub mod values;
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use log::LevelFilter;
 
-use crate::exit::{ExitCode, Failed, Mistakes};
+use crate::exit::{ExitCode, Failed};
 use crate::inbound::cidr::Cidr;
 use crate::inbound::{Limits, Rules};
-use crate::net::connections::LINGERING_MAX;
 use crate::net::endpoint::SocketAddress;
 use crate::net::link::StartTls;
 use crate::smtp::line::BareNewline;
-use crate::smtp::login::UserDatabase;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
-use key::{Key, Reader};
 use options::{DEFAULT_LISTEN, LISTENERS};
+pub use parts::Delivery;
+use parts::SettingsReader;
 use settings::Settings;
-use value::{Origin, Value};
+use value::{OptionValue, Origin};
 
 /// Fewer recipients than this a server must not set as its limit (RFC 5321 §4.5.3.1.8).
 const RECIPIENTS_STANDARD: usize = 100;
@@ -77,32 +76,13 @@ pub struct Config {
     source_warnings: Vec<String>,
 }
 
-/// The destination of mail.
-#[derive(Debug)]
-pub enum Delivery {
-    /// Into a folder for each mailbox below `directory`, of which at most `mailboxes_max` are created.
-    Maildir {
-        /// The folder of folders.
-        directory: PathBuf,
-        /// The most mailboxes that are created by themselves.
-        mailboxes_max: usize,
-        /// The most messages of a group commit, if that is bounded further.
-        group_max: Option<usize>,
-    },
-    /// Mail is accepted and dropped.
-    Discard,
-}
-
 impl Config {
     /// Reads and checks settings.
     ///
     /// # Errors
     /// All values that are wrong, with their origins; or what [`check_listeners`](Self::check_listeners) finds.
     pub fn new(settings: &Settings) -> Result<Self, Failed> {
-        let mut read = Reading {
-            settings,
-            mistakes: Mistakes(settings.mistakes().to_vec()),
-        };
+        let mut read = SettingsReader::new(settings);
         let tls = read.tls();
         let (users, exposed_users) = read.mistakes.note(users::read(settings));
         let log_level = settings.get(&options::LOG_LEVEL);
@@ -297,101 +277,9 @@ impl From<UnfitListener> for Failed {
 }
 
 /// The values that name listeners, in the order of [`Config::listen`]; none if there is only the default.
-fn named_values(settings: &Settings) -> impl Iterator<Item = &Value> {
+fn named_values(settings: &Settings) -> impl Iterator<Item = &OptionValue> {
     let values = LISTENERS
         .iter()
         .flat_map(|(key, _)| settings.values(&key.option));
     values.filter(|value| !value.is_default())
-}
-
-/// Configures TLS by settings.
-type ReadTls = fn(&Settings) -> Result<Option<Rc<dyn StartTls>>, Failed>;
-
-/// Reads settings, and gathers what is wrong with them.
-struct Reading<'a> {
-    settings: &'a Settings,
-    mistakes: Mistakes,
-}
-
-impl Reading<'_> {
-    /// The value of an option. A mistake is noted, and a default stands in its place.
-    fn get<R: Reader<Output: Default>>(&mut self, key: &Key<R>) -> R::Output {
-        self.mistakes.note(self.settings.get(key))
-    }
-
-    /// The listeners that somebody named; none if there is only the default.
-    fn listeners(&mut self) -> Vec<(Service, SocketAddress)> {
-        let mut named = Vec::new();
-        for (key, service) in &LISTENERS {
-            let value = self.settings.value(&key.option);
-            if value.is_some_and(|value| !value.is_default()) {
-                let addresses = self.get(key).into_iter();
-                named.extend(addresses.map(|address| (*service, address)));
-            }
-        }
-        named
-    }
-
-    /// TLS with the certificates that are configured, in a build that knows it.
-    fn tls(&mut self) -> Option<Rc<dyn StartTls>> {
-        let read: ReadTls = certificates::built()?;
-        self.mistakes.note(read(self.settings))
-    }
-
-    fn policy(&mut self, users: Option<Rc<dyn UserDatabase>>) -> Policy {
-        let before = self.mistakes.0.len();
-        let hostname = self.get(&options::HOSTNAME);
-        let domains = self.get(&options::DOMAIN);
-        let (directory, senders) = match self.settings.tables() {
-            // Without the right domains nobody can tell which names are in them.
-            Some(tables) if self.mistakes.0.len() == before => (
-                self.mistakes.note(tables.directory(&hostname, &domains)),
-                tables.senders(),
-            ),
-            _ => Default::default(),
-        };
-        Policy {
-            hostname,
-            domains,
-            directory,
-            senders,
-            tls: false,
-            users: RefCell::new(users),
-            auth_insecure: self.get(&options::AUTH_INSECURE),
-            auth_everywhere: self.get(&options::AUTH_EVERYWHERE),
-            bare_newline: self.get(&options::BARE_NEWLINE),
-            end_text: self.get(&options::END_OF_DATA),
-            message_bytes_max: self.get(&options::MAX_MESSAGE_SIZE),
-            recipients_max: self.get(&options::MAX_RECIPIENTS) as usize,
-            messages_max: self.get(&options::MAX_MESSAGES_PER_SESSION).into(),
-            errors_max: self.get(&options::MAX_ERRORS),
-        }
-    }
-
-    fn limits(&mut self) -> Limits {
-        Limits {
-            connections_max: self.get(&options::MAX_CONNECTIONS) as usize,
-            connections_per_ip_max: self.get(&options::MAX_CONNECTIONS_PER_IP) as usize,
-            lingering_max: LINGERING_MAX,
-            idle_timeout: self.get(&options::IDLE_TIMEOUT),
-            min_rate: self.get(&options::MIN_RATE),
-            session_timeout: self.get(&options::SESSION_TIMEOUT),
-            drain_timeout: self.get(&options::DRAIN_TIMEOUT),
-            min_free: self.get(&options::MIN_FREE),
-            exit_after: self.get(&options::EXIT_AFTER).into(),
-        }
-    }
-
-    fn delivery(&mut self) -> Delivery {
-        let mailboxes_max = self.get(&options::MAX_MAILBOXES) as usize;
-        let group_max = self.get(&options::MAX_COMMIT_GROUP);
-        match self.get(&options::MAILDIR) {
-            Some(directory) => Delivery::Maildir {
-                directory,
-                mailboxes_max,
-                group_max: group_max.map(|most| most as usize),
-            },
-            None => Delivery::Discard,
-        }
-    }
 }

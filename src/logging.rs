@@ -61,11 +61,11 @@ pub fn write_to_stderr(text: &str) {
 /// The log, whose destination can be changed while it is written.
 pub struct Log {
     /// The logger, which the crate `log` keeps for good, has the other handle.
-    target: Arc<Mutex<Target>>,
+    target: Arc<Mutex<Destination>>,
 }
 
 /// The destination of lines.
-struct Target {
+struct Destination {
     sink: Sink,
     /// Whether each line begins with the time: what reads it does not add one.
     stamped: bool,
@@ -73,7 +73,7 @@ struct Target {
     is_torn: bool,
 }
 
-impl Target {
+impl Destination {
     /// Opens `file`, or else takes standard error.
     fn open(file: Option<&Path>) -> io::Result<Self> {
         let (sink, stamped) = match file {
@@ -126,7 +126,7 @@ impl Log {
     /// # Errors
     /// The file cannot be opened.
     pub fn start(level: LevelFilter, file: Option<&Path>, for_a_file: bool) -> io::Result<Self> {
-        let mut target = Target::open(file)?;
+        let mut target = Destination::open(file)?;
         target.stamped |= for_a_file;
         let target = Arc::new(Mutex::new(target));
         let config = ConfigBuilder::new()
@@ -155,7 +155,7 @@ impl Log {
     /// # Errors
     /// The file cannot be opened; the log then stays where it is.
     pub fn reopen(&self, file: Option<&Path>) -> io::Result<()> {
-        let target = Target::open(file)?;
+        let target = Destination::open(file)?;
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
         Ok(())
     }
@@ -170,11 +170,11 @@ struct Gathered {
     stamp: Stamp,
     /// Lines that were dropped and not told of yet.
     dropped: u64,
-    target: Arc<Mutex<Target>>,
+    target: Arc<Mutex<Destination>>,
 }
 
 impl Gathered {
-    fn new(target: Arc<Mutex<Target>>) -> Self {
+    fn new(target: Arc<Mutex<Destination>>) -> Self {
         Self {
             lines: Vec::new(),
             line_start: 0,

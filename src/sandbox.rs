@@ -6,18 +6,12 @@
     path = "not_built.rs"
 )]
 mod landlock;
+mod needs;
 
 use core::fmt;
-use std::path::PathBuf;
 
-/// The files that a running server has to change.
-#[derive(Debug, Default)]
-pub struct Needs {
-    /// Folders below which files and folders come and go.
-    pub writable: Vec<PathBuf>,
-    /// Folders in which files are only removed.
-    pub removable: Vec<PathBuf>,
-}
+use needs::EnterSandbox;
+pub use needs::Needs;
 
 /// The outcome of [`enter`].
 #[derive(Debug)]
@@ -41,9 +35,10 @@ impl fmt::Display for Sandbox {
 /// fail: the server would do the same without.
 #[must_use]
 pub fn enter(needs: &Needs) -> Sandbox {
-    let by_landlock: Option<fn(&Needs) -> Sandbox> = landlock::built();
-    match by_landlock {
-        Some(enter) => enter(needs),
+    let by_landlock: Option<EnterSandbox> = landlock::built();
+    match by_landlock.map(|enter| enter(needs)) {
+        Some(Ok(abi)) => Sandbox::Landlock(abi),
+        Some(Err(reason)) => Sandbox::Unavailable(reason),
         None => Sandbox::Unavailable("it is not built in".to_owned()),
     }
 }

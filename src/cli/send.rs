@@ -2,11 +2,13 @@
 
 #[cfg_attr(not(feature = "tls"), path = "../not_built.rs")]
 mod encryption;
+mod tls_options;
 
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use self::tls_options::TlsOptions;
 use super::subcommand::{Request, Run, Subcommand, flag, value};
 use crate::config::options::AUTH;
 use crate::config::values;
@@ -27,16 +29,13 @@ pub(super) fn built() -> Option<Subcommand> {
 }
 
 /// The options of TLS, in a build that knows it.
-pub(super) struct TlsOptions {
-    /// Adds the options to a command, which can say STARTTLS or not.
-    add: fn(Command, bool) -> Command,
-    /// Reads the options.
-    read: fn(&ArgMatches) -> Option<Encryption>,
+fn tls_options() -> Option<TlsOptions> {
+    encryption::built()
 }
 
 /// Adds the options of TLS to a command, which can say STARTTLS or not.
 pub(super) fn with_tls(command: Command, starttls: bool) -> Command {
-    match encryption::built() {
+    match tls_options() {
         Some(TlsOptions { add, .. }) => add(command, starttls),
         None => command,
     }
@@ -44,7 +43,7 @@ pub(super) fn with_tls(command: Command, starttls: bool) -> Command {
 
 /// The TLS that was asked for.
 pub(super) fn encryption(matches: &ArgMatches) -> Option<Encryption> {
-    encryption::built().and_then(|TlsOptions { read, .. }| read(matches))
+    tls_options().and_then(|TlsOptions { read, .. }| read(matches))
 }
 
 /// A message to send.
@@ -64,59 +63,6 @@ impl Run for Send {
 }
 
 fn command(command: Command) -> Command {
-    let command = command
-        .about("Send one message")
-        .arg(
-            value(
-                "server",
-                "HOST:PORT",
-                "The server; also [IPV6]:PORT or unix:PATH",
-            )
-            .required(true)
-            .value_parser(server_address),
-        )
-        .arg(
-            value("from", "ADDR", "The reverse-path; <> for none")
-                .required(true)
-                .value_parser(reverse_path),
-        )
-        .arg(
-            value("to", "ADDR", "A recipient; repeatable")
-                .required(true)
-                .action(ArgAction::Append)
-                .value_parser(mailbox),
-        )
-        .arg(
-            value(
-                "helo",
-                "NAME",
-                "Say HELO NAME, the textbook way, instead of EHLO",
-            )
-            .value_parser(hello_name),
-        )
-        .arg(
-            value(
-                "end-of-data",
-                "TEXT",
-                "End the message with this line, and send it exactly as given",
-            )
-            .value_parser(values::end_text),
-        )
-        .arg(
-            value(
-                "timeout",
-                "SECS",
-                "How long to wait for the server at each step",
-            )
-            .default_value("60")
-            .value_parser(values::seconds),
-        )
-        .arg(flag("verbose", "Show the dialogue").short('v'))
-        .arg(
-            Arg::new("FILE")
-                .help("The message, any line ends [default: standard input]")
-                .value_parser(value_parser!(PathBuf)),
-        );
     let login = AUTH.then(|| {
         value(
             "auth",
@@ -125,7 +71,62 @@ fn command(command: Command) -> Command {
         )
         .conflicts_with("helo")
     });
+    let command = command
+        .about("Send one message")
+        .args(envelope())
+        .args(dialogue())
+        .arg(
+            Arg::new("FILE")
+                .help("The message, any line ends [default: standard input]")
+                .value_parser(value_parser!(PathBuf)),
+        );
     with_tls(command, true).args(login)
+}
+
+/// The options that say from where to where the message goes.
+fn envelope() -> [Arg; 3] {
+    [
+        value(
+            "server",
+            "HOST:PORT",
+            "The server; also [IPV6]:PORT or unix:PATH",
+        )
+        .required(true)
+        .value_parser(server_address),
+        value("from", "ADDR", "The reverse-path; <> for none")
+            .required(true)
+            .value_parser(reverse_path),
+        value("to", "ADDR", "A recipient; repeatable")
+            .required(true)
+            .action(ArgAction::Append)
+            .value_parser(mailbox),
+    ]
+}
+
+/// The options that say how the client talks with the server.
+fn dialogue() -> [Arg; 4] {
+    [
+        value(
+            "helo",
+            "NAME",
+            "Say HELO NAME, the textbook way, instead of EHLO",
+        )
+        .value_parser(hello_name),
+        value(
+            "end-of-data",
+            "TEXT",
+            "End the message with this line, and send it exactly as given",
+        )
+        .value_parser(values::end_text),
+        value(
+            "timeout",
+            "SECS",
+            "How long to wait for the server at each step",
+        )
+        .default_value("60")
+        .value_parser(values::seconds),
+        flag("verbose", "Show the dialogue").short('v'),
+    ]
 }
 
 fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {

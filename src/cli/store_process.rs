@@ -21,7 +21,7 @@ const GROUP: &str = "GROUP";
 
 /// The store process of one server.
 #[derive(Debug)]
-struct StoreProcess {
+struct StoreCommand {
     /// The most mailboxes.
     mailboxes_max: usize,
     /// The most messages of a group commit.
@@ -39,13 +39,13 @@ fn command(command: Command) -> Command {
 
 fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {
     let number = |name| matches.get_one(name).copied().unwrap_or_default();
-    Ok(Request::to_run(StoreProcess {
+    Ok(Request::to_run(StoreCommand {
         mailboxes_max: number(MAILBOXES),
         group_max: number(GROUP),
     }))
 }
 
-impl Run for StoreProcess {
+impl Run for StoreCommand {
     fn run(self: Box<Self>) -> Result<(), Failed> {
         // It works in the folder it is to change. The kernel's answer is the one that the server got and logged.
         let _ = sandbox::enter(&Needs {

@@ -4,15 +4,13 @@ use std::fs;
 use std::rc::Rc;
 
 use super::options;
-use super::settings::Settings;
-use super::value::Value;
+use super::settings::{ConfigureTls, Settings};
+use super::value::OptionValue;
 use crate::exit::{ExitCode, Failed};
 use crate::net::link::StartTls;
 use crate::net::tls::{Acceptor, Certificate, CertificateError, Certificates};
 
-type ReadTls = fn(&Settings) -> Result<Option<Rc<dyn StartTls>>, Failed>;
-
-pub(super) fn built() -> Option<ReadTls> {
+pub(super) fn built() -> Option<ConfigureTls> {
     Some(read)
 }
 
@@ -57,12 +55,12 @@ fn certificates(settings: &Settings) -> Result<Option<Certificates>, Failed> {
     Ok((!read.is_empty()).then(|| Certificates::new(read)))
 }
 
-fn make(settings: &Settings, flag: &Value) -> Result<Certificates, Failed> {
+fn make(settings: &Settings, flag: &OptionValue) -> Result<Certificates, Failed> {
     let hostname = settings.get(&options::HOSTNAME)?;
     Certificates::self_signed(&hostname).map_err(|error| flag.unfit(error))
 }
 
-fn pair(certificate: &Value, key: &Value) -> Result<Certificate, Failed> {
+fn pair(certificate: &OptionValue, key: &OptionValue) -> Result<Certificate, Failed> {
     let chain = contents(certificate)?;
     Certificate::from_pem(&chain, &contents(key)?).map_err(|error| match error {
         CertificateError::NoKey | CertificateError::UnfitKey => key.unfit(error),
@@ -70,6 +68,6 @@ fn pair(certificate: &Value, key: &Value) -> Result<Certificate, Failed> {
     })
 }
 
-fn contents(file: &Value) -> Result<Vec<u8>, Failed> {
+fn contents(file: &OptionValue) -> Result<Vec<u8>, Failed> {
     fs::read(&file.text).map_err(|error| file.unfit(format_args!("cannot read it: {error}")))
 }

@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::source::{Source, TomlValue};
 use super::tables::AddressTables;
 use super::text::{nearest, one_line};
-use super::value::{Origin, Value};
+use super::value::{OptionValue, Origin};
 use crate::exit::{ExitCode, Failed, Mistakes};
 
 /// Reads the file at `path`, as [`parse`] does.
@@ -97,7 +97,7 @@ fn values(
     option: &'static ServeOption,
     at: usize,
     item: &TomlValue<'_>,
-) -> Result<Vec<Value>, Failed> {
+) -> Result<Vec<OptionValue>, Failed> {
     match (option.kind, item.get_ref()) {
         (Kind::List, DeValue::Array(items)) => items
             .iter()
@@ -113,14 +113,14 @@ fn value(
     option: &'static ServeOption,
     at: usize,
     value: &TomlValue<'_>,
-) -> Result<Value, Failed> {
+) -> Result<OptionValue, Failed> {
     let text = plain(option.kind, value).ok_or_else(|| mistyped(source, option, at, value))?;
     let written = match (option.kind, source.shown(value)) {
         (Kind::List, Some(shown)) => format!("{} = [{shown}]", option.name),
         (_, Some(shown)) => format!("{} = {shown}", option.name),
         (_, None) => option.name.to_owned(),
     };
-    Ok(Value {
+    Ok(OptionValue {
         option,
         text: text.into(),
         origin: Origin::File {

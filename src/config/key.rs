@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::option::{Kind, Scope, ServeOption};
-use super::value::Value;
+use super::value::OptionValue;
 use super::values;
 use crate::exit::{ExitCode, Failed, Mistakes};
 
@@ -24,7 +24,7 @@ pub trait Reader {
     ///
     /// # Errors
     /// All values that are wrong, with their origins; or there is none where one is needed.
-    fn read(&self, option: &ServeOption, values: &[Value]) -> Result<Self::Output, Failed>;
+    fn read(&self, option: &ServeOption, values: &[OptionValue]) -> Result<Self::Output, Failed>;
 }
 
 /// A parser of one text. Its error is the remedy.
@@ -54,7 +54,7 @@ pub struct FilePath;
 #[derive(Debug)]
 pub struct FilePaths;
 
-fn parsed<T>(values: &[Value], parse: Parse<T>) -> Result<Vec<T>, Failed> {
+fn parsed<T>(values: &[OptionValue], parse: Parse<T>) -> Result<Vec<T>, Failed> {
     let mut mistakes = Mistakes::default();
     let values = values.iter().filter_map(|value| {
         let read = value
@@ -69,7 +69,7 @@ fn parsed<T>(values: &[Value], parse: Parse<T>) -> Result<Vec<T>, Failed> {
 impl<T> Reader for One<T> {
     type Output = T;
 
-    fn read(&self, option: &ServeOption, values: &[Value]) -> Result<T, Failed> {
+    fn read(&self, option: &ServeOption, values: &[OptionValue]) -> Result<T, Failed> {
         let missing = || {
             let name = option.name;
             Failed::new(ExitCode::Configuration, format_args!("{name} is missing"))
@@ -81,7 +81,7 @@ impl<T> Reader for One<T> {
 impl<T> Reader for Optional<T> {
     type Output = Option<T>;
 
-    fn read(&self, _: &ServeOption, values: &[Value]) -> Result<Option<T>, Failed> {
+    fn read(&self, _: &ServeOption, values: &[OptionValue]) -> Result<Option<T>, Failed> {
         Ok(parsed(values, self.0)?.pop())
     }
 }
@@ -89,7 +89,7 @@ impl<T> Reader for Optional<T> {
 impl<T> Reader for Many<T> {
     type Output = Vec<T>;
 
-    fn read(&self, _: &ServeOption, values: &[Value]) -> Result<Vec<T>, Failed> {
+    fn read(&self, _: &ServeOption, values: &[OptionValue]) -> Result<Vec<T>, Failed> {
         parsed(values, self.0)
     }
 }
@@ -97,7 +97,7 @@ impl<T> Reader for Many<T> {
 impl Reader for Switch {
     type Output = bool;
 
-    fn read(&self, _: &ServeOption, values: &[Value]) -> Result<bool, Failed> {
+    fn read(&self, _: &ServeOption, values: &[OptionValue]) -> Result<bool, Failed> {
         Ok(parsed(values, values::switch)?.pop().unwrap_or(false))
     }
 }
@@ -105,7 +105,7 @@ impl Reader for Switch {
 impl Reader for FilePath {
     type Output = Option<PathBuf>;
 
-    fn read(&self, _: &ServeOption, values: &[Value]) -> Result<Option<PathBuf>, Failed> {
+    fn read(&self, _: &ServeOption, values: &[OptionValue]) -> Result<Option<PathBuf>, Failed> {
         match values.last() {
             Some(value) if value.text.is_empty() => Err(value.wrong("write a path")),
             value => Ok(value.map(|value| PathBuf::from(&value.text))),
@@ -114,9 +114,9 @@ impl Reader for FilePath {
 }
 
 impl Reader for FilePaths {
-    type Output = Vec<Value>;
+    type Output = Vec<OptionValue>;
 
-    fn read(&self, _: &ServeOption, values: &[Value]) -> Result<Vec<Value>, Failed> {
+    fn read(&self, _: &ServeOption, values: &[OptionValue]) -> Result<Vec<OptionValue>, Failed> {
         Ok(values.to_vec())
     }
 }
@@ -200,7 +200,7 @@ impl<T> Key<One<T>> {
 
 impl<R> Key<R> {
     /// Reads the values that somebody gave the option.
-    pub(super) fn read(&self, values: &[Value]) -> Result<R::Output, Failed>
+    pub(super) fn read(&self, values: &[OptionValue]) -> Result<R::Output, Failed>
     where
         R: Reader,
     {

@@ -31,7 +31,7 @@ pub(super) struct Form {
 
 /// An entry of a list, with its line in the file.
 #[derive(Clone, Debug)]
-pub(super) struct Entry<T> {
+pub(super) struct TableEntry<T> {
     pub(super) line: usize,
     pub(super) value: T,
 }
@@ -129,18 +129,18 @@ impl<'r, 'a> Row<'r, 'a> {
     pub(super) fn key_as<T: FromStr<Err = PathError>>(
         &self,
         form: &Form,
-    ) -> Result<Entry<T>, Failed> {
+    ) -> Result<TableEntry<T>, Failed> {
         let value = self.name().parse();
         let value = value.map_err(|error| self.wrong_key(remedy(error, form.wanted)))?;
         let line = self.line();
-        Ok(Entry { line, value })
+        Ok(TableEntry { line, value })
     }
 
     /// The entries of an array.
     pub(super) fn entries<T: FromStr<Err = PathError>>(
         &self,
         form: &Form,
-    ) -> Result<Vec<Entry<T>>, Failed> {
+    ) -> Result<Vec<TableEntry<T>>, Failed> {
         let DeValue::Array(items) = self.value.get_ref() else {
             return Err(self.wrong_value(format_args!("write it as {}", form.example)));
         };
@@ -153,7 +153,7 @@ impl<'r, 'a> Row<'r, 'a> {
     pub(super) fn one_or_more<T: FromStr<Err = PathError>>(
         &self,
         form: &Form,
-    ) -> Result<Vec<Entry<T>>, Failed> {
+    ) -> Result<Vec<TableEntry<T>>, Failed> {
         match self.value.get_ref() {
             DeValue::Array(_) => self.entries(form),
             DeValue::Table(_) => Err(self.wrong_key(format_args!(
@@ -171,7 +171,7 @@ pub(super) fn entry<T: FromStr<Err = PathError>>(
     label: &str,
     value: &TomlValue<'_>,
     form: &Form,
-) -> Result<Entry<T>, Failed> {
+) -> Result<TableEntry<T>, Failed> {
     let at = value.span().start;
     let wrong = |remedy: fmt::Arguments<'_>| {
         let written = source.written(label, value);
@@ -183,5 +183,5 @@ pub(super) fn entry<T: FromStr<Err = PathError>>(
     let read = text.parse();
     let value = read.map_err(|error| wrong(format_args!("{}", remedy(error, form.wanted))))?;
     let line = source.line(at);
-    Ok(Entry { line, value })
+    Ok(TableEntry { line, value })
 }

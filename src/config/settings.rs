@@ -3,19 +3,24 @@
 use core::fmt;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::rc::Rc;
 
 use super::key::{Key, Reader};
 use super::option::{Scope, ServeOption};
 use super::options;
 use super::tables::AddressTables;
 use super::text::one_line;
-use super::value::{Origin, Value};
+use super::value::{OptionValue, Origin};
 use crate::exit::Failed;
+use crate::net::link::StartTls;
+
+/// A way to configure TLS by settings; `None` comes of it where they name no certificate.
+pub(super) type ConfigureTls = fn(&Settings) -> Result<Option<Rc<dyn StartTls>>, Failed>;
 
 /// The values that options were given: by one source, or by all of them together.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    options: BTreeMap<&'static str, Vec<Value>>,
+    options: BTreeMap<&'static str, Vec<OptionValue>>,
     /// Of the configuration file; no other source has any.
     tables: Option<AddressTables>,
     /// Mistakes of the sources. Those of values show when these are read.
@@ -41,7 +46,7 @@ impl Settings {
         texts: impl IntoIterator<Item = OsString>,
         origin: &Origin,
     ) {
-        let value = |text| Value {
+        let value = |text| OptionValue {
             option,
             text,
             origin: origin.clone(),
@@ -50,7 +55,7 @@ impl Settings {
     }
 
     /// Gives an option these values and no others.
-    pub fn set_values(&mut self, option: &'static ServeOption, values: Vec<Value>) {
+    pub fn set_values(&mut self, option: &'static ServeOption, values: Vec<OptionValue>) {
         self.options.insert(option.name, values);
     }
 
@@ -112,13 +117,13 @@ impl Settings {
 
     /// The values of an option, in order.
     #[must_use]
-    pub fn values(&self, option: &ServeOption) -> &[Value] {
+    pub fn values(&self, option: &ServeOption) -> &[OptionValue] {
         self.options.get(option.name).map_or(&[], Vec::as_slice)
     }
 
     /// The value of an option that has at most one.
     #[must_use]
-    pub fn value(&self, option: &ServeOption) -> Option<&Value> {
+    pub fn value(&self, option: &ServeOption) -> Option<&OptionValue> {
         self.values(option).last()
     }
 

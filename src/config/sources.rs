@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::options::{self, DEFAULT_LISTEN, LISTENERS, LONE_DOT};
 use super::settings::Settings;
-use super::value::{Origin, Value};
+use super::value::{OptionValue, Origin};
 use super::{environment, file};
 use crate::exit::Failed;
 use crate::machine::server_name;
@@ -48,7 +48,7 @@ impl Sources {
         let by_hand = settings
             .value(mode)
             .is_some_and(|mode| mode.text == "accept");
-        if by_hand && settings.value(rate).is_some_and(Value::is_default) {
+        if by_hand && settings.value(rate).is_some_and(OptionValue::is_default) {
             // Nobody types 500 bytes a second, and nobody else can reach such a server.
             settings.imply(rate, "0", &Origin::Implied(mode));
         }
@@ -58,7 +58,7 @@ impl Sources {
 
 /// There is one listener by default, if none of any kind is named.
 fn listen_somewhere(settings: &mut Settings) {
-    let names = |value: &Value| !value.is_default();
+    let names = |value: &OptionValue| !value.is_default();
     let listen = &options::LISTEN.option;
     let mut named = LISTENERS
         .iter()

@@ -5,7 +5,7 @@ use core::fmt;
 
 use toml::de::DeValue;
 
-use super::rows::{ALIASES, CATCH_ALL, Entry, Form, MAILBOXES, Row, SENDERS, entry};
+use super::rows::{ALIASES, CATCH_ALL, Form, MAILBOXES, Row, SENDERS, TableEntry, entry};
 use super::senders::{SENDER, SenderTable};
 use super::source::{Source, TomlKey, TomlValue};
 use super::text::{Quoted, one_line};
@@ -34,17 +34,17 @@ pub struct AddressTables {
     /// The file, as messages name it.
     file: String,
     aliases: Vec<Alias>,
-    mailboxes: Vec<Entry<Name>>,
+    mailboxes: Vec<TableEntry<Name>>,
     /// Whether there are no other mailboxes, and the line that says so.
     closed: Option<(usize, bool)>,
-    catch_all: Option<Entry<Name>>,
+    catch_all: Option<TableEntry<Name>>,
     senders: SenderTable,
 }
 
 #[derive(Clone, Debug)]
 struct Alias {
-    alias: Entry<Name>,
-    targets: Vec<Entry<Name>>,
+    alias: TableEntry<Name>,
+    targets: Vec<TableEntry<Name>>,
 }
 
 impl AddressTables {
@@ -138,7 +138,7 @@ impl AddressTables {
     /// # Errors
     /// A name in a domain that is not ours; an alias that leads nowhere, or too far.
     pub fn directory(&self, hostname: &str, domains: &[String]) -> Result<Directory, Failed> {
-        let check = |table: &str, entry: &Entry<Name>| match &entry.value {
+        let check = |table: &str, entry: &TableEntry<Name>| match &entry.value {
             Name::Mailbox(mailbox) if !is_ours(mailbox.domain(), hostname, domains) => {
                 let domain = mailbox.domain();
                 Err(self.wrong(
@@ -167,7 +167,7 @@ impl AddressTables {
         }
         mistakes.told()?;
         Directory::new(self.tables()).map_err(|bad| {
-            let Entry { line, value: name } = &self.aliases[bad.index].alias;
+            let TableEntry { line, value: name } = &self.aliases[bad.index].alias;
             self.wrong(*line, format_args!("[aliases] {name}: {}", bad.reason))
         })
     }
@@ -179,8 +179,9 @@ impl AddressTables {
     }
 
     fn tables(&self) -> Tables {
-        let names =
-            |entries: &[Entry<Name>]| entries.iter().map(|entry| entry.value.clone()).collect();
+        let names = |entries: &[TableEntry<Name>]| {
+            entries.iter().map(|entry| entry.value.clone()).collect()
+        };
         let aliases = self.aliases.iter();
         Tables {
             aliases: aliases
@@ -208,8 +209,8 @@ fn is_ours(domain: &str, hostname: &str, domains: &[String]) -> bool {
 impl fmt::Display for AddressTables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = &self.file;
-        let quoted = |entry: &Entry<Name>| Quoted(&entry.value.to_string()).to_string();
-        let list = |entries: &[Entry<Name>]| {
+        let quoted = |entry: &TableEntry<Name>| Quoted(&entry.value.to_string()).to_string();
+        let list = |entries: &[TableEntry<Name>]| {
             let entries: Vec<_> = entries.iter().map(quoted).collect();
             entries.join(", ")
         };

@@ -11,7 +11,7 @@ use crate::exit::{ExitCode, Failed};
 
 /// One value of an option, as somebody wrote it.
 #[derive(Clone, Debug)]
-pub struct Value {
+pub struct OptionValue {
     /// The option.
     pub option: &'static ServeOption,
     /// The value as it was written. Not always UTF-8: paths need not be.
@@ -58,7 +58,7 @@ impl Origin {
     }
 }
 
-impl Value {
+impl OptionValue {
     /// Whether it is the default of the table.
     #[must_use]
     pub fn is_default(&self) -> bool {

@@ -23,12 +23,12 @@ const STDERR_AGAIN: &str = "/proc/self/fd/2";
 /// An open file, pipe, terminal or socket.
 pub(super) struct Sink {
     descriptor: OwnedFd,
-    way: Way,
+    mode: WriteMode,
 }
 
 /// A way not to block.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum WriteMode {
     /// For a file, or an open file description of our own with O_NONBLOCK. That flag belongs to the description, which
     /// standard error may share with a shell or another server, and those would not expect it.
     Plain,
@@ -46,25 +46,25 @@ impl Sink {
         options.append(true).create(true).mode(LOG_FILE_MODE);
         options.custom_flags(flags.bits().cast_signed());
         let descriptor = options.open(path)?.into();
-        let way = Way::Plain;
-        Ok(Self { descriptor, way })
+        let mode = WriteMode::Plain;
+        Ok(Self { descriptor, mode })
     }
 
     /// Takes standard error, whatever that is.
     pub(super) fn stderr() -> io::Result<Self> {
         let shared = || stderr().try_clone_to_owned();
-        let (descriptor, way) = match FileType::from_raw_mode(fstat(stderr())?.st_mode) {
-            FileType::Socket => (shared()?, Way::Socket),
+        let (descriptor, mode) = match FileType::from_raw_mode(fstat(stderr())?.st_mode) {
+            FileType::Socket => (shared()?, WriteMode::Socket),
             FileType::Fifo | FileType::CharacterDevice => {
                 let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
                 match open(STDERR_AGAIN, flags, Mode::empty()) {
-                    Ok(own) => (own, Way::Plain),
-                    Err(_) => (shared()?, Way::Polled),
+                    Ok(own) => (own, WriteMode::Plain),
+                    Err(_) => (shared()?, WriteMode::Polled),
                 }
             }
-            _ => (shared()?, Way::Plain),
+            _ => (shared()?, WriteMode::Plain),
         };
-        Ok(Self { descriptor, way })
+        Ok(Self { descriptor, mode })
     }
 
     /// Whether the journal of systemd reads it: `JOURNAL_STREAM` names device and inode (systemd.exec(5)). The variable alone
@@ -81,14 +81,14 @@ impl Sink {
     /// `Errno::AGAIN` if nothing does; anything else if it never will.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         loop {
-            let written = match self.way {
-                Way::Plain => write(&self.descriptor, bytes),
-                Way::Socket => {
+            let written = match self.mode {
+                WriteMode::Plain => write(&self.descriptor, bytes),
+                WriteMode::Socket => {
                     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                     send(&self.descriptor, bytes, flags)
                 }
-                Way::Polled if !self.has_room(Timespec::default()) => Err(Errno::AGAIN),
-                Way::Polled => write(&self.descriptor, &bytes[..bytes.len().min(PIPE_BUF)]),
+                WriteMode::Polled if !self.has_room(Timespec::default()) => Err(Errno::AGAIN),
+                WriteMode::Polled => write(&self.descriptor, &bytes[..bytes.len().min(PIPE_BUF)]),
             };
             match written {
                 Err(Errno::INTR) => {}

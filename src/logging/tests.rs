@@ -9,7 +9,7 @@ use super::*;
 
 /// A log that goes to `path`, whose lines begin with the time or not.
 fn log_to(path: &Path, stamped: bool) -> Gathered {
-    let mut target = Target::open(Some(path)).unwrap();
+    let mut target = Destination::open(Some(path)).unwrap();
     target.stamped = stamped;
     Gathered::new(Arc::new(Mutex::new(target)))
 }
@@ -93,7 +93,7 @@ fn a_full_disk_costs_lines_and_says_how_many_once_there_is_room() {
         assert!(log.lines.is_empty());
     }
     let file = tempfile::NamedTempFile::new().unwrap();
-    let target = Target::open(Some(file.path())).unwrap();
+    let target = Destination::open(Some(file.path())).unwrap();
     log.target.lock().unwrap().sink = target.sink;
     writeln!(log, "line=10").unwrap();
     log.flush().unwrap();

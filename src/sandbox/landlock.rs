@@ -7,16 +7,20 @@ use landlock::{
     RulesetAttr, RulesetCreatedAttr, RulesetStatus, make_bitflags,
 };
 
-use super::{Needs, Sandbox};
+use super::needs::{EnterSandbox, Needs};
 
 /// The newest set of rights that was tried here; the kernel may know fewer or more.
 const NEWEST: ABI = ABI::V5;
 
-pub(super) fn built() -> Option<fn(&Needs) -> Sandbox> {
-    Some(|needs| enter(needs).unwrap_or_else(|error| Sandbox::Unavailable(error.to_string())))
+pub(super) fn built() -> Option<EnterSandbox> {
+    Some(|needs| enter(needs).map_err(|error| error.to_string()))
 }
 
-fn enter(needs: &Needs) -> Result<Sandbox, Box<dyn Error>> {
+/// Enters the sandbox. Returns the newest ABI of Landlock that the kernel knows.
+///
+/// # Errors
+/// The kernel does not have Landlock, or not all that is needed of it, or a folder cannot be opened.
+fn enter(needs: &Needs) -> Result<u32, Box<dyn Error>> {
     let come_and_go = make_bitflags!(AccessFs::{
         WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer
     });
@@ -37,14 +41,14 @@ fn enter(needs: &Needs) -> Result<Sandbox, Box<dyn Error>> {
         }
     }
     let status = rules.restrict_self()?;
-    Ok(match status.landlock {
+    match status.landlock {
         LandlockStatus::Available {
             effective_abi,
             kernel_abi,
         } if status.ruleset != RulesetStatus::NotEnforced => {
             let newer = kernel_abi.and_then(|abi| u32::try_from(abi).ok());
-            Sandbox::Landlock(newer.unwrap_or(effective_abi as u32))
+            Ok(newer.unwrap_or(effective_abi as u32))
         }
-        _ => Sandbox::Unavailable("the kernel does not enforce it".to_owned()),
-    })
+        _ => Err("the kernel does not enforce it".into()),
+    }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use clap::{ArgMatches, Command, value_parser};
 
-use super::TlsOptions;
+use super::tls_options::TlsOptions;
 use crate::cli::subcommand::{flag, value};
 use crate::tools::encryption::{Encryption, Start};
 use crate::tools::tls::Trust;
