@@ -206,7 +206,7 @@ impl Directory {
     /// # Errors
     /// It is nobody's.
     pub fn resolve(&self, recipient: &Mailbox) -> Result<Mailboxes, NoSuchMailbox> {
-        if self.is_empty() && recipient.is_plain() && !recipient.local_part().contains(TAG_MARK) {
+        if self.is_empty() && recipient.is_plain() && !recipient.has_in_local_part(b'+') {
             return Ok(smallvec![recipient.clone()]);
         }
         let (name, entry) = self.look_up(Name::Mailbox(recipient.plain()));

@@ -57,7 +57,13 @@ impl QueueId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         // Only ASCII letters and digits were written, so this never falls back.
-        str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The octets of [`as_str`](Self::as_str).
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
     }
 }
 

@@ -16,6 +16,7 @@ pub use grammar::{DOMAIN_BYTES_MAX, PATH_BYTES_MAX, PathError};
 use grammar::{ends_line, is_printable, is_unquoted};
 pub use mailbox::Mailbox;
 pub(super) use mailbox::quoted_if_needed;
+use text::AddressText;
 
 impl FromStr for Mailbox {
     type Err = PathError;
@@ -156,9 +157,10 @@ fn path(argument: &[u8]) -> Result<(Mailbox, &[u8]), PathError> {
         cursor.require(b'>')?;
     }
     let unwritten_brackets = if bracketed { 0 } else { 2 };
-    // As A-labels, by which it is known here, it must not be longer than anybody may write it.
-    let with_a_labels = "<@>".len() + mailbox.at + mailbox.ascii_domain().len();
-    if (cursor.at + unwritten_brackets).max(with_a_labels) > PATH_BYTES_MAX {
+    // As A-labels, by which it is known here, it must not be longer than anybody may write it. In ASCII it is as written.
+    let is_too_long_with_a_labels = !mailbox.is_ascii()
+        && "<@>".len() + mailbox.at + mailbox.ascii_domain().len() > PATH_BYTES_MAX;
+    if cursor.at + unwritten_brackets > PATH_BYTES_MAX || is_too_long_with_a_labels {
         return Err(PathError::TooLong);
     }
     let rest = cursor.parameters()?;
@@ -239,15 +241,17 @@ impl<'a> Cursor<'a> {
         if domain_bytes > DOMAIN_BYTES_MAX {
             return Err(PathError::TooLong);
         }
-        let text = &self.bytes[start..domain_start + domain_bytes];
-        let text = str::from_utf8(text).map_err(|_| PathError::NonAscii)?;
+        let bytes = &self.bytes[start..domain_start + domain_bytes];
+        // What the grammar takes of ASCII ends no line.
+        if let Some(text) = AddressText::from_ascii(bytes) {
+            return Ok(Mailbox { text, at });
+        }
+        let text = str::from_utf8(bytes).map_err(|_| PathError::NonAscii)?;
         if text.chars().any(ends_line) {
             return Err(PathError::NonAscii);
         }
-        Ok(Mailbox {
-            text: text.into(),
-            at,
-        })
+        let text = text.into();
+        Ok(Mailbox { text, at })
     }
 
     /// `Local-part = Dot-string / Quoted-string`. Dots may stand anywhere, also where a Dot-string has none: there are such
@@ -281,7 +285,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `Domain / address-literal`, without the dot that may end a domain.
-    fn domain(&mut self) -> Result<&'a str, PathError> {
+    fn domain(&mut self) -> Result<&'a [u8], PathError> {
         let start = self.at;
         if self.eat(b'[') {
             self.address_literal()?;
@@ -289,13 +293,18 @@ impl<'a> Cursor<'a> {
             self.eat_while(|byte| !byte.is_ascii() || domain::is_ascii_octet(byte));
         }
         let domain = &self.bytes[start..self.at];
-        let domain = str::from_utf8(domain).map_err(|_| PathError::NonAscii)?;
-        if domain.starts_with('[') {
+        if domain.starts_with(b"[") {
             return Ok(domain);
         }
+        if domain.is_ascii() {
+            let domain = domain.strip_suffix(b".").unwrap_or(domain);
+            domain::check_ascii(domain)?;
+            return Ok(domain);
+        }
+        let domain = str::from_utf8(domain).map_err(|_| PathError::NonAscii)?;
         let domain = domain::without_root(domain);
         domain::check(domain)?;
-        Ok(domain)
+        Ok(domain.as_bytes())
     }
 
     /// The rest of an address literal whose opening bracket was read (RFC 5321 §4.1.3).

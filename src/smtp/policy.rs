@@ -77,9 +77,12 @@ impl Policy {
     /// Whether mail for `recipient` is accepted here.
     #[must_use]
     pub fn is_local(&self, recipient: &Mailbox) -> bool {
+        if self.domains.is_empty() {
+            return true;
+        }
         let domain = recipient.ascii_domain();
         let mut ours = self.domains.iter();
-        self.domains.is_empty() || ours.any(|ours| ours.eq_ignore_ascii_case(&domain))
+        ours.any(|ours| ours.eq_ignore_ascii_case(&domain))
     }
 
     /// Whether an address in our domains would have to be sent on: its local-part has the form of a route, and the operator

@@ -152,9 +152,27 @@ impl From<Bare> for Reply {
 
 /// Appends a reply of one line to `out`.
 pub fn write_reply(out: &mut BytesMut, code: u16, status: Option<&str>, text: fmt::Arguments<'_>) {
+    write_start(out, code, status);
     // Writing to a buffer that grows cannot fail.
-    let _ = match status {
-        Some(status) => write!(out, "{code} {status} {text}\r\n"),
-        None => write!(out, "{code} {text}\r\n"),
-    };
+    let _ = out.write_fmt(text);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a reply of one line whose text has these parts to `out`. What is said for each message is only copied.
+pub(super) fn write_parts(out: &mut BytesMut, code: u16, status: Option<&str>, text: &[&[u8]]) {
+    write_start(out, code, status);
+    for part in text {
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends all of a reply that comes before its text.
+fn write_start(out: &mut BytesMut, code: u16, status: Option<&str>) {
+    let digit = |place: u16| b"0123456789"[usize::from(code / place % 10)];
+    out.extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
+    if let Some(status) = status {
+        out.extend_from_slice(status.as_bytes());
+        out.extend_from_slice(b" ");
+    }
 }

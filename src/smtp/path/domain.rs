@@ -25,9 +25,17 @@ pub(super) fn without_root(domain: &str) -> &str {
 /// It is none, or too long as A-labels.
 pub(super) fn check(domain: &str) -> Result<(), PathError> {
     let ascii = to_ascii(domain).ok_or(PathError::NonAscii)?;
-    for label in ascii.split('.') {
-        let edge = label.starts_with('-') || label.ends_with('-');
-        if label.is_empty() || edge || !label.bytes().all(is_ascii_octet) {
+    check_ascii(ascii.as_bytes())
+}
+
+/// Checks a domain in ASCII.
+///
+/// # Errors
+/// It is none, or too long.
+pub(super) fn check_ascii(ascii: &[u8]) -> Result<(), PathError> {
+    for label in ascii.split(|byte| *byte == b'.') {
+        let edge = label.starts_with(b"-") || label.ends_with(b"-");
+        if label.is_empty() || edge || !label.iter().copied().all(is_ascii_octet) {
             return Err(PathError::Syntax);
         }
         if label.len() > LABEL_BYTES_MAX {

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 
 use super::domain;
 use super::grammar::is_unquoted;
-use super::text::Text;
+use super::text::AddressText;
 
 /// One address, `local-part@domain`, as its client wrote it. It is syntactically valid by construction, and may be in
 /// UTF-8 (RFC 6531 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mailbox {
-    pub(super) text: Text,
+    pub(super) text: AddressText,
     /// Where the `@` between local-part and domain is; a quoted local-part may hold others.
     pub(super) at: usize,
 }
@@ -21,6 +21,17 @@ impl Mailbox {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The octets of [`as_str`](Self::as_str), which need no check that they are UTF-8.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// Whether its local-part holds this octet of ASCII.
+    pub(in crate::smtp) fn has_in_local_part(&self, octet: u8) -> bool {
+        self.text.as_bytes()[..self.at].contains(&octet)
     }
 
     /// The part before the `@`, as it was written.
@@ -107,7 +118,7 @@ impl Mailbox {
         text.push_str(&self.ascii_domain());
         text.make_ascii_lowercase();
         Self {
-            text: Text::from(&*text),
+            text: AddressText::from(&*text),
             at,
         }
     }

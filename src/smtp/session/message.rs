@@ -10,7 +10,7 @@ use crate::smtp::envelope::QueueId;
 use crate::smtp::event::Event;
 use crate::smtp::fields::MissingFields;
 use crate::smtp::policy::Policy;
-use crate::smtp::reply::{self, Reply, write_reply};
+use crate::smtp::reply::{self, Reply, write_parts, write_reply};
 use crate::smtp::transaction::Transaction;
 
 impl Stage {
@@ -73,8 +73,12 @@ impl Session {
             *stage = Stage::ReceivingData(DataDecoder::new());
             let end = self.policy.end_text.as_ref();
             let end = end.map_or(".", |text| text.as_str());
-            let text = format_args!("Enter message, ending with \"{end}\" on a line by itself");
-            write_reply(out, 354, None, text);
+            let text: [&[u8]; 3] = [
+                b"Enter message, ending with \"",
+                end.as_bytes(),
+                b"\" on a line by itself",
+            ];
+            write_parts(out, 354, None, &text);
         }
     }
 
@@ -245,7 +249,7 @@ impl Session {
         for outcome in outcomes {
             match (*outcome, transaction.id) {
                 (Ok(()), Some(id)) => {
-                    write_reply(out, 250, status, format_args!("Ok: queued as {id}"));
+                    write_parts(out, 250, status, &[b"Ok: queued as ", id.as_bytes()]);
                     stored = true;
                 }
                 (outcome, _) => {
