@@ -10,7 +10,7 @@ use super::senders::{SENDER, SenderTable};
 use super::source::{Source, TomlKey, TomlValue};
 use super::text::{Quoted, one_line};
 use crate::exit::{ExitCode, Failed, Mistakes};
-use crate::smtp::directory::{Directory, Name, Tables};
+use crate::smtp::directory::{AddressName, Directory, Tables};
 use crate::smtp::senders::Senders;
 
 const ALIAS: Form = Form {
@@ -34,17 +34,17 @@ pub struct AddressTables {
     /// The file, as messages name it.
     file: String,
     aliases: Vec<Alias>,
-    mailboxes: Vec<TableEntry<Name>>,
+    mailboxes: Vec<TableEntry<AddressName>>,
     /// Whether there are no other mailboxes, and the line that says so.
     closed: Option<(usize, bool)>,
-    catch_all: Option<TableEntry<Name>>,
+    catch_all: Option<TableEntry<AddressName>>,
     senders: SenderTable,
 }
 
 #[derive(Clone, Debug)]
 struct Alias {
-    alias: TableEntry<Name>,
-    targets: Vec<TableEntry<Name>>,
+    alias: TableEntry<AddressName>,
+    targets: Vec<TableEntry<AddressName>>,
 }
 
 impl AddressTables {
@@ -138,8 +138,8 @@ impl AddressTables {
     /// # Errors
     /// A name in a domain that is not ours; an alias that leads nowhere, or too far.
     pub fn directory(&self, hostname: &str, domains: &[String]) -> Result<Directory, Failed> {
-        let check = |table: &str, entry: &TableEntry<Name>| match &entry.value {
-            Name::Mailbox(mailbox) if !is_ours(mailbox.domain(), hostname, domains) => {
+        let check = |table: &str, entry: &TableEntry<AddressName>| match &entry.value {
+            AddressName::Mailbox(mailbox) if !is_ours(mailbox.domain(), hostname, domains) => {
                 let domain = mailbox.domain();
                 Err(self.wrong(
                     entry.line,
@@ -179,7 +179,7 @@ impl AddressTables {
     }
 
     fn tables(&self) -> Tables {
-        let names = |entries: &[TableEntry<Name>]| {
+        let names = |entries: &[TableEntry<AddressName>]| {
             entries.iter().map(|entry| entry.value.clone()).collect()
         };
         let aliases = self.aliases.iter();
@@ -209,8 +209,8 @@ fn is_ours(domain: &str, hostname: &str, domains: &[String]) -> bool {
 impl fmt::Display for AddressTables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = &self.file;
-        let quoted = |entry: &TableEntry<Name>| Quoted(&entry.value.to_string()).to_string();
-        let list = |entries: &[TableEntry<Name>]| {
+        let quoted = |entry: &TableEntry<AddressName>| Quoted(&entry.value.to_string()).to_string();
+        let list = |entries: &[TableEntry<AddressName>]| {
             let entries: Vec<_> = entries.iter().map(quoted).collect();
             entries.join(", ")
         };

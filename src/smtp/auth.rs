@@ -1,4 +1,4 @@
-//! Who a client is, by SASL (RFC 4954, RFC 4422): mechanisms as state machines that know no file and no network.
+//! Logins by SASL (RFC 4954, RFC 4422): mechanisms as state machines that know no file and no network.
 //!
 //! An [`Exchange`] is one login, seen from the server. [`users`] are those it lets in, [`scram`] is what both sides of
 //! SCRAM-SHA-256 compute, [`text`] how names and messages are written.

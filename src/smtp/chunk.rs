@@ -42,7 +42,7 @@ impl Chunk {
         here
     }
 
-    /// What of it is at the start of `input`.
+    /// The part of it at the start of `input`.
     fn part_of<'i>(&self, input: &'i [u8]) -> &'i [u8] {
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
         &input[..input.len().min(left)]
@@ -58,12 +58,12 @@ impl Chunk {
 /// Decodes one message from chunks that may cut it anywhere, in input that may be split anywhere.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkDecoder {
-    place: Place,
+    state: ChunkState,
 }
 
-/// Where in the message the next octet is.
+/// The position of the next octet in the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ChunkState {
     /// In text.
     InText,
     /// Behind a CR not yet passed on.
@@ -76,11 +76,11 @@ impl ChunkDecoder {
     /// A decoder at the start of a message of this kind.
     #[must_use]
     pub fn new(body: Body) -> Self {
-        let place = match body {
-            Body::SevenBit | Body::EightBitMime => Place::InText,
-            Body::BinaryMime => Place::InBinary,
+        let state = match body {
+            Body::SevenBit | Body::EightBitMime => ChunkState::InText,
+            Body::BinaryMime => ChunkState::InBinary,
         };
-        Self { place }
+        Self { state }
     }
 
     /// Takes the next piece of `chunk` off `input`. [`Piece::End`] is the end of the chunk.
@@ -93,8 +93,8 @@ impl ChunkDecoder {
         loop {
             if chunk.is_complete() {
                 // A CR at the end of a chunk may be half of a line end, but not at the end of the message.
-                if chunk.is_last && self.place == Place::AfterCr {
-                    self.place = Place::InText;
+                if chunk.is_last && self.state == ChunkState::AfterCr {
+                    self.state = ChunkState::InText;
                     return Bare::Cr.read(bare_newline);
                 }
                 return Piece::End;
@@ -103,19 +103,19 @@ impl ChunkDecoder {
             let Some(first) = bytes.first() else {
                 return Piece::NeedInput;
             };
-            let (length, piece) = match self.place {
-                Place::InBinary => (bytes.len(), Piece::Text(bytes)),
-                Place::InText => match plain_length(bytes) {
+            let (length, piece) = match self.state {
+                ChunkState::InBinary => (bytes.len(), Piece::Text(bytes)),
+                ChunkState::InText => match plain_length(bytes) {
                     0 if *first == b'\n' => (1, Bare::Lf.read(bare_newline)),
                     0 => {
-                        self.place = Place::AfterCr;
+                        self.state = ChunkState::AfterCr;
                         chunk.take(input, 1);
                         continue;
                     }
                     length => (length, Piece::Text(&bytes[..length])),
                 },
-                Place::AfterCr => {
-                    self.place = Place::InText;
+                ChunkState::AfterCr => {
+                    self.state = ChunkState::InText;
                     if *first == b'\n' {
                         (1, Piece::Text(CRLF))
                     } else {

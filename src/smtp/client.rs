@@ -43,7 +43,7 @@ pub enum Pace {
     Pipelined,
 }
 
-/// What is awaited, and what exists only until it comes.
+/// The awaited reply, with what exists only until it comes.
 #[derive(Debug)]
 enum ClientState {
     AwaitingGreeting,
@@ -59,7 +59,7 @@ enum ClientState {
     /// Nothing is left to be done but to quit.
     AtItsEnd,
     Ready,
-    /// As `Ready`, but a transaction that came to nothing is still open: the next one begins with RSET.
+    /// A message may begin, with RSET, since a transaction that came to nothing is still open.
     ReadyToReset,
     AwaitingReset(Rc<Outgoing>),
     AwaitingMail(Rc<Outgoing>),
@@ -109,7 +109,7 @@ impl ClientSession {
         Self { security, ..self }
     }
 
-    /// The same session, with a login before the first message.
+    /// Returns the session with a login before the first message.
     #[must_use]
     pub fn with_login(self, credentials: Rc<dyn ClientCredentials>) -> Self {
         let credentials = Some(credentials);
@@ -134,7 +134,7 @@ impl ClientSession {
         self.reader.reply()
     }
 
-    /// What was refused since the last message began, in order.
+    /// The refusals since the last message began, in order.
     #[must_use]
     pub fn refusals(&self) -> &[Refusal] {
         &self.refusals

@@ -12,9 +12,9 @@ use super::path::{ForwardPath, ReversePath};
 pub enum Command<'a> {
     /// `HELO name` and its kin.
     Hello {
-        /// Which of them.
+        /// The verb.
         greeting: Greeting,
-        /// What the client calls itself.
+        /// The name that the client gives itself.
         name: &'a str,
     },
     /// `MAIL FROM:<reverse-path> [parameters]`.
@@ -49,7 +49,7 @@ pub enum Command<'a> {
     WrongProtocol,
 }
 
-/// How a client says hello.
+/// The verb of a hello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Greeting {
     /// `HELO`.

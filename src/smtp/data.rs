@@ -44,7 +44,7 @@ pub enum Bare {
 }
 
 impl Bare {
-    /// What it is by this rule: text, or an error.
+    /// Applies a rule to it: it is text, or an error.
     pub(super) fn read(self, bare_newline: BareNewline) -> Piece<'static> {
         match (self, bare_newline) {
             (_, BareNewline::Reject) => Piece::Bare(self),
@@ -55,7 +55,7 @@ impl Bare {
     }
 }
 
-/// What the start of the input decodes to.
+/// A decoded piece of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// All input is used.
@@ -71,7 +71,7 @@ pub enum Piece<'a> {
 /// The rules by which data is decoded.
 #[derive(Clone, Copy, Debug)]
 pub struct DataRules<'a> {
-    /// What a bare LF is. A bare CR is an error where a bare LF is one.
+    /// The meaning of a bare LF. A bare CR is an error where a bare LF is one.
     pub bare_newline: BareNewline,
     /// Another line that ends the message.
     pub end_text: Option<&'a EndText>,
@@ -81,14 +81,14 @@ pub struct DataRules<'a> {
 /// message, kept or refused: its places do not depend on what becomes of the text.
 #[derive(Debug)]
 pub struct DataDecoder {
-    place: Place,
+    state: DataState,
     has_bare_dot: bool,
 }
 
-/// Where in the message the next octet is. Octets already taken that may yet turn out to be an end are known
-/// from the place, so none is stored.
+/// The position of the next octet in the message. Octets already taken that may yet turn out to be an end are known
+/// from the state, so none is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum DataState {
     /// Behind a CRLF or at the very start: only here a dot is no text.
     LineStart,
     /// Anywhere else in a line.
@@ -116,7 +116,7 @@ impl DataDecoder {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            place: Place::LineStart,
+            state: DataState::LineStart,
             has_bare_dot: false,
         }
     }
@@ -132,55 +132,58 @@ impl DataDecoder {
         let lf_ends_line = rules.bare_newline == BareNewline::Accept;
         while let Some(&byte) = input.first() {
             let take = |input: &mut &'i [u8]| *input = &input[1..];
-            match (self.place, byte) {
-                (Place::LineStart, b'.') => {
+            match (self.state, byte) {
+                (DataState::LineStart, b'.') => {
                     take(input);
-                    self.place = Place::AfterDot;
+                    self.state = DataState::AfterDot;
                 }
-                (Place::LineStart, _)
+                (DataState::LineStart, _)
                     if rules.end_text.is_some_and(|text| text.bytes()[0] == byte) =>
                 {
                     take(input);
-                    self.place = Place::InEndText(1);
+                    self.state = DataState::InEndText(1);
                 }
-                (Place::AfterBareLf, b'.') => {
+                (DataState::AfterBareLf, b'.') => {
                     take(input);
-                    self.place = Place::AfterBareDot;
+                    self.state = DataState::AfterBareDot;
                     return Piece::Text(b".");
                 }
-                (Place::AfterBareDot, b'\n') => {
+                (DataState::AfterBareDot, b'\n') => {
                     take(input);
                     self.has_bare_dot = true;
                     return self.bare_lf(rules);
                 }
                 (
-                    Place::LineStart | Place::InLine | Place::AfterBareLf | Place::AfterBareDot,
+                    DataState::LineStart
+                    | DataState::InLine
+                    | DataState::AfterBareLf
+                    | DataState::AfterBareDot,
                     _,
                 ) => match self.text(input, rules) {
                     Piece::NeedInput => {}
                     piece => return piece,
                 },
-                (Place::AfterCr, b'\n') => {
+                (DataState::AfterCr, b'\n') => {
                     take(input);
-                    self.place = Place::LineStart;
+                    self.state = DataState::LineStart;
                     return Piece::Text(CRLF);
                 }
-                (Place::AfterDot, b'\r') => {
+                (DataState::AfterDot, b'\r') => {
                     take(input);
-                    self.place = Place::AfterDotCr;
+                    self.state = DataState::AfterDotCr;
                 }
-                (Place::AfterDotCr | Place::AfterEndTextCr, b'\n') => {
+                (DataState::AfterDotCr | DataState::AfterEndTextCr, b'\n') => {
                     take(input);
                     return Piece::End;
                 }
-                (Place::AfterDot, b'\n') if lf_ends_line => {
+                (DataState::AfterDot, b'\n') if lf_ends_line => {
                     take(input);
                     return Piece::End;
                 }
                 // RFC 5321 §4.5.2: a dot followed by other characters on its line is deleted.
-                (Place::AfterDot, _) => self.place = Place::InLine,
-                (Place::AfterCr | Place::AfterDotCr, _) => return self.bare_cr(rules),
-                (Place::InEndText(_) | Place::AfterEndTextCr, _) => {
+                (DataState::AfterDot, _) => self.state = DataState::InLine,
+                (DataState::AfterCr | DataState::AfterDotCr, _) => return self.bare_cr(rules),
+                (DataState::InEndText(_) | DataState::AfterEndTextCr, _) => {
                     if let Some(piece) = self.end_text(input, byte, rules) {
                         return piece;
                     }
@@ -194,17 +197,17 @@ impl DataDecoder {
     fn text<'a, 'i: 'a>(&mut self, input: &mut &'i [u8], rules: DataRules<'a>) -> Piece<'a> {
         let bytes = *input;
         let mut from = 0;
-        let (length, place) = loop {
+        let (length, state) = loop {
             let Some(found) = memchr2(b'\r', b'\n', &bytes[from..]) else {
-                break (bytes.len(), Place::InLine);
+                break (bytes.len(), DataState::InLine);
             };
             let at = from + found;
             let behind = bytes.get(at + 1);
             if bytes[at] == b'\r' && behind == Some(&b'\n') {
                 from = at + CRLF.len();
                 match bytes.get(from) {
-                    Some(b'.') | None => break (from, Place::LineStart),
-                    Some(_) if rules.end_text.is_some() => break (from, Place::LineStart),
+                    Some(b'.') | None => break (from, DataState::LineStart),
+                    Some(_) if rules.end_text.is_some() => break (from, DataState::LineStart),
                     Some(_) => {
                         from += plain_run(&bytes[from..]);
                         continue;
@@ -212,32 +215,32 @@ impl DataDecoder {
                 }
             }
             if at > 0 {
-                break (at, Place::InLine);
+                break (at, DataState::InLine);
             }
             *input = &bytes[1..];
             if bytes[at] == b'\n' {
                 return self.bare_lf(rules);
             }
-            self.place = Place::AfterCr;
+            self.state = DataState::AfterCr;
             return Piece::NeedInput;
         };
         let (text, rest) = bytes.split_at(length);
         *input = rest;
-        self.place = place;
+        self.state = state;
         Piece::Text(text)
     }
 
     fn bare_lf(&mut self, rules: DataRules<'_>) -> Piece<'static> {
-        self.place = match rules.bare_newline {
-            BareNewline::Accept => Place::LineStart,
+        self.state = match rules.bare_newline {
+            BareNewline::Accept => DataState::LineStart,
             // The line behind it does not begin behind a CRLF: a dot there is text and ends nothing.
-            BareNewline::Normalize | BareNewline::Reject => Place::AfterBareLf,
+            BareNewline::Normalize | BareNewline::Reject => DataState::AfterBareLf,
         };
         Bare::Lf.read(rules.bare_newline)
     }
 
     fn bare_cr(&mut self, rules: DataRules<'_>) -> Piece<'static> {
-        self.place = Place::InLine;
+        self.state = DataState::InLine;
         Bare::Cr.read(rules.bare_newline)
     }
 
@@ -249,23 +252,23 @@ impl DataDecoder {
         rules: DataRules<'a>,
     ) -> Option<Piece<'a>> {
         let text = rules.end_text.map_or(&[][..], EndText::bytes);
-        match self.place {
-            Place::InEndText(matched) if text.get(matched) == Some(&byte) => {
-                self.place = Place::InEndText(matched + 1);
+        match self.state {
+            DataState::InEndText(matched) if text.get(matched) == Some(&byte) => {
+                self.state = DataState::InEndText(matched + 1);
             }
-            Place::InEndText(matched) if matched == text.len() && byte == b'\r' => {
-                self.place = Place::AfterEndTextCr;
+            DataState::InEndText(matched) if matched == text.len() && byte == b'\r' => {
+                self.state = DataState::AfterEndTextCr;
             }
-            Place::InEndText(matched) if matched == text.len() && byte == b'\n' => {
+            DataState::InEndText(matched) if matched == text.len() && byte == b'\n' => {
                 *input = &input[1..];
                 return Some(Piece::End);
             }
-            Place::InEndText(matched) => {
-                self.place = Place::InLine;
+            DataState::InEndText(matched) => {
+                self.state = DataState::InLine;
                 return Some(Piece::Text(&text[..matched]));
             }
             _ => {
-                self.place = Place::AfterCr;
+                self.state = DataState::AfterCr;
                 return Some(Piece::Text(text));
             }
         }
@@ -274,10 +277,10 @@ impl DataDecoder {
     }
 }
 
-/// How many octets [`plain_run`] looks at together.
+/// The octets that [`plain_run`] looks at together.
 const BLOCK_BYTES: usize = 128;
 
-/// How many octets at the start of `bytes`, where a line begins without a dot, are plain text. It may be fewer than there
+/// Counts the octets of plain text at the start of `bytes`, where a line begins without a dot. It may be fewer than there
 /// are, in whole blocks: most messages are little else, and a block takes no branch, however many lines it has.
 fn plain_run(bytes: &[u8]) -> usize {
     let mut length = 0;

@@ -1,4 +1,4 @@
-//! Which mailboxes an address leads to: aliases, the list of mailboxes, the catch-all (RFC 5321 §3.9.1).
+//! Resolution of addresses to mailboxes: aliases, the list of mailboxes, the catch-all (RFC 5321 §3.9.1).
 //!
 //! Names are compared as mailboxes are: ASCII case and quotes make no difference. An address is, in this order,
 //!
@@ -24,20 +24,20 @@ use super::path::{Mailbox, PathError, quoted_if_needed};
 /// The most addresses that one alias may lead to, aliases on the way counted in.
 pub const EXPANSION_MAX: usize = 100;
 
-/// What stands between a mailbox and a tag of its owner's choice (RFC 5233).
+/// The mark between a mailbox and a tag of its owner's choice (RFC 5233).
 const TAG_MARK: char = '+';
 
 /// An address as a table names it, spelled plainly.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Name {
+pub enum AddressName {
     /// With its domain.
     Mailbox(Mailbox),
     /// A local-part, without quotes: as a key in every domain of ours, as a target in that of the recipient.
     LocalPart(Box<str>),
 }
 
-impl Name {
-    /// What is meant by it in a table that was led to by `source`.
+impl AddressName {
+    /// Its meaning in a table that was led to by `source`.
     fn seen_from(&self, source: &Self) -> Self {
         match (self, source) {
             (Self::LocalPart(local_part), Self::Mailbox(source)) => {
@@ -61,7 +61,7 @@ impl Name {
         user.unwrap_or_default().to_owned()
     }
 
-    /// The same without plus and tag, if it has them.
+    /// The name without plus and tag, if it has them.
     fn untagged(&self) -> Option<Self> {
         let local_part = self.local_part();
         let (user, _tag) = local_part.split_once(TAG_MARK)?;
@@ -73,7 +73,7 @@ impl Name {
     }
 }
 
-impl FromStr for Name {
+impl FromStr for AddressName {
     type Err = PathError;
 
     /// Reads an address or a local-part, which must not be empty.
@@ -92,7 +92,7 @@ impl FromStr for Name {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for AddressName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mailbox(mailbox) => mailbox.fmt(f),
@@ -101,17 +101,17 @@ impl fmt::Display for Name {
     }
 }
 
-/// What the operator wrote.
+/// The tables as the operator wrote them.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
     /// Aliases, and what each leads to.
-    pub aliases: Vec<(Name, Vec<Name>)>,
+    pub aliases: Vec<(AddressName, Vec<AddressName>)>,
     /// The list of mailboxes.
-    pub mailboxes: Vec<Name>,
+    pub mailboxes: Vec<AddressName>,
     /// Whether there are no others.
     pub closed: bool,
-    /// What all leads to that nothing else is known of.
-    pub catch_all: Option<Name>,
+    /// The target of every address of which nothing else is known.
+    pub catch_all: Option<AddressName>,
 }
 
 /// Why tables make no directory.
@@ -119,22 +119,22 @@ pub struct Tables {
 pub struct BadAlias {
     /// The alias, by its place in its table.
     pub index: usize,
-    /// What is wrong with it.
-    pub reason: Reason,
+    /// Its fault.
+    pub reason: AliasFault,
 }
 
-/// What is wrong with an alias.
+/// The fault of an alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It is in the table already.
+pub enum AliasFault {
+    /// The alias is in the table already.
     Twice,
-    /// It leads back to itself, or to another that does, by these steps.
-    Loop(Vec<Name>),
-    /// It leads to more than [`EXPANSION_MAX`] addresses.
+    /// The alias leads back to itself, or to another that does, by these steps.
+    Loop(Vec<AddressName>),
+    /// The alias leads to more than [`EXPANSION_MAX`] addresses.
     TooMany,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for AliasFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Twice => f.write_str("it stands there twice: write one line for both"),
@@ -158,9 +158,9 @@ impl fmt::Display for Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchMailbox;
 
-/// What is known of an address.
-enum Entry<'a> {
-    Alias(&'a [Name]),
+/// The entry of an address.
+enum AddressEntry<'a> {
+    Alias(&'a [AddressName]),
     Mailbox,
     Unknown,
 }
@@ -169,10 +169,10 @@ enum Entry<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     /// By the name as it is written. No local-part looks like an address: it would be in quotes.
-    aliases: BTreeMap<Box<str>, Vec<Name>>,
+    aliases: BTreeMap<Box<str>, Vec<AddressName>>,
     mailboxes: BTreeSet<Box<str>>,
     closed: bool,
-    catch_all: Option<Name>,
+    catch_all: Option<AddressName>,
 }
 
 impl Directory {
@@ -181,7 +181,7 @@ impl Directory {
     /// # Errors
     /// The first alias that leads nowhere, or too far.
     pub fn new(tables: Tables) -> Result<Self, BadAlias> {
-        let written = |name: &Name| name.to_string().into_boxed_str();
+        let written = |name: &AddressName| name.to_string().into_boxed_str();
         let mut directory = Self {
             aliases: BTreeMap::new(),
             mailboxes: tables.mailboxes.iter().map(written).collect(),
@@ -191,7 +191,7 @@ impl Directory {
         let mut names = Vec::with_capacity(tables.aliases.len());
         for (index, (name, targets)) in tables.aliases.into_iter().enumerate() {
             if directory.aliases.insert(written(&name), targets).is_some() {
-                let reason = Reason::Twice;
+                let reason = AliasFault::Twice;
                 return Err(BadAlias { index, reason });
             }
             names.push(name);
@@ -209,30 +209,30 @@ impl Directory {
         if self.is_empty() && recipient.is_plain() && !recipient.has_in_local_part(b'+') {
             return Ok(smallvec![recipient.clone()]);
         }
-        let (name, entry) = self.look_up(Name::Mailbox(recipient.plain()));
+        let (name, entry) = self.look_up(AddressName::Mailbox(recipient.plain()));
         match (entry, &self.catch_all) {
-            (Entry::Alias(_) | Entry::Mailbox, _) => Ok(self.expand(name)),
-            (Entry::Unknown, Some(target)) => Ok(self.expand(target.seen_from(&name))),
-            (Entry::Unknown, None) if self.closed && name.local_part() != "postmaster" => {
+            (AddressEntry::Alias(_) | AddressEntry::Mailbox, _) => Ok(self.expand(name)),
+            (AddressEntry::Unknown, Some(target)) => Ok(self.expand(target.seen_from(&name))),
+            (AddressEntry::Unknown, None) if self.closed && name.local_part() != "postmaster" => {
                 Err(NoSuchMailbox)
             }
-            (Entry::Unknown, None) => Ok(self.expand(name)),
+            (AddressEntry::Unknown, None) => Ok(self.expand(name)),
         }
     }
 
     /// Whether `mailbox` is an alias or in the list of mailboxes, as it is, with its tag.
     #[must_use]
     pub fn lists(&self, mailbox: &Mailbox) -> bool {
-        let entry = self.entry(&Name::Mailbox(mailbox.plain()));
-        matches!(entry, Entry::Alias(_) | Entry::Mailbox)
+        let entry = self.entry(&AddressName::Mailbox(mailbox.plain()));
+        matches!(entry, AddressEntry::Alias(_) | AddressEntry::Mailbox)
     }
 
     /// `mailbox`, spelled plainly, and without its tag unless it is known with it.
     #[must_use]
     pub fn untagged(&self, mailbox: &Mailbox) -> Mailbox {
-        match self.look_up(Name::Mailbox(mailbox.plain())) {
-            (Name::Mailbox(untagged), _) => untagged,
-            (Name::LocalPart(_), _) => mailbox.plain(),
+        match self.look_up(AddressName::Mailbox(mailbox.plain())) {
+            (AddressName::Mailbox(untagged), _) => untagged,
+            (AddressName::LocalPart(_), _) => mailbox.plain(),
         }
     }
 
@@ -250,11 +250,11 @@ impl Directory {
         !self.mailboxes.is_empty() && !self.closed && self.catch_all.is_none()
     }
 
-    /// What is known of `name`, or else of it without its tag, which is then left off in any case.
-    fn look_up(&self, name: Name) -> (Name, Entry<'_>) {
+    /// Looks up `name`, or else the name without its tag, which is then left off in any case.
+    fn look_up(&self, name: AddressName) -> (AddressName, AddressEntry<'_>) {
         let entry = self.entry(&name);
         match (entry, name.untagged()) {
-            (Entry::Unknown, Some(user)) => {
+            (AddressEntry::Unknown, Some(user)) => {
                 let entry = self.entry(&user);
                 (user, entry)
             }
@@ -262,23 +262,25 @@ impl Directory {
         }
     }
 
-    fn entry(&self, name: &Name) -> Entry<'_> {
+    fn entry(&self, name: &AddressName) -> AddressEntry<'_> {
         let (written, anywhere) = match name {
-            Name::Mailbox(mailbox) => (Cow::Borrowed(mailbox.as_str()), Some(mailbox.local_part())),
-            Name::LocalPart(_) => (Cow::Owned(name.to_string()), None),
+            AddressName::Mailbox(mailbox) => {
+                (Cow::Borrowed(mailbox.as_str()), Some(mailbox.local_part()))
+            }
+            AddressName::LocalPart(_) => (Cow::Owned(name.to_string()), None),
         };
         let mut names = [Some(&*written), anywhere].into_iter().flatten();
         if let Some(targets) = names.clone().find_map(|name| self.aliases.get(name)) {
-            Entry::Alias(targets)
+            AddressEntry::Alias(targets)
         } else if names.any(|name| self.mailboxes.contains(name)) {
-            Entry::Mailbox
+            AddressEntry::Mailbox
         } else {
-            Entry::Unknown
+            AddressEntry::Unknown
         }
     }
 
     /// All mailboxes that `name` leads to.
-    fn expand(&self, name: Name) -> Mailboxes {
+    fn expand(&self, name: AddressName) -> Mailboxes {
         let mut seen = BTreeSet::new();
         let mut mailboxes = Mailboxes::new();
         let mut ahead = vec![name];
@@ -288,21 +290,21 @@ impl Directory {
                 continue;
             }
             match (entry, name) {
-                (Entry::Alias(targets), name) => {
+                (AddressEntry::Alias(targets), name) => {
                     ahead.extend(targets.iter().rev().map(|target| target.seen_from(&name)));
                 }
-                (_, Name::Mailbox(mailbox)) => mailboxes.push(mailbox),
-                (_, Name::LocalPart(_)) => {}
+                (_, AddressName::Mailbox(mailbox)) => mailboxes.push(mailbox),
+                (_, AddressName::LocalPart(_)) => {}
             }
         }
         mailboxes
     }
 
     /// Follows all aliases, the `names` of the table, in every domain.
-    fn follow_all(&self, names: &[Name], mailboxes: &[Name]) -> Result<(), BadAlias> {
-        let mut with_domain: BTreeMap<String, Vec<&Name>> = BTreeMap::new();
+    fn follow_all(&self, names: &[AddressName], mailboxes: &[AddressName]) -> Result<(), BadAlias> {
+        let mut with_domain: BTreeMap<String, Vec<&AddressName>> = BTreeMap::new();
         for name in names.iter().chain(mailboxes) {
-            if matches!(name, Name::Mailbox(_)) {
+            if matches!(name, AddressName::Mailbox(_)) {
                 with_domain.entry(name.user()).or_default().push(name);
             }
         }
@@ -314,7 +316,7 @@ impl Directory {
             // A local-part leads to the same in all domains, but for those of which a name may be on its way.
             let others = seen.iter().filter_map(|name| with_domain.get(&name.user()));
             let elsewhere = others.flatten().map(|other| name.seen_from(other));
-            let own = |name: &Name| self.aliases.contains_key(&*name.to_string());
+            let own = |name: &AddressName| self.aliases.contains_key(&*name.to_string());
             let mut begun = BTreeSet::new();
             begun.extend(elsewhere.filter(|name| !own(name)));
             for name in begun {
@@ -328,24 +330,24 @@ impl Directory {
     /// Follows `name`, to which `chain` has led, in all its branches. Where `seen` has been, all was well.
     fn follow(
         &self,
-        name: Name,
-        chain: &mut Vec<Name>,
-        seen: &mut BTreeSet<Name>,
-    ) -> Result<(), Reason> {
+        name: AddressName,
+        chain: &mut Vec<AddressName>,
+        seen: &mut BTreeSet<AddressName>,
+    ) -> Result<(), AliasFault> {
         let (name, entry) = self.look_up(name);
         if let Some(start) = chain.iter().position(|link| *link == name) {
             let mut round = chain.split_off(start);
             round.push(name);
-            return Err(Reason::Loop(round));
+            return Err(AliasFault::Loop(round));
         }
         if !seen.insert(name.clone()) {
             return Ok(());
         }
         // The first is the alias itself.
         if seen.len() > 1 + EXPANSION_MAX {
-            return Err(Reason::TooMany);
+            return Err(AliasFault::TooMany);
         }
-        if let Entry::Alias(targets) = entry {
+        if let AddressEntry::Alias(targets) = entry {
             chain.push(name.clone());
             for target in targets {
                 self.follow(target.seen_from(&name), chain, seen)?;

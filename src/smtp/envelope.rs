@@ -1,4 +1,4 @@
-//! What travels with a message but is not part of it: who sent it, through which client, to whom.
+//! The envelope of a message: who sent it, through which client, to whom.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -79,14 +79,14 @@ impl fmt::Debug for QueueId {
     }
 }
 
-/// Where a client is, as far as the trace header tells (RFC 5321 §4.4).
+/// The location of a client, as far as the trace header tells (RFC 5321 §4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A client on the network.
     Ip(IpAddr),
     /// A client on a unix socket.
     Local,
-    /// A client of which its spokesman does not know where it is.
+    /// A client of which its XCLIENT peer does not know where it is.
     Unknown,
 }
 
@@ -99,7 +99,7 @@ pub struct ProxiedClient {
     pub login: Option<Rc<str>>,
 }
 
-/// How the client said hello.
+/// The hello of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The name it gave; printable ASCII, otherwise unchecked.
@@ -108,7 +108,7 @@ pub struct Hello {
     pub extended: bool,
 }
 
-/// What the client declared the message to be (RFC 6152, RFC 3030 `BODY`).
+/// The kind of a message, as its client declared it (RFC 6152, RFC 3030 `BODY`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Body {
     /// `BODY=7BIT`, or nothing said.
@@ -123,19 +123,19 @@ pub enum Body {
 /// The envelope of one message (RFC 5321 §2.3.1), the only thing that protocol and store share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// What the client spoke.
+    /// The protocol of its session.
     pub service: Service,
     /// The client it came from.
     pub peer: Peer,
-    /// What a spokesman said of that client, if one did.
+    /// Facts about that client from an XCLIENT peer, if there is one.
     pub proxied: Option<Rc<ProxiedClient>>,
-    /// What protected it on its way from there, if something did.
+    /// The TLS that it came through, if any.
     pub security: Option<Rc<Security>>,
-    /// Who had logged in, there or at the spokesman.
+    /// The user who had logged in, here or at the XCLIENT peer.
     pub user: Option<Rc<str>>,
     /// The hello it came under.
     pub hello: Hello,
-    /// Where failures are to be reported.
+    /// The address that failures are reported to.
     pub reverse_path: ReversePath,
     /// The recipients accepted so far, in the client's order; one may occur twice.
     pub recipients: Vec<Recipient>,

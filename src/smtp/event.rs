@@ -1,4 +1,4 @@
-//! What a session tells the one who drives it.
+//! Events by which a session tells its driver what to do.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use super::reply::Reply;
 use super::transaction::Transaction;
 use super::xclient::Attributes;
 
-/// What the driver is to do next.
+/// The next thing to be done by the driver.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// Get more input; what is left of it is no whole command.
@@ -35,7 +35,7 @@ pub enum Event<'a> {
     Identified(Box<Attributes>),
     /// Go on in TLS: `Session::start_tls`, and `Session::secure` once its handshake is done, or `Session::refuse`.
     StartTls,
-    /// Give some of the rounds that a password takes: `Session::derive_key`. Until they are done the session takes no input.
+    /// Give some of the iterations that a password takes: `Session::derive_key`. Until they are done the session takes no input.
     DeriveKey,
     /// Log this. Where the login was refused, let so much time pass before anything else: that is told only then.
     Login(Box<LoginAttempt>),
@@ -50,7 +50,7 @@ pub enum Event<'a> {
 }
 
 impl Event<'static> {
-    /// What is to be done after a command had this `reply`.
+    /// The event after a command had this `reply`.
     pub(super) fn answered(reply: Reply) -> Self {
         if reply.is_refusal() {
             Self::CommandRefused(reply)
@@ -117,7 +117,7 @@ pub enum Limit {
     Messages,
     /// The connections of a server.
     Connections,
-    /// Those from one address.
+    /// The connections from one address.
     ConnectionsPerIp,
     /// The descriptors of the process.
     Descriptors,
@@ -137,7 +137,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// What a session is waiting for, as far as its deadlines care.
+/// The phase of a session, as far as its timeouts depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// A whole command, between transactions.
@@ -146,7 +146,7 @@ pub enum Phase {
     Command,
     /// The next octets of a message, or its next chunk.
     Message,
-    /// The rounds of a password, or time that is to pass behind a refused one.
+    /// The iterations of a password, or time that is to pass behind a refused one.
     Login,
     /// The store.
     Commit,

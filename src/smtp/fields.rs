@@ -69,25 +69,25 @@ fn is_from(word: &[u8]) -> bool {
 /// The header ends with the first empty line, in front of the first line that is no field, or with the message.
 #[derive(Debug, Default)]
 pub struct MissingFields {
-    fields: Vec<Field>,
-    place: Place,
+    fields: Vec<MissingField>,
+    state: FieldState,
     /// The start of a line, as long as it may be this or that.
     held: Vec<u8>,
     /// The text to give back, if it is not the start of the piece that was read last.
     given: Vec<u8>,
-    /// How much of that piece is given back otherwise.
+    /// The length of the start of that piece which is given back otherwise.
     passed: usize,
 }
 
 #[derive(Debug)]
-struct Field {
+struct MissingField {
     name: &'static str,
     value: String,
 }
 
-/// The place of the next octet in the message; what is held back comes before it.
+/// The position of the next octet in the message; what is held back comes before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum FieldState {
     /// At the start of the first line but for those of an mbox: there is no field yet that it could be folded from.
     #[default]
     Start,
@@ -97,20 +97,20 @@ enum Place {
     LineStart,
     /// Anywhere else in the header.
     InField,
-    /// Where nothing is missing any more.
+    /// Anywhere, with nothing missing any more.
     Complete,
 }
 
 impl MissingFields {
-    /// Those of a message that was received at `date`, as RFC 5322 §3.3 writes it, by the server called `hostname`, and
-    /// is known there as `id`. Without a date no such field is missed.
+    /// The fields that may be missing from a message that was received at `date`, as RFC 5322 §3.3 writes it, by the server
+    /// called `hostname`, and is known there as `id`. Without a date no such field is missed.
     #[must_use]
     pub fn new(date: &str, id: QueueId, hostname: &str) -> Self {
-        let date = Field {
+        let date = MissingField {
             name: "Date",
             value: date.to_owned(),
         };
-        let message_id = Field {
+        let message_id = MissingField {
             name: "Message-ID",
             value: format!("<{id}@{hostname}>"),
         };
@@ -152,13 +152,13 @@ impl MissingFields {
     pub fn end(&mut self) -> &[u8] {
         self.let_go();
         let held = mem::take(&mut self.held);
-        match self.place {
-            Place::Complete => {}
-            Place::Start | Place::LineStart => self.put_in(b"", !held.is_empty(), &held),
-            Place::InField | Place::InMboxLine if self.fields.is_empty() => {}
-            Place::InField | Place::InMboxLine => self.put_in(CRLF, false, b""),
+        match self.state {
+            FieldState::Complete => {}
+            FieldState::Start | FieldState::LineStart => self.put_in(b"", !held.is_empty(), &held),
+            FieldState::InField | FieldState::InMboxLine if self.fields.is_empty() => {}
+            FieldState::InField | FieldState::InMboxLine => self.put_in(CRLF, false, b""),
         }
-        self.place = Place::Complete;
+        self.state = FieldState::Complete;
         &self.given
     }
 
@@ -171,7 +171,7 @@ impl MissingFields {
     /// Whether none is missing any more: the rest of the message comes out as it goes in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.place == Place::Complete
+        self.state == FieldState::Complete
     }
 
     /// Reads `text`, which begins where a line does if it does not begin in one, and returns how much of it is decided.
@@ -181,11 +181,11 @@ impl MissingFields {
         while let Some(next) = self.next_line(&text[at..]) {
             at += next;
             let line = &text[at..];
-            match (self.place, HeaderLine::of(line)) {
-                (Place::Complete | Place::InField | Place::InMboxLine, _) => {}
+            match (self.state, HeaderLine::of(line)) {
+                (FieldState::Complete | FieldState::InField | FieldState::InMboxLine, _) => {}
                 (_, HeaderLine::Undecided) => return at,
-                (Place::Start, HeaderLine::Mbox) => self.place = Place::InMboxLine,
-                (Place::LineStart, HeaderLine::Folded) => self.place = Place::InField,
+                (FieldState::Start, HeaderLine::Mbox) => self.state = FieldState::InMboxLine,
+                (FieldState::LineStart, HeaderLine::Folded) => self.state = FieldState::InField,
                 (_, HeaderLine::Field(name)) => self.meet(name),
                 (_, HeaderLine::Empty) => self.put_in(&text[..at], false, line),
                 (_, _) => self.put_in(&text[..at], true, line),
@@ -194,16 +194,16 @@ impl MissingFields {
         text.len()
     }
 
-    /// How many octets of `text` are the rest of a line; nothing if it holds no start of a line that matters.
+    /// Counts the octets of `text` that are the rest of a line; nothing if it holds no start of a line that matters.
     fn next_line(&mut self, text: &[u8]) -> Option<usize> {
-        let place = match self.place {
-            Place::Start | Place::LineStart => return Some(0),
-            Place::InMboxLine => Place::Start,
-            Place::InField => Place::LineStart,
-            Place::Complete => return None,
+        let state = match self.state {
+            FieldState::Start | FieldState::LineStart => return Some(0),
+            FieldState::InMboxLine => FieldState::Start,
+            FieldState::InField => FieldState::LineStart,
+            FieldState::Complete => return None,
         };
         let end = memchr(b'\n', text)?;
-        self.place = place;
+        self.state = state;
         Some(end + 1)
     }
 
@@ -211,20 +211,20 @@ impl MissingFields {
     fn meet(&mut self, name: &[u8]) {
         self.fields
             .retain(|field| !name.eq_ignore_ascii_case(field.name.as_bytes()));
-        self.place = match self.fields[..] {
-            [] => Place::Complete,
-            _ => Place::InField,
+        self.state = match self.fields[..] {
+            [] => FieldState::Complete,
+            _ => FieldState::InField,
         };
     }
 
     /// Puts what is missing between the `header` and what follows it.
     fn put_in(&mut self, header: &[u8], empty_line: bool, behind: &[u8]) {
-        self.place = Place::Complete;
+        self.state = FieldState::Complete;
         if self.fields.is_empty() && !empty_line {
             return;
         }
         self.given.extend_from_slice(header);
-        for Field { name, value } in mem::take(&mut self.fields) {
+        for MissingField { name, value } in mem::take(&mut self.fields) {
             let line = format!("{name}: {value}\r\n");
             self.given.extend_from_slice(line.as_bytes());
         }

@@ -1,4 +1,4 @@
-//! How many servers a message has passed on its way here, as its header streams by.
+//! The count of servers that a message has passed, taken as its header streams by.
 
 use memchr::memchr;
 
@@ -14,12 +14,12 @@ const NAME: &[u8] = b"received";
 #[derive(Debug)]
 pub struct Hops {
     count: usize,
-    place: Place,
+    state: HeaderState,
 }
 
-/// Where in the message the next octet is.
+/// The position of the next octet in the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum HeaderState {
     /// Behind the first so many octets of the name, at the start of a line.
     InName(usize),
     /// Behind the whole name; white space may be between it and its colon (RFC 5322 §4.5).
@@ -38,7 +38,7 @@ impl Hops {
     pub fn new() -> Self {
         Self {
             count: 0,
-            place: Place::InName(0),
+            state: HeaderState::InName(0),
         }
     }
 
@@ -52,31 +52,33 @@ impl Hops {
     pub fn read(&mut self, text: &[u8]) {
         let mut rest = text;
         while let Some((byte, behind)) = rest.split_first()
-            && self.place != Place::InBody
+            && self.state != HeaderState::InBody
         {
             rest = behind;
-            self.place = match (self.place, byte) {
-                (Place::InLine, b'\n') => Place::InName(0),
-                (Place::InLine, _) => {
+            self.state = match (self.state, byte) {
+                (HeaderState::InLine, b'\n') => HeaderState::InName(0),
+                (HeaderState::InLine, _) => {
                     let end = memchr(b'\n', rest);
                     rest = &rest[end.unwrap_or(rest.len())..];
-                    Place::InLine
+                    HeaderState::InLine
                 }
-                (Place::InName(0), b'\r') => Place::AfterCr,
-                (Place::AfterCr, b'\n') => Place::InBody,
-                (Place::InName(matched), byte) if byte.eq_ignore_ascii_case(&NAME[matched]) => {
+                (HeaderState::InName(0), b'\r') => HeaderState::AfterCr,
+                (HeaderState::AfterCr, b'\n') => HeaderState::InBody,
+                (HeaderState::InName(matched), byte)
+                    if byte.eq_ignore_ascii_case(&NAME[matched]) =>
+                {
                     if matched + 1 < NAME.len() {
-                        Place::InName(matched + 1)
+                        HeaderState::InName(matched + 1)
                     } else {
-                        Place::AfterName
+                        HeaderState::AfterName
                     }
                 }
-                (Place::AfterName, b' ' | b'\t') => Place::AfterName,
-                (Place::AfterName, b':') => {
+                (HeaderState::AfterName, b' ' | b'\t') => HeaderState::AfterName,
+                (HeaderState::AfterName, b':') => {
                     self.count += 1;
-                    Place::InLine
+                    HeaderState::InLine
                 }
-                _ => Place::InLine,
+                _ => HeaderState::InLine,
             };
         }
     }

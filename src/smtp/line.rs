@@ -4,16 +4,16 @@ use memchr::{memchr, memchr2};
 
 /// The most octets of a command line, its CRLF counted in (RFC 5321 §4.5.3.1.4).
 pub const COMMAND_LINE_BYTES_MAX: usize = 512;
-/// What the extensions grant MAIL beyond that: 26 for SIZE (RFC 1870 §3), 17 for BODY (RFC 6152 §2), 10 for SMTPUTF8
+/// The octets that extensions grant MAIL beyond that: 26 for SIZE (RFC 1870 §3), 17 for BODY (RFC 6152 §2), 10 for SMTPUTF8
 /// (RFC 6531 §3.1).
 pub const MAIL_PARAMETERS_BYTES_MAX: usize = 26 + 17 + 10;
 
-/// What it grants MAIL for `AUTH=` (RFC 4954 §3).
+/// The octets that AUTH grants MAIL for `AUTH=` (RFC 4954 §3).
 pub const MAIL_AUTH_BYTES_MAX: usize = 500;
 /// The most octets of the AUTH command, and of each response in its exchange (RFC 4954 §4).
 pub const AUTH_LINE_BYTES_MAX: usize = 12_288;
 
-/// What lines are awaited, on which it depends how long they may be.
+/// The kind of the awaited lines, on which their limit depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// Commands.
@@ -24,7 +24,7 @@ pub enum Reading {
     Response,
 }
 
-/// What a line that ends in a bare LF, without its CR, is.
+/// The meaning of a line that ends in a bare LF, without its CR.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BareNewline {
     /// A line, in commands and in message data, yet only CRLF.CRLF ends a message.
@@ -32,11 +32,11 @@ pub enum BareNewline {
     Normalize,
     /// An error.
     Reject,
-    /// As good as CRLF everywhere: for sessions typed by hand.
+    /// A bare LF is as good as CRLF everywhere: for sessions typed by hand.
     Accept,
 }
 
-/// What stands at the start of the input.
+/// The start of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// No complete line yet.

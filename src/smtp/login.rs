@@ -1,4 +1,4 @@
-//! What a login comes to, in the words that the mechanisms, the session and its driver share.
+//! The seam between the session and the mechanisms of a login: their types and traits, and the outcome for the driver.
 
 use core::any::Any;
 use core::fmt;
@@ -8,15 +8,15 @@ use std::rc::Rc;
 use super::mechanism::Mechanism;
 use super::security::Security;
 
-/// How much longer the reply to a failed login is put off with each failure of a session.
+/// The tarpit's step: each failure of a session puts off the reply to the next failed login by so much more.
 const DELAY_STEP: Duration = Duration::from_millis(100);
 /// The longest that it is put off.
 const DELAY_MAX: Duration = Duration::from_secs(3);
 
-/// What an exchange wants next.
+/// The next thing that an exchange wants.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LoginProgress {
-    /// That this is sent, as it is, behind `334`.
+    /// This is to be sent, as it is, after `334`.
     Challenge(String),
     /// A response to it.
     AwaitResponse,
@@ -31,9 +31,9 @@ pub enum LoginProgress {
 /// Why a login fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginFailure {
-    /// What the client sent is not in base64, or not as the mechanism has it.
+    /// The response is not in base64, or not as the mechanism has it.
     Malformed,
-    /// It does not show that the client is who it says.
+    /// The response does not show that the client is who it says.
     Refused,
     /// There was nothing random to be had.
     NoRandomness,
@@ -44,18 +44,18 @@ pub enum LoginFailure {
 pub struct LoginAttempt {
     /// By which mechanism.
     pub mechanism: &'static str,
-    /// As whom: any text of a bounded length, if it was refused; empty if that did not become clear.
+    /// The name of the user: any text of a bounded length, if it was refused; empty if that did not become clear.
     pub user: String,
-    /// What came of it.
+    /// Its outcome.
     pub verdict: LoginVerdict,
 }
 
-/// What came of a login.
+/// The outcome of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginVerdict {
-    /// It succeeded.
+    /// The user has logged in.
     LoggedIn,
-    /// It was refused, of which the client is told so much later: who guesses is to be slow.
+    /// The login was refused. The client is told after this delay, a tarpit for those who guess.
     Refused(Duration),
 }
 
@@ -120,6 +120,6 @@ pub trait LoginExchange: fmt::Debug {
 pub struct BadLine {
     /// Its number, counted from 1.
     pub line: usize,
-    /// What is wrong with it, and what would be right.
+    /// Its fault, and what would be right.
     pub reason: &'static str,
 }

@@ -37,7 +37,7 @@ impl FromStr for Mailbox {
     }
 }
 
-/// Where a message says it came from, the argument of MAIL (RFC 5321 §4.1.1.2).
+/// The reverse-path of a message, the argument of MAIL (RFC 5321 §4.1.1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReversePath {
     /// `<>`, of a message to which no report must be sent (RFC 5321 §4.5.5).
@@ -67,7 +67,7 @@ impl fmt::Display for ReversePath {
     }
 }
 
-/// Where a message is to go, the argument of RCPT (RFC 5321 §4.1.1.3).
+/// The forward-path of a recipient, the argument of RCPT (RFC 5321 §4.1.1.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ForwardPath {
     /// `<Postmaster>`, the one address that needs no domain (RFC 5321 §4.5.1).
@@ -200,7 +200,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What is wrong at this place.
+    /// The fault at this place.
     fn error(&self) -> PathError {
         if self.peek().is_some_and(|byte| !byte.is_ascii()) {
             PathError::NonAscii
@@ -209,7 +209,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What follows a path: the end of the command, or a space and parameters.
+    /// Takes what follows a path: the end of the command, or a space and parameters.
     fn parameters(&self) -> Result<&'a [u8], PathError> {
         match self.peek() {
             None | Some(b' ') => Ok(&self.bytes[self.at..]),

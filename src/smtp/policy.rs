@@ -1,4 +1,4 @@
-//! What the operator decided about sessions.
+//! The operator's rules for sessions.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,20 +17,20 @@ pub struct Policy {
     pub hostname: String,
     /// The domains to accept mail for, as A-labels in any case; empty for any domain.
     pub domains: Vec<String>,
-    /// Which mailboxes the addresses in them lead to.
+    /// The mailboxes that the addresses in them lead to.
     pub directory: Directory,
-    /// Who may send as whom, where one has to log in.
+    /// The senders that each user owns, for sessions with a login.
     pub senders: Senders,
     /// Whether there is a certificate to begin TLS with.
     pub tls: bool,
-    /// Who may log in; `None` if nobody can. All else a session keeps as it began with; these are replaced by a reload, so that nobody
-    /// who was taken out logs in on a connection that was there before.
+    /// The users who may log in; `None` if nobody can. All else a session keeps as it began with; these are replaced by a
+    /// reload, so that nobody who was taken out logs in on a connection that was there before.
     pub users: RefCell<Option<Rc<dyn UserDatabase>>>,
     /// Whether a password may come without TLS.
     pub auth_insecure: bool,
     /// Whether AUTH is offered on every listener, not for submission only.
     pub auth_everywhere: bool,
-    /// What a line that ends in a bare LF is.
+    /// The meaning of a line that ends in a bare LF.
     pub bare_newline: BareNewline,
     /// The classroom dialect: another line that ends a message.
     pub end_text: Option<EndText>,
@@ -40,7 +40,7 @@ pub struct Policy {
     pub recipients_max: usize,
     /// The most transactions of one session; 0 for no limit.
     pub messages_max: u64,
-    /// How many replies 5yz end a session, counted since its start or its last stored message.
+    /// The number of replies 5yz that ends a session, counted since its start or its last stored message.
     pub errors_max: u32,
 }
 
@@ -68,7 +68,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Who may log in now.
+    /// The users who may log in now.
     #[must_use]
     pub fn users(&self) -> Option<Rc<dyn UserDatabase>> {
         self.users.borrow().clone()

@@ -12,14 +12,14 @@ use super::path::PathError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply(&'static Parts);
 
-/// What a reply consists of.
+/// The parts of a reply.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Parts {
     /// The three digits.
     pub code: u16,
     /// The enhanced status code (RFC 3463).
     pub status: &'static str,
-    /// What a person reads.
+    /// The text for a person.
     pub text: &'static str,
     /// The reply as it goes over the wire, without the enhanced status code and with it: most of what is ever said is
     /// only copied.

@@ -1,4 +1,4 @@
-//! What protects a session on its way: facts about its TLS, as far as they matter to the protocol.
+//! Facts about the TLS of a session, as far as they matter to the protocol.
 
 use std::rc::Rc;
 
@@ -9,9 +9,9 @@ pub struct Security {
     pub version: &'static str,
     /// The cipher suite by the name that OpenSSL gives it, which other servers write as well.
     pub cipher: &'static str,
-    /// How many bits its key has.
+    /// The bits of its key.
     pub bits: u16,
-    /// What a client that logs in may bind that to.
+    /// The channel bindings for a login.
     pub bindings: ChannelBindings,
 }
 

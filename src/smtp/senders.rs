@@ -1,4 +1,4 @@
-//! Who may send as whom (RFC 6409 §6.1).
+//! The senders that each user owns (RFC 6409 §6.1).
 //!
 //! A user in the table owns what stands there, and nothing else. Any other user owns the mailbox of that name in each of
 //! our domains, or, where the name is an address, that one if it is ours. Names are compared as mailboxes are: ASCII case
@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use super::path::{Mailbox, PathError};
 
-/// What a user may send as.
+/// A sender that a user owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// This mailbox, spelled plainly.
+    /// One mailbox, spelled plainly.
     Mailbox(Mailbox),
     /// Every mailbox of this domain, which is spelled as such a mailbox has it.
     Domain(Box<str>),
@@ -63,7 +63,7 @@ impl Senders {
         self.owned.insert(plain(user), owned).is_none()
     }
 
-    /// What stands there for `user`, if anything does.
+    /// The entry of `user`, if there is one.
     #[must_use]
     pub fn of(&self, user: &str) -> Option<&[Sender]> {
         self.owned.get(&plain(user)).map(Vec::as_slice)
@@ -83,7 +83,7 @@ impl Senders {
     }
 }
 
-/// What all spellings of a user's name have in common.
+/// The plain spelling of a user's name, which all its spellings have in common.
 #[must_use]
 pub fn plain(user: &str) -> String {
     match user.parse::<Mailbox>() {

@@ -1,4 +1,4 @@
-//! What a listener speaks.
+//! The protocols of listeners.
 
 use core::fmt;
 
@@ -61,7 +61,7 @@ impl Service {
         matches!(self, Self::Submission | Self::Submissions)
     }
 
-    /// How the greeting calls it.
+    /// Its name in the greeting.
     #[must_use]
     pub fn greeting(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl Service {
         self == Self::Lmtp
     }
 
-    /// How the trace field calls it (RFC 3848, RFC 6531 §4.3), for a client that may use what EHLO offers, and a
+    /// Its name in the trace field (RFC 3848, RFC 6531 §4.3), for a client that may use what EHLO offers, and a
     /// message that asked for SMTPUTF8.
     #[must_use]
     pub fn protocol(self, extended: bool, smtputf8: bool) -> &'static str {

@@ -56,13 +56,13 @@ pub struct Session {
     peer: Peer,
     /// For whom that peer may speak.
     xclient_access: XclientAccess,
-    /// What its spokesman said of it, if one did.
+    /// Facts about it from its XCLIENT peer, if there is one.
     proxied: Option<Rc<ProxiedClient>>,
-    /// What protects it on its way, if something does.
+    /// The TLS of the session, once it has begun.
     security: Option<Rc<Security>>,
-    /// Who has logged in.
+    /// The user who has logged in.
     user: Option<Rc<str>>,
-    /// How the client introduced itself last.
+    /// The last hello of the client.
     hello: Option<Hello>,
     state: State,
     lines: LineReader,
@@ -273,7 +273,7 @@ impl Session {
         self.dismiss(reply::SHUTTING_DOWN, CloseReason::Drain, out);
     }
 
-    /// What the session is waiting for.
+    /// The phase of the session.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.state.phase()
@@ -299,7 +299,7 @@ impl Session {
         }
     }
 
-    /// What is spoken.
+    /// The protocol of the session.
     #[must_use]
     pub fn service(&self) -> Service {
         self.service
@@ -310,16 +310,16 @@ impl Session {
         self.pool.keep(transaction);
     }
 
-    /// What the session has done so far.
+    /// The counts of the session so far.
     #[must_use]
     pub fn stats(&self) -> SessionStats {
         self.stats
     }
 
-    /// Who has logged in: here, or at the spokesman of the client.
+    /// The user who has logged in: here, or at the XCLIENT peer.
     fn user(&self) -> Option<&Rc<str>> {
-        let spokesman = self.proxied.as_deref();
-        let there = spokesman.and_then(|proxied| proxied.login.as_ref());
+        let proxied = self.proxied.as_deref();
+        let there = proxied.and_then(|proxied| proxied.login.as_ref());
         self.user.as_ref().or(there)
     }
 

@@ -1,4 +1,4 @@
-//! What a session has done so far.
+//! Counts of a session, for limits, log lines and metrics.
 
 use super::event::Limit;
 use super::reply::{self, Reply};
@@ -14,7 +14,7 @@ pub struct SessionStats {
     pub messages: u32,
     /// Replies 5yz given.
     pub errors: u32,
-    /// Those since the start or the last stored message.
+    /// Replies 5yz since the start or the last stored message.
     errors_in_a_row: u32,
     /// Replies 4yz and 5yz since then.
     refusals_in_a_row: u16,

@@ -6,28 +6,28 @@ use super::hops::Hops;
 use super::policy::Policy;
 use super::reply::{self, Reply};
 
-/// How many mailboxes more than recipients a transaction may have before it takes no more recipients: a few short
+/// The mailboxes beyond its recipients that a transaction may have before it takes no more recipients: a few short
 /// commands must not make up an envelope of any length. The last one may go past it.
 const MAILBOXES_ADDED_MAX: usize = 1000;
 
 /// One mail transaction (RFC 5321 §3.3).
 #[derive(Debug)]
 pub struct Transaction {
-    /// Who sends, to whom.
+    /// Its envelope.
     pub envelope: Envelope,
     /// Octets that the client declared the message to have (RFC 1870 §6.1); 0 if it did not.
     pub declared_size: u64,
     /// The name the store gave the message, once it opened it.
     pub id: Option<QueueId>,
-    /// How many mailboxes its recipients lead to; one may count several times.
+    /// The number of mailboxes that its recipients lead to; one may count several times.
     mailboxes: usize,
-    /// How many mailboxes may have to be made for its recipients.
+    /// The number of mailboxes that may have to be made for its recipients.
     pub mailboxes_to_make: usize,
     /// Octets of the message so far, counted as RFC 1870 §5 does.
     pub size: u64,
     /// The servers it passed before, as far as they were read.
     hops: Hops,
-    /// What its header lacks, as far as that was looked for.
+    /// The header fields that it lacks, as far as they were looked for.
     pub(super) missing: MissingFields,
 }
 

@@ -1,4 +1,4 @@
-//! Which characters can be shown as they are, in a log or on a terminal, whoever they are from.
+//! The characters that can be shown as they are, in a log or on a terminal, whoever they are from.
 
 /// Whether it is seen where it stands, and turns nothing around: no control, no white space, no mark of Unicode that is
 /// invisible or changes the direction. What is written onto the character before it, as accents may be, is seen.

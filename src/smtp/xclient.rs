@@ -27,16 +27,16 @@ pub enum XclientAccess {
 /// One thing that XCLIENT may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Attribute<T> {
-    /// It does not.
+    /// The attribute was not named.
     #[default]
     Unsaid,
-    /// It says that nobody knows.
+    /// The XCLIENT peer does not know the value.
     Unavailable,
-    /// It says this.
+    /// The value.
     Known(T),
 }
 
-/// What one XCLIENT says of a client.
+/// The attributes of a client that one XCLIENT names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// The name that its address has.
@@ -47,18 +47,18 @@ pub struct Attributes {
     pub port: Attribute<u16>,
     /// Whether it speaks ESMTP.
     pub extended: Attribute<bool>,
-    /// What it calls itself, as after HELO.
+    /// The name that it gives itself, as after HELO.
     pub hello: Attribute<String>,
-    /// As whom it has logged in; any text without control characters.
+    /// The user as whom it has logged in; any text without control characters.
     pub login: Attribute<String>,
-    /// Where it connected to. Nothing here depends on it.
+    /// The address that it connected to. Nothing here depends on it.
     destination: Attribute<IpAddr>,
     /// The port of that.
     destination_port: Attribute<u16>,
 }
 
 impl<T> Attribute<T> {
-    /// What it says, if it is something.
+    /// Its value, if there is one.
     pub fn known(self) -> Option<T> {
         match self {
             Self::Known(value) => Some(value),

@@ -329,10 +329,10 @@ pub fn without_times(log: &str) -> String {
 pub fn users_file(users: &[(&str, &str)]) -> String {
     #[cfg(feature = "auth")]
     if !users.is_empty() {
-        use mailoop::smtp::auth::users::{ROUNDS_BOUNDS, StoredCredentials, new_header};
+        use mailoop::smtp::auth::users::{ITERATIONS_BOUNDS, StoredCredentials, new_header};
 
         let lines = users.iter().map(|(name, password)| {
-            let credentials = StoredCredentials::new(password, *ROUNDS_BOUNDS.start()).unwrap();
+            let credentials = StoredCredentials::new(password, *ITERATIONS_BOUNDS.start()).unwrap();
             format!("{name}:{credentials}\n")
         });
         return format!("{}\n{}", new_header().unwrap(), lines.collect::<String>());

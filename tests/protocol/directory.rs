@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use mailoop::smtp::directory::{
-    BadAlias, Directory, EXPANSION_MAX, Name, NoSuchMailbox, Reason, Tables,
+    AddressName, AliasFault, BadAlias, Directory, EXPANSION_MAX, NoSuchMailbox, Tables,
 };
 use mailoop::smtp::path::Mailbox;
 use proptest::prelude::*;
 
-fn name(text: &str) -> Name {
+fn name(text: &str) -> AddressName {
     text.parse().unwrap_or_else(|_| panic!("{text}"))
 }
 
-fn names(texts: &[&str]) -> Vec<Name> {
+fn names(texts: &[&str]) -> Vec<AddressName> {
     texts.iter().map(|text| name(text)).collect()
 }
 
@@ -239,7 +239,7 @@ fn an_alias_leads_to_so_many_addresses_and_no_more() {
     };
     let directory = table(EXPANSION_MAX).unwrap();
     assert_eq!(resolve(&directory, "all@x").unwrap().len(), EXPANSION_MAX);
-    let reason = Reason::TooMany;
+    let reason = AliasFault::TooMany;
     assert_eq!(
         table(EXPANSION_MAX + 1).unwrap_err(),
         BadAlias { index: 0, reason }
@@ -254,7 +254,7 @@ fn an_alias_leads_to_so_many_addresses_and_no_more() {
         })
     };
     leads(&chain(EXPANSION_MAX).unwrap(), "m0@x", &["m100@x"]);
-    assert_eq!(chain(100_000).unwrap_err().reason, Reason::TooMany);
+    assert_eq!(chain(100_000).unwrap_err().reason, AliasFault::TooMany);
     // Many ways to few addresses: 2 to the power of 40.
     let mut branching = Vec::new();
     for level in 0..40 {
@@ -303,7 +303,7 @@ fn a_name_is_an_address_or_a_local_part() {
         "a@-\u{fc}",
         "a\n",
     ] {
-        assert!(text.parse::<Name>().is_err(), "{text}");
+        assert!(text.parse::<AddressName>().is_err(), "{text}");
     }
 }
 
@@ -398,10 +398,10 @@ impl Model<'_> {
     }
 }
 
-fn at(target: &Name, domain: &str) -> String {
+fn at(target: &AddressName, domain: &str) -> String {
     match target {
-        Name::Mailbox(mailbox) => mailbox.to_string(),
-        Name::LocalPart(local) => format!("{local}@{domain}"),
+        AddressName::Mailbox(mailbox) => mailbox.to_string(),
+        AddressName::LocalPart(local) => format!("{local}@{domain}"),
     }
 }
 
@@ -418,7 +418,7 @@ proptest! {
         let everywhere = tables.aliases.iter().flat_map(|(name, _)| ["x", "y", "z"].map(|domain| at(name, domain)));
         let goes_round = everywhere.clone().any(|address| model.follow(&address, 0).is_none());
         match Directory::new(tables.clone()) {
-            Err(BadAlias { reason: Reason::Loop(round), .. }) => {
+            Err(BadAlias { reason: AliasFault::Loop(round), .. }) => {
                 prop_assert!(goes_round);
                 prop_assert!(round.len() > 1 && round.first() == round.last());
             }
@@ -457,7 +457,7 @@ proptest! {
 
     #[test]
     fn any_text_is_a_name_or_none(text in "\\PC{0,80}") {
-        if let Ok(name) = text.parse::<Name>() {
+        if let Ok(name) = text.parse::<AddressName>() {
             prop_assert_eq!(name.to_string().parse(), Ok(name));
         }
     }

@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::exit::{ExitCode, Failed, show};
 use crate::smtp::auth::Users;
 use crate::smtp::auth::text::saslprep;
-use crate::smtp::auth::users::{ROUNDS, StoredCredentials, name_in, new_header, user_name};
+use crate::smtp::auth::users::{ITERATIONS, StoredCredentials, name_in, new_header, user_name};
 use crate::terminal::{PASSWORD_BYTES_MAX, ask_password};
 
 /// The permissions of a new file: its owner's, and nobody else's.
@@ -100,7 +100,7 @@ fn first_line() -> io::Result<String> {
 }
 
 fn credentials(password: &str) -> Result<StoredCredentials, Failed> {
-    StoredCredentials::new(password, ROUNDS).ok_or_else(no_randomness)
+    StoredCredentials::new(password, ITERATIONS).ok_or_else(no_randomness)
 }
 
 fn no_randomness() -> Failed {

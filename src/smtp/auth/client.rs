@@ -20,11 +20,11 @@ use crate::smtp::mechanism::Mechanism;
 
 /// The octets of randomness in a client's nonce.
 const NONCE_BYTES: usize = 18;
-/// How many rounds a server may ask for. Fewer than RFC 7677 §4 has would make guesses cheap to whoever poses as the
-/// server; more than so many take minutes.
-const ROUNDS_BOUNDS: RangeInclusive<u32> = 4096..=10_000_000;
+/// The iterations of PBKDF2 that a server may ask for. Fewer than RFC 7677 §4 has would make guesses cheap to whoever poses
+/// as the server; more than so many take minutes.
+const ITERATIONS_BOUNDS: RangeInclusive<u32> = 4096..=10_000_000;
 
-/// As whom to log in.
+/// The name and the password of a user, prepared by SASLprep.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     user: String,
@@ -64,14 +64,14 @@ impl fmt::Debug for Credentials {
 struct Login {
     /// The first response, if the command had no room for it.
     first: Option<String>,
-    step: Step,
+    step: LoginStep,
 }
 
-/// What is awaited, with what exists only then.
-enum Step {
-    /// That the name is asked for, in LOGIN.
+/// The awaited challenge, with what exists only until it comes.
+enum LoginStep {
+    /// LOGIN: the server is to ask for the name.
     User(Credentials),
-    /// That the password is asked for, in LOGIN.
+    /// LOGIN: the server is to ask for the password.
     Password(Credentials),
     /// `server-first-message`.
     ServerFirst(Box<Challenge>),
@@ -81,7 +81,7 @@ enum Step {
     Over,
 }
 
-/// What a client of SCRAM has said of itself.
+/// The first message of a client of SCRAM, as far as the next one needs it.
 struct Challenge {
     password: String,
     /// `gs2-header`, and the octets that the channel is bound by.
@@ -122,37 +122,42 @@ impl ClientLogin for Login {
         if let Some(first) = self.first.take() {
             return Ok(first);
         }
-        let (next, response) = match mem::replace(&mut self.step, Step::Over) {
-            Step::User(credentials) => {
+        let (next, response) = match mem::replace(&mut self.step, LoginStep::Over) {
+            LoginStep::User(credentials) => {
                 let response = to_base64(credentials.user.as_bytes());
-                (Step::Password(credentials), response)
+                (LoginStep::Password(credentials), response)
             }
-            Step::Password(credentials) => (Step::Over, to_base64(credentials.password.as_bytes())),
-            Step::ServerFirst(challenge) => {
+            LoginStep::Password(credentials) => {
+                (LoginStep::Over, to_base64(credentials.password.as_bytes()))
+            }
+            LoginStep::ServerFirst(challenge) => {
                 let server_first = decoded(text)?;
                 let (signature, client_final) = challenge
                     .meet(&server_first)
                     .ok_or(ClientFault::BadChallenge)?;
                 (
-                    Step::ServerFinal(signature),
+                    LoginStep::ServerFinal(signature),
                     to_base64(client_final.as_bytes()),
                 )
             }
-            Step::ServerFinal(signature) => {
+            LoginStep::ServerFinal(signature) => {
                 let server_final = decoded(text)?;
                 if !is_signed(&server_final, &signature) {
                     return Err(ClientFault::Impostor);
                 }
-                (Step::Over, String::new())
+                (LoginStep::Over, String::new())
             }
-            Step::Over => return Err(ClientFault::BadChallenge),
+            LoginStep::Over => return Err(ClientFault::BadChallenge),
         };
         self.step = next;
         Ok(response)
     }
 
     fn may_succeed(&self) -> bool {
-        !matches!(self.step, Step::ServerFirst(_) | Step::ServerFinal(_))
+        !matches!(
+            self.step,
+            LoginStep::ServerFirst(_) | LoginStep::ServerFinal(_)
+        )
     }
 }
 
@@ -183,17 +188,17 @@ fn choose(offered: &[Mechanism], security: &ChannelSecurity) -> Result<Mechanism
     }
 }
 
-/// What is awaited first, and what may be said at once.
+/// The first step of a mechanism, and the response that may be sent at once.
 fn first_step(
     credentials: &Credentials,
     mechanism: Mechanism,
     security: &ChannelSecurity,
     nonce: String,
-) -> (Step, Option<String>) {
+) -> (LoginStep, Option<String>) {
     let Credentials { user, password } = credentials;
     let (flag, octets) = match (mechanism, security.binding()) {
-        (Mechanism::Plain, _) => return (Step::Over, Some(format!("\0{user}\0{password}"))),
-        (Mechanism::Login, _) => return (Step::User(credentials.clone()), None),
+        (Mechanism::Plain, _) => return (LoginStep::Over, Some(format!("\0{user}\0{password}"))),
+        (Mechanism::Login, _) => return (LoginStep::User(credentials.clone()), None),
         (Mechanism::ScramPlus, Some((name, octets))) => (format!("p={name}"), octets),
         // RFC 5802 §6: we could have bound, but were not offered to. A server that has offered it knows then that
         // somebody in between took that out.
@@ -209,7 +214,10 @@ fn first_step(
         nonce,
         bare,
     };
-    (Step::ServerFirst(Box::new(challenge)), Some(client_first))
+    (
+        LoginStep::ServerFirst(Box::new(challenge)),
+        Some(client_first),
+    )
 }
 
 impl Challenge {
@@ -218,14 +226,14 @@ impl Challenge {
         let mut attributes = server_first.split(',');
         let nonce = attributes.next()?.strip_prefix("r=")?;
         let salt = from_base64(attributes.next()?.strip_prefix("s=")?.as_bytes())?;
-        let rounds: u32 = attributes.next()?.strip_prefix("i=")?.parse().ok()?;
+        let iterations: u32 = attributes.next()?.strip_prefix("i=")?.parse().ok()?;
         let ours = nonce.strip_prefix(&self.nonce)?;
-        if ours.is_empty() || salt.is_empty() || !ROUNDS_BOUNDS.contains(&rounds) {
+        if ours.is_empty() || salt.is_empty() || !ITERATIONS_BOUNDS.contains(&iterations) {
             return None;
         }
         let without_proof = format!("c={},r={nonce}", to_base64(&self.binding));
         let messages = format!("{},{server_first},{without_proof}", self.bare);
-        let password = KeyDerivation::new(&self.password, &salt, rounds).finish();
+        let password = KeyDerivation::new(&self.password, &salt, iterations).finish();
         let proof = password.client_key().proof(messages.as_bytes());
         let signature = password.keys().signature(messages.as_bytes());
         let client_final = format!("{without_proof},p={}", to_base64(&proof));

@@ -1,8 +1,8 @@
 //! One login, seen from the server.
 //!
 //! ```text
-//! PLAIN   ─message─────────────────▶ Checking ─rounds─▶ Over
-//! LOGIN   ─name─▶ password ────────▶ Checking ─rounds─▶ Over
+//! PLAIN   ─message─────────────────▶ Checking ─iterations─▶ Over
+//! LOGIN   ─name─▶ password ────────▶ Checking ─iterations─▶ Over
 //! SCRAM   ─client-first─▶ client-final ─▶ empty response ─▶ Over
 //! ```
 
@@ -11,7 +11,7 @@ use core::fmt;
 use std::mem;
 use std::rc::Rc;
 
-use super::messages::{Binding, ClientFinal, ClientFirst, Plain, a_name};
+use super::messages::{Binding, ClientFinal, ClientFirst, PlainMessage, a_name};
 use super::scram::{KeyDerivation, is_same_secret};
 use super::text::{from_base64, to_base64};
 use super::users::{Account, Users, random};
@@ -27,15 +27,15 @@ pub struct Exchange {
     mechanism: Mechanism,
     security: Option<Rc<Security>>,
     users: Rc<Users>,
-    /// As whom the client wants to log in, once it has said so.
+    /// The name as which the client wants to log in, once it has said so.
     user: String,
     /// The challenge that is to be sent now.
     challenge: Option<String>,
-    step: Step,
+    step: ExchangeStep,
 }
 
-/// What is awaited, with what exists only then.
-enum Step {
+/// The awaited response, with what exists only until it comes.
+enum ExchangeStep {
     /// The message of PLAIN.
     Plain,
     /// The name, in LOGIN.
@@ -61,14 +61,14 @@ struct Check {
     derivation: KeyDerivation,
 }
 
-/// What is known of a client that was sent its salt.
+/// The state of SCRAM after the client was sent its salt.
 struct Challenged {
     account: Account,
     /// Both nonces, one behind the other.
     nonce: String,
     /// `client-first-message-bare` and `server-first-message`, a comma behind each.
     messages: String,
-    /// What `c=` has to be, decoded.
+    /// The octets that `c=` has to decode to.
     binding: Vec<u8>,
 }
 
@@ -77,9 +77,9 @@ impl Exchange {
     #[must_use]
     pub fn new(mechanism: Mechanism, security: Option<Rc<Security>>, users: Rc<Users>) -> Self {
         let (challenge, step) = match mechanism {
-            Mechanism::Plain => ("", Step::Plain),
-            Mechanism::Login => ("Username:", Step::LoginName),
-            Mechanism::Scram | Mechanism::ScramPlus => ("", Step::ClientFirst),
+            Mechanism::Plain => ("", ExchangeStep::Plain),
+            Mechanism::Login => ("Username:", ExchangeStep::LoginName),
+            Mechanism::Scram | Mechanism::ScramPlus => ("", ExchangeStep::ClientFirst),
         };
         Self {
             mechanism,
@@ -92,24 +92,28 @@ impl Exchange {
     }
 
     /// The mechanisms: one match over what is awaited, with the response that came.
-    fn follow(&mut self, step: Step, response: &[u8]) -> Result<Step, LoginFailure> {
+    fn follow(
+        &mut self,
+        step: ExchangeStep,
+        response: &[u8],
+    ) -> Result<ExchangeStep, LoginFailure> {
         match step {
-            Step::Plain => self.plain(response),
-            Step::LoginName => self.login_name(response),
-            Step::LoginPassword => {
+            ExchangeStep::Plain => self.plain(response),
+            ExchangeStep::LoginName => self.login_name(response),
+            ExchangeStep::LoginPassword => {
                 let password = str::from_utf8(response).map_err(|_| LoginFailure::Malformed)?;
                 Ok(self.check(password))
             }
-            Step::ClientFirst => self.client_first(response),
-            Step::ClientFinal(challenged) => self.client_final(*challenged, response),
-            Step::Assent(outcome) if response.is_empty() => Ok(Step::Over(outcome)),
-            Step::Assent(_) | Step::Checking(_) => Err(LoginFailure::Malformed),
-            Step::Over(outcome) => Ok(Step::Over(outcome)),
+            ExchangeStep::ClientFirst => self.client_first(response),
+            ExchangeStep::ClientFinal(challenged) => self.client_final(*challenged, response),
+            ExchangeStep::Assent(outcome) if response.is_empty() => Ok(ExchangeStep::Over(outcome)),
+            ExchangeStep::Assent(_) | ExchangeStep::Checking(_) => Err(LoginFailure::Malformed),
+            ExchangeStep::Over(outcome) => Ok(ExchangeStep::Over(outcome)),
         }
     }
 
-    fn plain(&mut self, message: &[u8]) -> Result<Step, LoginFailure> {
-        let plain = Plain::parse(message).ok_or(LoginFailure::Malformed)?;
+    fn plain(&mut self, message: &[u8]) -> Result<ExchangeStep, LoginFailure> {
+        let plain = PlainMessage::parse(message).ok_or(LoginFailure::Malformed)?;
         plain.name.clone_into(&mut self.user);
         // Nobody may act as somebody else.
         if !plain.authzid.is_empty() && plain.authzid != plain.name {
@@ -118,29 +122,33 @@ impl Exchange {
         Ok(self.check(plain.password))
     }
 
-    fn login_name(&mut self, name: &[u8]) -> Result<Step, LoginFailure> {
+    fn login_name(&mut self, name: &[u8]) -> Result<ExchangeStep, LoginFailure> {
         let name = str::from_utf8(name).ok().and_then(a_name);
         self.user = name.ok_or(LoginFailure::Malformed)?.to_owned();
         self.challenge = Some(to_base64(b"Password:"));
-        Ok(Step::LoginPassword)
+        Ok(ExchangeStep::LoginPassword)
     }
 
-    fn check(&self, password: &str) -> Step {
+    fn check(&self, password: &str) -> ExchangeStep {
         let account = self.users.account(&self.user);
         let derivation = account.derive_key(password);
-        Step::Checking(Box::new(Check {
+        ExchangeStep::Checking(Box::new(Check {
             account,
             derivation,
         }))
     }
 
-    fn client_first(&mut self, message: &[u8]) -> Result<Step, LoginFailure> {
+    fn client_first(&mut self, message: &[u8]) -> Result<ExchangeStep, LoginFailure> {
         let nonce = random::<NONCE_BYTES>().ok_or(LoginFailure::NoRandomness)?;
         self.challenge_with(&to_base64(&nonce), message)
     }
 
     /// Answers `client-first-message` with this nonce of the server's.
-    fn challenge_with(&mut self, nonce: &str, message: &[u8]) -> Result<Step, LoginFailure> {
+    fn challenge_with(
+        &mut self,
+        nonce: &str,
+        message: &[u8],
+    ) -> Result<ExchangeStep, LoginFailure> {
         let first = ClientFirst::parse(message).ok_or(LoginFailure::Malformed)?;
         first.name.clone_into(&mut self.user);
         let binding = self.binding(first.binding).ok_or(LoginFailure::Refused)?;
@@ -152,9 +160,9 @@ impl Exchange {
         let account = self.users.account(&self.user);
         let nonce = format!("{}{nonce}", first.nonce);
         let salt = to_base64(account.salt());
-        let server_first = format!("r={nonce},s={salt},i={}", account.rounds());
+        let server_first = format!("r={nonce},s={salt},i={}", account.iterations());
         self.challenge = Some(to_base64(server_first.as_bytes()));
-        Ok(Step::ClientFinal(Box::new(Challenged {
+        Ok(ExchangeStep::ClientFinal(Box::new(Challenged {
             messages: format!("{},{server_first},", first.bare),
             account,
             nonce,
@@ -188,7 +196,7 @@ impl Exchange {
         &mut self,
         challenged: Challenged,
         message: &[u8],
-    ) -> Result<Step, LoginFailure> {
+    ) -> Result<ExchangeStep, LoginFailure> {
         let Challenged {
             account,
             nonce,
@@ -203,7 +211,7 @@ impl Exchange {
         let user = account.admit(|keys| keys.prove(messages.as_bytes(), &last.proof) && bound)?;
         let server_final = format!("v={}", to_base64(&signature));
         self.challenge = Some(to_base64(server_final.as_bytes()));
-        Ok(Step::Assent(Ok(user)))
+        Ok(ExchangeStep::Assent(Ok(user)))
     }
 }
 
@@ -218,12 +226,15 @@ impl LoginExchange for Exchange {
 
     fn respond(&mut self, response: &[u8]) {
         self.challenge = None;
-        let step = mem::replace(&mut self.step, Step::Over(Err(LoginFailure::Malformed)));
+        let step = mem::replace(
+            &mut self.step,
+            ExchangeStep::Over(Err(LoginFailure::Malformed)),
+        );
         let next = match from_base64(response) {
             Some(response) => self.follow(step, &response),
             None => Err(LoginFailure::Malformed),
         };
-        self.step = next.unwrap_or_else(|failure| Step::Over(Err(failure)));
+        self.step = next.unwrap_or_else(|failure| ExchangeStep::Over(Err(failure)));
     }
 
     fn progress(&mut self) -> LoginProgress {
@@ -231,22 +242,27 @@ impl LoginExchange for Exchange {
             return LoginProgress::Challenge(challenge);
         }
         match &self.step {
-            Step::Checking(_) => LoginProgress::DeriveKey,
-            Step::Over(Ok(user)) => LoginProgress::LoggedIn(Rc::clone(user)),
-            Step::Over(Err(failure)) => LoginProgress::Failed(*failure),
+            ExchangeStep::Checking(_) => LoginProgress::DeriveKey,
+            ExchangeStep::Over(Ok(user)) => LoginProgress::LoggedIn(Rc::clone(user)),
+            ExchangeStep::Over(Err(failure)) => LoginProgress::Failed(*failure),
             _ => LoginProgress::AwaitResponse,
         }
     }
 
     fn is_deriving(&self) -> bool {
-        matches!(self.step, Step::Checking(_))
+        matches!(self.step, ExchangeStep::Checking(_))
     }
 
     fn derive_key(&mut self, budget: &mut u32) {
-        self.step = match mem::replace(&mut self.step, Step::Over(Err(LoginFailure::Malformed))) {
-            Step::Checking(mut check) => match check.derivation.advance(budget) {
-                Some(password) => Step::Over(check.account.admit(|keys| keys.fit(&password))),
-                None => Step::Checking(check),
+        self.step = match mem::replace(
+            &mut self.step,
+            ExchangeStep::Over(Err(LoginFailure::Malformed)),
+        ) {
+            ExchangeStep::Checking(mut check) => match check.derivation.advance(budget) {
+                Some(password) => {
+                    ExchangeStep::Over(check.account.admit(|keys| keys.fit(&password)))
+                }
+                None => ExchangeStep::Checking(check),
             },
             other => other,
         };
@@ -258,9 +274,9 @@ impl LoginExchange for Exchange {
             self.users = users;
         }
         match &mut self.step {
-            Step::Checking(check) => check.account.revoke(),
-            Step::ClientFinal(challenged) => challenged.account.revoke(),
-            Step::Assent(outcome) | Step::Over(outcome) if outcome.is_ok() => {
+            ExchangeStep::Checking(check) => check.account.revoke(),
+            ExchangeStep::ClientFinal(challenged) => challenged.account.revoke(),
+            ExchangeStep::Assent(outcome) | ExchangeStep::Over(outcome) if outcome.is_ok() => {
                 *outcome = Err(LoginFailure::Refused);
             }
             // No keys were looked up yet: it goes on with those of the new users.
@@ -299,7 +315,7 @@ mod tests {
         let signature = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
         assert_eq!(exchange.challenge, Some(to_base64(signature.as_bytes())));
         let step = exchange.follow(step, b"")?;
-        assert!(matches!(step, Step::Over(Ok(user)) if &*user == "user"));
+        assert!(matches!(step, ExchangeStep::Over(Ok(user)) if &*user == "user"));
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What a client sends in SASL, read: PLAIN (RFC 4616 §2) and the two messages of SCRAM (RFC 5802 §7).
+//! Messages of a client in SASL, parsed: PLAIN (RFC 4616 §2) and the two messages of SCRAM (RFC 5802 §7).
 
 use super::scram::Hash;
 use super::text::{from_base64, from_saslname};
@@ -9,8 +9,8 @@ const NONCE_BYTES_MAX: usize = 256;
 
 /// `[authzid] NUL authcid NUL passwd`.
 #[derive(PartialEq, Eq)]
-pub(super) struct Plain<'a> {
-    /// As whom to act; empty for the user.
+pub(super) struct PlainMessage<'a> {
+    /// The identity to act as; empty for the user.
     pub(super) authzid: &'a str,
     pub(super) name: &'a str,
     pub(super) password: &'a str,
@@ -22,7 +22,7 @@ pub(super) struct ClientFirst<'a> {
     /// `gs2-header`, as it is written.
     pub(super) header: &'a str,
     pub(super) binding: Binding<'a>,
-    /// As whom to act; empty for the user.
+    /// The identity to act as; empty for the user.
     pub(super) authzid: String,
     /// `client-first-message-bare`.
     pub(super) bare: &'a str,
@@ -54,7 +54,7 @@ pub(super) struct ClientFinal<'a> {
     pub(super) proof: Hash,
 }
 
-impl<'a> Plain<'a> {
+impl<'a> PlainMessage<'a> {
     /// `None` if it is malformed.
     pub(super) fn parse(message: &'a [u8]) -> Option<Self> {
         let mut parts = str::from_utf8(message).ok()?.split('\0');

@@ -1,7 +1,7 @@
-//! What both sides of SCRAM-SHA-256 compute (RFC 5802 §3, RFC 7677).
+//! Computations of both sides of SCRAM-SHA-256 (RFC 5802 §3, RFC 7677).
 //!
 //! ```text
-//! SaltedPassword = PBKDF2(password, salt, rounds)    the slow part, done in slices
+//! SaltedPassword = PBKDF2(password, salt, iterations)    the slow part, done in slices
 //! ClientKey      = HMAC(SaltedPassword, "Client Key")
 //! StoredKey      = H(ClientKey)                       a server keeps this and the next
 //! ServerKey      = HMAC(SaltedPassword, "Server Key")
@@ -37,7 +37,7 @@ pub fn is_same_secret(one: &[u8], other: &[u8]) -> bool {
     one.ct_eq(other).into()
 }
 
-/// What SHA-256 gives always fills a key.
+/// Copies a result of SHA-256, which always fills a key.
 fn octets(result: &[u8]) -> Hash {
     let mut octets = [0; KEY_BYTES];
     octets.copy_from_slice(result);
@@ -51,7 +51,7 @@ fn xor(mut one: Hash, other: &Hash) -> Hash {
     one
 }
 
-/// A password that is being stretched to a [`SaltedPassword`], some rounds at a time: `Hi` in RFC 5802, which is PBKDF2
+/// A password that is being stretched to a [`SaltedPassword`], some iterations at a time: `Hi` in RFC 5802, which is PBKDF2
 /// (RFC 8018 §5.2) with one block of output.
 pub struct KeyDerivation {
     password: hmac::Key,
@@ -59,13 +59,13 @@ pub struct KeyDerivation {
     last: Hash,
     /// All of them so far, put together by exclusive or.
     sum: Hash,
-    rounds_left: u32,
+    iterations_left: u32,
 }
 
 impl KeyDerivation {
-    /// Begins with a password, prepared by [`saslprep`](super::text::saslprep). The first of the rounds is done.
+    /// Begins with a password, prepared by [`saslprep`](super::text::saslprep). The first of the iterations is done.
     #[must_use]
-    pub fn new(password: &str, salt: &[u8], rounds: u32) -> Self {
+    pub fn new(password: &str, salt: &[u8], iterations: u32) -> Self {
         let password = hmac::Key::new(hmac::HMAC_SHA256, password.as_bytes());
         let mut first = hmac::Context::with_key(&password);
         first.update(salt);
@@ -75,23 +75,23 @@ impl KeyDerivation {
             password,
             last: first,
             sum: first,
-            rounds_left: rounds.saturating_sub(1),
+            iterations_left: iterations.saturating_sub(1),
         }
     }
 
-    /// Does as many of its rounds as `budget` allows, and takes them off it. There is a result once all are done.
+    /// Does as many of its iterations as `budget` allows, and takes them off it. There is a result once all are done.
     pub fn advance(&mut self, budget: &mut u32) -> Option<SaltedPassword> {
-        let rounds = self.rounds_left.min(*budget);
-        for _ in 0..rounds {
+        let iterations = self.iterations_left.min(*budget);
+        for _ in 0..iterations {
             self.last = octets(hmac::sign(&self.password, &self.last).as_ref());
             self.sum = xor(self.sum, &self.last);
         }
-        *budget -= rounds;
-        self.rounds_left -= rounds;
-        (self.rounds_left == 0).then_some(SaltedPassword(self.sum))
+        *budget -= iterations;
+        self.iterations_left -= iterations;
+        (self.iterations_left == 0).then_some(SaltedPassword(self.sum))
     }
 
-    /// Does all of its rounds: for those who have nobody else to serve.
+    /// Does all of its iterations: for those who have nobody else to serve.
     #[must_use]
     pub fn finish(mut self) -> SaltedPassword {
         let mut all = u32::MAX;
@@ -139,7 +139,7 @@ impl ClientKey {
     }
 }
 
-/// What a server keeps of a password. Nobody can log in with it, but who has it can pose as the server.
+/// The keys by which a server knows a password. Nobody can log in with them, but a thief can pose as the server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Keys {
     /// `StoredKey`.

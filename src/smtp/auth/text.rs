@@ -1,4 +1,4 @@
-//! How names, passwords and messages are written in SASL.
+//! Encodings of names, passwords and messages in SASL.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Who may log in: the text of a users file, as `mailoop passwd` writes it.
+//! The users who may log in: the text of their file, as `mailoop passwd` writes it.
 //!
 //! ```text
 //! mailoop-users-1 SECRET
@@ -18,40 +18,40 @@ use super::scram::{Hash, KEY_BYTES, KeyDerivation, Keys, hmac_sha256};
 use super::text::{from_base64, saslprep, to_base64};
 use crate::smtp::login::{BadLine, LoginFailure};
 
-/// How often a new password is stretched: what RFC 7677 §4 asks for (4096) and more, yet a password that comes by PLAIN or LOGIN
-/// costs the server no more than 2 ms, or 10 ms where its processor does not know SHA-256. A guess against a stolen file
-/// costs as little: a long password helps more than many rounds.
-pub const ROUNDS: u32 = 15_000;
-/// The fewest and the most rounds that a file may name: what it asks of the server is bounded.
-pub const ROUNDS_BOUNDS: core::ops::RangeInclusive<u32> = 4096..=100_000;
+/// Iterations of PBKDF2 for a new password: what RFC 7677 §4 asks for (4096) and more, yet a password that comes by PLAIN
+/// or LOGIN costs the server no more than 2 ms, or 10 ms where its processor does not know SHA-256. A guess against a
+/// stolen file costs as little: a long password helps more than many iterations.
+pub const ITERATIONS: u32 = 15_000;
+/// The fewest and the most iterations that a file may name: what it asks of the server is bounded.
+pub const ITERATIONS_BOUNDS: core::ops::RangeInclusive<u32> = 4096..=100_000;
 /// The most octets of a user's name.
 pub const NAME_BYTES_MAX: usize = 255;
 
 const SALT_BYTES: usize = 16;
-/// How the first line begins.
+/// The start of the first line.
 const HEADER: &str = "mailoop-users-1 ";
 const SCHEME: &str = "SCRAM-SHA-256$";
 
 type Salt = [u8; SALT_BYTES];
 
-/// Those who may log in.
+/// The users who may log in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Users {
     secret: Hash,
     credentials: BTreeMap<String, StoredCredentials>,
-    /// Those of all users, in no matter which order.
-    rounds: Vec<u32>,
+    /// The iterations of all users, in any order.
+    iterations: Vec<u32>,
 }
 
-/// What a server knows of a password.
+/// Salt, iterations and keys by which a server knows a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCredentials {
     salt: Salt,
-    rounds: u32,
+    iterations: u32,
     keys: Keys,
 }
 
-/// What somebody who logs in has to go with: a user's credentials, or such as nobody can tell from them.
+/// The credentials that a login is checked against: a user's, or such as nobody can tell from them.
 #[derive(Debug)]
 pub(super) struct Account {
     /// The name, prepared.
@@ -76,13 +76,13 @@ impl Users {
         let mut users = Self {
             secret,
             credentials: BTreeMap::new(),
-            rounds: Vec::new(),
+            iterations: Vec::new(),
         };
         for (text, line) in lines {
             let bad = |reason| BadLine { line, reason };
             let Some(name) = name_in(text) else { continue };
             let (name, credentials) = entry(name, text).map_err(bad)?;
-            users.rounds.push(credentials.rounds);
+            users.iterations.push(credentials.iterations);
             if users.credentials.insert(name.into(), credentials).is_some() {
                 return Err(bad("this user has a line already"));
             }
@@ -90,7 +90,7 @@ impl Users {
         Ok(users)
     }
 
-    /// How many there are.
+    /// The number of users.
     #[must_use]
     pub fn len(&self) -> usize {
         self.credentials.len()
@@ -107,8 +107,8 @@ impl Users {
         self.credentials.contains_key(name)
     }
 
-    /// What `name` has to go with. For somebody who does not exist it is always the same, and what some user might have;
-    /// finding out takes as long.
+    /// The credentials that a login as `name` is checked against. For a name without a user they are always the same, and
+    /// what some user might have; finding out takes as long.
     pub(super) fn account(&self, name: &str) -> Account {
         let name = saslprep(name).unwrap_or(name.into()).into_owned();
         let fake = self.fake(&name);
@@ -123,15 +123,19 @@ impl Users {
     fn fake(&self, name: &str) -> StoredCredentials {
         let hash = hmac_sha256(&self.secret, name.as_bytes());
         let (salt, rest) = hash.split_at(SALT_BYTES);
-        // As many rounds as somebody else has, and as often as users have so many.
+        // As many iterations as somebody else has, and as often as users have so many.
         let index = rest.iter().fold(0, |index: usize, octet| {
             index.wrapping_mul(256).wrapping_add(usize::from(*octet))
         });
-        let among = self.rounds.len().max(1);
+        let among = self.iterations.len().max(1);
         let key = hmac_sha256(&self.secret, &hash);
         StoredCredentials {
             salt: octets(salt).unwrap_or_default(),
-            rounds: self.rounds.get(index % among).copied().unwrap_or(ROUNDS),
+            iterations: self
+                .iterations
+                .get(index % among)
+                .copied()
+                .unwrap_or(ITERATIONS),
             keys: Keys {
                 stored: key,
                 server: key,
@@ -161,8 +165,8 @@ impl Account {
         &self.credentials.salt
     }
 
-    pub(super) fn rounds(&self) -> u32 {
-        self.credentials.rounds
+    pub(super) fn iterations(&self) -> u32 {
+        self.credentials.iterations
     }
 
     pub(super) fn keys(&self) -> &Keys {
@@ -173,17 +177,27 @@ impl Account {
     pub(super) fn derive_key(&self, password: &str) -> KeyDerivation {
         // One that cannot be prepared is nobody's, and costs as much as any other.
         let password = saslprep(password).unwrap_or(password.into());
-        KeyDerivation::new(&password, &self.credentials.salt, self.credentials.rounds)
+        KeyDerivation::new(
+            &password,
+            &self.credentials.salt,
+            self.credentials.iterations,
+        )
     }
 }
 
 impl StoredCredentials {
     /// Makes those of a new password, which is to be prepared by [`saslprep`]. `None` if there is nothing random to be had.
     #[must_use]
-    pub fn new(password: &str, rounds: u32) -> Option<Self> {
+    pub fn new(password: &str, iterations: u32) -> Option<Self> {
         let salt: Salt = random()?;
-        let keys = KeyDerivation::new(password, &salt, rounds).finish().keys();
-        Some(Self { salt, rounds, keys })
+        let keys = KeyDerivation::new(password, &salt, iterations)
+            .finish()
+            .keys();
+        Some(Self {
+            salt,
+            iterations,
+            keys,
+        })
     }
 }
 
@@ -192,7 +206,7 @@ impl fmt::Display for StoredCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [salt, stored, server] =
             [&self.salt[..], &self.keys.stored, &self.keys.server].map(to_base64);
-        write!(f, "{SCHEME}{}:{salt}${stored}:{server}", self.rounds)
+        write!(f, "{SCHEME}{}:{salt}${stored}:{server}", self.iterations)
     }
 }
 
@@ -252,18 +266,18 @@ fn entry<'a>(name: &'a str, line: &str) -> Result<(&'a str, StoredCredentials), 
     let rest = rest.ok_or(
         "write NAME:SCRAM-SHA-256$ROUNDS:SALT$STOREDKEY:SERVERKEY, as `mailoop passwd` does",
     )?;
-    let (rounds, rest) = rest.split_once(':').ok_or("the salt is missing")?;
+    let (iterations, rest) = rest.split_once(':').ok_or("the salt is missing")?;
     let (salt, rest) = rest.split_once('$').ok_or("the keys are missing")?;
     let (stored, server) = rest.split_once(':').ok_or("the second key is missing")?;
-    let plain = rounds.bytes().all(|byte| byte.is_ascii_digit());
-    let rounds = rounds
+    let plain = iterations.bytes().all(|byte| byte.is_ascii_digit());
+    let iterations = iterations
         .parse()
         .ok()
-        .filter(|rounds| plain && ROUNDS_BOUNDS.contains(rounds));
+        .filter(|iterations| plain && ITERATIONS_BOUNDS.contains(iterations));
     Ok((
         name,
         StoredCredentials {
-            rounds: rounds.ok_or("there are 4096 to 100000 rounds")?,
+            iterations: iterations.ok_or("there are 4096 to 100000 rounds")?,
             salt: octets(&from_base64(salt.as_bytes()).unwrap_or_default())
                 .ok_or("a salt is 16 octets in base64")?,
             keys: Keys {
@@ -361,10 +375,10 @@ mod tests {
     fn who_does_not_exist_seems_to() {
         let lines: Vec<_> = [4096, 5000]
             .iter()
-            .map(|rounds| {
+            .map(|iterations| {
                 format!(
-                    "user{rounds}:{}",
-                    StoredCredentials::new("pencil", *rounds).unwrap()
+                    "user{iterations}:{}",
+                    StoredCredentials::new("pencil", *iterations).unwrap()
                 )
             })
             .collect();
@@ -372,17 +386,17 @@ mod tests {
         let text = file(&lines);
         let users = Users::parse(&text).unwrap();
         let again = Users::parse(&text).unwrap();
-        let mut rounds = [0, 0];
+        let mut iterations = [0, 0];
         for number in 0..100 {
             let name = format!("nobody{number}");
             let account = users.account(&name);
             assert!(!account.is_known);
             assert_eq!(account.credentials, again.account(&name).credentials);
             assert_ne!(account.salt(), users.account("another").salt());
-            rounds[usize::from(account.rounds() == 5000)] += 1;
+            iterations[usize::from(account.iterations() == 5000)] += 1;
         }
-        assert!(rounds.iter().all(|count| *count > 20), "{rounds:?}");
+        assert!(iterations.iter().all(|count| *count > 20), "{iterations:?}");
         let nobody = Users::parse(&file(&[])).unwrap();
-        assert_eq!(nobody.account("ada").rounds(), ROUNDS);
+        assert_eq!(nobody.account("ada").iterations(), ITERATIONS);
     }
 }

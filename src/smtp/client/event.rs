@@ -1,8 +1,9 @@
-//! What a client's session tells its driver.
+//! Events by which a client's session tells its driver what to do.
 
 use super::reply::ServerReply;
 
-/// What [`ClientSession::next`](super::ClientSession::next) came to. Each but `NeedInput` stands for one [reply](super::ClientSession::reply).
+/// The outcome of [`ClientSession::next`](super::ClientSession::next). Each but `NeedInput` stands for one
+/// [reply](super::ClientSession::reply).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
     /// No reply is complete yet; all input was taken.
@@ -32,21 +33,21 @@ pub enum ClientEvent {
 pub enum ClientFault {
     /// The server does not offer STARTTLS.
     NoStartTls,
-    /// It offers no login that we know.
+    /// The server offers no login that is known here.
     NoLogin,
-    /// Those that it offers would tell the password to whoever listens.
+    /// The logins that the server offers would tell the password to anybody who listens.
     InTheClear,
     /// A login was answered by what is no part of it.
     BadChallenge,
-    /// It did not show that it knows the password, as a server that takes it can.
+    /// The server did not show that it knows the password, as one that takes it can.
     Impostor,
     /// There is nothing random to be had.
     NoRandomness,
-    /// It has refused what the [refusals](super::ClientSession::refusals) tell.
+    /// The server has refused a step, as the [refusals](super::ClientSession::refusals) tell.
     Refused,
 }
 
-/// What a server refused.
+/// The subject of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// To talk at all, or any further.
@@ -66,7 +67,7 @@ pub enum Subject {
 /// One refusal: what, and in which words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What was refused.
+    /// Its subject.
     pub subject: Subject,
     /// The 4yz or 5yz reply.
     pub reply: ServerReply,

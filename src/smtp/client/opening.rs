@@ -1,4 +1,4 @@
-//! What comes before the first message: greeting, hello, TLS, login.
+//! The session before its first message: greeting, hello, TLS, login.
 
 use bytes::BytesMut;
 
@@ -25,7 +25,7 @@ impl ClientState {
 }
 
 impl ClientSession {
-    /// What a reply means in a state before the first message.
+    /// Interprets a reply in a state before the first message.
     pub(super) fn open(
         &mut self,
         state: ClientState,

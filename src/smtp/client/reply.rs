@@ -20,7 +20,7 @@ pub struct ServerReply {
     lines: Vec<u8>,
 }
 
-/// What a reply asks of the client (RFC 5321 §4.2.1).
+/// The kind of a reply, by its first digit (RFC 5321 §4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyKind {
     /// 2yz: done.
@@ -38,13 +38,13 @@ pub enum ReplyKind {
 /// Why what came from a server is no SMTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtocolError {
-    /// This line is none of a reply.
+    /// A line has no reply code.
     NotAReply(Box<[u8]>),
     /// A line is over [`REPLY_LINE_BYTES_MAX`].
     LineTooLong,
     /// A reply is over [`REPLY_LINES_MAX`].
     TooManyLines,
-    /// This reply answers nothing that was said.
+    /// A reply answers nothing that was said.
     OutOfPlace(ServerReply),
     /// Something in the clear follows the reply that begins TLS.
     BehindStartTls,
@@ -57,7 +57,7 @@ impl ServerReply {
         self.code
     }
 
-    /// What it asks of the client.
+    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> ReplyKind {
         match self.code {
@@ -107,7 +107,7 @@ impl fmt::Display for ProtocolError {
 
 impl core::error::Error for ProtocolError {}
 
-/// What a peer sent, made safe to show: control characters, and marks of Unicode that are invisible or turn text around, are
+/// Text of a peer, made safe to show: control characters, and marks of Unicode that are invisible or turn text around, are
 /// escaped; what is no UTF-8 is replaced.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(pub &'a [u8]);
@@ -131,9 +131,9 @@ pub(super) struct ReplyReader {
     reply: ServerReply,
     /// The lines of the next reply, as far as they came.
     pending: Vec<u8>,
-    /// Where in `pending` the current line starts.
+    /// The start of the current line in `pending`.
     line_start: usize,
-    /// How many lines are complete.
+    /// The number of lines that are complete.
     lines: usize,
 }
 

@@ -1,8 +1,8 @@
-//! How a client's words get to the server.
+//! The security of the channel between a client and its server.
 
 use crate::smtp::security::ChannelBindings;
 
-/// How what is said gets to the server.
+/// Protection of a channel against others who listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelSecurity {
     /// In the clear: anybody may listen.
@@ -22,7 +22,7 @@ impl ChannelSecurity {
         matches!(self, Self::Local | Self::Tls(_))
     }
 
-    /// What a login may be bound to, by its name, where there is something.
+    /// The channel binding for a login, with its name, where there is one.
     #[must_use]
     pub fn binding(&self) -> Option<(&'static str, &[u8])> {
         let Self::Tls(bindings) = self else {

@@ -7,7 +7,7 @@ use crate::smtp::path::{Mailbox, ReversePath};
 /// One message to hand over: its envelope, and what is declared of its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Where failures are to be reported.
+    /// The address that failures are reported to.
     pub from: ReversePath,
     /// To whom it is to go.
     pub to: Vec<Mailbox>,
@@ -21,9 +21,9 @@ pub struct Outgoing {
 #[derive(Debug)]
 pub(super) struct Handover {
     pub(super) mail: Rc<Outgoing>,
-    /// How many recipients the server replied to.
+    /// The number of recipients that the server replied to.
     pub(super) answered: usize,
-    /// How many of them it accepted.
+    /// The number of recipients that it accepted.
     pub(super) accepted: usize,
 }
 

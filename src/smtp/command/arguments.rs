@@ -62,7 +62,7 @@ pub(super) fn bdat<'a>(argument: &[u8]) -> Command<'a> {
     }
 }
 
-/// What stands behind `FROM:` or `TO:`. Spaces there are no part of the grammar, yet many clients send one.
+/// Takes off `FROM:` or `TO:`. Spaces after it are no part of the grammar, yet many clients send one.
 fn behind_keyword<'a>(argument: &'a [u8], keyword: &[u8]) -> Result<&'a [u8], Reply> {
     match argument.split_at_checked(keyword.len()) {
         Some((start, rest)) if start.eq_ignore_ascii_case(keyword) => Ok(rest.trim_ascii_start()),

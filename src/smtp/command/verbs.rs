@@ -10,11 +10,11 @@ use crate::smtp::reply::{self, Reply};
 pub struct Verb {
     /// Its letters, in upper case.
     pub name: &'static str,
-    /// Those letters in one number, to be compared at once.
+    /// The letters in one number, to be compared at once.
     key: u64,
     /// Reads what follows it on its line.
     parse: for<'a> fn(&'a [u8]) -> Result<Command<'a>, Reply>,
-    /// Where HELP names it.
+    /// The sessions in which HELP names it.
     pub(in crate::smtp) offered: Offered,
 }
 

@@ -7,7 +7,7 @@ use super::grammar::{DOMAIN_BYTES_MAX, PathError};
 /// The most octets between two dots of a domain in ASCII (RFC 1035 §2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 
-/// What a domain in ASCII consists of. An underscore is in no standard, but in the names of real hosts.
+/// Whether a domain in ASCII may hold this octet. An underscore is in no standard, but in the names of real hosts.
 pub(super) fn is_ascii_octet(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b".-_".contains(&byte)
 }

@@ -8,12 +8,12 @@ pub const PATH_BYTES_MAX: usize = 256;
 /// Why an address was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathError {
-    /// It does not follow RFC 5321 §4.1.2.
+    /// The address does not follow RFC 5321 §4.1.2.
     Syntax,
     /// Its domain or whole is over its limit.
     TooLong,
-    /// It holds octets beyond ASCII where nobody asked for SMTPUTF8 (RFC 6531), or such as no address may hold: they are
-    /// no UTF-8, no domain, or the end of a line to whoever reads Unicode.
+    /// The address holds octets beyond ASCII where nobody asked for SMTPUTF8 (RFC 6531), or such as no address may hold:
+    /// they are no UTF-8, no domain, or the end of a line to whoever reads Unicode.
     NonAscii,
 }
 

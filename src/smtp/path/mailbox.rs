@@ -12,7 +12,7 @@ use super::text::AddressText;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mailbox {
     pub(super) text: AddressText,
-    /// Where the `@` between local-part and domain is; a quoted local-part may hold others.
+    /// The position of the `@` between local-part and domain; a quoted local-part may hold others.
     pub(super) at: usize,
 }
 
@@ -85,7 +85,7 @@ impl Mailbox {
         domain::to_ascii(domain).unwrap_or(Cow::Borrowed(domain))
     }
 
-    /// The same mailbox spelled plainly: ASCII in lower case, the domain as A-labels, in quotes only if it needs them.
+    /// The mailbox spelled plainly: ASCII in lower case, the domain as A-labels, in quotes only if it needs them.
     /// All spellings of one mailbox have this one in common. Beyond ASCII a local-part is what its octets are: which
     /// others somebody would take for the same, in case or in composition, is for its server to say (RFC 5321 §2.3.11),
     /// and the answer would change with each version of Unicode.

@@ -6,7 +6,7 @@ use core::hash::{Hash, Hasher};
 use core::ops::Deref;
 use std::sync::Arc;
 
-/// As many octets are held inline: nearly all addresses fit.
+/// The octets that are held inline: nearly all addresses fit.
 const INLINE_BYTES_MAX: usize = 62;
 
 /// An immutable string that is held inline as long as it is short: to read an address allocates nothing.

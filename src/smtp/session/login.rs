@@ -86,7 +86,7 @@ impl Session {
         self.advance_login(&mut &[][..], out)
     }
 
-    /// Goes on with an exchange as far as it wants a line of the client, or rounds.
+    /// Goes on with an exchange as far as it wants a line of the client, or iterations.
     pub(super) fn advance_login(
         &mut self,
         input: &mut &[u8],
@@ -142,7 +142,7 @@ impl Session {
         }
     }
 
-    /// Does as many of the rounds as `budget` allows, and takes them off it, in answer to [`Event::DeriveKey`].
+    /// Does as many of the iterations as `budget` allows, and takes them off it, in answer to [`Event::DeriveKey`].
     pub fn derive_key(&mut self, budget: &mut u32) {
         match &mut self.state {
             State::Authenticating(exchange) => exchange.derive_key(budget),

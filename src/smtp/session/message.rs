@@ -43,7 +43,7 @@ impl Stage {
     }
 }
 
-/// What is to be done about the text that is to be stored now.
+/// The event for the text that is to be stored now.
 fn passed_on(text: &[u8]) -> Event<'_> {
     match text {
         [] => Event::Withheld,
@@ -194,7 +194,7 @@ impl Session {
         Some(transaction)
     }
 
-    /// The same for a message that had these `outcomes` for its recipients, in their order, where the service answers
+    /// Answers for a message that had these `outcomes` for its recipients, in their order, where the service answers
     /// each of them.
     pub fn stored_for_each(
         &mut self,

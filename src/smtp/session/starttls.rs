@@ -40,7 +40,7 @@ impl Session {
     pub fn secure(&mut self, security: Security) -> bool {
         self.security = Some(Rc::new(security));
         self.user = None;
-        // Of a login at its spokesman the same is true: whoever is in between may have said so.
+        // Of a login at its XCLIENT peer the same is true: whoever is in between may have said so.
         if let Some(proxied) = &mut self.proxied {
             Rc::make_mut(proxied).login = None;
         }
