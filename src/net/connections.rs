@@ -206,7 +206,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
     }
 
     /// Notes an event of a connection, which gets its turn in [`serve`](Self::serve): events and work left over share one queue,
-    /// so that neither starves the other. One that waits for something else keeps its place there; it only writes.
+    /// so that neither starves the other. One that waits for an answer or a timer only writes.
     pub fn on_event(&mut self, key: usize, readiness: Readiness) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
@@ -220,10 +220,12 @@ impl<D: Driver, T: Transport> Connections<D, T> {
                 self.run_queue.push(ConnectionName { key, id });
             }
             Wait::Turn => {}
-            Wait::Cpu | Wait::Room | Wait::Completion(_) | Wait::Timer if may_write => {
+            // There may be room by now, and it may have something to write; its place in the queue is kept.
+            Wait::Cpu | Wait::Room => self.turn(key, Connection::on_ready),
+            Wait::Completion(_) | Wait::Timer if may_write => {
                 self.turn(key, |connection, lent| connection.flush(wait, lent));
             }
-            Wait::Cpu | Wait::Room | Wait::Completion(_) | Wait::Timer => {}
+            Wait::Completion(_) | Wait::Timer => {}
         }
     }
 
