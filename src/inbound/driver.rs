@@ -96,9 +96,9 @@ impl Driver for Inbound {
         }
     }
 
-    fn expired(&mut self, turn: &mut InboundTurn<'_>) -> InboundStep {
+    fn expired(&mut self, turn: &mut InboundTurn<'_>) -> Option<InboundStep> {
         match self.stage {
-            OpeningStage::AwaitingProxyHeader => self.abort_without_header(turn),
+            OpeningStage::AwaitingProxyHeader => Some(self.abort_without_header(turn)),
             _ => self.expire_session(turn),
         }
     }
@@ -161,17 +161,17 @@ impl Inbound {
     }
 
     /// Goes on at a deadline of the session.
-    fn expire_session(&mut self, turn: &mut InboundTurn<'_>) -> InboundStep {
+    fn expire_session(&mut self, turn: &mut InboundTurn<'_>) -> Option<InboundStep> {
         if self.timeouts.timer(Timer::Answer).is_some() {
             self.stop_waiting_for_answer(turn);
-            return Step::Continue;
+            return Some(Step::Continue);
         }
         if self.timeouts.timer(Timer::Tarpit).is_some() {
-            return Step::Continue;
+            return Some(Step::Continue);
         }
         if self.is_kept_waiting(&*turn.shared.store) {
             self.note_progress(turn);
-            return Step::Continue;
+            return None;
         }
         let phase = self.session.phase();
         let limits = &turn.shared.rules.limits;
@@ -179,14 +179,14 @@ impl Inbound {
             .timeouts
             .has_ended(phase, turn.now, turn.bytes_in, limits)
         {
-            return Step::Continue;
+            return None;
         }
         log::debug!("conn={} waited_for={phase:?}", turn.id);
         if turn.unsent > 0 {
             // A client that has not even read what it was sent would not read another reply.
-            return self.abort(CloseReason::Timeout, turn);
+            return Some(self.abort(CloseReason::Timeout, turn));
         }
         self.session.time_out(turn.output);
-        self.close(CloseReason::Timeout, turn)
+        Some(self.close(CloseReason::Timeout, turn))
     }
 }

@@ -282,13 +282,20 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         })
     }
 
-    /// Ends the present stage, or what its driver waited for, since the deadline has passed.
-    pub(super) fn on_deadline(&mut self, lent: &mut Lent<'_, D::Shared>) -> Wait<D::Ticket> {
+    /// Ends the present stage, or what its driver waited for, since the deadline has passed. A driver that grants more time goes
+    /// on to wait for `wait`.
+    pub(super) fn on_deadline(
+        &mut self,
+        wait: Wait<D::Ticket>,
+        lent: &mut Lent<'_, D::Shared>,
+    ) -> Wait<D::Ticket> {
         self.serve(lent, |connection, lent| {
             match connection.lifecycle {
                 Lifecycle::Open => {
-                    let step = connection.call(lent, D::expired);
-                    return connection.resume(step, lent);
+                    return match connection.call(lent, D::expired) {
+                        Some(step) => connection.resume(step, lent),
+                        None => Ok(wait),
+                    };
                 }
                 Lifecycle::Dialing => {
                     let error = io::ErrorKind::TimedOut.into();

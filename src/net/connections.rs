@@ -281,7 +281,8 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             self.timers.clear(key, &mut slot.alarm);
             let deadline = slot.connection.deadline(&self.shared);
             if deadline.is_some_and(|deadline| deadline <= self.scratch.now) {
-                self.turn(key, Connection::on_deadline);
+                let wait = slot.wait;
+                self.turn(key, |connection, lent| connection.on_deadline(wait, lent));
             } else {
                 self.timers.set(key, &mut slot.alarm, deadline);
             }

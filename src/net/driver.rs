@@ -105,10 +105,10 @@ pub trait Driver: Sized {
         None
     }
 
-    /// Its deadline has passed. [`Step::Continue`] grants the peer more time.
-    fn expired(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Step<Self> {
+    /// Its deadline has passed. `None` grants the peer more time, and the connection waits on.
+    fn expired(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Option<Step<Self>> {
         let _ = turn;
-        Step::Continue
+        None
     }
 
     /// Ends a connection that is still in the handshake of TLS, where the drain of the server says so.

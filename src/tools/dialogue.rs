@@ -279,11 +279,11 @@ impl<T: Task> Driver for Dialogue<T> {
         Some(self.silent_since + timeout)
     }
 
-    fn expired(&mut self, turn: &mut Turn<'_, T>) -> Step<T> {
+    fn expired(&mut self, turn: &mut Turn<'_, T>) -> Option<Step<T>> {
         if self.note_written(turn) {
-            return Step::Continue;
+            return None;
         }
-        self.break_off(DialogueError::Timeout, turn)
+        Some(self.break_off(DialogueError::Timeout, turn))
     }
 
     fn failed(&mut self, failure: ConnectionFailure, turn: &mut Turn<'_, T>) {
