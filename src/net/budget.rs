@@ -21,10 +21,10 @@ pub(super) const RSA_HANDSHAKE_ITERATIONS: u32 = TICK_ITERATIONS_MAX;
 pub(super) const HANDSHAKE_ITERATIONS: u32 = TICK_ITERATIONS_MAX / 8;
 /// The iterations that count for a step of a handshake that signs nothing.
 pub(super) const HANDSHAKE_STEP_ITERATIONS: u32 = TICK_ITERATIONS_MAX / 32;
-/// Octets that are read for one unit of work.
-const READ_BYTES_PER_UNIT: usize = 64;
-/// The least work of a read: one of TLS may decrypt 16 KiB and give no text at all.
-const READ_WORK_MIN: u32 = 256;
+/// Octets that are read or written for one unit of work.
+const IO_BYTES_PER_UNIT: usize = 64;
+/// The least work of a read or a write: a read of TLS may decrypt 16 KiB and give no text at all.
+const IO_WORK_MIN: u32 = 256;
 
 /// The work that is allowed, and the work done of it.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +45,10 @@ impl Budget {
         self.spent = self.spent.saturating_add(units);
     }
 
-    /// Takes off the work of a read that returned `octets`.
-    pub(super) fn charge_read(&mut self, octets: usize) {
-        let units = u32::try_from(octets / READ_BYTES_PER_UNIT).unwrap_or(u32::MAX);
-        self.charge(units.max(READ_WORK_MIN));
+    /// Takes off the work of reading or writing so many `octets`.
+    pub(super) fn charge_io(&mut self, octets: usize) {
+        let units = u32::try_from(octets / IO_BYTES_PER_UNIT).unwrap_or(u32::MAX);
+        self.charge(units.max(IO_WORK_MIN));
     }
 
     /// The work that was done.

@@ -270,15 +270,21 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         self.serve(lent, |_, _| Ok(wait))
     }
 
-    /// Gives its driver the answer that it waited for.
+    /// Gives its driver an answer. A connection that is not served then goes on to wait for what it does, `wait`.
     pub(super) fn on_completion(
         &mut self,
         completion: D::Completion,
+        wait: Wait<D::Ticket>,
         lent: &mut Lent<'_, D::Shared>,
     ) -> Wait<D::Ticket> {
         self.serve(lent, |connection, lent| {
             let step = connection.call(lent, |driver, turn| driver.completed(completion, turn));
-            connection.resume(step, lent)
+            if connection.lifecycle == Lifecycle::Open {
+                return connection.resume(step, lent);
+            }
+            // In a handshake it cannot speak, and after its end it has said all.
+            lent.output.clear();
+            Ok(wait)
         })
     }
 
@@ -304,7 +310,8 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                 Lifecycle::Handshaking => {
                     connection.fail(ConnectionFailure::HandshakeTimeout, lent);
                 }
-                _ => connection.abort(),
+                Lifecycle::Closing(_) | Lifecycle::Lingering => connection.abort(),
+                Lifecycle::Closed => debug_assert!(false, "nothing is waited for after the end"),
             }
             Ok(Wait::Input)
         })
@@ -346,15 +353,28 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             Lifecycle::Dialing | Lifecycle::Lingering | Lifecycle::Closed => Ok(wait),
             // The rest of a pipelined group comes with the next turn, and the replies to all of it go in one write
             // (RFC 2920 §3.2).
-            Lifecycle::Open | Lifecycle::Handshaking if wait == Wait::Turn => {
+            Lifecycle::Open | Lifecycle::Handshaking
+                if wait == Wait::Turn && !self.is_held_back(lent) =>
+            {
                 self.channel.hold(lent.output);
                 Ok(wait)
             }
             Lifecycle::Open | Lifecycle::Handshaking => {
-                let is_sent = self.send(lent)?;
-                Ok(if is_sent { wait } else { Wait::Turn })
+                if !self.send(lent)? {
+                    return Ok(Wait::Turn);
+                }
+                Ok(match wait {
+                    Wait::Turn if self.is_held_back(lent) => Wait::Output,
+                    Wait::Output if self.channel.unsent() == 0 => Wait::Turn,
+                    wait => wait,
+                })
             }
         }
+    }
+
+    /// Whether backpressure keeps it from reading: its output is full, and its peer is to read that first.
+    fn is_held_back(&self, lent: &Lent<'_, D::Shared>) -> bool {
+        !D::READS_AFTER_FAILED_WRITE && self.channel.is_full(lent.output.len())
     }
 
     /// Writes what the driver has said. False if that failed, and there may be input that its driver wants to read all the same.
@@ -378,8 +398,9 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             bytes_in: self.channel.bytes_in(),
             bytes_out: self.channel.bytes_out(),
         };
-        if let Some(reason) = &self.reason {
-            self.driver.closed(reason, &summary, shared);
+        match &self.reason {
+            Some(reason) => self.driver.closed(reason, &summary, shared),
+            None => debug_assert!(false, "a connection that is removed has ended"),
         }
     }
 }

@@ -5,9 +5,11 @@
 //! Keys are used again, ids never: whatever remembers a connection keeps both, so that what was meant for one that is gone
 //! does not meet the next one in its place.
 
+mod deadlines;
 mod drain;
 mod fair_queue;
 mod lingering;
+mod place;
 mod run_queue;
 mod turns;
 
@@ -19,6 +21,7 @@ use slab::Slab;
 
 pub use lingering::LINGERING_MAX;
 use lingering::Lingering;
+use place::Place;
 use run_queue::RunQueue;
 
 use super::budget::{Budget, TICK_WORK_MAX, TURN_WORK_MAX};
@@ -49,6 +52,8 @@ pub struct Connections<D: Driver, T> {
     /// Connections that are over. Their keys are free only after the batch of events that may still speak of them.
     gone: Vec<usize>,
     next_id: u64,
+    /// The number of the last place in a queue.
+    last_place: u64,
     drain: Drain,
     counts: ConnectionCounts,
     scratch: Scratch,
@@ -59,6 +64,18 @@ struct Slot<D: Driver, T> {
     alarm: Alarm,
     /// The wait that its driver returned last.
     wait: Wait<D::Ticket>,
+    /// The number of its place in the queue for that, where there is one.
+    place: u64,
+}
+
+impl<D: Driver, T> Slot<D, T> {
+    /// A new place for it in a queue; an older one is not good any more.
+    fn place(&mut self, key: usize, last: &mut u64) -> Place {
+        *last += 1;
+        self.place = *last;
+        let number = self.place;
+        Place { key, number }
+    }
 }
 
 /// Buffers and budgets that all connections share, one at a time.
@@ -85,6 +102,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             timers: Timers::new(now),
             gone: Vec::new(),
             next_id: 1,
+            last_place: 0,
             drain: Drain::No,
             counts: ConnectionCounts::default(),
             scratch: Scratch {
@@ -180,6 +198,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             connection,
             alarm: Alarm::default(),
             wait: Wait::Input,
+            place: 0,
         })
     }
 
@@ -209,23 +228,22 @@ impl<D: Driver, T: Transport> Connections<D, T> {
     /// so that neither starves the other. One that waits for an answer or a timer only writes.
     pub fn on_event(&mut self, key: usize, readiness: Readiness) {
         let Some(slot) = self.slots.get_mut(key) else {
+            // An event can be late: its connection was removed after the batch before.
             return;
         };
         let may_write = slot.connection.note(readiness);
         let wait = slot.wait;
         match wait {
-            Wait::Input | Wait::Output => {
+            Wait::Input => {
                 slot.wait = Wait::Turn;
-                let id = slot.connection.id();
-                self.run_queue.push(ConnectionName { key, id });
+                let place = slot.place(key, &mut self.last_place);
+                self.run_queue.push(place);
             }
             Wait::Turn => {}
             // There may be room by now, and it may have something to write; its place in the queue is kept.
             Wait::Cpu | Wait::Room => self.turn(key, Connection::on_ready),
-            Wait::Completion(_) | Wait::Timer if may_write => {
-                self.turn(key, |connection, lent| connection.flush(wait, lent));
-            }
-            Wait::Completion(_) | Wait::Timer => {}
+            _ if may_write => self.turn(key, |connection, lent| connection.flush(wait, lent)),
+            Wait::Output | Wait::Completion(_) | Wait::Timer => {}
         }
     }
 
@@ -242,54 +260,6 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         self.reap();
     }
 
-    /// Gives an answer to the connection that waits for it, if it is still there.
-    pub fn complete(&mut self, ticket: D::Ticket, completion: D::Completion) {
-        let Some(name) = self.awaiting.remove(&ticket) else {
-            return;
-        };
-        if self.slot_of(name).is_some() {
-            self.turn(name.key, |connection, lent| {
-                connection.on_completion(completion, lent)
-            });
-        }
-    }
-
-    /// Gives a connection a turn at once, if it is still there, because of something that no event tells of. Its driver is offered
-    /// its input, as after an event, whatever it waits for.
-    pub fn wake(&mut self, name: ConnectionName) {
-        if self.slot_of(name).is_some() {
-            self.turn(name.key, Connection::on_ready);
-        }
-    }
-
-    /// Changes every driver, and has their deadlines computed anew.
-    pub fn update_drivers(&mut self, mut update: impl FnMut(&mut D)) {
-        for (key, slot) in &mut self.slots {
-            update(slot.connection.driver_mut());
-            let deadline = slot.connection.deadline(&self.shared);
-            self.timers.set(key, &mut slot.alarm, deadline);
-        }
-    }
-
-    /// Expires the deadlines that have passed, that of a drain as well.
-    fn expire_deadlines(&mut self) {
-        while let Some(key) = self.timers.due(self.scratch.now) {
-            let Some(slot) = self.slots.get_mut(key) else {
-                debug_assert!(false, "an alarm of a connection that was removed");
-                return;
-            };
-            self.timers.clear(key, &mut slot.alarm);
-            let deadline = slot.connection.deadline(&self.shared);
-            if deadline.is_some_and(|deadline| deadline <= self.scratch.now) {
-                let wait = slot.wait;
-                self.turn(key, |connection, lent| connection.on_deadline(wait, lent));
-            } else {
-                self.timers.set(key, &mut slot.alarm, deadline);
-            }
-        }
-        self.expire_drain();
-    }
-
     /// Removes connections that are over. Only now may their keys be used again.
     fn reap(&mut self) {
         while let Some(name) = self.lingering.pop_over(self.lingering_max) {
@@ -298,11 +268,13 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             }
         }
         while let Some(key) = self.gone.pop() {
-            if let Some(mut slot) = self.slots.try_remove(key) {
-                self.timers.clear(key, &mut slot.alarm);
-                self.lingering.remove(slot.connection.id());
-                slot.connection.remove(self.scratch.now, &mut self.shared);
-            }
+            let Some(mut slot) = self.slots.try_remove(key) else {
+                debug_assert!(false, "a connection is removed once");
+                continue;
+            };
+            self.timers.clear(key, &mut slot.alarm);
+            self.lingering.remove(slot.connection.id());
+            slot.connection.remove(self.scratch.now, &mut self.shared);
         }
     }
 
@@ -322,6 +294,13 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             .filter(|slot| slot.connection.id() == name.id)
     }
 
+    /// The slot of the connection that was last given this place.
+    fn slot_at(&mut self, place: Place) -> Option<&mut Slot<D, T>> {
+        self.slots
+            .get_mut(place.key)
+            .filter(|slot| slot.place == place.number)
+    }
+
     /// Lends a connection what it needs for a turn, and notes what it waits for after it.
     fn turn(
         &mut self,
@@ -329,6 +308,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         act: impl FnOnce(&mut Connection<D, T>, &mut Lent<'_, D::Shared>) -> Wait<D::Ticket>,
     ) {
         let Some(slot) = self.slots.get_mut(key) else {
+            debug_assert!(false, "a turn of a connection that was removed");
             return;
         };
         // One that is served in any case gets on with what needs no work, such as its end.
@@ -366,12 +346,19 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             }
         } else if wait != slot.wait {
             match wait {
-                Wait::Turn => self.run_queue.push(name),
+                Wait::Turn => {
+                    let place = slot.place(key, &mut self.last_place);
+                    self.run_queue.push(place);
+                }
                 Wait::Cpu => {
                     let source = connection.group();
-                    self.run_queue.push_for_cpu(source, name, has_begun);
+                    let place = slot.place(key, &mut self.last_place);
+                    self.run_queue.push_for_cpu(source, place, has_begun);
                 }
-                Wait::Room => self.run_queue.push_for_room(name),
+                Wait::Room => {
+                    let place = slot.place(key, &mut self.last_place);
+                    self.run_queue.push_for_room(place);
+                }
                 Wait::Completion(ticket) => {
                     self.awaiting.insert(ticket, name);
                 }
@@ -379,7 +366,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             }
         }
         slot.wait = wait;
-        let deadline = connection.deadline(&self.shared);
+        let deadline = slot.connection.deadline(&self.shared);
         self.timers.set(key, &mut slot.alarm, deadline);
     }
 }

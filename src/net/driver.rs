@@ -3,9 +3,13 @@
 //! The engine calls a driver only within a [`Turn`], and does what the returned [`Step`] says. The contract:
 //!
 //! - [`Driver::opened`] comes first, once; [`Driver::closed`] comes last, once, also for a dial that failed.
-//! - A driver that did not use up its input gets the rest again, with what has come since, and need not keep any.
-//! - While a driver waits for something other than input, nothing is read: that is the backpressure its peer feels.
-//! - A driver that returned [`Step::Close`] is asked nothing more, but gets the completions it still waits for.
+//! - A driver that did not use up its input gets the rest again, with what has come since, and need not keep any. It bounds
+//!   what it leaves.
+//! - While a driver waits for something other than input, nothing is read: that is the backpressure its peer feels. Nor is
+//!   anything read while the output has reached the high-water mark, so a driver is bounded that does not look.
+//! - [`Driver::input`] may be called with nothing new: an event promises nothing, and every driver hears of a drain by it.
+//! - A driver that returned [`Step::Close`] is asked nothing more, but gets the completions it still waits for. What it says
+//!   then is not written.
 
 use core::fmt;
 use std::hash::Hash;
@@ -80,7 +84,7 @@ pub trait Driver: Sized {
         true
     }
 
-    /// The peer has closed its side: no more input will come.
+    /// The peer has closed its side: no more input will come. A driver that stays is told again at each event.
     fn eof(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Step<Self>;
 
     /// Goes on under TLS, whose handshake is done.
@@ -105,13 +109,14 @@ pub trait Driver: Sized {
         None
     }
 
-    /// Its deadline has passed. `None` grants the peer more time, and the connection waits on.
+    /// Its deadline has passed. `None` grants the peer more time, and the connection waits on. A deadline that stays in
+    /// the past is told again in the next tick.
     fn expired(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Option<Step<Self>> {
         let _ = turn;
         None
     }
 
-    /// Ends a connection that is still in the handshake of TLS, where the drain of the server says so.
+    /// Ends a connection that is still being dialed or in the handshake of TLS, where the drain of the server says so.
     fn drained(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Option<Self::Reason> {
         let _ = turn;
         None
@@ -140,7 +145,7 @@ pub enum Step<D: Driver> {
     /// More input: it has used all that it could of what is there.
     Continue,
     /// One read, after which [`Driver::input`] is called whatever came of it. A greeting so learns whether its peer has talked
-    /// before its turn.
+    /// before its turn. A second one in a turn is as [`Continue`](Self::Continue).
     Read,
     /// Its output to be written as far as there is room. It goes on at once if nothing is unsent then, else with what comes first:
     /// input, or room. So a long output is handed over in parts, while the peer may yet object to it.

@@ -139,6 +139,7 @@ impl<T: Transport> Link<T> {
         early: BytesMut,
         unsent: BytesMut,
     ) -> io::Result<()> {
+        debug_assert!(self.tls.is_none(), "TLS begins once");
         self.tls = Some(tls.start(early, unsent)?);
         Ok(())
     }

@@ -54,6 +54,16 @@ impl Timers {
         }
     }
 
+    /// Puts an alarm that would go off at once off to just after `now`.
+    pub(super) fn postpone(&mut self, key: usize, alarm: &mut Alarm, now: Instant) {
+        let now = self.start.count(now);
+        if alarm.0 != 0 && alarm.0 <= now {
+            self.clear(key, alarm);
+            alarm.0 = now + 1;
+            self.alarms.insert((alarm.0, Self::key(key)));
+        }
+    }
+
     /// The first alarm.
     pub(super) fn next(&self) -> Option<Instant> {
         let (nanoseconds, _) = self.alarms.first()?;

@@ -53,7 +53,11 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             Ending::LingerUnlessIdle => {
                 !self.channel.is_readable() && self.channel.bytes_out() <= WINDOW_BYTES_MIN
             }
-            Ending::Linger | Ending::Now | Ending::Abort => false,
+            Ending::Linger => false,
+            Ending::Now | Ending::Abort => {
+                debug_assert!(false, "such an end waits for nothing");
+                true
+            }
         };
         // The side is shut down also where the socket is closed at once: if input has come meanwhile, closing would reset the
         // connection, and the last output may not be on its way yet.
@@ -74,7 +78,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     pub(super) fn discard_input(&mut self, lent: &mut Lent<'_, D::Shared>) -> TurnOutcome<D> {
         while self.channel.is_readable() && !lent.work.is_spent() {
             let read = self.channel.read(lent.buffer)?;
-            lent.work.charge_read(read.count());
+            lent.work.charge_io(read.count());
             if read == Read::Eof {
                 self.abort();
                 return Ok(Wait::Input);

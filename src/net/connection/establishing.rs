@@ -23,7 +23,10 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                 let step = self.call(lent, D::opened);
                 self.follow(step, lent)
             }
-            Ok(false) => Ok(Wait::Input),
+            Ok(false) => {
+                self.follow_drain(lent);
+                Ok(Wait::Input)
+            }
             Err(error) => {
                 self.fail(ConnectionFailure::Dial(error), lent);
                 Ok(Wait::Input)
@@ -49,7 +52,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     /// Reads until the handshake is done, as far as there are iterations for what it computes.
     pub(super) fn shake_hands(&mut self, lent: &mut Lent<'_, D::Shared>) -> TurnOutcome<D> {
         while self.channel.is_readable() && *lent.iterations > 0 && !lent.work.is_spent() {
-            lent.work.charge_read(0);
+            lent.work.charge_io(0);
             let step = self.channel.handshake();
             *lent.iterations = lent.iterations.saturating_sub(iterations_of(step.work));
             match step.outcome {
@@ -65,16 +68,23 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                 }
             }
         }
-        if let Some(reason) = self.call(lent, D::drained) {
-            self.reason = Some(reason);
-            self.abort();
-            return Ok(Wait::Input);
-        }
-        Ok(if self.channel.is_readable() {
+        let is_over = self.follow_drain(lent);
+        Ok(if !is_over && self.channel.is_readable() {
             Wait::Cpu
         } else {
             Wait::Input
         })
+    }
+
+    /// Ends a connection that is not established yet, where its driver says so in a drain; whether it did.
+    fn follow_drain(&mut self, lent: &mut Lent<'_, D::Shared>) -> bool {
+        let reason = self.call(lent, D::drained);
+        let is_over = reason.is_some();
+        if is_over {
+            self.reason = reason;
+            self.abort();
+        }
+        is_over
     }
 }
 

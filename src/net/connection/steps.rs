@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::ops::ControlFlow;
 
 use super::{Connection, Lent, Lifecycle, TurnOutcome};
 use crate::net::driver::{Driver, Step, Wait};
@@ -26,7 +27,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     fn read(&mut self, lent: &mut Lent<'_, D::Shared>) -> io::Result<Option<Step<D>>> {
         let read = self.channel.read(lent.buffer)?;
         let received = read.count();
-        lent.work.charge_read(received);
+        lent.work.charge_io(received);
         if read == Read::Eof {
             return Ok(None);
         }
@@ -50,11 +51,40 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         step: Step<D>,
         lent: &mut Lent<'_, D::Shared>,
     ) -> TurnOutcome<D> {
+        debug_assert_eq!(
+            self.lifecycle,
+            Lifecycle::Open,
+            "only who is served goes on"
+        );
         let step = match step {
-            Step::Continue if self.lifecycle == Lifecycle::Open => self.offer_input(lent),
+            Step::Continue => self.offer_input(lent),
             step => step,
         };
         self.follow(step, lent)
+    }
+
+    /// Writes its output. Its driver goes on once all is written; one that `reads` meanwhile goes on with input as well.
+    fn write_on(
+        &mut self,
+        reads: bool,
+        lent: &mut Lent<'_, D::Shared>,
+    ) -> io::Result<ControlFlow<Wait<D::Ticket>, Step<D>>> {
+        // A driver that always has more to say would never leave the others a turn.
+        lent.work
+            .charge_io(self.channel.unsent() + lent.output.len());
+        let is_sent = self.send(lent)?;
+        let is_all = self.channel.unsent() == 0;
+        Ok(
+            if !is_sent || reads && !(is_all && self.channel.is_writable()) {
+                ControlFlow::Continue(Step::Continue)
+            } else if !is_all {
+                ControlFlow::Break(Wait::Output)
+            } else if lent.work.is_spent() {
+                ControlFlow::Break(Wait::Turn)
+            } else {
+                ControlFlow::Continue(self.offer_input(lent))
+            },
+        )
     }
 
     /// Follows the steps of its driver until that has to wait.
@@ -63,10 +93,25 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         mut step: Step<D>,
         lent: &mut Lent<'_, D::Shared>,
     ) -> TurnOutcome<D> {
+        let mut has_looked = false;
         // What a driver says after the end changes nothing.
         while self.lifecycle == Lifecycle::Open {
             step = match step {
-                Step::Continue => {
+                Step::Continue | Step::Read | Step::Wait(Wait::Input)
+                    if self.is_held_back(lent) =>
+                {
+                    Step::Wait(Wait::Output)
+                }
+                // A second read in one turn looks no further than any: without an event there is nothing new.
+                Step::Read if !has_looked => {
+                    has_looked = true;
+                    match self.read(lent)? {
+                        Some(step) => step,
+                        // The peer may have closed its side already; that is met again by the next read.
+                        None => self.offer_input(lent),
+                    }
+                }
+                Step::Continue | Step::Read | Step::Wait(Wait::Input) => {
                     if !self.channel.is_readable() {
                         return Ok(Wait::Input);
                     }
@@ -78,28 +123,18 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                     }
                     match self.read(lent)? {
                         Some(step) => step,
-                        None => self.call(lent, D::eof),
+                        None => match self.call(lent, D::eof) {
+                            // It stays, though nothing will come: only an event, its deadline or an answer moves it.
+                            Step::Continue | Step::Read => return Ok(Wait::Input),
+                            step => step,
+                        },
                     }
                 }
-                Step::Read => match self.read(lent)? {
-                    Some(step) => step,
-                    // The peer may have closed its side already; that is met again by the next read.
-                    None => self.offer_input(lent),
-                },
-                Step::Flush => {
-                    self.send(lent)?;
-                    if self.channel.unsent() == 0 && self.channel.is_writable() {
-                        self.offer_input(lent)
-                    } else {
-                        Step::Continue
+                Step::Flush | Step::Wait(Wait::Output) => {
+                    match self.write_on(matches!(step, Step::Flush), lent)? {
+                        ControlFlow::Continue(step) => step,
+                        ControlFlow::Break(wait) => return Ok(wait),
                     }
-                }
-                Step::Wait(Wait::Output) => {
-                    self.channel.send(lent.output)?;
-                    if self.channel.unsent() > 0 {
-                        return Ok(Wait::Input);
-                    }
-                    self.offer_input(lent)
                 }
                 Step::Wait(wait) => return Ok(wait),
                 Step::StartTls(tls, timeout) => return self.start_tls(&tls, timeout, lent),

@@ -4,50 +4,45 @@ use std::collections::VecDeque;
 use std::mem;
 
 use super::fair_queue::FairQueue;
-use crate::net::driver::ConnectionName;
+use super::place::Place;
 use crate::net::peer::AddressGroup;
 
-/// The queues, each in the order in which connections came to it. What a connection waits for is noted in its slot; of one that
-/// has stopped to wait for this a name may be left, which is skipped.
+/// The queues, each in the order in which connections came to it. What a connection waits for, and at which place, is noted in
+/// its slot; other places are skipped.
 #[derive(Default)]
 pub(super) struct RunQueue {
     /// Connections that an event has told of, or that used up their turn and have more to do.
-    runnable: VecDeque<ConnectionName>,
+    runnable: VecDeque<Place>,
     /// Connections that wait for room in what all share.
-    congested: VecDeque<ConnectionName>,
+    congested: VecDeque<Place>,
     /// Connections whose key derivation or handshake takes more iterations.
     cpu: FairQueue,
 }
 
 impl RunQueue {
-    pub(super) fn push(&mut self, name: ConnectionName) {
-        self.runnable.push_back(name);
+    pub(super) fn push(&mut self, place: Place) {
+        self.runnable.push_back(place);
     }
 
     /// Adds a connection to those that wait for the CPU; one that `has_begun` goes before the others of its source.
-    pub(super) fn push_for_cpu(
-        &mut self,
-        source: AddressGroup,
-        name: ConnectionName,
-        has_begun: bool,
-    ) {
-        self.cpu.push(source, name, has_begun);
+    pub(super) fn push_for_cpu(&mut self, source: AddressGroup, place: Place, has_begun: bool) {
+        self.cpu.push(source, place, has_begun);
     }
 
-    pub(super) fn push_for_room(&mut self, name: ConnectionName) {
-        self.congested.push_back(name);
+    pub(super) fn push_for_room(&mut self, place: Place) {
+        self.congested.push_back(place);
     }
 
-    pub(super) fn pop(&mut self) -> Option<ConnectionName> {
+    pub(super) fn pop(&mut self) -> Option<Place> {
         self.runnable.pop_front()
     }
 
-    pub(super) fn pop_for_cpu(&mut self) -> Option<ConnectionName> {
+    pub(super) fn pop_for_cpu(&mut self) -> Option<Place> {
         self.cpu.pop()
     }
 
     /// Takes all that wait for room.
-    pub(super) fn take_congested(&mut self) -> VecDeque<ConnectionName> {
+    pub(super) fn take_congested(&mut self) -> VecDeque<Place> {
         mem::take(&mut self.congested)
     }
 

@@ -5,7 +5,7 @@ use std::mem;
 use super::Connections;
 use crate::net::budget::{Budget, TICK_ITERATIONS_MAX, TICK_WORK_MAX, TURN_WORK_MAX};
 use crate::net::connection::Connection;
-use crate::net::driver::{Driver, Wait};
+use crate::net::driver::{ConnectionName, Driver, Wait};
 use crate::net::transport::Transport;
 
 /// The most work, beside their iterations, of all those that waited for the CPU, in one tick.
@@ -21,14 +21,14 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             if self.scratch.work.is_spent() {
                 break;
             }
-            let Some(name) = self.run_queue.pop() else {
+            let Some(place) = self.run_queue.pop() else {
                 break;
             };
-            if let Some(slot) = self.slot_of(name)
+            if let Some(slot) = self.slot_at(place)
                 && slot.wait == Wait::Turn
             {
                 slot.wait = Wait::Input;
-                self.turn(name.key, Connection::on_ready);
+                self.turn(place.key, Connection::on_ready);
             }
         }
         self.serve_cpu();
@@ -44,14 +44,14 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             if self.scratch.iterations == 0 || self.scratch.work.is_spent() {
                 break;
             }
-            let Some(name) = self.run_queue.pop_for_cpu() else {
+            let Some(place) = self.run_queue.pop_for_cpu() else {
                 break;
             };
-            if let Some(slot) = self.slot_of(name)
+            if let Some(slot) = self.slot_at(place)
                 && slot.wait == Wait::Cpu
             {
                 slot.wait = Wait::Input;
-                self.turn(name.key, Connection::on_ready);
+                self.turn(place.key, Connection::on_ready);
             }
         }
         self.scratch.iterations = 0;
@@ -60,13 +60,39 @@ impl<D: Driver, T: Transport> Connections<D, T> {
 
     /// Gives a turn to those that wait for room, since there is some again.
     pub fn end_congestion(&mut self) {
-        for name in self.run_queue.take_congested() {
-            if let Some(slot) = self.slot_of(name)
+        for place in self.run_queue.take_congested() {
+            if let Some(slot) = self.slot_at(place)
                 && slot.wait == Wait::Room
             {
                 slot.wait = Wait::Turn;
-                self.run_queue.push(name);
+                self.run_queue.push(place);
             }
+        }
+    }
+
+    /// Gives an answer to the connection that waits for it, if it is still there.
+    pub fn complete(&mut self, ticket: D::Ticket, completion: D::Completion) {
+        let Some(name) = self.awaiting.remove(&ticket) else {
+            return;
+        };
+        let Some(slot) = self.slot_of(name) else {
+            return;
+        };
+        if slot.wait == Wait::Completion(ticket) {
+            // It may wait for another answer to the same ticket.
+            slot.wait = Wait::Input;
+        }
+        let wait = slot.wait;
+        self.turn(name.key, |connection, lent| {
+            connection.on_completion(completion, wait, lent)
+        });
+    }
+
+    /// Gives a connection a turn at once, if it is still there, because of something that no event tells of. Its driver is offered
+    /// its input, as after an event, whatever it waits for.
+    pub fn wake(&mut self, name: ConnectionName) {
+        if self.slot_of(name).is_some() {
+            self.turn(name.key, Connection::on_ready);
         }
     }
 }
