@@ -57,7 +57,7 @@ use slab::Slab;
 
 use self::backend::Backend;
 use self::client::News;
-use self::destination::Destination;
+use self::destination::MessageDestination;
 use self::draft::OpenMessage;
 use self::ipc::StoreRequest;
 use self::queries::{NewMailboxes, Queries, Query, enough};
@@ -268,7 +268,7 @@ impl Store for Maildir {
         let file_name = format!("{}.{id}.{}", unix_seconds(), self.host);
         let message = OpenMessage {
             ticket,
-            unopened: Some(Destination {
+            unopened: Some(MessageDestination {
                 file_name,
                 groups,
                 generation: self.backend.generation(),

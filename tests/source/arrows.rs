@@ -117,7 +117,6 @@ fn arrows(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn no_two_modules_import_each_other_directly_or_around() {
     let arrows = arrows(&sources());
     assert!(arrows.len() > 50, "where are the arrows? {arrows:?}");

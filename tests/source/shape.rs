@@ -42,7 +42,6 @@ fn functions_and_files_fit_on_a_few_screens() {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn docs_stand_alone() {
     let (mut blocks, mut hanging) = (0, Vec::new());
     for source in sources() {

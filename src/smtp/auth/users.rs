@@ -5,8 +5,7 @@
 //! NAME:SCRAM-SHA-256$ROUNDS:SALT$STOREDKEY:SERVERKEY
 //! ```
 //!
-//! From the secret follows what somebody who is not in it seems to have there. What stands behind a name is as PostgreSQL
-//! keeps it; salt and keys are in base64.
+//! An unknown name's entry follows from the secret. Entries are as PostgreSQL keeps them; salt and keys are in base64.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -31,7 +30,6 @@ const SALT_BYTES: usize = 16;
 /// The start of the first line.
 const HEADER: &str = "mailoop-users-1 ";
 const SCHEME: &str = "SCRAM-SHA-256$";
-
 type Salt = [u8; SALT_BYTES];
 
 /// The users who may log in.

@@ -10,7 +10,7 @@ use rustix::event::poll;
 
 use super::child::{StartError, StoreChild, StorePipes};
 use super::client::{News, StoreClient};
-use super::destination::Destination;
+use super::destination::MessageDestination;
 use super::disk::Disk;
 use super::folders::MailboxPath;
 use super::group_commit::CommitEngine;
@@ -173,8 +173,8 @@ impl Backend {
     /// Opens a message for groups of mailboxes, of which `to_make` may be made, as [`CommitEngine::open`] does. A failure is
     /// reported once the message is submitted; so is the loss of the backend whose instance named its file, since a sweep
     /// may take files of a dead instance away.
-    pub(super) fn open(&mut self, ticket: Ticket, destination: Destination, to_make: usize) {
-        let Destination {
+    pub(super) fn open(&mut self, ticket: Ticket, destination: MessageDestination, to_make: usize) {
+        let MessageDestination {
             file_name,
             groups,
             generation,

@@ -5,7 +5,7 @@ use crate::smtp::envelope::Peer;
 
 /// The file of a message, and the groups of mailboxes it is for.
 #[derive(Debug)]
-pub(super) struct Destination {
+pub(super) struct MessageDestination {
     pub(super) file_name: String,
     pub(super) groups: Vec<Vec<MailboxPath>>,
     /// The backend under whose instance the file is named; another one may not open it.

@@ -2,7 +2,7 @@
 //! client that begins and resets without end asks nothing of the disk.
 
 use super::backend::Backend;
-use super::destination::Destination;
+use super::destination::MessageDestination;
 use super::rate::MailboxRate;
 use super::text::DraftText;
 use crate::store::Ticket;
@@ -12,12 +12,17 @@ use crate::store::Ticket;
 pub(super) struct OpenMessage {
     pub(super) ticket: Ticket,
     /// The file and the mailboxes, until the backend was asked to open them.
-    pub(super) unopened: Option<Destination>,
+    pub(super) unopened: Option<MessageDestination>,
     pub(super) text: DraftText,
 }
 
 /// Has the backend open the message, which may make as many mailboxes as the share of its client has left.
-fn open(destination: Destination, ticket: Ticket, backend: &mut Backend, rate: &mut MailboxRate) {
+fn open(
+    destination: MessageDestination,
+    ticket: Ticket,
+    backend: &mut Backend,
+    rate: &mut MailboxRate,
+) {
     let mailboxes = destination.groups.iter().flatten();
     let to_make = rate.reserve(ticket, destination.peer, mailboxes);
     backend.open(ticket, destination, to_make);
