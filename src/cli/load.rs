@@ -9,7 +9,7 @@ use super::subcommand::{Request, Run, Subcommand, flag, value};
 use crate::config::values;
 use crate::exit::{ExitCode, Failed, show};
 use crate::smtp::path::{Mailbox, ReversePath};
-use crate::tools::load::hostile::Hostility;
+use crate::tools::load::attack_kind::AttackKind;
 use crate::tools::load::{Extent, LoadOptions, load};
 
 /// The most sessions of an open loop by default.
@@ -133,7 +133,7 @@ fn manners() -> [Arg; 8] {
         )
         .conflicts_with("messages")
         .value_parser(clap::builder::PossibleValuesParser::new(
-            Hostility::NAMES.map(|(name, _)| name),
+            AttackKind::NAMES.map(|(name, _)| name),
         )),
         value("timeout", "SECS", "How long the server may be silent")
             .default_value("60")
@@ -158,7 +158,7 @@ fn options(matches: &ArgMatches) -> Result<LoadOptions, Failed> {
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let hostile = matches
         .get_one::<String>("hostile")
-        .and_then(|name| Hostility::named(name));
+        .and_then(|name| AttackKind::named(name));
     let rate = number("rate").or(hostile.map(|_| RATE_BESIDE_ATTACK));
     let seconds = matches.get_one::<Duration>("seconds").copied();
     let extent = match seconds.or(hostile.map(|_| ATTACK_TIME)) {

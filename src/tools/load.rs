@@ -1,21 +1,23 @@
 //! `mailoop load`: how much a server carries.
 //!
-//! One thread, one poll, as many connections as are asked for: `generator` is the loop, `connection` one of its
-//! connections, whose protocol is the client's state machine of [`smtp::client`](crate::smtp::client). `schedule` says
-//! when transactions begin, `dial` makes connections, `tally` counts and [`report`] tells. Peers who mean no good
-//! are in [`hostile`].
+//! One thread, one poll, as many connections as are asked for: `generator` is the loop, `transactions` what a dialogue of it does.
+//! `schedule` says when transactions begin, `stats` counts and [`report`] tells. An `attack` is a second kind of connections on
+//! the same poll, of hostile peers, each an `attacker`; [`attack_kind`] lists what they do.
 //!
 //! In a closed loop a transaction begins when another is done, so that a server which stalls is asked for less
 //! meanwhile. With a rate it is an open loop: a transaction counts since it was due, even if it could not begin then.
 //! What a stall costs everybody who comes during it is so in the latencies (there is no coordinated omission).
 
-mod connection;
+mod attack;
+pub mod attack_kind;
+mod attacker;
+mod dialing;
 mod generator;
-pub mod hostile;
 mod progress;
 pub mod report;
 mod schedule;
-mod tally;
+mod stats;
+mod transactions;
 
 use std::fmt;
 use std::io;
@@ -25,7 +27,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::encryption::Encryption;
+use super::encryption::{Encryption, Start, TlsStart};
 use super::message;
 use super::send::SendError;
 use crate::exit::{ExitCode, Failed};
@@ -33,19 +35,19 @@ use crate::machine::client_name;
 use crate::net::descriptors;
 use crate::net::dialer::Dialer;
 use crate::net::endpoint::Endpoint;
-use crate::net::link::StartTls;
 use crate::smtp::client::{Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
-use connection::Work;
-use generator::{Generator, Manner};
-use hostile::{Attack, Hostility};
+use attack::Attack;
+use attack_kind::AttackKind;
+use generator::{Generator, LoadConfig};
 use progress::Progress;
 use report::{Latency, Report};
 pub use schedule::Extent;
 use schedule::Schedule;
-pub use tally::Failure;
-use tally::Tally;
+pub use stats::FailureKind;
+use stats::LoadStats;
+use transactions::LoadShared;
 
 /// Descriptors that are no connection's: standard streams, poll, signals.
 const NOT_FOR_CONNECTIONS: u64 = 16;
@@ -78,8 +80,8 @@ pub struct LoadOptions {
     /// How many transactions begin a second, whatever became of those before.
     pub rate: Option<u32>,
     /// Who is there besides.
-    pub hostile: Option<Hostility>,
-    /// Whether it goes under TLS, which begins with the first octet; the peers of an attack do not.
+    pub hostile: Option<AttackKind>,
+    /// Whether it goes under TLS, and how; the peers of an attack do not.
     pub encryption: Option<Encryption>,
     /// How long a server may be silent.
     pub timeout: Duration,
@@ -94,7 +96,7 @@ pub fn load(options: &LoadOptions) -> Result<Report, Failed> {
     let tls = options
         .encryption
         .as_ref()
-        .map(|encryption| encryption.trust.connector(&options.server))
+        .map(|encryption| encryption.with_server(&options.server))
         .transpose()
         .map_err(|error| {
             let error = SendError::from(error);
@@ -104,7 +106,7 @@ pub fn load(options: &LoadOptions) -> Result<Report, Failed> {
 }
 
 /// Does it, under TLS if that is given.
-fn run(options: &LoadOptions, tls: Option<Rc<dyn StartTls>>) -> Result<Report, Failed> {
+fn run(options: &LoadOptions, tls: Option<TlsStart>) -> Result<Report, Failed> {
     let here = |error: io::Error| Failed::new(ExitCode::Io, error);
     let hello = Hello {
         name: client_name().into(),
@@ -116,51 +118,59 @@ fn run(options: &LoadOptions, tls: Option<Rc<dyn StartTls>>) -> Result<Report, F
     let dialer = Dialer::new(addresses.map_err(|error| unreachable(options, &error))?);
 
     let start = Instant::now();
-    let work = Work {
-        server: &options.server,
-        trust: options
-            .encryption
-            .as_ref()
-            .map(|encryption| &*encryption.trust),
-        mail: Rc::clone(&mail),
-        message: &message,
-        keep: options.keep,
-        connect_only: options.connect_only,
-        schedule: Schedule::new(options.extent, options.rate, start),
-        tally: Tally::new(start).map_err(here)?,
-    };
-    let manner = Manner {
+    let shared = shared(options, Rc::clone(&mail), start).map_err(here)?;
+    // Before STARTTLS the server has to be greeted, whatever comes after it.
+    let is_greeted =
+        !options.connect_only || matches!(&tls, Some(tls) if tls.start == Start::ByCommand);
+    let config = LoadConfig {
         sessions_max: match options.hostile {
             Some(_) => HONEST_SESSIONS_MAX,
             None => options.sessions,
         },
-        hello: (!options.connect_only).then(|| hello.clone()),
+        hello: is_greeted.then(|| hello.clone()),
         pace: if options.pipeline {
             Pace::Pipelined
         } else {
             Pace::Lockstep
         },
-        timeout: options.timeout,
         tls,
+        message: message.into(),
     };
-    let attack = options
-        .hostile
-        .map(|hostility| Attack::new(hostility, options.sessions, hello, Rc::clone(&mail), start));
-    let generator = Generator::new(dialer, manner, work, attack, start).map_err(here)?;
+    let attack = options.hostile.map(|kind| {
+        let mail = Rc::clone(&mail);
+        Attack::new(kind, options.sessions, hello, mail, options.timeout, start)
+    });
+    let mut generator = Generator::new(dialer, config, shared, attack, start).map_err(here)?;
     let progress = Progress::new(options.extent, start);
     let ended = generator.run(&progress);
     progress.clear();
-    let (work, attack) = ended.map_err(|error| unreachable(options, &error))?;
-    Ok(report(options, work.tally, attack, start, mail.size))
+    ended.map_err(|error| unreachable(options, &error))?;
+    Ok(report(options, &generator, start, mail.size))
 }
 
-fn report(
-    options: &LoadOptions,
-    tally: Tally,
-    attack: Option<Attack>,
-    start: Instant,
-    size: u64,
-) -> Report {
+/// What all connections work on.
+fn shared(options: &LoadOptions, mail: Rc<Outgoing>, start: Instant) -> io::Result<LoadShared> {
+    let encryption = options.encryption.as_ref();
+    Ok(LoadShared {
+        server: options.server.clone(),
+        trust: encryption.map(|encryption| Rc::clone(&encryption.trust)),
+        mail,
+        keep: options.keep,
+        connect_only: options.connect_only,
+        timeout: options.timeout,
+        schedule: Schedule::new(options.extent, options.rate, start),
+        stats: LoadStats::new(start)?,
+        connections: 0,
+        idle: Vec::new(),
+        order: None,
+        is_reached: false,
+        unreachable_since: None,
+        dial_errors: Vec::new(),
+    })
+}
+
+fn report(options: &LoadOptions, generator: &Generator, start: Instant, size: u64) -> Report {
+    let stats = &generator.shared().stats;
     let unit = if options.connect_only {
         "connects"
     } else {
@@ -168,21 +178,21 @@ fn report(
     };
     Report {
         unit,
-        elapsed: tally.last_end.saturating_duration_since(start),
-        done: tally.done,
-        connections: tally.connections,
+        elapsed: stats.last_end.saturating_duration_since(start),
+        done: stats.done,
+        connections: stats.connections,
         message_bytes: if options.connect_only {
             0
         } else {
-            size.saturating_mul(tally.done)
+            size.saturating_mul(stats.done)
         },
-        bytes_out: tally.bytes_out,
-        bytes_in: tally.bytes_in,
-        latency: Latency::read(&tally),
-        failures: tally.failures,
-        first_failure: tally.first_failure,
-        refused_recipients: tally.refused_recipients,
-        hostile: attack.map(|attack| (attack.hostility(), attack.begun, attack.endings)),
+        bytes_out: stats.bytes_out,
+        bytes_in: stats.bytes_in,
+        latency: Latency::read(stats),
+        failures: stats.failures.clone(),
+        first_failure: stats.first_failure.clone(),
+        refused_recipients: stats.refused_recipients.clone(),
+        hostile: generator.attack().map(Attack::summary),
     }
 }
 

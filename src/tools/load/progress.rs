@@ -6,7 +6,7 @@ use std::time::Instant;
 use rustix::termios::tcgetwinsize;
 
 use super::schedule::Extent;
-use super::tally::Tally;
+use super::stats::LoadStats;
 
 /// Goes to the start of the line and erases it (ECMA-48).
 const ERASE_LINE: &str = "\r\x1b[K";
@@ -28,19 +28,19 @@ impl Progress {
     }
 
     /// Shows how far it is.
-    pub(super) fn show(&self, tally: &Tally, now: Instant) {
+    pub(super) fn show(&self, stats: &LoadStats, now: Instant) {
         if !self.is_watched {
             return;
         }
         let percent = match self.extent {
-            Extent::Count(count) => percent(tally.ended().into(), count.into()),
+            Extent::Count(count) => percent(stats.ended().into(), count.into()),
             Extent::Time(time) => {
                 let elapsed = now.saturating_duration_since(self.start);
                 percent(elapsed.as_nanos(), time.as_nanos())
             }
         };
-        let failed = tally.ended() - tally.done;
-        let words = format!("{percent}% {} done, {failed} failed", tally.done);
+        let failed = stats.ended() - stats.done;
+        let words = format!("{percent}% {} done, {failed} failed", stats.done);
         let columns = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col.into());
         write(&line(percent, &words, columns));
     }

@@ -4,8 +4,8 @@ use core::fmt;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::hostile::{Ending, Hostility};
-use super::tally::{Failure, Tally};
+use super::attack_kind::{AttackEnding, AttackKind};
+use super::stats::{FailureKind, LoadStats};
 use crate::exit::{ExitCode, Failed};
 
 /// What a run came to.
@@ -28,13 +28,13 @@ pub struct Report {
     /// Of the transactions that are done.
     pub latency: Latency,
     /// How many transactions failed, and how.
-    pub failures: BTreeMap<Failure, u64>,
+    pub failures: BTreeMap<FailureKind, u64>,
     /// What the first failure was, in words.
     pub first_failure: Option<String>,
     /// Recipients that were refused of messages that others got, by the code.
     pub refused_recipients: BTreeMap<u16, u64>,
     /// What the hostile peers did, if there were any: how many there were, and how many of them ended how.
-    pub hostile: Option<(Hostility, u64, BTreeMap<Ending, u64>)>,
+    pub hostile: Option<(AttackKind, u64, BTreeMap<AttackEnding, u64>)>,
 }
 
 /// How long transactions took.
@@ -51,13 +51,13 @@ pub struct Latency {
 }
 
 impl Latency {
-    pub(super) fn read(tally: &Tally) -> Self {
-        let at = |quantile| Duration::from_nanos(tally.latencies.value_at_quantile(quantile));
+    pub(super) fn read(stats: &LoadStats) -> Self {
+        let at = |quantile| Duration::from_nanos(stats.latencies.value_at_quantile(quantile));
         Self {
             p50: at(0.5),
             p99: at(0.99),
             p999: at(0.999),
-            max: Duration::from_nanos(tally.latencies.max()),
+            max: Duration::from_nanos(stats.latencies.max()),
         }
     }
 }
@@ -81,7 +81,7 @@ impl Report {
         }
         let code = if self.is_refused_for_good() {
             ExitCode::Data
-        } else if self.failures.contains_key(&Failure::Tls) {
+        } else if self.failures.contains_key(&FailureKind::Tls) {
             ExitCode::Unavailable
         } else {
             ExitCode::TryAgain
@@ -99,7 +99,8 @@ impl Report {
         let mut recipients = self.refused_recipients.keys();
         let mut failures = self.failures.keys();
         recipients.any(|code| *code >= 500)
-            || failures.any(|failure| matches!(failure, Failure::Reply(500..) | Failure::TooLarge))
+            || failures
+                .any(|failure| matches!(failure, FailureKind::Reply(500..) | FailureKind::TooLarge))
     }
 
     /// The report as one JSON object, in one line.
@@ -140,9 +141,9 @@ impl Report {
             ("failures", counts(&self.failures)),
             ("refused_recipients", counts(&self.refused_recipients)),
         ];
-        if let Some((hostility, peers, endings)) = &self.hostile {
+        if let Some((kind, peers, endings)) = &self.hostile {
             let hostile = [
-                ("kind", format!("\"{}\"", hostility.name())),
+                ("kind", format!("\"{}\"", kind.name())),
                 ("peers", peers.to_string()),
                 ("endings", counts(endings)),
             ];
@@ -196,8 +197,8 @@ impl fmt::Display for Report {
                 "recipients refused of messages that others got: {refused}"
             )?;
         }
-        if let Some((hostility, peers, endings)) = &self.hostile {
-            let name = hostility.name();
+        if let Some((kind, peers, endings)) = &self.hostile {
+            let name = kind.name();
             writeln!(
                 f,
                 "hostile        {peers} peers of {name}; ended: {}",

@@ -17,7 +17,7 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// Why a transaction came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Failure {
+pub enum FailureKind {
     /// The server refused with this code.
     Reply(u16),
     /// There was no connection.
@@ -36,7 +36,7 @@ pub enum Failure {
     Overdue,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reply(code) => write!(f, "{code}"),
@@ -53,13 +53,13 @@ impl fmt::Display for Failure {
 
 /// The counters of a run.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct LoadStats {
     /// Transactions that did what they were to do.
     pub(super) done: u64,
     /// Connections that were greeted.
     pub(super) connections: u64,
     /// How the others failed.
-    pub(super) failures: BTreeMap<Failure, u64>,
+    pub(super) failures: BTreeMap<FailureKind, u64>,
     /// Recipients that were refused of messages that others got, by the code.
     pub(super) refused_recipients: BTreeMap<u16, u64>,
     /// What the first failure was, in words.
@@ -72,7 +72,7 @@ pub(super) struct Tally {
     pub(super) last_end: Instant,
 }
 
-impl Tally {
+impl LoadStats {
     pub(super) fn new(start: Instant) -> io::Result<Self> {
         let latencies = Histogram::new_with_bounds(
             nanoseconds(LATENCY_MIN),
@@ -101,13 +101,18 @@ impl Tally {
     }
 
     /// A transaction failed; `why` tells of it in words.
-    pub(super) fn failed(&mut self, failure: Failure, why: impl fmt::Display, now: Instant) {
+    pub(super) fn failed(&mut self, failure: FailureKind, why: impl fmt::Display, now: Instant) {
         self.last_end = now;
         self.failed_times(failure, 1, why);
     }
 
     /// So many transactions failed alike.
-    pub(super) fn failed_times(&mut self, failure: Failure, times: u64, why: impl fmt::Display) {
+    pub(super) fn failed_times(
+        &mut self,
+        failure: FailureKind,
+        times: u64,
+        why: impl fmt::Display,
+    ) {
         if times > 0 {
             *self.failures.entry(failure).or_default() += times;
             self.first_failure.get_or_insert_with(|| why.to_string());
