@@ -52,7 +52,7 @@ fn command(command: Command) -> Command {
         .about("Put load on a server and tell what it carries")
         .args(amounts())
         .args(manners());
-    with_tls(command, false)
+    with_tls(command, None)
 }
 
 /// The arguments that say how much load there is.

@@ -33,10 +33,10 @@ fn tls_options() -> Option<TlsOptions> {
     encryption::built()
 }
 
-/// Adds the options of TLS to a command, which can say STARTTLS or not.
-pub(super) fn with_tls(command: Command, starttls: bool) -> Command {
+/// Adds the options of TLS to a command. STARTTLS conflicts with one of its own that says HELO, if it has such.
+pub(super) fn with_tls(command: Command, helo: Option<&'static str>) -> Command {
     match tls_options() {
-        Some(TlsOptions { add, .. }) => add(command, starttls),
+        Some(TlsOptions { add, .. }) => add(command, helo),
         None => command,
     }
 }
@@ -80,7 +80,7 @@ fn command(command: Command) -> Command {
                 .help("The message, any line ends [default: standard input]")
                 .value_parser(value_parser!(PathBuf)),
         );
-    with_tls(command, true).args(login)
+    with_tls(command, Some("helo")).args(login)
 }
 
 /// The options that say from where to where the message goes.

@@ -147,8 +147,8 @@ pub enum Step<D: Driver> {
     /// One read, after which [`Driver::input`] is called whatever came of it. A greeting so learns whether its peer has talked
     /// before its turn. A second one in a turn is as [`Continue`](Self::Continue).
     Read,
-    /// Its output to be written as far as there is room. It goes on at once if nothing is unsent then, else with what comes first:
-    /// input, or room. So a long output is handed over in parts, while the peer may yet object to it.
+    /// Its output to be written as far as there is room. It goes on with input if there is some, or else once nothing is unsent. So
+    /// a long output is handed over in parts, while the peer may yet object to it.
     Flush,
     /// Something else before it takes more input.
     Wait(Wait<D::Ticket>),

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::encryption::{Start, TlsStart};
-use crate::net::driver::{self, Close, ConnectionFailure, Driver, Ending, Summary, Wait};
+use crate::net::driver::{self, Close, ConnectionFailure, Driver, Ending, Summary};
 use crate::net::link::TlsFacts;
 use crate::smtp::client::{ClientEvent, ClientSession, ProtocolError};
 use crate::smtp::security::ChannelBindings;
@@ -17,8 +17,6 @@ use crate::smtp::security::ChannelBindings;
 /// The most octets of a message that are handed over at once. The part that a socket has no room for is kept for its
 /// connection, so this bounds the memory of each.
 const PART_BYTES_MAX: usize = 64 * 1024;
-/// Octets of a message that are written for one unit of work.
-const WRITTEN_BYTES_PER_UNIT: usize = 64;
 
 /// The purpose of a dialogue: which messages there are, and what becomes of them.
 pub(super) trait Task: Sized {
@@ -180,11 +178,6 @@ impl<T: Task> Dialogue<T> {
             self.handed_over = None;
             return Step::Continue;
         }
-        if turn.work.is_spent() {
-            return Step::Wait(Wait::Turn);
-        }
-        let units = (end - begin) / WRITTEN_BYTES_PER_UNIT;
-        turn.work.charge(u32::try_from(units).unwrap_or(u32::MAX));
         turn.output.extend_from_slice(&self.message[begin..end]);
         self.handed_over = Some(end);
         match self.tell_sent(0, turn) {

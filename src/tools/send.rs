@@ -212,7 +212,7 @@ fn prepare(options: &SendOptions, name: &str) -> Result<Prepared, SendError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::panic, clippy::unwrap_used)]
 
     use super::*;
     use crate::smtp::path::ReversePath;

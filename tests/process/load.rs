@@ -213,6 +213,37 @@ fn it_goes_under_tls() {
 
 #[test]
 #[cfg(feature = "tls")]
+fn it_goes_under_tls_by_starttls() {
+    for arguments in [
+        &["-s", "10", "-m", "50"][..],
+        &["-s", "10", "-m", "50", "-d", "--pipeline", "-l", "300k"],
+        &["-s", "10", "-m", "50", "--connect-only"],
+    ] {
+        let mut server = TestServer::start(&["--discard", "--tls-self-signed"]);
+        let secure = [arguments, &["--starttls", "--insecure"]].concat();
+        let told = told(server.address(), &secure);
+        assert_eq!(told.number("done"), 50.0, "{}", told.0);
+        let connections = told.number("connections");
+        let alone = arguments.contains(&"--connect-only");
+        let messages = if alone { 0.0 } else { 50.0 };
+        let counted = totals(&mut server, ["messages", "connections", "quit"]);
+        let counted = counted.map(|count| count as f64);
+        assert_eq!(counted, [messages, connections, connections]);
+    }
+
+    // Nothing goes in the clear.
+    let mut server = TestServer::start(&["--discard"]);
+    let arguments = ["-s", "2", "-m", "5", "-d", "--starttls", "--insecure"];
+    let told = fails(server.address(), &arguments, 69, "offers no STARTTLS");
+    assert_eq!(told.object("failures"), "\"tls\":5");
+    assert_eq!(
+        totals(&mut server, ["messages", "connections", "quit"])[0],
+        0
+    );
+}
+
+#[test]
+#[cfg(feature = "tls")]
 fn a_server_that_nobody_vouches_for_gets_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let authority = folder.path().join("authority.pem");
@@ -228,6 +259,12 @@ fn a_server_that_nobody_vouches_for_gets_nothing() {
         "--tls-self-signed",
     ]);
     let secure = ["-s", "3", "-m", "5", "--tls", "--tls-ca"];
+    let arguments = [&secure[..], &[authority.to_str().unwrap()]].concat();
+    let told = fails(server.address(), &arguments, 69, "certificate");
+    assert_eq!(told.object("failures"), "\"tls\":5");
+
+    let server = TestServer::start(&["--discard", "--tls-self-signed"]);
+    let secure = ["-m", "5", "--starttls", "--tls-ca"];
     let arguments = [&secure[..], &[authority.to_str().unwrap()]].concat();
     let told = fails(server.address(), &arguments, 69, "certificate");
     assert_eq!(told.object("failures"), "\"tls\":5");
@@ -529,6 +566,8 @@ fn the_command_line_is_checked() {
         (&["-l", "1Q"], "bytes"),
         (&["-m", "1", "--seconds", "1"], "--seconds"),
         (&["--connect-only", "-d"], "--connect-only"),
+        #[cfg(feature = "tls")]
+        (&["--tls", "--starttls"], "--starttls"),
         (&["--hostile", "somebody"], "slow-command"),
         (&["--hostile", "flood", "-m", "1"], "--hostile"),
         (&["-r", "2", "--to", "\"a b\"@example.org"], "--to"),

@@ -17,14 +17,10 @@ pub(super) fn built() -> Option<TlsOptions> {
     Some(TlsOptions { add, read })
 }
 
-fn add(command: Command, starttls: bool) -> Command {
-    let by_command = starttls.then(|| {
-        flag("starttls", "Begin TLS by STARTTLS, or send nothing")
-            .conflicts_with("helo")
-            .group(ENCRYPTION)
-    });
+fn add(command: Command, helo: Option<&'static str>) -> Command {
+    let starttls = flag("starttls", "Begin TLS by STARTTLS, or send nothing");
     command
-        .args(by_command)
+        .arg(starttls.conflicts_with_all(helo).group(ENCRYPTION))
         .arg(flag("tls", "Begin TLS with the first octet, as on port 465").group(ENCRYPTION))
         .arg(
             value(
@@ -41,8 +37,7 @@ fn add(command: Command, starttls: bool) -> Command {
 
 /// Reads the options.
 fn read(matches: &ArgMatches) -> Option<Encryption> {
-    let starttls = matches.try_get_one("starttls").ok().flatten() == Some(&true);
-    let start = match (matches.get_flag("tls"), starttls) {
+    let start = match (matches.get_flag("tls"), matches.get_flag("starttls")) {
         (true, _) => Start::AtOnce,
         (false, true) => Start::ByCommand,
         (false, false) => return None,

@@ -6,8 +6,8 @@ use crate::tools::encryption::Encryption;
 
 /// The options of a client's TLS.
 pub(super) struct TlsOptions {
-    /// Adds the options to a command, which can say STARTTLS or not.
-    pub(super) add: fn(Command, bool) -> Command,
+    /// Adds the options to a command, of which STARTTLS conflicts with one that says HELO, if it has such.
+    pub(super) add: fn(Command, Option<&'static str>) -> Command,
     /// Reads the options.
     pub(super) read: fn(&ArgMatches) -> Option<Encryption>,
 }

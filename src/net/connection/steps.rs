@@ -74,17 +74,17 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             .charge_io(self.channel.unsent() + lent.output.len());
         let is_sent = self.send(lent)?;
         let is_all = self.channel.unsent() == 0;
-        Ok(
-            if !is_sent || reads && !(is_all && self.channel.is_writable()) {
-                ControlFlow::Continue(Step::Continue)
-            } else if !is_all {
-                ControlFlow::Break(Wait::Output)
-            } else if lent.work.is_spent() {
-                ControlFlow::Break(Wait::Turn)
-            } else {
-                ControlFlow::Continue(self.offer_input(lent))
-            },
-        )
+        // Input comes first: a driver that always has more to say would else never read.
+        let may_read = !is_all || !self.channel.is_writable() || self.channel.is_readable();
+        Ok(if !is_sent || reads && may_read {
+            ControlFlow::Continue(Step::Continue)
+        } else if !is_all {
+            ControlFlow::Break(Wait::Output)
+        } else if lent.work.is_spent() {
+            ControlFlow::Break(Wait::Turn)
+        } else {
+            ControlFlow::Continue(self.offer_input(lent))
+        })
     }
 
     /// Follows the steps of its driver until that has to wait.

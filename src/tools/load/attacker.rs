@@ -14,8 +14,6 @@ use crate::smtp::envelope::Hello;
 const SLOW_PAUSE: Duration = Duration::from_secs(1);
 /// How much a fast peer says at once.
 const BLOCK_BYTES: usize = 16 * 1024;
-/// Octets that are written for one unit of work.
-const WRITTEN_BYTES_PER_UNIT: usize = 64;
 
 type Step = driver::Step<Attacker>;
 
@@ -103,13 +101,9 @@ impl Attacker {
         match self.behaviour.pace {
             // The octets come one by one, when its deadline has passed.
             AttackPace::Slow => Step::Continue,
-            AttackPace::Fast if is_written && turn.work.is_spent() => Step::Wait(Wait::Turn),
             AttackPace::Fast => {
                 if is_written {
-                    let block = &turn.shared.block;
-                    let units = block.len() / WRITTEN_BYTES_PER_UNIT;
-                    turn.work.charge(u32::try_from(units).unwrap_or(u32::MAX));
-                    turn.output.extend_from_slice(block);
+                    turn.output.extend_from_slice(&turn.shared.block);
                 }
                 if self.behaviour.reads {
                     Step::Flush
