@@ -1,13 +1,4 @@
 //! One connection from accept or dial to its end: a channel, a driver, and the lifecycle that every protocol has.
-//!
-//! ```text
-//! Dialing ──▶ Open ◀──▶ Handshaking
-//!    │         │             │
-//!    │         ▼             │
-//!    │      Closing ──▶ Lingering
-//!    │         │             │
-//!    └─────────┴──▶ Closed ◀─┘
-//! ```
 
 mod closing;
 mod establishing;
@@ -23,9 +14,10 @@ use super::budget::Budget;
 use super::channel::{Channel, Readiness};
 use super::counts::{ConnectionCounts, Presence};
 use super::driver::{
-    ConnectionFailure, ConnectionId, ConnectionName, Drain, Driver, Ending, Summary, Turn, Wait,
+    ConnectionFailure, ConnectionId, ConnectionName, Drain, Driver, Summary, Turn, Wait,
 };
 use super::epoch::{Epoch, Nanoseconds};
+use super::lifecycle::Lifecycle;
 use super::peer::{AddressGroup, PeerAddress};
 use super::transport::Transport;
 
@@ -49,23 +41,6 @@ pub(super) struct Connection<D: Driver, T> {
     opened: Epoch,
     /// Deadline of the present stage of the lifecycle; 0 while its driver has a deadline of its own.
     until: Nanoseconds,
-}
-
-/// The stages in the life of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lifecycle {
-    /// The socket does not say yet whether there is a peer.
-    Dialing,
-    /// In the handshake of TLS, for a bounded time.
-    Handshaking,
-    /// Its driver is served.
-    Open,
-    /// The last output is being written, for a bounded time.
-    Closing(Ending),
-    /// All is written and the sending side is shut down. For a bounded time input is discarded.
-    Lingering,
-    /// Over. It is removed as soon as its driver has the answer that it waits for.
-    Closed,
 }
 
 /// All that a connection is lent for a turn.
@@ -200,6 +175,14 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         }
     }
 
+    /// Moves on to another stage of its life.
+    fn enter(&mut self, next: Lifecycle, lent: &mut Lent<'_, D::Shared>) {
+        let before = self.lifecycle;
+        debug_assert!(before.leads_to(next), "{before} does not lead to {next}");
+        self.lifecycle = next;
+        self.driver.entered(before, next, lent.shared);
+    }
+
     fn end_stage_at(&mut self, deadline: Instant) {
         self.until = self.opened.count(deadline).max(1);
     }
@@ -310,7 +293,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                 Lifecycle::Handshaking => {
                     connection.fail(ConnectionFailure::HandshakeTimeout, lent);
                 }
-                Lifecycle::Closing(_) | Lifecycle::Lingering => connection.abort(),
+                Lifecycle::Closing(_) | Lifecycle::Lingering => connection.abort(lent),
                 Lifecycle::Closed => debug_assert!(false, "nothing is waited for after the end"),
             }
             Ok(Wait::Input)
@@ -318,8 +301,8 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     }
 
     /// Closes a connection that has lingered for long enough.
-    pub(super) fn stop_lingering(&mut self, _: &mut Lent<'_, D::Shared>) -> Wait<D::Ticket> {
-        self.abort();
+    pub(super) fn stop_lingering(&mut self, lent: &mut Lent<'_, D::Shared>) -> Wait<D::Ticket> {
+        self.abort(lent);
         Wait::Input
     }
 

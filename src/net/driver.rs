@@ -22,6 +22,7 @@ use bytes::BytesMut;
 use super::budget::Budget;
 use super::channel::OUTPUT_HIGH_WATER_BYTES;
 use super::counts::ConnectionCounts;
+use super::lifecycle::Lifecycle;
 use super::link::{StartTls, TlsFacts};
 use super::peer::PeerAddress;
 
@@ -133,6 +134,11 @@ pub trait Driver: Sized {
         failure: ConnectionFailure,
         turn: &mut Turn<'_, Self::Shared>,
     ) -> Self::Reason;
+
+    /// The connection has gone on to another stage of its life: for observers, as of traces and tests.
+    fn entered(&mut self, before: Lifecycle, now: Lifecycle, shared: &mut Self::Shared) {
+        let _ = (before, now, shared);
+    }
 
     /// The connection is over and is about to be removed.
     fn closed(&mut self, reason: &Self::Reason, summary: &Summary, shared: &mut Self::Shared) {

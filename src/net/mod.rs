@@ -6,16 +6,18 @@
 //! - [`transport`]: the trait of a non-blocking stream of octets; [`socket`] is the one of the system.
 //! - [`link`]: a transport in the clear, and from some point on TLS over it. `tls` is the adapter of rustls, for both roles.
 //! - [`channel`]: a link with the rules of edge-triggered I/O, and output that is bounded by backpressure.
+//! - [`lifecycle`]: the stages in the life of a connection, as `docs/architecture.md` draws them.
 //! - [`driver`]: one protocol on one connection. [`connections`]: the slab of them, with turns, timers and the end, which is
 //!   bounded by a [`budget`] of work.
 //! - [`engine`]: one poll, listeners and connections of one kind. [`poller`]: the poll itself, with a [`token`] for each source.
 //!
 //! # An echo server
 //!
-//! ```no_run
-//! use std::io;
+//! ```
+//! use std::io::{self, Read, Write};
+//! use std::net::{Shutdown, TcpStream};
 //!
-//! use mailoop::net::driver::{Close, Driver, ConnectionFailure, Step, Turn, Wait};
+//! use mailoop::net::driver::{Close, ConnectionFailure, Driver, Step, Turn};
 //! use mailoop::net::endpoint::SocketAddress;
 //! use mailoop::net::engine::Engine;
 //! use mailoop::net::listener::Listener;
@@ -32,10 +34,7 @@
 //!     fn input(&mut self, input: &mut &[u8], turn: &mut Turn<'_, ()>) -> Step<Self> {
 //!         turn.output.extend_from_slice(input);
 //!         *input = &[];
-//!         if turn.is_output_full() {
-//!             // Backpressure: a peer that does not read is not read either.
-//!             return Step::Wait(Wait::Output);
-//!         }
+//!         // The engine reads no more from a peer that does not read: backpressure.
 //!         Step::Continue
 //!     }
 //!
@@ -49,13 +48,25 @@
 //! }
 //!
 //! fn main() -> io::Result<()> {
-//!     let address = SocketAddress::Tcp(([127, 0, 0, 1], 0).into());
-//!     let listener = Listener::bind((), &address, false)?;
-//!     println!("listening on {}", listener.address());
+//!     let listener = Listener::bind((), &SocketAddress::Tcp(([127, 0, 0, 1], 0).into()), false)?;
+//!     let address = listener.address().to_string();
 //!     let mut engine = Engine::new(vec![listener], ())?;
-//!     loop {
-//!         engine.tick(None, |_, _| Some(Echo), |_, _| {})?;
+//!
+//!     // A client that says all at once, even before it is accepted.
+//!     let mut client = TcpStream::connect(address)?;
+//!     client.write_all(b"hello")?;
+//!     client.shutdown(Shutdown::Write)?;
+//!
+//!     // The event loop: accept, serve, remove. A server would go on for ever; this one has a single client.
+//!     let mut accepted = 0;
+//!     while accepted == 0 || !engine.connections().is_empty() {
+//!         let mut welcome = || Some(Echo).inspect(|_| accepted += 1);
+//!         engine.tick(None, |_, _| welcome(), |_, _| {})?;
 //!     }
+//!     let mut echo = String::new();
+//!     client.read_to_string(&mut echo)?;
+//!     assert_eq!(echo, "hello");
+//!     Ok(())
 //! }
 //! ```
 //!
@@ -72,6 +83,7 @@ pub mod driver;
 pub mod endpoint;
 pub mod engine;
 pub mod epoch;
+pub mod lifecycle;
 pub mod link;
 pub mod listener;
 pub mod listeners;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use mailoop::net::channel::OUTPUT_HIGH_WATER_BYTES;
 use mailoop::net::driver::{ConnectionFailure, Drain, Driver, Step, Summary, Turn, Wait};
+use mailoop::net::lifecycle::Lifecycle;
 use mailoop::net::link::TlsFacts;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +22,10 @@ enum Life {
 /// What the inner driver waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
-    ForInput,
-    ForOutput,
+    Input,
+    Output,
     /// Something that input is no answer to.
-    ForAnother,
+    Another,
 }
 
 pub struct Checked<D: Driver> {
@@ -40,7 +41,7 @@ impl<D: Driver> Checked<D> {
         Self {
             inner,
             life: Life::New,
-            waits: Waits::ForInput,
+            waits: Waits::Input,
             left: 0,
         }
     }
@@ -51,9 +52,9 @@ impl<D: Driver> Checked<D> {
 
     fn note(&mut self, step: Step<D>) -> Step<Self> {
         self.waits = match &step {
-            Step::Wait(Wait::Output) => Waits::ForOutput,
-            Step::Wait(Wait::Completion(_) | Wait::Timer) => Waits::ForAnother,
-            _ => Waits::ForInput,
+            Step::Wait(Wait::Output) => Waits::Output,
+            Step::Wait(Wait::Completion(_) | Wait::Timer) => Waits::Another,
+            _ => Waits::Input,
         };
         match step {
             Step::Continue => Step::Continue,
@@ -90,9 +91,9 @@ impl<D: Driver> Driver for Checked<D> {
         if turn.drain == Drain::No {
             let unsent = turn.unsent + turn.output.len();
             match self.waits {
-                Waits::ForInput => {}
-                Waits::ForOutput => assert_eq!(unsent, 0, "it goes on once all is written"),
-                Waits::ForAnother => panic!("it waits for something else"),
+                Waits::Input => {}
+                Waits::Output => assert_eq!(unsent, 0, "it goes on once all is written"),
+                Waits::Another => panic!("it waits for something else"),
             }
             assert!(
                 input.len() <= self.left || unsent < OUTPUT_HIGH_WATER_BYTES,
@@ -156,14 +157,18 @@ impl<D: Driver> Driver for Checked<D> {
         match failure {
             ConnectionFailure::Dial(_) => self.is(Life::New),
             ConnectionFailure::Handshake(_) | ConnectionFailure::HandshakeTimeout => {
-                self.is(Life::Securing)
+                self.is(Life::Securing);
             }
             ConnectionFailure::Socket(_) => {
-                assert!(matches!(self.life, Life::Open | Life::Securing))
+                assert!(matches!(self.life, Life::Open | Life::Securing));
             }
         }
         self.life = Life::Ending;
         self.inner.failed(failure, turn)
+    }
+
+    fn entered(&mut self, before: Lifecycle, now: Lifecycle, shared: &mut D::Shared) {
+        self.inner.entered(before, now, shared);
     }
 
     fn closed(&mut self, reason: &D::Reason, summary: &Summary, shared: &mut D::Shared) {

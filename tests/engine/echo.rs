@@ -1,10 +1,12 @@
 //! The echo server of the engine's front page as a driver, and one that takes every detour on its way.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use mailoop::net::driver::{Close, ConnectionFailure, Driver, Step, Turn, Wait};
+use mailoop::net::driver::{Close, ConnectionFailure, Driver, Ending, Step, Turn, Wait};
+use mailoop::net::lifecycle::Lifecycle;
 use mailoop::net::link::{StartTls, TlsFacts};
 
 use crate::prng::Prng;
@@ -19,6 +21,8 @@ pub struct Shared {
     /// The most output that was unsent.
     pub unsent_max: usize,
     pub failed: usize,
+    /// From which stage of its life a connection went on to which.
+    pub arrows: BTreeSet<(String, String)>,
 }
 
 /// What comes goes back. In some moods it does all that a driver may do in between.
@@ -136,7 +140,17 @@ impl Driver for Echo {
     }
 
     fn eof(&mut self, _: &mut Turn<'_, Shared>) -> Step<Self> {
-        Step::Close(Close::after_eof(Ok(())))
+        let mut close = Close::after_eof(Ok(()));
+        if let Some(rng) = &mut self.moods {
+            close.ending = rng.pick(&[Ending::Close, Ending::Linger, Ending::LingerUnlessIdle]);
+            close.flush_timeout = Duration::from_secs(3600);
+        }
+        Step::Close(close)
+    }
+
+    fn entered(&mut self, before: Lifecycle, now: Lifecycle, shared: &mut Shared) {
+        let arrow = (before.to_string(), now.to_string());
+        shared.arrows.insert(arrow);
     }
 
     fn completed(&mut self, completion: u32, _: &mut Turn<'_, Shared>) -> Step<Self> {

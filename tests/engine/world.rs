@@ -1,9 +1,11 @@
 //! Echo servers over networks that misbehave by seed: every octet comes back, in order, and every connection ends.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -29,14 +31,16 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
 #[test]
 fn every_octet_comes_back_in_order_and_every_connection_ends() {
     let echoed = AtomicUsize::new(0);
+    let seen = Mutex::new(BTreeSet::new());
     let run = |seed| {
         let mut rng = Prng::new(seed);
-        let octets = if rng.one_in(2) {
+        let (octets, arrows) = if rng.one_in(2) {
             World::<true>::new(rng).live()
         } else {
             World::<false>::new(rng).live()
         };
         echoed.fetch_add(octets, Ordering::Relaxed);
+        seen.lock().unwrap().extend(arrows);
     };
     if let Some(seed) = seeds::only() {
         return run(seed);
@@ -45,6 +49,20 @@ fn every_octet_comes_back_in_order_and_every_connection_ends() {
     let echoed = echoed.load(Ordering::Relaxed);
     println!("{echoed} octets");
     assert!(echoed as u64 > seeds * 1000, "so little shows nothing");
+    assert_eq!(seen.into_inner().unwrap(), drawn(), "docs/architecture.md");
+}
+
+/// The arrows of the lifecycle as they are drawn: rows of a table, from one stage to another.
+fn drawn() -> BTreeSet<(String, String)> {
+    let text = include_str!("../../docs/architecture.md");
+    let (_, table) = text.split_once("\n## Lifecycle of a connection\n").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let mut names = row.split('`').skip(1).step_by(2).map(str::to_owned);
+        (names.next().unwrap(), names.next().unwrap())
+    })
+    .collect()
 }
 
 /// What becomes of a client.
@@ -261,8 +279,8 @@ impl<const DRAINS: bool> World<DRAINS> {
         self.clients.push(client);
     }
 
-    /// Lives to the end; how many octets came back.
-    fn live(mut self) -> usize {
+    /// Lives to the end; how many octets came back, and which ways the lives of connections went.
+    fn live(mut self) -> (usize, BTreeSet<(String, String)>) {
         for _ in 0..self.rng.between(0, 300) {
             self.round(false);
             let milliseconds = self.rng.below(3) * self.rng.size(1000);
@@ -284,10 +302,8 @@ impl<const DRAINS: bool> World<DRAINS> {
             unsent_max < OUTPUT_HIGH_WATER_BYTES + READ_BYTES_MAX,
             "{unsent_max}"
         );
-        self.clients
-            .iter()
-            .map(|client| client.received.len())
-            .sum()
+        let octets = self.clients.iter().map(|client| client.received.len());
+        (octets.sum(), self.connections.shared().arrows.clone())
     }
 
     /// Time stands still until nobody can do anything more.

@@ -10,7 +10,7 @@ const WINDOW_BYTES_MIN: u64 = 1024;
 
 impl<D: Driver, T: Transport> Connection<D, T> {
     /// Ends the driver's part; its output will still be written where the ending says so.
-    pub(super) fn close(&mut self, close: Close<D::Reason>, lent: &Lent<'_, D::Shared>) {
+    pub(super) fn close(&mut self, close: Close<D::Reason>, lent: &mut Lent<'_, D::Shared>) {
         let Close {
             reason,
             ending,
@@ -18,14 +18,14 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         } = close;
         self.reason = Some(reason);
         if ending == Ending::Abort {
-            return self.abort();
+            return self.abort(lent);
         }
         self.input = Box::default();
         let flush_timeout = match lent.drain {
             Drain::TimeIsUp => flush_timeout.min(LINGER_TIMEOUT),
             Drain::No | Drain::Until(_) => flush_timeout,
         };
-        self.lifecycle = Lifecycle::Closing(ending);
+        self.enter(Lifecycle::Closing(ending), lent);
         self.end_stage_at(lent.now + flush_timeout);
     }
 
@@ -40,7 +40,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             self.channel.close_notify()?;
         }
         if ending == Ending::Now {
-            self.abort();
+            self.abort(lent);
             return Ok(Wait::Input);
         }
         if self.channel.unsent() > 0 {
@@ -62,10 +62,10 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         // The side is shut down also where the socket is closed at once: if input has come meanwhile, closing would reset the
         // connection, and the last output may not be on its way yet.
         if self.channel.shutdown_write().is_err() || is_peer_done {
-            self.abort();
+            self.abort(lent);
             return Ok(Wait::Input);
         }
-        self.lifecycle = Lifecycle::Lingering;
+        self.enter(Lifecycle::Lingering, lent);
         self.end_stage_at(lent.now + LINGER_TIMEOUT);
         Ok(if self.channel.is_readable() {
             Wait::Turn
@@ -80,7 +80,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             let read = self.channel.read(lent.buffer)?;
             lent.work.charge_io(read.count());
             if read == Read::Eof {
-                self.abort();
+                self.abort(lent);
                 return Ok(Wait::Input);
             }
         }
@@ -97,14 +97,14 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             let reason = self.call(lent, |driver, turn| driver.failed(failure, turn));
             self.reason = Some(reason);
         }
-        self.abort();
+        self.abort(lent);
     }
 
     /// Ends without another word.
-    pub(super) fn abort(&mut self) {
+    pub(super) fn abort(&mut self, lent: &mut Lent<'_, D::Shared>) {
         debug_assert!(self.reason.is_some(), "a connection that ends has a reason");
         self.input = Box::default();
         self.channel.discard_output();
-        self.lifecycle = Lifecycle::Closed;
+        self.enter(Lifecycle::Closed, lent);
     }
 }

@@ -19,7 +19,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     pub(super) fn finish_dial(&mut self, lent: &mut Lent<'_, D::Shared>) -> TurnOutcome<D> {
         match self.channel.is_connected() {
             Ok(true) => {
-                self.lifecycle = Lifecycle::Open;
+                self.enter(Lifecycle::Open, lent);
                 let step = self.call(lent, D::opened);
                 self.follow(step, lent)
             }
@@ -44,7 +44,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         self.channel.send(lent.output)?;
         let early = BytesMut::from(&*mem::take(&mut self.input));
         self.channel.begin_tls(&**tls, early)?;
-        self.lifecycle = Lifecycle::Handshaking;
+        self.enter(Lifecycle::Handshaking, lent);
         self.end_stage_at(lent.now + timeout);
         self.shake_hands(lent)
     }
@@ -58,7 +58,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             match step.outcome {
                 Ok(Handshake::Progress | Handshake::WouldBlock) => {}
                 Ok(Handshake::Done(facts)) => {
-                    self.lifecycle = Lifecycle::Open;
+                    self.enter(Lifecycle::Open, lent);
                     let step = self.call(lent, |driver, turn| driver.secured(&facts, turn));
                     return self.resume(step, lent);
                 }
@@ -82,7 +82,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         let is_over = reason.is_some();
         if is_over {
             self.reason = reason;
-            self.abort();
+            self.abort(lent);
         }
         is_over
     }

@@ -1,0 +1,66 @@
+//! The lifecycle that every connection has, whatever its driver speaks.
+//!
+//! ```text
+//! Dialing ──▶ Open ◀──▶ Handshaking
+//!    │        │  │           │
+//!    │        ▼  │           │
+//!    │    Closing┼─▶ Lingering
+//!    │        │  │       │   │
+//!    └────────┴──┴─▶ Closed ◀┘
+//! ```
+
+use core::fmt;
+
+use super::driver::Ending;
+
+/// The stages in the life of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// The socket does not say yet whether there is a peer.
+    Dialing,
+    /// In the handshake of TLS, for a bounded time.
+    Handshaking,
+    /// Its driver is served.
+    Open,
+    /// The last output is being written, for a bounded time.
+    Closing(Ending),
+    /// All is written and the sending side is shut down. For a bounded time input is discarded.
+    Lingering,
+    /// Over. It is removed as soon as its driver has the answer that it waits for.
+    Closed,
+}
+
+impl Lifecycle {
+    /// Whether a connection goes on from here to `next`: the arrows that `docs/architecture.md` explains.
+    #[must_use]
+    pub fn leads_to(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Dialing, Self::Open)
+                | (Self::Open, Self::Handshaking | Self::Closing(_))
+                | (Self::Handshaking, Self::Open)
+                | (Self::Closing(_), Self::Lingering)
+                | (
+                    Self::Dialing
+                        | Self::Open
+                        | Self::Handshaking
+                        | Self::Closing(_)
+                        | Self::Lingering,
+                    Self::Closed
+                )
+        )
+    }
+}
+
+impl fmt::Display for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dialing => "Dialing",
+            Self::Handshaking => "Handshaking",
+            Self::Open => "Open",
+            Self::Closing(_) => "Closing",
+            Self::Lingering => "Lingering",
+            Self::Closed => "Closed",
+        })
+    }
+}
