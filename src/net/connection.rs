@@ -23,6 +23,7 @@ use super::transport::Transport;
 
 /// Time for the peer of a closing connection to read the last output.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// One connection with its driver.
 pub(super) struct Connection<D: Driver, T> {
     id: ConnectionId,
@@ -63,60 +64,6 @@ pub(super) struct Lent<'a, S> {
 type TurnOutcome<D> = io::Result<Wait<<D as Driver>::Ticket>>;
 
 impl<D: Driver, T: Transport> Connection<D, T> {
-    /// A connection that was accepted. One whose peer has yet to name its client is not identified.
-    pub(super) fn accepted(
-        id: ConnectionId,
-        transport: T,
-        driver: D,
-        peer: PeerAddress,
-        is_identified: bool,
-        now: Instant,
-    ) -> Self {
-        Self {
-            is_identified,
-            ..Self::over(Channel::new(transport), id, driver, peer, now)
-        }
-    }
-
-    fn over(
-        channel: Channel<T>,
-        id: ConnectionId,
-        driver: D,
-        peer: PeerAddress,
-        now: Instant,
-    ) -> Self {
-        Self {
-            id,
-            peer,
-            is_identified: true,
-            channel,
-            driver,
-            lifecycle: Lifecycle::Open,
-            is_gone: false,
-            reason: None,
-            input: Box::default(),
-            opened: Epoch(now),
-            until: 0,
-        }
-    }
-
-    /// A connection that is being established, until `deadline` at the latest.
-    pub(super) fn dialing(
-        id: ConnectionId,
-        transport: T,
-        driver: D,
-        peer: PeerAddress,
-        now: Instant,
-        deadline: Instant,
-    ) -> Self {
-        let mut connection = Self {
-            lifecycle: Lifecycle::Dialing,
-            ..Self::over(Channel::connecting(transport), id, driver, peer, now)
-        };
-        connection.end_stage_at(deadline);
-        connection
-    }
-
     pub(super) fn id(&self) -> ConnectionId {
         self.id
     }

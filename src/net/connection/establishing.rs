@@ -1,8 +1,8 @@
-//! The start of a connection: the end of a dial, and the handshake of TLS.
+//! The start of a connection: accepted or dialed, and the handshake of TLS.
 
 use std::mem;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
@@ -10,11 +10,68 @@ use super::{Connection, Lent, Lifecycle, TurnOutcome};
 use crate::net::budget::{
     HANDSHAKE_ITERATIONS, HANDSHAKE_STEP_ITERATIONS, RSA_HANDSHAKE_ITERATIONS,
 };
-use crate::net::driver::{ConnectionFailure, Driver, Wait};
+use crate::net::channel::Channel;
+use crate::net::driver::{ConnectionFailure, ConnectionId, Driver, Wait};
+use crate::net::epoch::Epoch;
 use crate::net::link::{Handshake, HandshakeWork, StartTls};
+use crate::net::peer::PeerAddress;
 use crate::net::transport::Transport;
 
 impl<D: Driver, T: Transport> Connection<D, T> {
+    /// A connection that was accepted. One whose peer has yet to name its client is not identified.
+    pub(in crate::net) fn accepted(
+        id: ConnectionId,
+        transport: T,
+        driver: D,
+        peer: PeerAddress,
+        is_identified: bool,
+        now: Instant,
+    ) -> Self {
+        Self {
+            is_identified,
+            ..Self::over(Channel::new(transport), id, driver, peer, now)
+        }
+    }
+
+    fn over(
+        channel: Channel<T>,
+        id: ConnectionId,
+        driver: D,
+        peer: PeerAddress,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            peer,
+            is_identified: true,
+            channel,
+            driver,
+            lifecycle: Lifecycle::Open,
+            is_gone: false,
+            reason: None,
+            input: Box::default(),
+            opened: Epoch(now),
+            until: 0,
+        }
+    }
+
+    /// A connection that is being established, until `deadline` at the latest.
+    pub(in crate::net) fn dialing(
+        id: ConnectionId,
+        transport: T,
+        driver: D,
+        peer: PeerAddress,
+        now: Instant,
+        deadline: Instant,
+    ) -> Self {
+        let mut connection = Self {
+            lifecycle: Lifecycle::Dialing,
+            ..Self::over(Channel::connecting(transport), id, driver, peer, now)
+        };
+        connection.end_stage_at(deadline);
+        connection
+    }
+
     /// The socket has told something: either there is a peer now, or there will be none.
     pub(super) fn finish_dial(&mut self, lent: &mut Lent<'_, D::Shared>) -> TurnOutcome<D> {
         match self.channel.is_connected() {
