@@ -140,10 +140,11 @@ impl<T: Task> Dialogue<T> {
 
     /// Reads replies and answers them, as far as there are any.
     fn converse(&mut self, input: &mut &[u8], turn: &mut Turn<'_, T>) -> Step<T> {
-        loop {
+        // Without input the session has nothing to say.
+        while !input.is_empty() {
             let before = turn.output.len();
             let event = match self.session.next(input, turn.output) {
-                Ok(ClientEvent::NeedInput) => return self.hand_message_over(turn),
+                Ok(ClientEvent::NeedInput) => break,
                 Ok(event) => event,
                 Err(error) => return self.break_off(DialogueError::Protocol(error), turn),
             };
@@ -162,6 +163,7 @@ impl<T: Task> Dialogue<T> {
                 _ => {}
             }
         }
+        self.hand_message_over(turn)
     }
 
     /// Hands over the next part of the message, once nothing before it is unsent. Meanwhile the server may object.

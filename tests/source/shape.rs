@@ -91,7 +91,6 @@ fn a_types_name_is_used_once() {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn there_is_one_poll() {
     let polls: Vec<String> = sources()
         .iter()
