@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::encryption::{Start, TlsStart};
-use crate::net::driver::{self, Close, ConnectionFailure, Driver, Ending, Summary};
+use crate::net::driver::{Close, ConnectionFailure, Driver, Ending, Step, Summary, Turn};
 use crate::net::link::TlsFacts;
 use crate::smtp::client::{ClientEvent, ClientSession, ProtocolError};
 use crate::smtp::security::ChannelBindings;
@@ -29,7 +29,7 @@ pub(super) trait Task: Sized {
     }
 
     /// Begins what has become due, where the session waits for that.
-    fn resume(&mut self, session: &mut ClientSession, turn: &mut Turn<'_, Self>) {
+    fn resume(&mut self, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
         let _ = (session, turn);
     }
 
@@ -38,7 +38,7 @@ pub(super) trait Task: Sized {
         &mut self,
         event: ClientEvent,
         session: &mut ClientSession,
-        turn: &mut Turn<'_, Self>,
+        turn: &mut TaskTurn<'_, Self>,
     ) -> ControlFlow<()>;
 
     /// Sees what is sent.
@@ -56,7 +56,7 @@ pub(super) trait Task: Sized {
     fn timeout(&self, shared: &Self::Shared) -> Option<Duration>;
 
     /// Notes why a dialogue is over that has not come to its end.
-    fn failed(&mut self, error: DialogueError, turn: &mut Turn<'_, Self>);
+    fn failed(&mut self, error: DialogueError, turn: &mut TaskTurn<'_, Self>);
 
     /// Notes that the connection is removed.
     fn closed(&mut self, summary: &Summary, shared: &mut Self::Shared) {
@@ -65,8 +65,8 @@ pub(super) trait Task: Sized {
 }
 
 /// All that a task is lent while it acts.
-pub(super) type Turn<'a, T> = driver::Turn<'a, <T as Task>::Shared>;
-type Step<T> = driver::Step<Dialogue<T>>;
+pub(super) type TaskTurn<'a, T> = Turn<'a, <T as Task>::Shared>;
+type DialogueStep<T> = Step<Dialogue<T>>;
 
 /// Why a dialogue broke off.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl<T: Task> Dialogue<T> {
     }
 
     /// Begins TLS, which takes no longer than a reply may.
-    fn start_tls(&mut self, turn: &Turn<'_, T>) -> Step<T> {
+    fn start_tls(&mut self, turn: &TaskTurn<'_, T>) -> DialogueStep<T> {
         match (self.tls.take(), self.task.timeout(turn.shared)) {
             (Some(tls), Some(timeout)) => {
                 self.is_handshaking = true;
@@ -139,7 +139,7 @@ impl<T: Task> Dialogue<T> {
     }
 
     /// Reads replies and answers them, as far as there are any.
-    fn converse(&mut self, input: &mut &[u8], turn: &mut Turn<'_, T>) -> Step<T> {
+    fn converse(&mut self, input: &mut &[u8], turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
         // Without input the session has nothing to say.
         while !input.is_empty() {
             let before = turn.output.len();
@@ -167,7 +167,7 @@ impl<T: Task> Dialogue<T> {
     }
 
     /// Hands over the next part of the message, once nothing before it is unsent. Meanwhile the server may object.
-    fn hand_message_over(&mut self, turn: &mut Turn<'_, T>) -> Step<T> {
+    fn hand_message_over(&mut self, turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
         let Some(begin) = self.handed_over else {
             return Step::Continue;
         };
@@ -189,7 +189,7 @@ impl<T: Task> Dialogue<T> {
     }
 
     /// Tells the task of the output that came to be since it had `before` octets.
-    fn tell_sent(&mut self, before: usize, turn: &mut Turn<'_, T>) -> ControlFlow<()> {
+    fn tell_sent(&mut self, before: usize, turn: &mut TaskTurn<'_, T>) -> ControlFlow<()> {
         let bytes = &turn.output[before..];
         if bytes.is_empty() {
             return ControlFlow::Continue(());
@@ -199,7 +199,7 @@ impl<T: Task> Dialogue<T> {
     }
 
     /// Notes octets that have left since this was looked at last: a server that takes them is not silent.
-    fn note_written(&mut self, turn: &Turn<'_, T>) -> bool {
+    fn note_written(&mut self, turn: &TaskTurn<'_, T>) -> bool {
         let has_written = turn.bytes_out > self.bytes_out;
         if has_written {
             self.bytes_out = turn.bytes_out;
@@ -208,14 +208,14 @@ impl<T: Task> Dialogue<T> {
         has_written
     }
 
-    fn break_off(&mut self, error: DialogueError, turn: &mut Turn<'_, T>) -> Step<T> {
+    fn break_off(&mut self, error: DialogueError, turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
         self.task.failed(error, turn);
         close()
     }
 }
 
 /// Ends with what the socket takes at once: whether its server hears of it changes nothing any more.
-fn close<T: Task>() -> Step<T> {
+fn close<T: Task>() -> DialogueStep<T> {
     Step::Close(Close {
         reason: (),
         ending: Ending::Now,
@@ -231,7 +231,7 @@ impl<T: Task> Driver for Dialogue<T> {
 
     const READS_AFTER_FAILED_WRITE: bool = true;
 
-    fn opened(&mut self, turn: &mut Turn<'_, T>) -> Step<T> {
+    fn opened(&mut self, turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
         self.silent_since = turn.now;
         self.task.connected(turn.shared);
         match &self.tls {
@@ -240,7 +240,7 @@ impl<T: Task> Driver for Dialogue<T> {
         }
     }
 
-    fn input(&mut self, input: &mut &[u8], turn: &mut Turn<'_, T>) -> Step<T> {
+    fn input(&mut self, input: &mut &[u8], turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
         self.note_written(turn);
         let before = turn.output.len();
         self.task.resume(&mut self.session, turn);
@@ -250,11 +250,11 @@ impl<T: Task> Driver for Dialogue<T> {
         }
     }
 
-    fn eof(&mut self, turn: &mut Turn<'_, T>) -> Step<T> {
+    fn eof(&mut self, turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
         self.break_off(DialogueError::Eof, turn)
     }
 
-    fn secured(&mut self, facts: &TlsFacts, turn: &mut Turn<'_, T>) -> Step<T> {
+    fn secured(&mut self, facts: &TlsFacts, turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
         self.is_handshaking = false;
         self.silent_since = turn.now;
         let bindings = ChannelBindings {
@@ -274,14 +274,14 @@ impl<T: Task> Driver for Dialogue<T> {
         Some(self.silent_since + timeout)
     }
 
-    fn expired(&mut self, turn: &mut Turn<'_, T>) -> Option<Step<T>> {
+    fn expired(&mut self, turn: &mut TaskTurn<'_, T>) -> Option<DialogueStep<T>> {
         if self.note_written(turn) {
             return None;
         }
         Some(self.break_off(DialogueError::Timeout, turn))
     }
 
-    fn failed(&mut self, failure: ConnectionFailure, turn: &mut Turn<'_, T>) {
+    fn failed(&mut self, failure: ConnectionFailure, turn: &mut TaskTurn<'_, T>) {
         let error = match failure {
             ConnectionFailure::Dial(error) => DialogueError::Dial(error),
             ConnectionFailure::Handshake(error) => DialogueError::Handshake(error),

@@ -1,8 +1,8 @@
 //! `mailoop send`: one message through one connection.
 
-mod delivery;
 mod error;
 mod options;
+mod task;
 mod transcript;
 mod verdict;
 
@@ -28,9 +28,9 @@ use crate::net::engine::Engine;
 use crate::net::peer::PeerAddress;
 use crate::smtp::client::{ChannelSecurity, ClientSession, Outgoing, Pace};
 use crate::smtp::envelope::Hello;
-use delivery::{Delivery, Desk, Outcome};
 pub use error::SendError;
 pub use options::SendOptions;
+use task::{Desk, SendOutcome, SendTask};
 use transcript::Transcript;
 
 /// Runs the command: the message is read from `file`, or from standard input, and sent as `user`, if one is to log in.
@@ -111,8 +111,8 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
     };
     let transcript = Transcript::new(dialogue, options.verbose);
     match deliver(&opening, addresses, transcript)? {
-        Outcome::Unreachable(error) => Err(unreachable(error)),
-        Outcome::Over(verdict) => verdict,
+        SendOutcome::Unreachable(error) => Err(unreachable(error)),
+        SendOutcome::Over(verdict) => verdict,
     }
 }
 
@@ -131,26 +131,26 @@ fn deliver<'a>(
     opening: &Opening<'a>,
     addresses: Vec<SocketAddress>,
     transcript: Transcript<'a>,
-) -> io::Result<Outcome> {
+) -> io::Result<SendOutcome> {
     let mut dialer = Dialer::new(addresses);
-    let mut engine: Engine<Dialogue<Delivery<'a>>> =
+    let mut engine: Engine<Dialogue<SendTask<'a>>> =
         Engine::new(Vec::new(), Desk::new(transcript))?;
     loop {
         let outcome = match dialer.dial() {
             Ok(socket) => {
                 let peer = dialer.peer();
                 let session = session(opening, peer);
-                let task = Delivery::new(opening.options, Rc::clone(&opening.mail));
+                let task = SendTask::new(opening.options, Rc::clone(&opening.mail));
                 let (tls, message) = (opening.tls.clone(), Rc::clone(&opening.message));
                 let now = Instant::now();
                 let dialogue = Dialogue::new(task, session, tls, message, now);
                 engine.dial(socket, dialogue, peer, now + opening.options.timeout)?;
                 finish(&mut engine)?
             }
-            Err(error) => Outcome::Unreachable(error),
+            Err(error) => SendOutcome::Unreachable(error),
         };
         match outcome {
-            Outcome::Unreachable(_) if dialer.next_address() => {}
+            SendOutcome::Unreachable(_) if dialer.next_address() => {}
             outcome => return Ok(outcome),
         }
     }
@@ -171,7 +171,7 @@ fn session(opening: &Opening<'_>, peer: PeerAddress) -> ClientSession {
 }
 
 /// Turns the loop until the connection is over.
-fn finish(engine: &mut Engine<Dialogue<Delivery<'_>>>) -> io::Result<Outcome> {
+fn finish(engine: &mut Engine<Dialogue<SendTask<'_>>>) -> io::Result<SendOutcome> {
     loop {
         if let Some(outcome) = engine.connections().shared_mut().take_outcome() {
             return Ok(outcome);
@@ -220,7 +220,7 @@ mod tests {
     use std::time::Duration;
 
     /// The outcome of a delivery to these addresses, each given a moment.
-    fn outcome(addresses: &[SocketAddr]) -> Outcome {
+    fn outcome(addresses: &[SocketAddr]) -> SendOutcome {
         let server = "name.example:25".parse().unwrap();
         let options = SendOptions {
             server,
@@ -263,13 +263,13 @@ mod tests {
         // Nobody greets at the open one, but the connection is there.
         assert!(matches!(
             outcome(&both),
-            Outcome::Over(Err(SendError::TryAgain(_)))
+            SendOutcome::Over(Err(SendError::TryAgain(_)))
         ));
         match outcome(&both[..1]) {
-            Outcome::Unreachable(error) => {
+            SendOutcome::Unreachable(error) => {
                 assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
             }
-            Outcome::Over(verdict) => panic!("{verdict:?}"),
+            SendOutcome::Over(verdict) => panic!("{verdict:?}"),
         }
     }
 
@@ -286,8 +286,8 @@ mod tests {
         let mut dialer = Dialer::new(vec![SocketAddress::Tcp(address)]);
         let waiting: Vec<_> = (0..10).map(|_| dialer.dial().unwrap()).collect();
         match outcome(&[address]) {
-            Outcome::Unreachable(error) => assert_eq!(error.kind(), io::ErrorKind::TimedOut),
-            Outcome::Over(verdict) => panic!("the backlog takes everybody: {verdict:?}"),
+            SendOutcome::Unreachable(error) => assert_eq!(error.kind(), io::ErrorKind::TimedOut),
+            SendOutcome::Over(verdict) => panic!("the backlog takes everybody: {verdict:?}"),
         }
         drop(waiting);
     }

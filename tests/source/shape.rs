@@ -64,7 +64,6 @@ fn docs_stand_alone() {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn a_types_name_is_used_once() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for source in sources() {

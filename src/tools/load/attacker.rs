@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::attack_kind::{AttackEnding, AttackPace, AttackStage, Behaviour};
-use crate::net::driver::{self, Close, ConnectionFailure, Driver, Ending, Summary, Turn, Wait};
+use crate::net::driver::{Close, ConnectionFailure, Driver, Ending, Step, Summary, Turn, Wait};
 use crate::smtp::client::{ClientEvent, ClientSession, Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 
@@ -15,7 +15,7 @@ const SLOW_PAUSE: Duration = Duration::from_secs(1);
 /// How much a fast peer says at once.
 const BLOCK_BYTES: usize = 16 * 1024;
 
-type Step = driver::Step<Attacker>;
+type AttackerStep = Step<Attacker>;
 
 /// Everything that all hostile peers work on.
 pub(super) struct AttackShared {
@@ -96,7 +96,7 @@ impl Attacker {
     }
 
     /// Says what is to be said next.
-    fn misbehave(&mut self, turn: &mut Turn<'_, AttackShared>) -> Step {
+    fn misbehave(&mut self, turn: &mut Turn<'_, AttackShared>) -> AttackerStep {
         let is_written = turn.unsent + turn.output.len() == 0;
         match self.behaviour.pace {
             // The octets come one by one, when its deadline has passed.
@@ -141,7 +141,7 @@ impl Attacker {
 }
 
 /// Closes the socket as it is.
-fn close(reason: AttackEnding) -> Step {
+fn close(reason: AttackEnding) -> AttackerStep {
     Step::Close(Close {
         reason,
         ending: Ending::Abort,
@@ -157,11 +157,11 @@ impl Driver for Attacker {
 
     const READS_AFTER_FAILED_WRITE: bool = true;
 
-    fn opened(&mut self, turn: &mut Turn<'_, AttackShared>) -> Step {
+    fn opened(&mut self, turn: &mut Turn<'_, AttackShared>) -> AttackerStep {
         self.input(&mut &[][..], turn)
     }
 
-    fn input(&mut self, input: &mut &[u8], turn: &mut Turn<'_, AttackShared>) -> Step {
+    fn input(&mut self, input: &mut &[u8], turn: &mut Turn<'_, AttackShared>) -> AttackerStep {
         self.last_code = last_code(input).or(self.last_code);
         if self.converse(input, turn).is_err() {
             return close(self.last_word());
@@ -173,7 +173,7 @@ impl Driver for Attacker {
         self.misbehave(turn)
     }
 
-    fn eof(&mut self, _: &mut Turn<'_, AttackShared>) -> Step {
+    fn eof(&mut self, _: &mut Turn<'_, AttackShared>) -> AttackerStep {
         close(self.last_word())
     }
 
@@ -182,7 +182,7 @@ impl Driver for Attacker {
         is_slow.then_some(self.next_octet)
     }
 
-    fn expired(&mut self, turn: &mut Turn<'_, AttackShared>) -> Option<Step> {
+    fn expired(&mut self, turn: &mut Turn<'_, AttackShared>) -> Option<AttackerStep> {
         self.next_octet = turn.now + SLOW_PAUSE;
         let says = self.behaviour.says;
         if turn.unsent == 0

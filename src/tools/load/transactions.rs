@@ -10,7 +10,7 @@ use super::stats::{FailureKind, LoadStats};
 use crate::net::driver::{ConnectionName, Summary};
 use crate::net::endpoint::Endpoint;
 use crate::smtp::client::{ClientEvent, ClientFault, ClientSession, Outgoing, Subject};
-use crate::tools::dialogue::{DialogueError, Task, Turn};
+use crate::tools::dialogue::{DialogueError, Task, TaskTurn};
 use crate::tools::encryption::{ServerTrust, no_starttls};
 
 /// How long a server may take to close after its good-bye, on which nothing depends any more.
@@ -85,7 +85,7 @@ impl Transactions {
         Self { phase }
     }
 
-    fn on_opened(&mut self, session: &mut ClientSession, turn: &mut Turn<'_, Self>) {
+    fn on_opened(&mut self, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
         turn.shared.stats.connections += 1;
         let TransactionPhase::Opening(since) = self.phase else {
             debug_assert!(false, "a connection opens once");
@@ -102,7 +102,7 @@ impl Transactions {
         }
     }
 
-    fn on_accepted(&mut self, session: &mut ClientSession, turn: &mut Turn<'_, Self>) {
+    fn on_accepted(&mut self, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
         let now = Instant::now();
         for refusal in session.refusals() {
             turn.shared.stats.refused_recipient(&refusal.reply);
@@ -113,7 +113,7 @@ impl Transactions {
         self.go_on(now, session, turn);
     }
 
-    fn on_refused(&mut self, session: &mut ClientSession, turn: &mut Turn<'_, Self>) {
+    fn on_refused(&mut self, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
         let now = Instant::now();
         let Some(first) = session.refusals().first() else {
             return self.say_goodbye(session, turn);
@@ -132,7 +132,7 @@ impl Transactions {
         &mut self,
         fault: ClientFault,
         session: &mut ClientSession,
-        turn: &mut Turn<'_, Self>,
+        turn: &mut TaskTurn<'_, Self>,
     ) {
         if fault == ClientFault::Refused {
             return self.on_refused(session, turn);
@@ -144,7 +144,7 @@ impl Transactions {
     }
 
     /// The server has said its last word.
-    fn on_closed(&mut self, session: &ClientSession, turn: &mut Turn<'_, Self>) {
+    fn on_closed(&mut self, session: &ClientSession, turn: &mut TaskTurn<'_, Self>) {
         let now = Instant::now();
         let reply = session.reply();
         let shared = &mut *turn.shared;
@@ -162,7 +162,7 @@ impl Transactions {
     }
 
     /// Goes on to the next transaction, or leaves.
-    fn go_on(&mut self, now: Instant, session: &mut ClientSession, turn: &mut Turn<'_, Self>) {
+    fn go_on(&mut self, now: Instant, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
         let shared = &mut *turn.shared;
         if !shared.keep || shared.schedule.is_over(now) {
             self.say_goodbye(session, turn);
@@ -174,7 +174,12 @@ impl Transactions {
         }
     }
 
-    fn begin(&mut self, since: Instant, session: &mut ClientSession, turn: &mut Turn<'_, Self>) {
+    fn begin(
+        &mut self,
+        since: Instant,
+        session: &mut ClientSession,
+        turn: &mut TaskTurn<'_, Self>,
+    ) {
         let mail = Rc::clone(&turn.shared.mail);
         let size = mail.size;
         match session.begin(mail, turn.output) {
@@ -190,7 +195,7 @@ impl Transactions {
         }
     }
 
-    fn say_goodbye(&mut self, session: &mut ClientSession, turn: &mut Turn<'_, Self>) {
+    fn say_goodbye(&mut self, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
         session.quit(turn.output);
         self.phase = TransactionPhase::Leaving;
     }
@@ -203,7 +208,7 @@ impl Task for Transactions {
         shared.note_reached();
     }
 
-    fn resume(&mut self, session: &mut ClientSession, turn: &mut Turn<'_, Self>) {
+    fn resume(&mut self, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
         if !matches!(self.phase, TransactionPhase::Idle) {
             return;
         }
@@ -218,7 +223,7 @@ impl Task for Transactions {
         &mut self,
         event: ClientEvent,
         session: &mut ClientSession,
-        turn: &mut Turn<'_, Self>,
+        turn: &mut TaskTurn<'_, Self>,
     ) -> ControlFlow<()> {
         turn.shared.note_reached();
         match event {
@@ -244,7 +249,7 @@ impl Task for Transactions {
     }
 
     /// Whoever leaves has nothing left to lose.
-    fn failed(&mut self, error: DialogueError, turn: &mut Turn<'_, Self>) {
+    fn failed(&mut self, error: DialogueError, turn: &mut TaskTurn<'_, Self>) {
         if let TransactionPhase::Idle | TransactionPhase::Leaving = self.phase {
             return;
         }

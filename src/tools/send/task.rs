@@ -11,7 +11,7 @@ use super::transcript::Transcript;
 use super::verdict::Judge;
 use crate::net::endpoint::Endpoint;
 use crate::smtp::client::{ClientEvent, ClientSession, Outgoing};
-use crate::tools::dialogue::{DialogueError, Task, Turn};
+use crate::tools::dialogue::{DialogueError, Task, TaskTurn};
 
 /// How long a server may take to say good-bye, when nothing depends on it any more.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Everything but the message: who reads the dialogue, and where its outcome goes.
 pub(super) struct Desk<'a> {
     transcript: Transcript<'a>,
-    outcome: Option<Outcome>,
+    outcome: Option<SendOutcome>,
 }
 
 impl<'a> Desk<'a> {
@@ -32,13 +32,13 @@ impl<'a> Desk<'a> {
     }
 
     /// Takes the outcome of a dialogue that is over.
-    pub(super) fn take_outcome(&mut self) -> Option<Outcome> {
+    pub(super) fn take_outcome(&mut self) -> Option<SendOutcome> {
         self.outcome.take()
     }
 }
 
-/// Outcome of a dialogue.
-pub(super) enum Outcome {
+/// SendOutcome of a dialogue.
+pub(super) enum SendOutcome {
     /// Nobody answers at this address.
     Unreachable(io::Error),
     /// The message was accepted or not.
@@ -46,14 +46,14 @@ pub(super) enum Outcome {
 }
 
 /// One message for one server.
-pub(super) struct Delivery<'a> {
+pub(super) struct SendTask<'a> {
     options: &'a SendOptions,
     mail: Rc<Outgoing>,
     /// The verdict on the message, once there is one.
     verdict: Option<Result<(), SendError>>,
 }
 
-impl<'a> Delivery<'a> {
+impl<'a> SendTask<'a> {
     pub(super) fn new(options: &'a SendOptions, mail: Rc<Outgoing>) -> Self {
         let verdict = None;
         Self {
@@ -82,7 +82,7 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    fn begin(&mut self, session: &mut ClientSession, turn: &mut Turn<'_, Self>) {
+    fn begin(&mut self, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
         if let Err(too_large) = session.begin(Rc::clone(&self.mail), turn.output) {
             let what = format!(
                 "the message has {} octets, {} takes {} at most",
@@ -98,7 +98,7 @@ impl<'a> Delivery<'a> {
         &mut self,
         verdict: Result<(), SendError>,
         session: &mut ClientSession,
-        turn: &mut Turn<'_, Self>,
+        turn: &mut TaskTurn<'_, Self>,
     ) {
         self.verdict = Some(verdict);
         session.quit(turn.output);
@@ -112,7 +112,7 @@ impl<'a> Delivery<'a> {
             }
             (_, ended) => ended,
         };
-        desk.outcome = Some(Outcome::Over(verdict));
+        desk.outcome = Some(SendOutcome::Over(verdict));
     }
 
     /// Ends the dialogue if that cannot be shown any more.
@@ -142,14 +142,14 @@ impl<'a> Delivery<'a> {
     }
 }
 
-impl<'a> Task for Delivery<'a> {
+impl<'a> Task for SendTask<'a> {
     type Shared = Desk<'a>;
 
     fn replied(
         &mut self,
         event: ClientEvent,
         session: &mut ClientSession,
-        turn: &mut Turn<'_, Self>,
+        turn: &mut TaskTurn<'_, Self>,
     ) -> ControlFlow<()> {
         let shown = turn.shared.transcript.received(session.reply());
         self.end_unless_shown(shown, turn.shared)?;
@@ -200,11 +200,11 @@ impl<'a> Task for Delivery<'a> {
         Some(Self::timeout(self))
     }
 
-    fn failed(&mut self, error: DialogueError, turn: &mut Turn<'_, Self>) {
+    fn failed(&mut self, error: DialogueError, turn: &mut TaskTurn<'_, Self>) {
         let server = self.server();
         let error = match error {
             DialogueError::Dial(error) => {
-                turn.shared.outcome = Some(Outcome::Unreachable(error));
+                turn.shared.outcome = Some(SendOutcome::Unreachable(error));
                 return;
             }
             DialogueError::Eof => self.lost("the server closed the connection"),
