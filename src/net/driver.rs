@@ -22,6 +22,7 @@ use bytes::BytesMut;
 use super::budget::Budget;
 use super::channel::OUTPUT_HIGH_WATER_BYTES;
 use super::counts::ConnectionCounts;
+pub use super::lifecycle::Ending;
 use super::lifecycle::Lifecycle;
 use super::link::{StartTls, TlsFacts};
 use super::peer::PeerAddress;
@@ -204,22 +205,6 @@ impl<R> Close<R> {
             flush_timeout: Duration::from_secs(60),
         }
     }
-}
-
-/// The treatment of a socket whose driver is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Output is written and the sending side is shut down; then input is discarded until the peer closes, for a bounded
-    /// time. A socket that is closed with unread input resets the connection, which could cost the peer the last reply.
-    Linger,
-    /// Output is written as for [`Linger`](Self::Linger), and the peer is waited for unless the peer has sent nothing more and the last replies are surely on their way.
-    LingerUnlessIdle,
-    /// Output is written; the peer, who has closed its side, is not waited for.
-    Close,
-    /// Output is written only as far as the socket takes it at once.
-    Now,
-    /// Nothing more is written.
-    Abort,
 }
 
 /// A failure that ended a connection without its driver.
