@@ -51,7 +51,7 @@ fn command(command: Command) -> Command {
     let command = command
         .about("Put load on a server and tell what it carries")
         .args(amounts())
-        .args(manners());
+        .args(settings());
     with_tls(command, None)
 }
 
@@ -104,7 +104,7 @@ fn amounts() -> [Arg; 7] {
 }
 
 /// The arguments that say of what kind the load is.
-fn manners() -> [Arg; 8] {
+fn settings() -> [Arg; 8] {
     [
         flag(
             "keep",
