@@ -228,6 +228,8 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         self.serve(lent, |connection, lent| {
             match connection.lifecycle {
                 Lifecycle::Open => {
+                    // Output that was held for another turn is no sign of a peer that does not read.
+                    connection.send(lent)?;
                     return match connection.call(lent, D::expired) {
                         Some(step) => connection.resume(step, lent),
                         None => Ok(wait),
