@@ -171,6 +171,7 @@ impl Inbound {
 
     /// Ends the connection with what the session has said last.
     pub(super) fn close(&mut self, reason: CloseReason, turn: &mut InboundTurn<'_>) -> InboundStep {
+        self.trace_state(turn);
         self.abort_message(&mut *turn.shared.store);
         let ending = match reason {
             CloseReason::Peer => Ending::Close,

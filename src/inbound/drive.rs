@@ -13,6 +13,13 @@ use crate::smtp::reply;
 use crate::store::{Failure, Outcome, Store, Ticket};
 
 impl Inbound {
+    /// Tells the state of the session where debug assertions are on: tests see which ways sessions go.
+    pub(super) fn trace_state(&self, turn: &InboundTurn<'_>) {
+        if cfg!(debug_assertions) {
+            log::trace!(target: "mailoop::state", "{} {}", turn.id, self.session.state_name());
+        }
+    }
+
     /// Drives the session as far as its input and replies allow, and does what it asks for.
     pub(super) fn drive(&mut self, input: &mut &[u8], turn: &mut InboundTurn<'_>) -> InboundStep {
         loop {
@@ -94,6 +101,7 @@ impl Inbound {
 
     /// Finds what a session in this `phase` waits for before it is driven on; ends it if its time is up.
     fn wait(&mut self, phase: Phase, turn: &mut InboundTurn<'_>) -> Option<Wait<Ticket>> {
+        self.trace_state(turn);
         let limits = &turn.shared.rules.limits;
         if ends(turn.drain, phase) {
             self.session.shut_down(turn.output);

@@ -273,6 +273,12 @@ impl Session {
         self.dismiss(reply::SHUTTING_DOWN, CloseReason::Drain, out);
     }
 
+    /// The name of the present state.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        self.state.name()
+    }
+
     /// The phase of the session.
     #[must_use]
     pub fn phase(&self) -> Phase {

@@ -24,6 +24,7 @@ mod profile;
 #[path = "../common/seeds.rs"]
 mod seeds;
 mod server;
+mod states;
 mod store;
 mod text;
 mod tls;
@@ -37,6 +38,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use mailoop::config::Config;
 
 use digest::Digests;
+use states::STATES;
 
 const SEEDS: u64 = 2000;
 
@@ -53,15 +55,24 @@ fn every_seed_ends_well() {
         BASE.with(|base| world::run(seed, base, true));
         return;
     }
+    let _ = log::set_logger(&STATES);
+    log::set_max_level(LevelFilter::Trace);
     let sums = Sums::default();
     let digests = Digests::from_environment();
     let seeds = seeds::run_all("simulation", SEEDS, |seed| {
         let sum = BASE.with(|base| world::run(seed, base, false));
+        STATES.begin();
         digests.add(seed, &sum.heard);
         sums.add(&sum);
     });
     digests.write();
     println!("{sums:?}");
+    let (undrawn, unseen) = STATES.differences();
+    assert_eq!(undrawn, [], "these are missing in docs/architecture.md");
+    let features = cfg!(all(feature = "auth", feature = "tls"));
+    if cfg!(debug_assertions) && features && seeds >= SEEDS {
+        assert_eq!(unseen, [], "docs/architecture.md draws too much");
+    }
     let messages = sums.messages.load(Ordering::Relaxed);
     assert!(messages >= seeds, "a simulation of so little shows nothing");
     let secured = sums.secured.load(Ordering::Relaxed);

@@ -56,6 +56,19 @@ impl State {
         }
     }
 
+    /// The name of the state, or of the stage of its transaction, as `docs/architecture.md` draws it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::AwaitingHello => "AwaitingHello",
+            Self::AwaitingMail => "AwaitingMail",
+            Self::Authenticating(_) => "Authenticating",
+            Self::Tarpit => "Tarpit",
+            Self::Transaction(_, stage) => stage.name(),
+            Self::DiscardingChunk(..) => "DiscardingChunk",
+            Self::Closing(..) => "Closing",
+        }
+    }
+
     /// Takes that transaction out.
     pub(super) fn into_transaction(self) -> Option<Box<Transaction>> {
         match self {
@@ -82,6 +95,19 @@ impl State {
 }
 
 impl Stage {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::AwaitingRcpt => "AwaitingRcpt",
+            Self::ReceivingData(_) => "ReceivingData",
+            Self::DiscardingData(..) => "DiscardingData",
+            Self::ReceivingChunk(..) => "ReceivingChunk",
+            Self::BetweenChunks(_) => "BetweenChunks",
+            Self::DiscardingChunk(..) => "DiscardingChunk",
+            Self::EndingMessage => "EndingMessage",
+            Self::AwaitingCommit => "AwaitingCommit",
+        }
+    }
+
     /// Lets the message, or its present chunk, be read to its end only to be refused there with this reply.
     pub(super) fn refuse(&mut self, reply: Reply) {
         *self = match self {
