@@ -51,7 +51,7 @@ fn docs_stand_alone() {
                 let rest = text.strip_prefix(*word);
                 rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
             };
-            if HANGING_WORDS.iter().any(|word| begins(word)) {
+            if HANGING_WORDS.iter().any(begins) {
                 hanging.push(format!("{}:{line}: {text}", source.name));
             }
         }
