@@ -1,21 +1,20 @@
 //! mailoop: a mail server in one thread.
 //!
-//! One poll loop owns a slab of connections. Each connection has its own read and write buffer and its
-//! own SMTP session; complete lines come out of the read buffer and move the session's state machine on.
+//! One poll loop owns a slab of connections. Each has its own SMTP session; it owns a buffer only while it keeps input that is no
+//! whole line, or output that its peer has not taken. Complete lines move the session's state machine on.
 //!
-//! Knowledge flows one way: `main → server → {net, smtp, store}`.
+//! Three parts stand by themselves, for others to build on:
 //!
-//! - [`net`] is the engine: what carries octets. It knows no protocol.
-//! - [`smtp`] is the protocol. It knows no socket, no file and no clock: bytes in, events out.
-//! - [`store`] is where accepted mail goes. It knows no socket either.
-//! - [`server`] is the loop. It carries bytes between the two, and of all that serves only it knows mio.
-//! - [`net`] reads addresses of servers and listeners. It imports nothing of this crate.
-//! - `tools` is the other end of the wire: `mailoop send` and `mailoop load`.
-//! - [`cli`] reads the command line. What it, the environment and a file say about the [options](config::options) becomes
-//!   one [`config`], which is checked before a socket opens; [`exit`] is how a command ends, [`logging`] where its
-//!   log lines go.
-//! - The [`terminal`] is where passwords are asked for; [`machine`] has a name that servers and clients say.
-//! - [`serve`](mod@serve) puts it all together. [`privileges`] are given up once the listeners are open; the [`sandbox`] leaves the running server what it needs.
+//! - [`net`] is the engine: poll, sockets, TLS, timers, and the life of a connection. It knows no protocol, and imports nothing of
+//!   this crate; its front page holds an echo server.
+//! - [`smtp`] is the protocol, sans-IO: octets in, events out. It knows no socket, no file and no clock.
+//! - [`store`] is where accepted mail goes. It knows no socket either, and of the protocol only the envelope.
+//!
+//! Two put them together. [`inbound`] is the driver on the engine that serves SMTP, LMTP and submission; [`server`] is its event
+//! loop, with the store. Arrows go one way: `server → inbound → {net, smtp, store}`.
+//!
+//! The rest is the program `mailoop`: its command line and configuration, the start and reload of a server, the tools `send` and
+//! `load`. Its modules are public for the binary and for tests, and hidden here; `docs/architecture.md` has a map of them.
 //!
 //! # A session without a server
 //!
@@ -61,20 +60,32 @@
 
 #![deny(unsafe_code)]
 
-pub mod cli;
-pub mod config;
-pub mod exit;
 pub mod inbound;
-pub mod logging;
-pub mod machine;
 pub mod net;
-pub mod privileges;
-pub mod sandbox;
-pub mod serve;
 pub mod server;
-pub mod signals;
 pub mod smtp;
 pub mod store;
+
+#[doc(hidden)]
+pub mod cli;
+#[doc(hidden)]
+pub mod config;
+#[doc(hidden)]
+pub mod exit;
+#[doc(hidden)]
+pub mod logging;
+#[doc(hidden)]
+pub mod machine;
+#[doc(hidden)]
+pub mod privileges;
+#[doc(hidden)]
+pub mod sandbox;
+#[doc(hidden)]
+pub mod serve;
+#[doc(hidden)]
+pub mod signals;
+#[doc(hidden)]
 pub mod terminal;
 #[cfg(feature = "send")]
+#[doc(hidden)]
 pub mod tools;

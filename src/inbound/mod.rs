@@ -1,7 +1,7 @@
 //! Drivers that bring mail: SMTP, LMTP and submission, with the proxies and XCLIENT peers that speak for clients.
 //!
-//! [`driver`] is what the engine calls. Its parts: [`opening`] from accept to greeting, [`drive`] from input to the store,
-//! [`questions`] about senders and recipients that the store answers later, [`timeouts`], [`refusals`] and [`log`].
+//! `driver` is what the engine calls. Its parts: `opening` from accept to greeting, `drive` from input to the store,
+//! `questions` about senders and recipients that the store answers later, `timeouts`, `refusals` and `log`.
 
 pub mod cidr;
 mod connection;

@@ -173,7 +173,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
     }
 
     /// Takes in a connection that was just accepted, under [`next_key`](Self::next_key), and gives it its first turn. One that
-    /// is not identified counts for no address until its driver has [named](super::Turn::identify) the client.
+    /// is not identified counts for no address until its driver has [named](super::driver::Turn::identify) the client.
     pub fn add(&mut self, transport: T, driver: D, peer: PeerAddress, is_identified: bool) {
         let (id, now) = (self.next_id(), self.scratch.now);
         let connection = Connection::accepted(id, transport, driver, peer, is_identified, now);
@@ -224,7 +224,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         connection.remove(now, &mut self.shared);
     }
 
-    /// Notes an event of a connection, which gets its turn in [`serve`](Self::serve): events and work left over share one queue,
+    /// Notes an event of a connection, which gets its turn in the next [tick](Self::tick): events and work left over share one queue,
     /// so that neither starves the other. One that waits for an answer or a timer only writes.
     pub fn on_event(&mut self, key: usize, readiness: Readiness) {
         let Some(slot) = self.slots.get_mut(key) else {

@@ -177,7 +177,7 @@ pub enum Wait<K> {
     /// Iterations of key derivation, or of a handshake: see [`Turn::iterations`].
     Cpu,
     /// Room in what all share, as in a store that takes no more text now: see
-    /// [`Connections::end_congestion`](super::Connections::end_congestion).
+    /// [`Connections::end_congestion`](super::connections::Connections::end_congestion).
     Room,
     /// The answer to this ticket.
     Completion(K),

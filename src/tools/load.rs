@@ -1,7 +1,7 @@
 //! `mailoop load`: how much a server carries.
 //!
 //! One thread, one poll, as many connections as are asked for: `generator` is the loop, `transactions` what a dialogue of it does.
-//! `schedule` says when transactions begin, `stats` counts and [`report`] tells. An `attack` is a second kind of connections on
+//! `schedule` says when transactions begin, `stats` counts and `report` tells. An `attack` is a second kind of connections on
 //! the same poll, of hostile peers, each an `attacker`; [`attack_kind`] lists what they do.
 //!
 //! In a closed loop a transaction begins when another is done, so that a server which stalls is asked for less

@@ -1,4 +1,4 @@
-//! The table of verbs: the parser reads a command by it, HELP names its verbs, and an [`Extension`] that brings a verb says
+//! The table of verbs: the parser reads a command by it, HELP names its verbs, and an `Extension` that brings a verb says
 //! when that is offered.
 
 use super::arguments::{bdat, hello, mail, no_argument, rcpt};
