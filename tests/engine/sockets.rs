@@ -12,8 +12,10 @@ use mailoop::net::listener::Listener;
 use rustls::ClientConnection;
 
 use crate::checked::Checked;
+#[cfg(feature = "tls")]
 use crate::common::tls;
 use crate::echo::{Echo, Shared};
+#[cfg(feature = "tls")]
 use crate::world::acceptor;
 
 /// Many connections at once.
