@@ -49,7 +49,11 @@ fn every_octet_comes_back_in_order_and_every_connection_ends() {
     let echoed = echoed.load(Ordering::Relaxed);
     println!("{echoed} octets");
     assert!(echoed as u64 > seeds * 1000, "so little shows nothing");
-    assert_eq!(seen.into_inner().unwrap(), drawn(), "docs/architecture.md");
+    let mut drawn = drawn();
+    if cfg!(not(feature = "tls")) {
+        drawn.retain(|(from, to)| ![from, to].iter().any(|stage| *stage == "Handshaking"));
+    }
+    assert_eq!(seen.into_inner().unwrap(), drawn, "docs/architecture.md");
 }
 
 /// The arrows of the lifecycle as they are drawn: rows of a table, from one stage to another.
