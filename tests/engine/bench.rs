@@ -10,9 +10,9 @@ use mailoop::net::connections::Connections;
 use mailoop::net::peer::PeerAddress;
 
 use crate::checked::Checked;
-use crate::network::{Dial, SimTransport, Weather, Wire};
 use crate::prng::Prng;
 use crate::script::{Board, Script};
+use crate::wire::{Dial, SimTransport, Wire, fair};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     fn wire(outbox_max: usize, dial: Dial) -> Rc<RefCell<Wire>> {
-        Wire::new(Prng::new(1), Weather::fair(outbox_max), dial)
+        Wire::new(Prng::new(1), fair(outbox_max), dial)
     }
 
     /// Takes in a connection from the host of this number, to which so many octets can be written unread.

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use mailoop::net::driver::{Ending, Step};
 
 use crate::bench::{Bench, SECOND};
-use crate::network::Dial;
 use crate::script::{Call, Script, close};
+use crate::wire::Dial;
 
 /// Says hello, and closes at the end of input.
 fn hello() -> Script {

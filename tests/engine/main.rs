@@ -15,6 +15,7 @@ mod common;
 mod dials;
 mod echo;
 mod endings;
+#[path = "../simulation/network.rs"]
 mod network;
 #[path = "../simulation/prng.rs"]
 mod prng;
@@ -23,4 +24,5 @@ mod script;
 mod seeds;
 mod sockets;
 mod turns;
+mod wire;
 mod world;

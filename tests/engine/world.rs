@@ -16,9 +16,10 @@ use rustls::ClientConnection;
 use crate::checked::Checked;
 use crate::common::tls;
 use crate::echo::{Echo, Shared};
-use crate::network::{Dial, SimTransport, Weather, Wire};
+use crate::network::Weather;
 use crate::prng::Prng;
 use crate::seeds;
+use crate::wire::{Dial, SimTransport, Wire};
 
 const SEEDS: u64 = 400;
 /// How many rounds it may take until everything is at rest.

@@ -19,6 +19,7 @@ mod common;
 mod dialogue;
 mod digest;
 mod journal;
+mod network;
 mod prng;
 mod profile;
 #[path = "../common/seeds.rs"]

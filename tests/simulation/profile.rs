@@ -8,26 +8,13 @@ use mailoop::smtp::line::BareNewline;
 use mailoop::smtp::policy::Policy;
 use mailoop::smtp::service::Service;
 
+use super::network::Weather;
 use super::prng::Prng;
 
 /// How long the server lets a connection linger that was told good-bye; interface.md promises one second.
 pub const LINGER: Duration = Duration::from_secs(1);
 /// How long a handshake of TLS may take; `docs/limits.md` promises half a minute.
 const HANDSHAKE: Duration = Duration::from_secs(30);
-
-/// The network of one connection. Chances are one in so many calls; 0 is never.
-#[derive(Clone, Copy, Debug)]
-pub struct Weather {
-    pub would_block: usize,
-    pub short: usize,
-    pub interrupted: usize,
-    /// What the server's side of the network holds for it to read.
-    pub inbox_max: usize,
-    /// What it takes from the server before the client has read.
-    pub outbox_max: usize,
-    /// The most bytes that arrive at once.
-    pub hop_max: usize,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {

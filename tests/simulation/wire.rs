@@ -1,57 +1,28 @@
 //! A network of one connection, with the readiness that an edge-triggered poll tells of it.
-//!
-//! Bytes are on their way before they arrive, and there is room for so many only. An edge is told once, when
-//! something has changed for the server: bytes arrived, or their end, or a reset, or there is room again after
-//! a write has met `WouldBlock`. Changes that come before the event is fetched are one event. Nothing is ever
-//! told again: a server that leaves something behind hears no more of it.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use mailoop::net::channel::Readiness;
 use mailoop::net::transport::Transport;
 
 use super::journal::Journal;
+use super::network::{Network, Signal, Weather};
 use super::prng::Prng;
-use super::profile::Weather;
 use super::tls::{Part, Tls};
 use super::witness::Witness;
 
-/// How far a client is with closing its side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    None,
-    /// Behind the bytes that are on their way.
-    Sent,
-    Arrived,
-}
-
 pub struct Wire {
-    rng: Prng,
-    weather: Weather,
+    net: Network,
     journal: Rc<Journal>,
     /// What the server has done.
     pub witness: Witness,
-    /// On the way to the server.
-    flight: BytesMut,
-    /// Arrived there.
-    inbox: BytesMut,
-    end: End,
-    reset: End,
     /// The client has gone altogether: whatever the server still sends is answered by a reset.
     abandoned: bool,
-    /// What the server has written and the client not read.
-    outbox: BytesMut,
     /// The server's system has reset the connection.
     refused: bool,
-    /// An event is to be told.
-    edge: bool,
-    /// A write has met `WouldBlock`, and the server was not told of room since.
-    blocked: bool,
-    /// A call has met `WouldBlock` for no reason to be seen, and no edge came since.
-    owed: bool,
     tls: Option<Tls>,
     /// What the client sends is no TLS though it should be.
     pub garbage: bool,
@@ -60,21 +31,11 @@ pub struct Wire {
 impl Wire {
     pub fn new(rng: Prng, weather: Weather, journal: Rc<Journal>, witness: Witness) -> Self {
         Self {
-            rng,
-            weather,
+            net: Network::new(rng, weather, true),
             journal,
             witness,
-            flight: BytesMut::new(),
-            inbox: BytesMut::new(),
-            end: End::None,
-            reset: End::None,
             abandoned: false,
-            outbox: BytesMut::new(),
             refused: false,
-            // To register a socket tells of what it is ready for.
-            edge: true,
-            blocked: false,
-            owed: false,
             tls: None,
             garbage: false,
         }
@@ -84,10 +45,10 @@ impl Wire {
 
     /// Begins TLS, perhaps without saying all of what that begins with.
     pub fn begin_tls(&mut self, whole: bool) {
-        let record_max = self.rng.pick(&[100, 1500, 1 << 14]);
-        let (tls, mut hello) = Tls::begin(self.rng.one_in(3), record_max);
+        let record_max = self.net.rng.pick(&[100, 1500, 1 << 14]);
+        let (tls, mut hello) = Tls::begin(self.net.rng.one_in(3), record_max);
         if !whole {
-            hello.truncate(self.rng.below(hello.len()));
+            hello.truncate(self.net.rng.below(hello.len()));
         }
         self.tls = Some(tls);
         self.send_raw(&hello);
@@ -110,66 +71,62 @@ impl Wire {
 
     fn send_raw(&mut self, bytes: &[u8]) {
         if !self.refused {
-            self.flight.extend_from_slice(bytes);
+            self.net.flight.extend_from_slice(bytes);
         }
     }
 
     /// The client will send no more. In TLS it may say so there, and to the network, or to one of the two.
     pub fn close(&mut self) {
-        if self.end != End::None {
+        if self.net.end != Signal::None {
             return;
         }
         let mut both = true;
         if !self.is_handshaking()
             && let Some(tls) = &mut self.tls
-            && self.rng.one_in(2)
+            && self.net.rng.one_in(2)
         {
             let farewell = tls.farewell();
             self.send_raw(&farewell);
-            both = self.rng.one_in(2);
+            both = self.net.rng.one_in(2);
         }
         if both {
-            self.end = End::Sent;
+            self.net.end = Signal::Sent;
         }
     }
 
     /// The client closes both sides.
     pub fn abandon(&mut self) {
         self.close();
-        if self.end == End::None {
-            self.end = End::Sent;
+        if self.net.end == Signal::None {
+            self.net.end = Signal::Sent;
         }
         self.abandoned = true;
     }
 
     pub fn reset(&mut self) {
-        self.reset = End::Sent;
+        self.net.reset = Signal::Sent;
     }
 
     /// What the client reads, at most so many bytes.
     pub fn receive(&mut self, most: usize) -> BytesMut {
-        let count = most.min(self.outbox.len());
-        let mut bytes = self.outbox.split_to(count);
+        let mut bytes = self.net.receive(most);
         if let Some(tls) = &mut self.tls {
-            let (text, answer) = tls.received(count);
+            let (text, answer) = tls.received(bytes.len());
             bytes = text;
             self.send_raw(&answer);
-        }
-        // As Linux does: a third of the room has to be free before it is worth an event.
-        if self.blocked && self.outbox.len() * 3 <= self.weather.outbox_max * 2 {
-            self.edge = true;
         }
         bytes
     }
 
     /// Whether the server's end is to be seen behind what was read.
     pub fn is_over(&self) -> bool {
-        self.outbox.is_empty() && (self.witness.shut.is_some() || self.witness.dropped.is_some())
+        self.net.outbox.is_empty()
+            && (self.witness.shut.is_some() || self.witness.dropped.is_some())
     }
 
     /// Whether the connection was reset, from whichever side.
     pub fn is_reset(&self) -> bool {
-        self.refused || self.reset != End::None
+        self.refused || self.net.reset != Signal::None
     }
 
     /// Nobody was there to accept it.
@@ -181,89 +138,52 @@ impl Wire {
 
     /// Lets some of what is on its way arrive, or `all` of it; whether anything did.
     pub fn travel(&mut self, all: bool) -> bool {
-        let mut moved = false;
         if self.witness.dropped.is_some() {
-            moved = !self.flight.is_empty();
+            let moved = !self.net.flight.is_empty();
             self.refused |= moved;
-            self.flight.clear();
+            self.net.flight.clear();
             return moved;
         }
-        if self.abandoned && !self.outbox.is_empty() && self.reset == End::None {
-            self.reset = End::Sent;
+        if self.abandoned && !self.net.outbox.is_empty() && self.net.reset == Signal::None {
+            self.net.reset = Signal::Sent;
         }
-        if self.reset == End::Sent && (all || self.rng.one_in(2)) {
-            self.reset = End::Arrived;
-            self.flight.clear();
-            self.inbox.clear();
-            moved = true;
-        }
-        if self.owed && (all || self.rng.one_in(2)) {
-            self.owed = false;
-            moved = true;
-        }
-        let room = self.weather.inbox_max - self.inbox.len();
-        let hop = match self.rng.below(2) {
-            _ if all => room,
-            0 => self.weather.hop_max,
-            _ => self.rng.size(self.weather.hop_max),
-        };
-        let count = self.flight.len().min(room).min(hop);
-        if count > 0 {
-            self.inbox.extend_from_slice(&self.flight[..count]);
-            self.flight.advance(count);
-            moved = true;
-        }
-        if self.end == End::Sent && self.flight.is_empty() && (all || self.rng.one_in(2)) {
-            self.end = End::Arrived;
-            moved = true;
-        }
-        self.edge |= moved;
-        moved
+        self.net.travel(all)
     }
 
     // The server's side.
 
     /// Whether there is an event for the server.
     pub fn has_edge(&self) -> bool {
-        self.edge && self.witness.dropped.is_none()
+        self.net.edge && self.witness.dropped.is_none()
     }
 
     /// An event comes, and be it for nothing.
     pub fn nudge(&mut self) {
-        if self.blocked {
+        if self.net.blocked {
             self.witness.nudged = Some(self.journal.now());
         }
     }
 
     /// Takes the event: what is so when the server asks, as epoll tells it.
     pub fn fetch(&mut self) -> Readiness {
-        self.edge = false;
-        let reset = self.reset == End::Arrived;
-        let closed = self.end == End::Arrived || reset;
-        let writable = reset || self.outbox.len() < self.weather.outbox_max;
         self.nudge();
-        self.blocked &= !writable;
-        Readiness {
-            readable: closed || !self.inbox.is_empty(),
-            writable,
-            read_on: closed,
-        }
+        self.net.fetch()
     }
 
     /// Whether the server can do nothing but wait for the client to read.
     pub fn is_blocked(&self) -> bool {
-        self.blocked
+        self.net.blocked
     }
 
     /// What the server has left unread though nothing keeps it from reading on.
     pub fn left_behind(&self) -> Option<&'static str> {
-        if self.witness.dropped.is_some() || self.blocked {
+        if self.witness.dropped.is_some() || self.net.blocked {
             None
-        } else if self.reset == End::Arrived {
+        } else if self.net.reset == Signal::Arrived {
             Some("a reset")
-        } else if !self.inbox.is_empty() {
+        } else if !self.net.inbox.is_empty() {
             Some("input")
-        } else if self.end == End::Arrived {
+        } else if self.net.end == Signal::Arrived {
             Some("the end of its input")
         } else {
             None
@@ -272,34 +192,17 @@ impl Wire {
 
     /// Whether only its place on the runnable list can make the server go on with it.
     pub fn is_runnable(&self) -> bool {
-        self.left_behind().is_some() && !self.edge && !self.owed
+        self.left_behind().is_some() && !self.net.edge && !self.net.owed
     }
 
     fn read(&mut self, buffer: &mut [u8], short_read_drains: bool) -> io::Result<usize> {
         self.journal.count_call();
         self.witness.check_read();
-        if self.reset == End::Arrived {
-            return Err(ErrorKind::ConnectionReset.into());
-        }
-        if self.rng.one_in(self.weather.interrupted) {
-            return Err(ErrorKind::Interrupted.into());
-        }
-        if self.rng.one_in(self.weather.would_block) {
-            self.owed = true;
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        if self.inbox.is_empty() {
-            if self.end != End::Arrived {
-                return Err(ErrorKind::WouldBlock.into());
-            }
+        let count = self.net.read(buffer, short_read_drains)?;
+        if count == 0 {
             self.witness.read_end();
             return Ok(0);
         }
-        let mut count = buffer.len().min(self.inbox.len());
-        if !short_read_drains && self.rng.one_in(self.weather.short) {
-            count = self.rng.size(count);
-        }
-        self.inbox.copy_to_slice(&mut buffer[..count]);
         self.witness.read(count);
         match &mut self.tls {
             Some(tls) => {
@@ -320,24 +223,7 @@ impl Wire {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.journal.count_call();
-        if self.reset == End::Arrived {
-            return Err(ErrorKind::BrokenPipe.into());
-        }
-        if self.rng.one_in(self.weather.interrupted) {
-            return Err(ErrorKind::Interrupted.into());
-        }
-        let mut count = bytes.len().min(self.weather.outbox_max - self.outbox.len());
-        let moody = self.rng.one_in(self.weather.would_block);
-        if count == 0 || moody {
-            self.owed |= moody;
-            self.blocked = true;
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        if self.rng.one_in(self.weather.short) {
-            count = self.rng.size(count);
-        }
-        self.blocked = false;
-        self.outbox.extend_from_slice(&bytes[..count]);
+        let count = self.net.write(bytes)?;
         self.written(&bytes[..count]);
         Ok(count)
     }
@@ -364,23 +250,23 @@ impl Wire {
     }
 
     fn drop_server_side(&mut self) {
-        let reset = self.reset == End::Arrived;
+        let reset = self.net.reset == Signal::Arrived;
         let within_record = self.tls.as_ref().is_some_and(Tls::is_within_record);
         self.witness
-            .drop_connection(reset, self.blocked, within_record);
-        if self.inbox.is_empty() {
+            .drop_connection(reset, self.net.blocked, within_record);
+        if self.net.inbox.is_empty() {
             return;
         }
         // To close a socket with unread input resets the connection, and what the client has not read is lost.
         // The server is to blame if it could have known of that input.
-        let told = !self.edge && !self.owed;
-        let expected = self.blocked || self.garbage || self.witness.securing.is_some();
+        let told = !self.net.edge && !self.net.owed;
+        let expected = self.net.blocked || self.garbage || self.witness.securing.is_some();
         if told && !reset && !expected && !self.witness.has_lingered() {
             let client = self.witness.client;
             self.journal
                 .violation(|| format!("client {client}: closed on unread input"));
         }
-        self.outbox.clear();
+        self.net.outbox.clear();
         self.refused = true;
     }
 }
@@ -403,7 +289,7 @@ impl<const DRAINS: bool> Transport for SimTransport<DRAINS> {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         let mut wire = self.0.borrow_mut();
-        if wire.reset == End::Arrived {
+        if wire.net.reset == Signal::Arrived {
             return Err(ErrorKind::NotConnected.into());
         }
         wire.shut_down();
