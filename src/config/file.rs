@@ -41,7 +41,7 @@ pub fn read(path: &Path) -> Result<Settings, Failed> {
 /// Reads `text`, which messages call `name`. What is wrong with what stands in it is among [`Settings::mistakes`].
 ///
 /// # Errors
-/// It is no TOML.
+/// The text is no TOML.
 pub fn parse(name: &str, text: &str) -> Result<Settings, Failed> {
     let source = Source::new(name, text);
     let (table, errors) = DeTable::parse_recoverable(text);

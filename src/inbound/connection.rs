@@ -159,6 +159,12 @@ impl Inbound {
         }
     }
 
+    /// Whether the client is known: not while its proxy has yet to name it.
+    #[must_use]
+    pub fn is_identified(&self) -> bool {
+        self.stage != OpeningStage::AwaitingProxyHeader
+    }
+
     /// Goes on with other users, as after a reload.
     pub fn replace_users(&mut self, users: Option<&Rc<dyn UserDatabase>>) {
         self.session.replace_users(users);
@@ -193,11 +199,7 @@ impl Inbound {
     /// Ends the connection without another word.
     pub(super) fn abort(&mut self, reason: CloseReason, turn: &mut InboundTurn<'_>) -> InboundStep {
         self.abort_message(&mut *turn.shared.store);
-        Step::Close(Close {
-            reason,
-            ending: Ending::Abort,
-            flush_timeout: LINGER_TIMEOUT,
-        })
+        Step::Close(Close::abort(reason))
     }
 
     /// Notes progress of the client, and that it may have entered another phase with it.

@@ -178,7 +178,7 @@ impl Inbound {
                 self.message = Message::Submitted(turn.shared.store.submit(draft));
             }
             other => {
-                // Without a draft there is nothing to wait for.
+                debug_assert!(false, "a message ends that the store does not have");
                 self.message = other;
                 self.session.stored(Err(reply::STORE_FAILED), turn.output);
             }

@@ -10,8 +10,7 @@ use super::log_line::LogValue;
 use super::security::security;
 use super::shared::Shared;
 use super::timeouts::{PROXY_HEADER_TIMEOUT, Timer};
-use crate::net::LINGER_TIMEOUT;
-use crate::net::driver::{Close, ConnectionFailure, Driver, Ending, Step, Summary};
+use crate::net::driver::{Close, ConnectionFailure, Driver, Step, Summary};
 use crate::net::link::TlsFacts;
 use crate::smtp::event::CloseReason;
 use crate::store::Ticket;
@@ -153,11 +152,7 @@ impl Inbound {
         if !self.session.service().begins_with_tls() {
             refusal.reply().write(turn.output, false);
         }
-        Step::Close(Close {
-            reason: refusal.close_reason(),
-            ending: Ending::Now,
-            flush_timeout: LINGER_TIMEOUT,
-        })
+        Step::Close(Close::now(refusal.close_reason()))
     }
 
     /// Goes on at a deadline of the session.

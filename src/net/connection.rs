@@ -13,9 +13,7 @@ use bytes::BytesMut;
 use super::budget::Budget;
 use super::channel::{Channel, Readiness};
 use super::counts::{ConnectionCounts, Presence};
-use super::driver::{
-    ConnectionFailure, ConnectionId, ConnectionName, Drain, Driver, Summary, Turn, Wait,
-};
+use super::driver::{ConnectionFailure, ConnectionId, Drain, Driver, Summary, Turn, Wait};
 use super::epoch::{Epoch, Nanoseconds};
 use super::lifecycle::Lifecycle;
 use super::peer::{AddressGroup, PeerAddress};
@@ -142,10 +140,6 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     ) -> R {
         let mut turn = Turn {
             id: self.id,
-            name: ConnectionName {
-                key: lent.key,
-                id: self.id,
-            },
             now: lent.now,
             shared: lent.shared,
             output: lent.output,
@@ -155,6 +149,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             unsent: self.channel.unsent(),
             bytes_in: self.channel.bytes_in(),
             bytes_out: self.channel.bytes_out(),
+            key: lent.key,
             peer: &mut self.peer,
             is_identified: &mut self.is_identified,
             counts: lent.counts,

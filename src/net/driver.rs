@@ -197,6 +197,24 @@ pub struct Close<R> {
 }
 
 impl<R> Close<R> {
+    /// The end without another word.
+    pub fn abort(reason: R) -> Self {
+        Self {
+            reason,
+            ending: Ending::Abort,
+            flush_timeout: Duration::ZERO,
+        }
+    }
+
+    /// The end with what the socket takes at once.
+    pub fn now(reason: R) -> Self {
+        Self {
+            reason,
+            ending: Ending::Now,
+            flush_timeout: Duration::ZERO,
+        }
+    }
+
     /// The end after that of the peer's input: what is unsent has a minute to be written.
     pub fn after_eof(reason: R) -> Self {
         Self {
@@ -250,8 +268,6 @@ pub struct Summary {
 pub struct Turn<'a, S> {
     /// The id of the connection.
     pub id: ConnectionId,
-    /// The name by which it can be [woken](super::connections::Connections::wake).
-    pub name: ConnectionName,
     /// The time of this tick.
     pub now: Instant,
     /// Everything that the connections of this kind work on together.
@@ -270,12 +286,20 @@ pub struct Turn<'a, S> {
     pub bytes_in: u64,
     /// Octets written so far.
     pub bytes_out: u64,
+    pub(super) key: usize,
     pub(super) peer: &'a mut PeerAddress,
     pub(super) is_identified: &'a mut bool,
     pub(super) counts: &'a ConnectionCounts,
 }
 
 impl<S> Turn<'_, S> {
+    /// The name by which the connection can be [woken](super::connections::Connections::wake).
+    #[must_use]
+    pub fn name(&self) -> ConnectionName {
+        let (key, id) = (self.key, self.id);
+        ConnectionName { key, id }
+    }
+
     /// Whether the output has reached the high-water mark: backpressure, until the peer has read.
     #[must_use]
     pub fn is_output_full(&self) -> bool {

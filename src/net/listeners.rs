@@ -22,8 +22,8 @@ pub struct Newcomer<S> {
     pub socket: Socket,
     /// The peer.
     pub peer: PeerAddress,
-    /// The service of its listener.
-    pub service: S,
+    /// The tag of its listener.
+    pub tag: S,
     /// Whether it was accepted with the descriptor in reserve. It is to be refused at once, so that the reserve is there for
     /// the next one.
     pub is_surplus: bool,
@@ -131,7 +131,7 @@ fn hand_over<S: Copy>(
     to(Newcomer {
         socket,
         peer: peer.into(),
-        service: listener.tag(),
+        tag: listener.tag(),
         is_surplus,
     });
     if is_surplus {

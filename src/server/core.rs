@@ -65,8 +65,8 @@ impl<T: Transport> ServerCore<T> {
     /// Takes in a client that was just accepted on a listener for `service`, under [`next_key`](Self::next_key).
     pub fn add(&mut self, transport: T, service: Service, peer: PeerAddress) {
         let shared = self.connections.shared();
-        let is_identified = !shared.is_proxy(peer);
         let driver = Inbound::new(service, peer, shared, self.connections.now());
+        let is_identified = driver.is_identified();
         self.connections.add(transport, driver, peer, is_identified);
     }
 

@@ -241,7 +241,7 @@ impl Server {
             };
             match refusal {
                 Some(refusal) => {
-                    core.refuse(newcomer.socket, newcomer.service, newcomer.peer, refusal);
+                    core.refuse(newcomer.socket, newcomer.tag, newcomer.peer, refusal);
                 }
                 None => add(newcomer, core, poller),
             }
@@ -254,7 +254,7 @@ impl Server {
         self.listeners.close(|newcomer| {
             let Newcomer {
                 socket,
-                service,
+                tag: service,
                 peer,
                 ..
             } = newcomer;
@@ -267,7 +267,7 @@ impl Server {
 fn add(newcomer: Newcomer<Service>, core: &mut ServerCore<Socket>, poller: &Poller) {
     let Newcomer {
         mut socket,
-        service,
+        tag: service,
         peer,
         ..
     } = newcomer;

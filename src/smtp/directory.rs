@@ -204,7 +204,7 @@ impl Directory {
     /// [`EXPANSION_MAX`].
     ///
     /// # Errors
-    /// It is nobody's.
+    /// The address is nobody's.
     pub fn resolve(&self, recipient: &Mailbox) -> Result<Mailboxes, NoSuchMailbox> {
         if self.is_empty() && recipient.is_plain() && !recipient.has_in_local_part(b'+') {
             return Ok(smallvec![recipient.clone()]);

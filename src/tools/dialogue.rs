@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::encryption::{Start, TlsStart};
-use crate::net::driver::{Close, ConnectionFailure, Driver, Ending, Step, Summary, Turn};
+use crate::net::driver::{Close, ConnectionFailure, Driver, Step, Summary, Turn};
 use crate::net::link::TlsFacts;
 use crate::smtp::client::{ClientEvent, ClientSession, ProtocolError};
 use crate::smtp::security::ChannelBindings;
@@ -216,11 +216,7 @@ impl<T: Task> Dialogue<T> {
 
 /// Ends with what the socket takes at once: whether its server hears of it changes nothing any more.
 fn close<T: Task>() -> DialogueStep<T> {
-    Step::Close(Close {
-        reason: (),
-        ending: Ending::Now,
-        flush_timeout: Duration::ZERO,
-    })
+    Step::Close(Close::now(()))
 }
 
 impl<T: Task> Driver for Dialogue<T> {

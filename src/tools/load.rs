@@ -11,7 +11,6 @@
 mod attack;
 pub mod attack_kind;
 mod attacker;
-mod dialing;
 mod generator;
 mod progress;
 pub mod report;

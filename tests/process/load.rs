@@ -184,6 +184,20 @@ fn a_rate_is_kept() {
     assert!(before.elapsed() > Duration::from_millis(500));
 }
 
+/// Fifty transactions of this load are done, and the server has counted as many.
+#[cfg(feature = "tls")]
+#[track_caller]
+fn fifty_are_done(server: &mut TestServer, arguments: &[&str]) {
+    let told = told(server.address(), arguments);
+    assert_eq!(told.number("done"), 50.0, "{}", told.0);
+    let connections = told.number("connections");
+    let alone = arguments.contains(&"--connect-only");
+    let messages = if alone { 0.0 } else { 50.0 };
+    let counted = totals(server, ["messages", "connections", "quit"]);
+    let counted = counted.map(|count| count as f64);
+    assert_eq!(counted, [messages, connections, connections]);
+}
+
 #[test]
 #[cfg(feature = "tls")]
 fn it_goes_under_tls() {
@@ -199,15 +213,7 @@ fn it_goes_under_tls() {
             "127.0.0.1:0",
             "--tls-self-signed",
         ]);
-        let secure = [arguments, &["--tls", "--insecure"]].concat();
-        let told = told(server.address(), &secure);
-        assert_eq!(told.number("done"), 50.0, "{}", told.0);
-        let connections = told.number("connections");
-        let alone = arguments.contains(&"--connect-only");
-        let messages = if alone { 0.0 } else { 50.0 };
-        let counted = totals(&mut server, ["messages", "connections", "quit"]);
-        let counted = counted.map(|count| count as f64);
-        assert_eq!(counted, [messages, connections, connections]);
+        fifty_are_done(&mut server, &[arguments, &["--tls", "--insecure"]].concat());
     }
 }
 
@@ -220,15 +226,10 @@ fn it_goes_under_tls_by_starttls() {
         &["-s", "10", "-m", "50", "--connect-only"],
     ] {
         let mut server = TestServer::start(&["--discard", "--tls-self-signed"]);
-        let secure = [arguments, &["--starttls", "--insecure"]].concat();
-        let told = told(server.address(), &secure);
-        assert_eq!(told.number("done"), 50.0, "{}", told.0);
-        let connections = told.number("connections");
-        let alone = arguments.contains(&"--connect-only");
-        let messages = if alone { 0.0 } else { 50.0 };
-        let counted = totals(&mut server, ["messages", "connections", "quit"]);
-        let counted = counted.map(|count| count as f64);
-        assert_eq!(counted, [messages, connections, connections]);
+        fifty_are_done(
+            &mut server,
+            &[arguments, &["--starttls", "--insecure"]].concat(),
+        );
     }
 
     // Nothing goes in the clear.

@@ -177,7 +177,7 @@ impl Certificates {
     /// One that nobody vouches for, made for the server that is called `hostname`. Those for one name are as good as each other.
     ///
     /// # Errors
-    /// Those of [`Certificate::self_signed`].
+    /// The errors of [`Certificate::self_signed`].
     pub fn self_signed(hostname: &str) -> Result<Self, CertificateError> {
         Ok(Self {
             all: vec![Certificate::self_signed(hostname)?],

@@ -22,7 +22,7 @@ pub(super) fn without_root(domain: &str) -> &str {
 /// Checks a domain that is no address literal.
 ///
 /// # Errors
-/// It is none, or too long as A-labels.
+/// The text is no domain, or too long as A-labels.
 pub(super) fn check(domain: &str) -> Result<(), PathError> {
     let ascii = to_ascii(domain).ok_or(PathError::NonAscii)?;
     check_ascii(ascii.as_bytes())
@@ -31,7 +31,7 @@ pub(super) fn check(domain: &str) -> Result<(), PathError> {
 /// Checks a domain in ASCII.
 ///
 /// # Errors
-/// It is none, or too long.
+/// The text is no domain, or too long.
 pub(super) fn check_ascii(ascii: &[u8]) -> Result<(), PathError> {
     for label in ascii.split(|byte| *byte == b'.') {
         let edge = label.starts_with(b"-") || label.ends_with(b"-");

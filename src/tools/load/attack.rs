@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::attack_kind::{AttackEnding, AttackKind, AttackPace};
 use super::attacker::{AttackShared, Attacker};
-use super::dialing::dial;
 use crate::net::connections::Connections;
 use crate::net::dialer::Dialer;
+use crate::net::engine::dial;
 use crate::net::poller::Poller;
 use crate::net::socket::Socket;
 use crate::smtp::client::Outgoing;

@@ -7,13 +7,13 @@ use core::fmt;
 pub enum AttackKind {
     /// A command that never ends, an octet a second.
     SlowCommand,
-    /// The same with a message.
+    /// A message that never ends, an octet a second.
     SlowMessage,
     /// Commands without end, and not one reply is read.
     NeverReads,
     /// A command line without end, as fast as can be.
     EndlessLine,
-    /// The same with a message, all of it one line.
+    /// A message without end and all of it one line, as fast as can be.
     EndlessMessage,
     /// A command before the greeting, or what would be one: a server may be faster.
     EarlyTalker,

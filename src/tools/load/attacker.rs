@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::attack_kind::{AttackEnding, AttackPace, AttackStage, Behaviour};
-use crate::net::driver::{Close, ConnectionFailure, Driver, Ending, Step, Summary, Turn, Wait};
+use crate::net::driver::{Close, ConnectionFailure, Driver, Step, Summary, Turn, Wait};
 use crate::smtp::client::{ClientEvent, ClientSession, Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 
@@ -142,11 +142,7 @@ impl Attacker {
 
 /// Closes the socket as it is.
 fn close(reason: AttackEnding) -> AttackerStep {
-    Step::Close(Close {
-        reason,
-        ending: Ending::Abort,
-        flush_timeout: Duration::ZERO,
-    })
+    Step::Close(Close::abort(reason))
 }
 
 impl Driver for Attacker {

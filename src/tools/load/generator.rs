@@ -10,12 +10,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
 use super::attack::Attack;
-use super::dialing::dial;
 use super::progress::Progress;
 use super::stats::FailureKind;
 use super::transactions::{LoadShared, Order, Transactions};
 use crate::net::connections::Connections;
 use crate::net::dialer::Dialer;
+use crate::net::engine::dial;
 use crate::net::poller::Poller;
 use crate::net::socket::Socket;
 use crate::net::token::Token;

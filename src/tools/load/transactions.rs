@@ -170,7 +170,8 @@ impl Transactions {
             self.begin(since, session, turn);
         } else {
             self.phase = TransactionPhase::Idle;
-            shared.idle.push(turn.name);
+            let name = turn.name();
+            turn.shared.idle.push(name);
         }
     }
 
@@ -248,7 +249,7 @@ impl Task for Transactions {
         }
     }
 
-    /// Whoever leaves has nothing left to lose.
+    /// Counts a failure, unless the dialogue is leaving and has nothing left to lose.
     fn failed(&mut self, error: DialogueError, turn: &mut TaskTurn<'_, Self>) {
         if let TransactionPhase::Idle | TransactionPhase::Leaving = self.phase {
             return;
