@@ -23,7 +23,7 @@ mod users;
 pub mod value;
 pub mod values;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use log::LevelFilter;
@@ -66,6 +66,8 @@ pub struct Config {
     pub xclient_from: Vec<Cidr>,
     /// Whether several processes may listen on the same port.
     pub reuse_port: bool,
+    /// The socket file by which the server is watched, if it is.
+    pub control: Option<PathBuf>,
     /// The user to become once the listeners are bound.
     pub user: Option<String>,
     /// The least urgent lines that are logged.
@@ -99,6 +101,7 @@ impl Config {
             proxy_from: read.get(&options::PROXY_FROM),
             xclient_from: read.get(&options::XCLIENT_FROM),
             reuse_port: read.get(&options::REUSE_PORT),
+            control: read.get(&options::CONTROL),
             user: read.get(&options::USER),
             log_level: read
                 .mistakes
@@ -180,9 +183,11 @@ impl Config {
         listeners.map(|(service, address)| (*service, address))
     }
 
-    /// The addresses that somebody named, for whatever service.
-    pub fn named_addresses(&self) -> impl Iterator<Item = &SocketAddress> {
-        self.listen.iter().map(|(_, address)| address)
+    /// The socket files that the start makes, for whatever service.
+    pub fn socket_files(&self) -> impl Iterator<Item = &Path> {
+        let listeners = self.listen.iter();
+        let files = listeners.filter_map(|(_, address)| address.path());
+        files.chain(self.control.as_deref())
     }
 
     /// The listeners to open beside `inherited` ones: the default one is only for a server that has none at all.

@@ -71,6 +71,8 @@ pub mod cli;
 #[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
+pub mod control;
+#[doc(hidden)]
 pub mod exit;
 #[doc(hidden)]
 pub mod logging;

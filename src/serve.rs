@@ -41,11 +41,12 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     let log = Log::start(config.log_level, at_once, log_file.is_some())
         .map_err(|error| files::cannot_log(&config, &error, ExitCode::CannotCreate))?;
     let listeners = listen(&config)?;
+    let control = listen_for_control(&config)?;
     for warning in config.warnings(&inherited(&listeners)) {
         log::warn!("warning=\"{warning}\"");
     }
     files::become_user(&settings, &config, &log)?;
-    let mut server = start(&config, listeners)?;
+    let mut server = start(&config, listeners, control)?;
     log::logger().flush();
 
     let mut lines = String::new();
@@ -71,7 +72,11 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
 }
 
 /// Starts the server once it has no more rights than it needs: what its store makes belongs to its user.
-fn start(config: &Config, listeners: Vec<Listener<Service>>) -> Result<Server, Failed> {
+fn start(
+    config: &Config,
+    listeners: Vec<Listener<Service>>,
+    control: Option<Listener<()>>,
+) -> Result<Server, Failed> {
     privileges::gain_no_more();
     // The store process has a file for each message that arrives.
     if let Err(error) = raise_limit() {
@@ -82,8 +87,24 @@ fn start(config: &Config, listeners: Vec<Listener<Service>>) -> Result<Server, F
     log::info!("{}", sandbox::enter(&files::needs(config)));
     let service_manager = ServiceManager::from_environment();
     let started = Server::start(listeners, config.rules(), store, service_manager);
+    let started = started.and_then(|mut server| {
+        if let Some(control) = control {
+            log::info!("control={}", control.address());
+            server.open_control(control)?;
+        }
+        Ok(server)
+    });
     started
         .map_err(|error| Failed::new(ExitCode::Unavailable, format_args!("cannot start: {error}")))
+}
+
+/// The control socket, where one is configured.
+fn listen_for_control(config: &Config) -> Result<Option<Listener<()>>, Failed> {
+    let bound = config.control.as_deref();
+    bound
+        .map(|path| Listener::bind_private((), path))
+        .transpose()
+        .map_err(|error| Failed::new(ExitCode::Unavailable, error))
 }
 
 /// The configuration of a running server.

@@ -92,6 +92,7 @@ options! {
     "The process" {
         REUSE_PORT: Switch = flag("reuse-port", "Let several processes listen on the same port").at_start();
         USER: Optional<String> = text("user", "NAME", values::name, "After binding, become this user").optional().at_start();
+        CONTROL: FilePath = path("control", "PATH", "Let this user watch the server by a socket file, as `mailoop top` does [default: none]").at_start();
         EXIT_AFTER: One<u32> = number("exit-after", "N", values::count, "End in good order after so many messages were accepted; 0 for never").or("0");
     }
     "Measurements" {

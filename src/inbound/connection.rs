@@ -165,6 +165,18 @@ impl Inbound {
         self.stage != OpeningStage::AwaitingProxyHeader
     }
 
+    /// The name of the state of its session, or of the stage before that.
+    #[must_use]
+    pub fn phase_name(&self) -> &'static str {
+        match self.stage {
+            OpeningStage::Refused(_) => "Refused",
+            OpeningStage::AwaitingProxyHeader => "AwaitingProxyHeader",
+            OpeningStage::BeforeTls => "BeforeTls",
+            OpeningStage::BeforeGreeting | OpeningStage::Greeting => "Greeting",
+            OpeningStage::Session => self.session.state_name(),
+        }
+    }
+
     /// Goes on with other users, as after a reload.
     pub fn replace_users(&mut self, users: Option<&Rc<dyn UserDatabase>>) {
         self.session.replace_users(users);

@@ -3,6 +3,7 @@
 mod closing;
 mod establishing;
 mod steps;
+mod view;
 
 use std::io;
 use std::mem;
@@ -18,6 +19,7 @@ use super::epoch::{Epoch, Nanoseconds};
 use super::lifecycle::Lifecycle;
 use super::peer::{AddressGroup, PeerAddress};
 use super::transport::Transport;
+pub use view::ConnectionView;
 
 /// Time for the peer of a closing connection to read the last output.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,6 +35,8 @@ pub(super) struct Connection<D: Driver, T> {
     lifecycle: Lifecycle,
     /// Whether the slab knows that it is over.
     is_gone: bool,
+    /// Turns that it has had, for observers. The field lies where the others left room.
+    turns: u32,
     /// Why it ends, from the moment that this is decided.
     reason: Option<D::Reason>,
     /// Input that was read but not used.
@@ -256,6 +260,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         lent: &mut Lent<'_, D::Shared>,
         act: impl FnOnce(&mut Self, &mut Lent<'_, D::Shared>) -> TurnOutcome<D>,
     ) -> Wait<D::Ticket> {
+        self.turns = self.turns.wrapping_add(1);
         let outcome = act(self, lent).and_then(|wait| self.write_output(wait, lent));
         let wait = outcome.unwrap_or_else(|error| {
             self.fail(ConnectionFailure::Socket(error), lent);

@@ -12,6 +12,7 @@ mod lingering;
 mod place;
 mod run_queue;
 mod turns;
+mod views;
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -23,6 +24,7 @@ pub use lingering::LINGERING_MAX;
 use lingering::Lingering;
 use place::Place;
 use run_queue::RunQueue;
+pub use views::ConnectionView;
 
 use super::budget::{Budget, TICK_WORK_MAX, TURN_WORK_MAX};
 use super::channel::Readiness;

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
+use rustix::fs::Mode;
+use rustix::process::umask;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use super::descriptors::{Reserve, is_out_of_descriptors};
@@ -105,6 +107,18 @@ impl<K: Copy> Listener<K> {
     /// It cannot listen there.
     pub fn bind(tag: K, address: &SocketAddress, reuse_port: bool) -> Result<Self, BindError> {
         Self::open(tag, address, reuse_port).map_err(|error| BindError(address.clone(), error))
+    }
+
+    /// Opens a socket file that only the user of this process can connect to, from its first instant.
+    ///
+    /// # Errors
+    /// It cannot listen there.
+    pub fn bind_private(tag: K, path: &Path) -> Result<Self, BindError> {
+        // Permissions that are taken away after bind(2) come too late: somebody may have connected.
+        let before = umask(Mode::from_raw_mode(0o177));
+        let listener = Self::bind(tag, &SocketAddress::Unix(path.to_owned()), false);
+        umask(before);
+        listener
     }
 
     fn open(tag: K, address: &SocketAddress, reuse_port: bool) -> io::Result<Self> {

@@ -9,7 +9,6 @@ use super::store;
 use crate::config::Config;
 use crate::config::settings::Settings;
 use crate::exit::{ExitCode, Failed, Mistakes, show};
-use crate::net::endpoint::SocketAddress;
 use crate::privileges::{self, UserError};
 
 /// Shows what would run. Nothing is made, bound or started; yet as root this process becomes `--user` for good, as the
@@ -24,7 +23,7 @@ pub(super) fn check(settings: &Settings, config: &Config) -> Result<(), Failed> 
     if !log_is_late {
         mistakes.note(can_log(config));
     }
-    for socket in config.named_addresses().filter_map(SocketAddress::path) {
+    for socket in config.socket_files() {
         mistakes.note(can_bind(socket));
     }
     let becomes = |name| privileges::become_user(name, &[]);

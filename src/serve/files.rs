@@ -10,7 +10,6 @@ use crate::config::settings::Settings;
 use crate::config::{Config, Delivery};
 use crate::exit::{ExitCode, Failed};
 use crate::logging::Log;
-use crate::net::endpoint::SocketAddress;
 use crate::privileges::{self, UserError};
 use crate::sandbox::Needs;
 
@@ -31,7 +30,7 @@ pub(super) fn become_user(settings: &Settings, config: &Config, log: &Log) -> Re
         return Ok(());
     };
     let log_is_late = is_log_late(config);
-    let sockets = config.named_addresses().filter_map(SocketAddress::path);
+    let sockets = config.socket_files();
     let log_file = config.log_file.as_deref().filter(|_| !log_is_late);
     let files: Vec<_> = sockets.chain(log_file).collect();
     privileges::become_user(name, &files).map_err(|error| cannot_become(settings, &error))?;
@@ -99,10 +98,7 @@ pub(super) fn needs(config: &Config) -> Needs {
     // Relative to the current folder, as the path itself.
     let folder = |path: &Path| Some(Path::new(".").join(path.parent()?));
     let log = config.log_file.as_deref().and_then(folder);
-    let sockets = config
-        .named_addresses()
-        .filter_map(SocketAddress::path)
-        .filter_map(folder);
+    let sockets = config.socket_files().filter_map(folder);
     Needs {
         writable: mail.into_iter().chain(log).collect(),
         removable: sockets.collect(),

@@ -26,10 +26,25 @@ pub struct ServerCore<T: Transport> {
     can_send_to_store: bool,
 }
 
+/// Counts of what the store was given and has settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settled {
+    /// Messages that were settled.
+    pub(super) messages: u64,
+    /// Questions that were answered.
+    pub(super) questions: u64,
+    /// Messages and questions that wait.
+    pub(super) awaiting: usize,
+}
+
 /// Results of the group commits so far.
 #[derive(Default)]
 struct Commits {
     messages_stored: u64,
+    /// Messages that were settled, stored or not.
+    messages: u64,
+    /// Questions about senders and recipients that were answered.
+    questions: u64,
     /// Whether a drain was asked for that connections have not heard of.
     drain_asked: bool,
     finished: Vec<Finished>,
@@ -178,6 +193,20 @@ impl<T: Transport> ServerCore<T> {
         self.commits.messages_stored
     }
 
+    /// The connections, for observers.
+    pub fn connections(&self) -> &Connections<Inbound, T> {
+        &self.connections
+    }
+
+    /// Counts of what the store has settled so far.
+    pub(super) fn settled(&self) -> Settled {
+        Settled {
+            messages: self.commits.messages,
+            questions: self.commits.questions,
+            awaiting: self.connections.awaiting(),
+        }
+    }
+
     /// The status, `uptime` after the start.
     pub fn status(&self, uptime: Duration) -> ServerStatus {
         ServerStatus {
@@ -228,6 +257,7 @@ impl Commits {
         let mut begins = false;
         let mut finished = std::mem::take(&mut self.finished);
         connections.shared_mut().store.commit(&mut finished);
+        self.messages += finished.len() as u64;
         for Finished { ticket, outcome } in finished.drain(..) {
             self.messages_stored += u64::from(outcome.is_stored());
             begins |= self.are_enough(connections) && self.begin_drain(connections);
@@ -235,6 +265,7 @@ impl Commits {
         }
         self.finished = finished;
         while let Some(answer) = connections.shared_mut().store.answer() {
+            self.questions += 1;
             connections.complete(answer.ticket, Completion::Answer(answer));
         }
         if !connections.shared().store.is_congested() {

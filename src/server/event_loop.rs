@@ -14,6 +14,7 @@ use mio::Interest;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
+use super::control::ControlSocket;
 use super::core::ServerCore;
 use super::descriptors;
 use super::service_manager::{ManagerState, ServiceManager};
@@ -39,6 +40,8 @@ const SIGNALS: u8 = 0;
 const STORE: u8 = 1;
 const LISTENER: u8 = 2;
 const CONNECTION: u8 = 3;
+const CONTROL_LISTENER: u8 = 4;
+const CONTROL: u8 = 5;
 
 /// A mail server: one poll, and everything that it tells of.
 pub struct Server {
@@ -46,6 +49,8 @@ pub struct Server {
     signals: Signals,
     listeners: Listeners<Service>,
     core: ServerCore<Socket>,
+    /// The control socket, if there is one.
+    control: Option<Box<ControlSocket>>,
     /// Whether a signal asked to end.
     told_to_stop: bool,
     /// Whether a second one asked not to wait for anybody.
@@ -94,6 +99,7 @@ impl Server {
             signals,
             listeners,
             core,
+            control: None,
             told_to_stop: false,
             stop_at_once: false,
             reload_asked: false,
@@ -101,6 +107,24 @@ impl Server {
             status_at: service_manager.is_there().then(|| now + STATUS_INTERVAL),
             service_manager,
         })
+    }
+
+    /// Lets clients of the control socket in, until the end.
+    ///
+    /// # Errors
+    /// The system refuses to poll it.
+    pub fn open_control(&mut self, listener: Listener<()>) -> io::Result<()> {
+        let kinds = [CONTROL_LISTENER, CONTROL];
+        let control = ControlSocket::open(listener, &self.poller, kinds, self.started)?;
+        self.control = Some(Box::new(control));
+        Ok(())
+    }
+
+    /// Serves clients of the control socket, where there is one.
+    fn serve_control(&mut self) {
+        if let Some(control) = &mut self.control {
+            control.tick(&self.core, &self.poller);
+        }
     }
 
     /// The listeners, until the server drains.
@@ -169,6 +193,7 @@ impl Server {
         self.poll_readiness()?;
         self.core.tick(|_, _| {});
         self.accept();
+        self.serve_control();
         self.tell_status_in_time();
         log::logger().flush();
         Ok(())
@@ -179,7 +204,9 @@ impl Server {
         let now = Instant::now();
         let log = logging::has_backlog().then(|| now + LOG_RETRY_INTERVAL);
         let accept = self.listeners.next_wake(now);
-        let wakes = [self.core.next_wake(), accept, log, self.status_at];
+        let control = self.control.as_ref();
+        let control = control.and_then(|control| control.next_wake(now));
+        let wakes = [self.core.next_wake(), accept, control, log, self.status_at];
         let wake = wakes.into_iter().flatten().min();
         self.poller
             .wait(wake.map(|wake| wake.saturating_duration_since(now)))?;
@@ -193,6 +220,11 @@ impl Server {
                 STORE => {
                     if let Some(channel) = self.core.store_channel() {
                         channel.note(readiness);
+                    }
+                }
+                CONTROL_LISTENER | CONTROL => {
+                    if let Some(control) = &mut self.control {
+                        control.on_event(token, readiness);
                     }
                 }
                 kind => debug_assert!(false, "no source is of kind {kind}"),

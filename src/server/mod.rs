@@ -1,12 +1,14 @@
 //! The server: the event loop around the engine, the store, and what the system has for both.
 //!
 //! [`core`] is the server without its poll, with the order of a tick; `event_loop` owns the poll, the [listeners](crate::net::listeners) and the
-//! signals. Where a service manager starts the program, listeners may come by [`activation`].
+//! signals. `control` answers whoever watches, from what `loop_stats` counts meanwhile. Where a service manager starts the program, listeners may come by [`activation`].
 
 pub mod activation;
+mod control;
 pub mod core;
 mod descriptors;
 mod event_loop;
+mod loop_stats;
 mod service_manager;
 pub mod store_channel;
 

@@ -210,6 +210,7 @@ fn the_example_has_every_option_with_its_default() {
             .replace("/etc/mailoop/privkey.pem", pem)
             .replace("/etc/mailoop/users", users)
             .replace("/run/mailoop", open)
+            .replace("/var/lib/mailoop", open)
             .replace("/var/log", open);
         fs::write(&path, line).unwrap();
         let company: &[&str] = match option.name {

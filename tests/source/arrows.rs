@@ -10,8 +10,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("smtp", &[]),
     ("store", &["smtp"]),
     ("inbound", &["net", "smtp", "store"]),
-    ("server", &["inbound", "logging", "net", "smtp", "store"]),
-    ("tools", &["exit", "machine", "net", "smtp", "terminal"]),
+    ("control", &["net"]),
+    (
+        "server",
+        &["control", "inbound", "logging", "net", "smtp", "store"],
+    ),
+    (
+        "tools",
+        &["control", "exit", "machine", "net", "smtp", "terminal"],
+    ),
     ("logging", &[]),
     ("exit", &[]),
 ];

@@ -48,6 +48,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             driver,
             lifecycle: Lifecycle::Open,
             is_gone: false,
+            turns: 0,
             reason: None,
             input: Box::default(),
             opened: Epoch(now),
