@@ -188,11 +188,15 @@ impl<T: Transport> Channel<T> {
     }
 
     /// Writes as much of `bytes` as the socket takes, and returns how much that was. The rest is not kept: many connections may
-    /// share these octets. A driver uses either this or [`send`](Self::send).
+    /// share these octets. What [`send`](Self::send) has left unsent goes first: meanwhile there is no room.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        debug_assert!(
+            self.output.is_empty() || !self.ready.writable,
+            "what is unsent goes first"
+        );
         self.write_by(Link::write, bytes)
     }
 

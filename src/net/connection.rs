@@ -311,13 +311,22 @@ impl<D: Driver, T: Transport> Connection<D, T> {
 
     /// Writes what the driver has said. False if that failed, and there may be input that its driver wants to read all the same.
     fn send(&mut self, lent: &mut Lent<'_, D::Shared>) -> io::Result<bool> {
-        match self.channel.send(lent.output) {
+        let sent = self.channel.send(lent.output);
+        let is_sent = self.unless_given_up(sent)?.is_some();
+        if !is_sent {
+            lent.output.clear();
+        }
+        Ok(is_sent)
+    }
+
+    /// Gives the output up after a write that failed, if its driver reads on all the same; `None` then.
+    fn unless_given_up<R>(&mut self, written: io::Result<R>) -> io::Result<Option<R>> {
+        match written {
             Err(_) if D::READS_AFTER_FAILED_WRITE => {
                 self.channel.give_output_up();
-                lent.output.clear();
-                Ok(false)
+                Ok(None)
             }
-            sent => sent.map(|()| true),
+            written => written.map(Some),
         }
     }
 

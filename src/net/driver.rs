@@ -111,6 +111,17 @@ pub trait Driver: Sized {
         None
     }
 
+    /// Text that [`Step::Write`] writes from its place, without a copy of it: it may be long, and of many connections.
+    fn unwritten(&self) -> &[u8] {
+        &[]
+    }
+
+    /// So many octets of the [unwritten](Self::unwritten) text were written: from now on it is the rest.
+    fn wrote(&mut self, count: usize, turn: &mut Turn<'_, Self::Shared>) -> Step<Self> {
+        let _ = (count, turn);
+        Step::Continue
+    }
+
     /// Its deadline has passed. `None` grants the peer more time, and the connection waits on. A deadline that stays in
     /// the past is told again in the next tick.
     fn expired(&mut self, turn: &mut Turn<'_, Self::Shared>) -> Option<Step<Self>> {
@@ -157,6 +168,10 @@ pub enum Step<D: Driver> {
     /// Its output to be written as far as there is room. It goes on with input if there is some, or else once nothing is unsent. So
     /// a long output is handed over in parts, while the peer may yet object to it.
     Flush,
+    /// Its output to be written, and after that the text that is [unwritten](Driver::unwritten), in parts, of which
+    /// [`Driver::wrote`] tells. In between it is given input: what is written in parts may be objected to. It returns this again
+    /// for as long as there is text.
+    Write,
     /// Something else before it takes more input.
     Wait(Wait<D::Ticket>),
     /// The handshake of TLS within this time. Unsent output goes out before it in the clear; input that is left belongs to it.

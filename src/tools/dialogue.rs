@@ -14,10 +14,6 @@ use crate::net::link::TlsFacts;
 use crate::smtp::client::{ClientEvent, ClientSession, ProtocolError};
 use crate::smtp::security::ChannelBindings;
 
-/// The most octets of a message that are handed over at once. The part that a socket has no room for is kept for its
-/// connection, so this bounds the memory of each.
-const PART_BYTES_MAX: usize = 64 * 1024;
-
 /// The purpose of a dialogue: which messages there are, and what becomes of them.
 pub(super) trait Task: Sized {
     /// Everything that the dialogues of this kind work on together.
@@ -94,8 +90,8 @@ pub(super) struct Dialogue<T> {
     is_handshaking: bool,
     /// The message as it goes over the wire, which many dialogues may share.
     message: Rc<[u8]>,
-    /// How much of the message was handed over, while that goes on.
-    handed_over: Option<usize>,
+    /// How much of the message was written, while that goes on.
+    written: Option<usize>,
     /// Since when nothing was written and no whole reply came. Parts of a reply are no progress, or a server could make it
     /// trickle for ever.
     silent_since: Instant,
@@ -118,7 +114,7 @@ impl<T: Task> Dialogue<T> {
             tls,
             is_handshaking: false,
             message,
-            handed_over: None,
+            written: None,
             silent_since: now,
             bytes_out: 0,
         }
@@ -155,7 +151,10 @@ impl<T: Task> Dialogue<T> {
             }
             match event {
                 ClientEvent::StartTls => return self.start_tls(turn),
-                ClientEvent::SendMessage => self.handed_over = Some(0),
+                ClientEvent::SendMessage => {
+                    debug_assert!(!self.message.is_empty(), "a message has an end line");
+                    self.written = Some(0);
+                }
                 ClientEvent::Closed => {
                     *input = &[];
                     return Step::Continue;
@@ -163,28 +162,14 @@ impl<T: Task> Dialogue<T> {
                 _ => {}
             }
         }
-        self.hand_message_over(turn)
+        self.go_on()
     }
 
-    /// Hands over the next part of the message, once nothing before it is unsent. Meanwhile the server may object.
-    fn hand_message_over(&mut self, turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
-        let Some(begin) = self.handed_over else {
-            return Step::Continue;
-        };
-        if turn.unsent + turn.output.len() > 0 {
-            return Step::Flush;
-        }
-        let end = self.message.len().min(begin + PART_BYTES_MAX);
-        if begin == end {
-            self.session.message_sent();
-            self.handed_over = None;
-            return Step::Continue;
-        }
-        turn.output.extend_from_slice(&self.message[begin..end]);
-        self.handed_over = Some(end);
-        match self.tell_sent(0, turn) {
-            ControlFlow::Continue(()) => Step::Flush,
-            ControlFlow::Break(()) => close(),
+    /// Goes on with the message, as long as there is more of it. Meanwhile the server may object.
+    fn go_on(&self) -> DialogueStep<T> {
+        match self.written {
+            Some(_) => Step::Write,
+            None => Step::Continue,
         }
     }
 
@@ -261,6 +246,25 @@ impl<T: Task> Driver for Dialogue<T> {
         self.session.secured(bindings, turn.output);
         match self.tell_sent(before, turn) {
             ControlFlow::Continue(()) => Step::Continue,
+            ControlFlow::Break(()) => close(),
+        }
+    }
+
+    fn unwritten(&self) -> &[u8] {
+        self.written.map_or(&[], |written| &self.message[written..])
+    }
+
+    fn wrote(&mut self, count: usize, turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
+        self.note_written(turn);
+        let before = self.written.unwrap_or(0);
+        let written = before + count;
+        self.written = Some(written).filter(|written| *written < self.message.len());
+        if self.written.is_none() {
+            self.session.message_sent();
+        }
+        let bytes = &self.message[before..written];
+        match self.task.sent(bytes, &self.session, turn.shared) {
+            ControlFlow::Continue(()) => self.go_on(),
             ControlFlow::Break(()) => close(),
         }
     }

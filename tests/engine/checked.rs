@@ -24,6 +24,8 @@ enum Life {
 enum Waits {
     Input,
     Output,
+    /// More of its text to be written, or input.
+    Text,
     /// Something that input is no answer to.
     Another,
 }
@@ -53,6 +55,7 @@ impl<D: Driver> Checked<D> {
     fn note(&mut self, step: Step<D>) -> Step<Self> {
         self.waits = match &step {
             Step::Wait(Wait::Output) => Waits::Output,
+            Step::Write => Waits::Text,
             Step::Wait(Wait::Completion(_) | Wait::Timer) => Waits::Another,
             _ => Waits::Input,
         };
@@ -60,6 +63,7 @@ impl<D: Driver> Checked<D> {
             Step::Continue => Step::Continue,
             Step::Read => Step::Read,
             Step::Flush => Step::Flush,
+            Step::Write => Step::Write,
             Step::Wait(wait) => Step::Wait(wait),
             Step::StartTls(tls, timeout) => {
                 self.life = Life::Securing;
@@ -91,7 +95,7 @@ impl<D: Driver> Driver for Checked<D> {
         if turn.drain == Drain::No {
             let unsent = turn.unsent + turn.output.len();
             match self.waits {
-                Waits::Input => {}
+                Waits::Input | Waits::Text => {}
                 Waits::Output => assert_eq!(unsent, 0, "it goes on once all is written"),
                 Waits::Another => panic!("it waits for something else"),
             }
@@ -126,6 +130,21 @@ impl<D: Driver> Driver for Checked<D> {
         }
         // The engine does not follow this one.
         Step::Continue
+    }
+
+    fn unwritten(&self) -> &[u8] {
+        self.inner.unwritten()
+    }
+
+    fn wrote(&mut self, count: usize, turn: &mut Turn<'_, D::Shared>) -> Step<Self> {
+        self.is(Life::Open);
+        assert_eq!(self.waits, Waits::Text, "nothing is written unasked");
+        let left = self.inner.unwritten().len().checked_sub(count);
+        assert!(count > 0 && left.is_some(), "{count} of {left:?}");
+        assert!(turn.output.is_empty(), "its output comes before");
+        let step = self.inner.wrote(count, turn);
+        assert_eq!(Some(self.inner.unwritten().len()), left);
+        self.note(step)
     }
 
     fn deadline(&self, shared: &D::Shared) -> Option<Instant> {

@@ -32,6 +32,8 @@ pub struct Echo {
     iterations: u32,
     /// Whether input is outstanding only because of an answer that it waits for.
     ticket: Option<u32>,
+    /// Octets that go back from this place.
+    text: Vec<u8>,
 }
 
 impl Echo {
@@ -42,6 +44,7 @@ impl Echo {
             timer: None,
             iterations: 0,
             ticket: None,
+            text: Vec::new(),
         }
     }
 
@@ -52,10 +55,20 @@ impl Echo {
         }
     }
 
+    /// Goes on with its text, if it has any.
+    fn go_on(&self) -> Step<Self> {
+        if self.text.is_empty() {
+            Step::Continue
+        } else {
+            Step::Write
+        }
+    }
+
     fn detour(&mut self, turn: &mut Turn<'_, Shared>) -> Option<Step<Self>> {
         let rng = self.moods.as_mut()?;
-        Some(match rng.below(13) {
+        Some(match rng.below(15) {
             9 => Step::Flush,
+            10 | 11 => Step::Write,
             0 => Step::Read,
             1 => Step::Wait(Wait::Input),
             2 => Step::Wait(Wait::Output),
@@ -132,14 +145,31 @@ impl Driver for Echo {
                 count = input.len();
             }
         }
-        turn.output.extend_from_slice(&input[..count]);
-        *input = &input[count..];
+        let (back, rest) = input.split_at(count);
+        *input = rest;
+        if self.text.is_empty() && !matches!(step, Some(Step::Write)) {
+            turn.output.extend_from_slice(back);
+        } else {
+            self.text.extend_from_slice(back);
+        }
         let unsent = turn.unsent + turn.output.len();
         turn.shared.unsent_max = turn.shared.unsent_max.max(unsent);
-        step.unwrap_or(Step::Continue)
+        step.unwrap_or(self.go_on())
+    }
+
+    fn unwritten(&self) -> &[u8] {
+        &self.text
+    }
+
+    fn wrote(&mut self, count: usize, _: &mut Turn<'_, Shared>) -> Step<Self> {
+        self.text.drain(..count);
+        self.go_on()
     }
 
     fn eof(&mut self, _: &mut Turn<'_, Shared>) -> Step<Self> {
+        if !self.text.is_empty() {
+            return self.go_on();
+        }
         let mut close = Close::after_eof(Ok(()));
         if let Some(rng) = &mut self.moods {
             close.ending = rng.pick(&[Ending::Close, Ending::Linger, Ending::LingerUnlessIdle]);

@@ -30,6 +30,7 @@ pub enum Call<'c, 'i> {
     Eof,
     Secured,
     Completed(u32),
+    Wrote(usize),
     Expired,
 }
 
@@ -38,6 +39,9 @@ type Act = Box<dyn FnMut(Call<'_, '_>, &mut Turn<'_, Board>) -> Step<Script>>;
 pub struct Script {
     act: Act,
     pub outstanding: Rc<Cell<Option<u32>>>,
+    text: Rc<[u8]>,
+    /// How much of the text was written.
+    written: usize,
 }
 
 impl Script {
@@ -47,7 +51,15 @@ impl Script {
         Self {
             act: Box::new(act),
             outstanding: Rc::default(),
+            text: Rc::default(),
+            written: 0,
         }
+    }
+
+    /// The same with a text to be written from its place.
+    pub fn with_text(self, text: &Rc<[u8]>) -> Self {
+        let text = Rc::clone(text);
+        Self { text, ..self }
     }
 
     fn call(
@@ -94,6 +106,15 @@ impl Driver for Script {
 
     fn completed(&mut self, completion: u32, turn: &mut Turn<'_, Board>) -> Step<Self> {
         self.call("completed", Call::Completed(completion), turn)
+    }
+
+    fn unwritten(&self) -> &[u8] {
+        &self.text[self.written..]
+    }
+
+    fn wrote(&mut self, count: usize, turn: &mut Turn<'_, Board>) -> Step<Self> {
+        self.written += count;
+        self.call("wrote", Call::Wrote(count), turn)
     }
 
     fn deadline(&self, board: &Board) -> Option<Instant> {

@@ -69,6 +69,113 @@ fn a_driver_that_always_has_output_leaves_the_others_their_turns() {
     bench.settle(&[&greedy, &modest], 10);
 }
 
+/// A text of so many octets, no two of them alike where they are near.
+fn text(octets: u32) -> Rc<[u8]> {
+    (0..octets).map(|at| (at * 31 % 251) as u8).collect()
+}
+
+/// Writes its text after a word, and leaves when it is told to.
+fn reader_aloud(text: &Rc<[u8]>, left: &Rc<Cell<usize>>) -> Script {
+    let left = Rc::clone(left);
+    left.set(text.len());
+    let script = Script::new(move |call, turn| match call {
+        Call::Opened => {
+            turn.output.extend_from_slice(b"now:");
+            Step::Write
+        }
+        Call::Wrote(count) => {
+            assert_eq!(turn.unsent, 0, "its connection keeps none of it");
+            left.set(left.get() - count);
+            if left.get() > 0 {
+                Step::Write
+            } else {
+                Step::Continue
+            }
+        }
+        Call::Input(input) if input.is_empty() && left.get() > 0 => Step::Write,
+        Call::Input(input) if *input == b"no" => close(Ending::Now),
+        call => default(&call),
+    });
+    script.with_text(text)
+}
+
+#[test]
+fn a_text_is_written_from_its_place_as_there_is_room() {
+    let (text, left) = (text(200_000), Rc::default());
+    for outbox_max in [3000, 70_000, 1 << 20] {
+        let mut bench = Bench::new();
+        let peer = bench.accept(outbox_max, reader_aloud(&text, &left));
+        let mut received = peer.receive();
+        while left.get() > 0 {
+            let before = left.get();
+            bench.settle(&[&peer], 10);
+            assert!(left.get() < before, "there was room");
+            received.extend(peer.receive());
+        }
+        assert_eq!((&received[..4], &received[4..]), (&b"now:"[..], &text[..]));
+        assert_eq!(Rc::strong_count(&text), 2, "it is the only one to hold it");
+        peer.close();
+        bench.settle(&[&peer], 10);
+        assert_eq!(bench.board().closed, ["Close"]);
+    }
+}
+
+#[test]
+fn a_text_may_be_objected_to_while_it_is_written() {
+    // One that does not read, and one that reads all.
+    for outbox_max in [3000, 1 << 30] {
+        let mut bench = Bench::new();
+        let (text, left) = (text(1 << 24), Rc::default());
+        let peer = bench.accept(outbox_max, reader_aloud(&text, &left));
+        assert!(left.get() > 1 << 23, "a turn has an end");
+        if outbox_max == 3000 {
+            bench.settle(&[&peer], 10);
+            let called = bench.count("input");
+            for _ in 0..10 {
+                bench.tick(&[&peer]);
+            }
+            assert_eq!(bench.count("input"), called, "there is no room");
+        }
+        peer.send(b"no");
+        bench.tick(&[&peer]);
+        bench.tick(&[&peer]);
+        assert_eq!(bench.board().closed, ["Now"]);
+        assert!(left.get() > 1 << 23);
+    }
+}
+
+#[test]
+fn a_text_that_is_left_at_the_end_of_input_waits_for_room() {
+    let mut bench = Bench::new();
+    let (text, left) = (text(5000), Rc::new(Cell::new(5000)));
+    let script = {
+        let left = Rc::clone(&left);
+        Script::new(move |call, _| {
+            if let Call::Wrote(count) = call {
+                left.set(left.get() - count);
+            }
+            match call {
+                Call::Eof if left.get() == 0 => close(Ending::Close),
+                Call::Opened => Step::Continue,
+                _ => Step::Write,
+            }
+        })
+    };
+    let peer = bench.accept(1000, script.with_text(&text));
+    peer.close();
+    let mut received = Vec::new();
+    for _ in 0..5 {
+        bench.settle(&[&peer], 3);
+        let told = bench.count("eof");
+        bench.tick(&[&peer]);
+        assert_eq!(bench.count("eof"), told, "it is left alone");
+        received.extend(peer.receive());
+    }
+    bench.settle(&[&peer], 3);
+    assert_eq!((&received[..], left.get()), (&text[..], 0));
+    assert_eq!(bench.board().closed, ["Close"]);
+}
+
 /// Whoever says more than it hears, to a peer who does not read, is not given more to hear.
 #[test]
 fn input_is_not_read_while_the_output_is_full() {

@@ -8,6 +8,9 @@ use super::{Connection, Lent, Lifecycle, TurnOutcome};
 use crate::net::driver::{Driver, Step, Wait};
 use crate::net::transport::{Read, Transport};
 
+/// The most octets of a driver's own text that are written before it is given input, and others their turns.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+
 impl<D: Driver, T: Transport> Connection<D, T> {
     /// Offers its driver the input that is kept. A connection that keeps none owns no memory for it.
     pub(super) fn offer_input(&mut self, lent: &mut Lent<'_, D::Shared>) -> Step<D> {
@@ -87,6 +90,35 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         })
     }
 
+    /// Writes its output, and after it a part of the text that its driver holds ready.
+    fn write_text(
+        &mut self,
+        lent: &mut Lent<'_, D::Shared>,
+    ) -> io::Result<ControlFlow<Wait<D::Ticket>, Step<D>>> {
+        let output = self.channel.unsent() + lent.output.len();
+        let mut written = 0;
+        // Where output is left unsent there is no room, and no text comes before it.
+        if self.send(lent)? {
+            let text = self.driver.unwritten();
+            let part = &text[..text.len().min(WRITE_BYTES_MAX)];
+            let write = self.channel.write(part);
+            written = self.unless_given_up(write)?.unwrap_or(0);
+        }
+        lent.work.charge_io(output + written);
+        if written == 0 {
+            return Ok(ControlFlow::Continue(Step::Continue));
+        }
+        let step = self.call(lent, |driver, turn| driver.wrote(written, turn));
+        Ok(match step {
+            // Input comes first here as well.
+            Step::Write if !self.channel.is_writable() || self.channel.is_readable() => {
+                ControlFlow::Continue(Step::Continue)
+            }
+            Step::Write if lent.work.is_spent() => ControlFlow::Break(Wait::Turn),
+            step => ControlFlow::Continue(step),
+        })
+    }
+
     /// Follows the steps of its driver until that has to wait.
     pub(super) fn follow(
         &mut self,
@@ -126,6 +158,9 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                         None => match self.call(lent, D::eof) {
                             // It stays, though nothing will come: only an event, its deadline or an answer moves it.
                             Step::Continue | Step::Read => return Ok(Wait::Input),
+                            Step::Flush | Step::Write if !self.channel.is_writable() => {
+                                return Ok(Wait::Input);
+                            }
                             step => step,
                         },
                     }
@@ -136,6 +171,10 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                         ControlFlow::Break(wait) => return Ok(wait),
                     }
                 }
+                Step::Write => match self.write_text(lent)? {
+                    ControlFlow::Continue(step) => step,
+                    ControlFlow::Break(wait) => return Ok(wait),
+                },
                 Step::Wait(wait) => return Ok(wait),
                 Step::StartTls(tls, timeout) => return self.start_tls(&tls, timeout, lent),
                 Step::Close(close) => {
