@@ -1,10 +1,11 @@
-//! What the docs say of the source is there: words of the glossary, and functions that answer a reader's questions.
+//! What the docs say of the source is there: words of the glossary, functions that answer a reader's questions, exercises.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use super::scan::{functions, sources};
+use crate::common::files;
 
 /// Words by which a stranger looks for things.
 const WORDS: [&str; 24] = [
@@ -136,5 +137,37 @@ fn patterns_of_the_readme_are_where_it_says() {
         let (file, test) = quoted(&row[2])[0].split_once(": ").unwrap();
         let text = doc(&format!("tests/{file}"));
         assert!(text.contains(&format!("fn {test}(")), "{}: {test}", row[0]);
+    }
+}
+
+/// `docs/exercises/run` runs what the pages say; here they are only read.
+#[test]
+fn pages_of_the_exercises_name_what_is_there() {
+    let tests = doc("tests/exercises/main.rs");
+    let index = doc("docs/exercises/README.md");
+    let pages = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/exercises"));
+    let names = pages.iter().map(|page| page.file_name().unwrap());
+    let names = names.filter_map(|name| name.to_str().unwrap().strip_suffix(".md"));
+    let names: Vec<&str> = names.filter(|name| *name != "README").collect();
+    assert_eq!(names.len(), tests.matches("#[test]").count());
+    for name in names {
+        let page = doc(&format!("docs/exercises/{name}.md"));
+        let after = |start: &str| {
+            let line = page.lines().find_map(|line| line.strip_prefix(start));
+            line.unwrap_or_else(|| panic!("{name}: no line begins with {start:?}"))
+        };
+        doc(after("git apply "));
+        after("$ MAILOOP_SIM_SEED=");
+        assert!(tests.contains(after("> ")), "{name}: its promise");
+        let test = name[3..].replace('-', "_");
+        assert!(tests.contains(&format!("fn {test}(")), "{test}");
+        let command = format!("`cargo test --test exercises {test}`");
+        assert!(page.contains(&command), "{name}: {command}");
+        assert!(index.contains(&format!("({name}.md)")), "{name}: no link");
+        let (_, answer) = page.split_once("\n## The answer\n").unwrap();
+        let places = quoted(answer).into_iter();
+        let mut places = places.filter_map(|place| place.split_once(".rs: "));
+        let (file, function) = places.next().expect("a place");
+        assert!(has_function(&format!("{file}.rs"), function), "{name}");
     }
 }
