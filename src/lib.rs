@@ -62,6 +62,10 @@
 
 pub mod inbound;
 pub mod net;
+#[cfg(feature = "record")]
+pub mod observe;
+#[cfg(feature = "record")]
+pub mod replay;
 pub mod server;
 pub mod smtp;
 pub mod store;

@@ -86,7 +86,7 @@ fn start(
     store::announce(config, listeners.iter().map(Listener::tag));
     log::info!("{}", sandbox::enter(&files::needs(config)));
     let service_manager = ServiceManager::from_environment();
-    let started = Server::start(listeners, config.rules(), store, service_manager);
+    let started = Server::start(listeners, config.rules(), store, service_manager, ());
     let started = started.and_then(|mut server| {
         if let Some(control) = control {
             log::info!("control={}", control.address());

@@ -5,6 +5,7 @@ use std::mem;
 use smallvec::{SmallVec, smallvec};
 
 use super::connection::{Inbound, InboundStep, InboundTurn, Message, ends};
+use super::observed::tell_used;
 use super::timeouts::Timer;
 use super::work::{charge_mailboxes, work_of};
 use crate::net::driver::{Step, Wait};
@@ -15,6 +16,7 @@ use crate::store::{Failure, Outcome, Store, Ticket};
 impl Inbound {
     /// Tells the state of the session where debug assertions are on: tests see which ways sessions go.
     pub(super) fn trace_state(&self, turn: &InboundTurn<'_>) {
+        self.tell_state(turn);
         if cfg!(debug_assertions) {
             log::trace!(target: "mailoop::state", "{} {}", turn.id, self.session.state_name());
         }
@@ -28,9 +30,13 @@ impl Inbound {
                 return Step::Wait(wait);
             }
             let before = *input;
+            let content = self.watched_content(turn);
             let event = self.session.next(input, turn.output);
             turn.work.charge(work_of(&event));
             let used = before.len() - input.len();
+            if let Some(content) = content {
+                tell_used(content, &event, &before[..used], turn);
+            }
             let is_command = matches!(
                 event,
                 Event::Answered | Event::BeginChunk | Event::CommandRefused(_)

@@ -10,8 +10,10 @@ use super::log_line::LogValue;
 use super::security::security;
 use super::shared::Shared;
 use super::timeouts::{PROXY_HEADER_TIMEOUT, Timer};
-use crate::net::driver::{Close, ConnectionFailure, Driver, Step, Summary};
+use crate::net::driver::{Close, ConnectionFailure, ConnectionId, Driver, Step, Summary};
+use crate::net::lifecycle::Lifecycle;
 use crate::net::link::TlsFacts;
+use crate::net::probe::Seen;
 use crate::smtp::event::CloseReason;
 use crate::store::Ticket;
 
@@ -33,20 +35,9 @@ impl Driver for Inbound {
     }
 
     fn input(&mut self, input: &mut &[u8], turn: &mut InboundTurn<'_>) -> InboundStep {
-        match self.stage {
-            OpeningStage::AwaitingProxyHeader => self.read_proxy_header(input, turn),
-            OpeningStage::BeforeTls => self.start_tls(turn),
-            OpeningStage::BeforeGreeting => self.look_before_greeting(),
-            OpeningStage::Greeting => {
-                self.greet(!input.is_empty(), turn);
-                self.drive(input, turn)
-            }
-            OpeningStage::Session => self.drive(input, turn),
-            OpeningStage::Refused(refusal) => {
-                debug_assert!(false, "a client that is refused is not read");
-                self.refuse(refusal, turn)
-            }
-        }
+        let step = self.take(input, turn);
+        self.tell_left(input, turn);
+        step
     }
 
     fn takes_input(&self, shared: &Shared) -> bool {
@@ -139,14 +130,52 @@ impl Driver for Inbound {
         }
     }
 
+    fn entered(&mut self, id: ConnectionId, _: Lifecycle, now: Lifecycle, shared: &mut Shared) {
+        shared.tell(id, Seen::Entered(now));
+    }
+
+    fn called(&self, id: ConnectionId, shared: &Shared) {
+        shared.tell(id, Seen::Called);
+    }
+
+    fn said(&self, id: ConnectionId, octets: &[u8], shared: &Shared) {
+        shared.tell(id, Seen::Said(octets));
+    }
+
     fn closed(&mut self, reason: &CloseReason, summary: &Summary, shared: &mut Shared) {
         self.log_end(*reason, summary);
         let is_refused = matches!(self.stage, OpeningStage::Refused(_));
         shared.metrics.add(*reason, self.stats(), is_refused);
+        let word = CloseReason::WORDS[reason.index()];
+        let Summary {
+            id,
+            bytes_in,
+            bytes_out,
+            ..
+        } = *summary;
+        shared.tell(id, Seen::Closed(word, bytes_in, bytes_out));
     }
 }
 
 impl Inbound {
+    /// Takes input as the stage of the connection has it.
+    fn take(&mut self, input: &mut &[u8], turn: &mut InboundTurn<'_>) -> InboundStep {
+        match self.stage {
+            OpeningStage::AwaitingProxyHeader => self.read_proxy_header(input, turn),
+            OpeningStage::BeforeTls => self.start_tls(turn),
+            OpeningStage::BeforeGreeting => self.look_before_greeting(),
+            OpeningStage::Greeting => {
+                self.greet(!input.is_empty(), turn);
+                self.drive(input, turn)
+            }
+            OpeningStage::Session => self.drive(input, turn),
+            OpeningStage::Refused(refusal) => {
+                debug_assert!(false, "a client that is refused is not read");
+                self.refuse(refusal, turn)
+            }
+        }
+    }
+
     /// Refuses a client before it has said anything; one that speaks TLS first could not read a reply.
     fn refuse(&mut self, refusal: Rejection, turn: &mut InboundTurn<'_>) -> InboundStep {
         if !self.session.service().begins_with_tls() {

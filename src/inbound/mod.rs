@@ -11,6 +11,7 @@ mod driver;
 mod log;
 pub(crate) mod log_line;
 pub mod metrics;
+mod observed;
 mod opening;
 mod proxied;
 pub mod proxy;

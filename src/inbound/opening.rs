@@ -9,6 +9,7 @@ use super::proxied;
 use super::proxy::{self, Header, ProxySource};
 use crate::net::driver::{Step, Wait};
 use crate::net::peer::PeerAddress;
+use crate::net::probe::{Content, Seen};
 use crate::smtp::event::{CloseReason, Limit};
 use crate::smtp::xclient::{Attributes, XclientAccess};
 
@@ -29,6 +30,9 @@ impl Inbound {
             Header::Incomplete => Step::Continue,
             Header::Invalid => self.abort_without_header(turn),
             Header::Complete { length, source } => {
+                let header = &input[..length];
+                turn.shared
+                    .tell(turn.id, Seen::Used(Content::Protocol, header));
                 *input = &input[length..];
                 self.timeouts.progress(turn.now);
                 self.stage = OpeningStage::first(self.session.service());

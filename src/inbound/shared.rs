@@ -9,7 +9,9 @@ use super::cidr::Cidr;
 use super::date::DateCache;
 use super::metrics::Metrics;
 use super::rules::Rules;
+use crate::net::driver::ConnectionId;
 use crate::net::peer::PeerAddress;
+use crate::net::probe::{Probe, Seen};
 use crate::smtp::session::TransactionPool;
 use crate::store::Store;
 
@@ -19,6 +21,8 @@ pub struct Shared {
     pub rules: Rules,
     /// The destination of mail.
     pub store: Box<dyn Store>,
+    /// The observer of all connections, if somebody watches.
+    pub probe: Option<Rc<dyn Probe>>,
     pub(super) pool: Rc<TransactionPool>,
     pub(super) date: DateCache,
     /// A buffer for trace headers, one at a time.
@@ -33,6 +37,7 @@ impl Shared {
         Self {
             rules,
             store,
+            probe: None,
             pool: Rc::default(),
             date: DateCache::default(),
             trace: BytesMut::new(),
@@ -44,6 +49,13 @@ impl Shared {
     pub fn set_time(&mut self, now: Instant, wall: SystemTime) {
         self.store.set_time(now);
         self.date.set(wall);
+    }
+
+    /// Tells the probe of a step, if there is one.
+    pub(super) fn tell(&self, connection: ConnectionId, step: Seen<'_>) {
+        if let Some(probe) = &self.probe {
+            probe.saw(connection, step);
+        }
     }
 
     /// The counters of the server.

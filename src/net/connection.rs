@@ -129,7 +129,7 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         let before = self.lifecycle;
         debug_assert!(before.leads_to(next), "{before} does not lead to {next}");
         self.lifecycle = next;
-        self.driver.entered(before, next, lent.shared);
+        self.driver.entered(self.id, before, next, lent.shared);
     }
 
     fn end_stage_at(&mut self, deadline: Instant) {
@@ -142,6 +142,8 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         lent: &mut Lent<'_, D::Shared>,
         act: impl FnOnce(&mut D, &mut Turn<'_, D::Shared>) -> R,
     ) -> R {
+        self.driver.called(self.id, lent.shared);
+        let gathered = lent.output.len();
         let mut turn = Turn {
             id: self.id,
             now: lent.now,
@@ -158,7 +160,12 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             is_identified: &mut self.is_identified,
             counts: lent.counts,
         };
-        act(&mut self.driver, &mut turn)
+        let outcome = act(&mut self.driver, &mut turn);
+        if lent.output.len() > gathered {
+            self.driver
+                .said(self.id, &lent.output[gathered..], lent.shared);
+        }
+        outcome
     }
 
     /// Begins, in the first turn.

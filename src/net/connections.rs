@@ -147,6 +147,11 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         self.slots.vacant_key()
     }
 
+    /// The id that the next connection will have, also one that is refused.
+    pub fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.next_id)
+    }
+
     /// The number of connections that are being served; those whose end was announced do not count.
     pub fn open(&self) -> usize {
         self.counts.open()

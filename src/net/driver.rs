@@ -28,7 +28,7 @@ use super::link::{StartTls, TlsFacts};
 use super::peer::PeerAddress;
 
 /// The name of a connection in the log; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
 impl fmt::Display for ConnectionId {
@@ -148,8 +148,24 @@ pub trait Driver: Sized {
     ) -> Self::Reason;
 
     /// The connection has gone on to another stage of its life: for observers, as of traces and tests.
-    fn entered(&mut self, before: Lifecycle, now: Lifecycle, shared: &mut Self::Shared) {
-        let _ = (before, now, shared);
+    fn entered(
+        &mut self,
+        id: ConnectionId,
+        before: Lifecycle,
+        now: Lifecycle,
+        shared: &mut Self::Shared,
+    ) {
+        let _ = (id, before, now, shared);
+    }
+
+    /// The driver is about to be called, for observers.
+    fn called(&self, id: ConnectionId, shared: &Self::Shared) {
+        let _ = (id, shared);
+    }
+
+    /// The driver has appended these octets to its output, for observers.
+    fn said(&self, id: ConnectionId, octets: &[u8], shared: &Self::Shared) {
+        let _ = (id, octets, shared);
     }
 
     /// The connection is over and is about to be removed.

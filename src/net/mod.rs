@@ -89,6 +89,7 @@ pub mod listener;
 pub mod listeners;
 pub mod peer;
 pub mod poller;
+pub mod probe;
 pub mod socket;
 mod timers;
 #[cfg(feature = "tls")]

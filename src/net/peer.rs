@@ -4,7 +4,7 @@ use core::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// The peer of a connection, or the client that it speaks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerAddress {
     /// A client on the network; made by `from`, for which an IPv4-mapped IPv6 address is the IPv4 address.
     Tcp(SocketAddr),

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::core::ServerCore;
+use super::probe::CoreProbe;
 use super::loop_stats::{LoopStats, TickSample};
 use crate::control::report::{ConnectionReport, LoopReport};
 use crate::control::{AnswerPart, Control, ControlRequest, ControlShared};
@@ -76,7 +77,7 @@ impl ControlSocket {
 
     /// One tick: notes what that of the mail server came to, serves clients, answers them from what `core` is now, and
     /// lets others in. Without a client nothing is counted.
-    pub(super) fn tick<T: Transport>(&mut self, core: &ServerCore<T>, poller: &Poller) {
+    pub(super) fn tick<T: Transport, P: CoreProbe>(&mut self, core: &ServerCore<T, P>, poller: &Poller) {
         let now = core.connections().now();
         if self.clients.is_empty() {
             self.stats = None;
@@ -97,7 +98,7 @@ impl ControlSocket {
     }
 
     /// Serves clients: commands, then answers, each part of one in a tick of its own.
-    fn serve<T: Transport>(&mut self, report: &LoopReport, core: &ServerCore<T>) {
+    fn serve<T: Transport, P: CoreProbe>(&mut self, report: &LoopReport, core: &ServerCore<T, P>) {
         self.clients.set_time(core.connections().now());
         let commit = |clients: &mut Connections<Control, Socket>| {
             for (ticket, request) in clients.shared_mut().take_requests() {
@@ -132,10 +133,10 @@ impl ControlSocket {
 }
 
 /// Answers a question, or the first part of it.
-fn answer<T: Transport>(
+fn answer<T: Transport, P: CoreProbe>(
     request: ControlRequest,
     report: &LoopReport,
-    core: &ServerCore<T>,
+    core: &ServerCore<T, P>,
 ) -> AnswerPart {
     match request {
         ControlRequest::Loop => loop_part(report, None),

@@ -5,11 +5,13 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use super::probe::{Client, CoreProbe};
 use super::store_channel::StoreChannel;
 use crate::inbound::metrics::ServerStatus;
 use crate::inbound::{Completion, Inbound, Rejection, Rules, Shared};
 use crate::net::channel::Readiness;
 use crate::net::connections::{Connections, TickStep};
+use crate::net::driver::ConnectionId;
 use crate::net::peer::PeerAddress;
 use crate::net::transport::Transport;
 use crate::smtp::event::Limit;
@@ -17,8 +19,9 @@ use crate::smtp::service::Service;
 use crate::store::{Finished, Store};
 
 /// Everything that a server is, but the poll and its sockets.
-pub struct ServerCore<T: Transport> {
+pub struct ServerCore<T: Transport, P: CoreProbe = ()> {
     connections: Connections<Inbound, T>,
+    probe: P,
     commits: Commits,
     /// The pipes to the store process, as long as there is one.
     store_channel: Option<StoreChannel>,
@@ -51,15 +54,24 @@ struct Commits {
 }
 
 impl<T: Transport> ServerCore<T> {
-    /// A server without connections.
+    /// A server without connections, which nobody watches.
     pub fn new(rules: Rules, store: Box<dyn Store>, now: Instant) -> Self {
+        Self::watched(rules, store, now, ())
+    }
+}
+
+impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
+    /// A server without connections, which `probe` watches.
+    pub fn watched(rules: Rules, store: Box<dyn Store>, now: Instant, mut probe: P) -> Self {
         let lingering_max = rules.limits.lingering_max;
-        let shared = Shared::new(rules, store);
+        let mut shared = Shared::new(probe.rules(rules), probe.store(store));
+        shared.probe = probe.of_connections();
         let mut connections: Connections<Inbound, T> = Connections::new(shared, now);
         connections.set_lingering_max(lingering_max);
         let pipes = connections.shared_mut().store.take_pipes();
         Self {
             connections,
+            probe,
             commits: Commits::default(),
             store_channel: pipes.map(StoreChannel::new),
             can_send_to_store: false,
@@ -68,8 +80,28 @@ impl<T: Transport> ServerCore<T> {
 
     /// Tells what time it is, once a tick.
     pub fn set_time(&mut self, now: Instant, wall: SystemTime) {
+        self.probe.time(now, wall);
         self.connections.set_time(now);
         self.connections.shared_mut().set_time(now, wall);
+    }
+
+    /// The probe.
+    pub fn probe(&mut self) -> &mut P {
+        &mut self.probe
+    }
+
+    /// The id that the next client will have, also one that is refused.
+    pub fn next_connection(&self) -> ConnectionId {
+        self.connections.next_connection()
+    }
+
+    fn client(&self, transport: &T, service: Service, peer: PeerAddress) -> Client {
+        Client {
+            connection: self.next_connection(),
+            service,
+            peer,
+            short_read_drains: transport.short_read_drains(),
+        }
     }
 
     /// The key that the next connection will have.
@@ -79,6 +111,8 @@ impl<T: Transport> ServerCore<T> {
 
     /// Takes in a client that was just accepted on a listener for `service`, under [`next_key`](Self::next_key).
     pub fn add(&mut self, transport: T, service: Service, peer: PeerAddress) {
+        let client = self.client(&transport, service, peer);
+        self.probe.added(self.next_key(), client);
         let shared = self.connections.shared();
         let driver = Inbound::new(service, peer, shared, self.connections.now());
         let is_identified = driver.is_identified();
@@ -100,6 +134,8 @@ impl<T: Transport> ServerCore<T> {
 
     /// Tells a client why it is not let in, and closes its connection at once: to wait for it could need what is lacking.
     pub fn refuse(&mut self, transport: T, service: Service, peer: PeerAddress, why: Rejection) {
+        let client = self.client(&transport, service, peer);
+        self.probe.refused(client, why);
         let (shared, now) = (self.connections.shared(), self.connections.now());
         let driver = Inbound::refused(why, service, peer, shared, now);
         self.connections.refuse(transport, driver, peer);
@@ -107,6 +143,7 @@ impl<T: Transport> ServerCore<T> {
 
     /// Notes an event of a connection, which is served in the next [tick](Self::tick).
     pub fn on_event(&mut self, key: usize, readiness: Readiness) {
+        self.probe.event(key, readiness);
         self.connections.on_event(key, readiness);
     }
 
@@ -117,14 +154,16 @@ impl<T: Transport> ServerCore<T> {
 
     /// Has the next tick begin a drain: no transaction begins any more, those in flight have until the drain timeout.
     pub fn ask_to_drain(&mut self) {
+        self.probe.drain_asked();
         self.commits.drain_asked = true;
     }
 
-    /// One tick: serve ready connections → commit the store once → expire deadlines → reap. `probe` is told of each step
+    /// One tick: serve ready connections → commit the store once → expire deadlines → reap. `see` is told of each step
     /// before it is taken.
-    pub fn tick(&mut self, probe: impl FnMut(TickStep, &Connections<Inbound, T>)) {
+    pub fn tick(&mut self, mut see: impl FnMut(TickStep, &Connections<Inbound, T>)) {
         let Self {
             connections,
+            probe,
             commits,
             store_channel,
             can_send_to_store,
@@ -133,7 +172,12 @@ impl<T: Transport> ServerCore<T> {
             exchange_with_store(store_channel, connections);
             commits.commit(connections);
         };
-        connections.tick(commit, probe);
+        let told = |step, connections: &_| {
+            probe.step(step);
+            see(step, connections);
+        };
+        connections.tick(commit, told);
+        probe.tick_ended(|| connections.next_wake());
         let client = connections.shared_mut().store.client();
         *can_send_to_store = store_channel
             .as_ref()
@@ -152,6 +196,7 @@ impl<T: Transport> ServerCore<T> {
 
     /// Goes on with other rules: the policy is for new sessions, all else for all. Users are for all as well.
     pub fn reload(&mut self, rules: Rules) {
+        let rules = self.probe.rules(rules);
         self.connections
             .set_lingering_max(rules.limits.lingering_max);
         let shared = self.connections.shared_mut();
@@ -223,7 +268,7 @@ impl<T: Transport> ServerCore<T> {
     }
 }
 
-impl<T: Transport> Drop for ServerCore<T> {
+impl<T: Transport, P: CoreProbe> Drop for ServerCore<T, P> {
     /// Gives the store its pipes back, so that it waits for the store process.
     fn drop(&mut self) {
         if let Some(channel) = self.store_channel.take() {

@@ -17,6 +17,7 @@ use signal_hook_mio::v1_0::Signals;
 use super::control::ControlSocket;
 use super::core::ServerCore;
 use super::descriptors;
+use super::probe::ServerProbe;
 use super::service_manager::{ManagerState, ServiceManager};
 use crate::inbound::metrics::ServerStatus;
 use crate::inbound::{Rejection, Rules};
@@ -24,7 +25,6 @@ use crate::logging;
 use crate::net::listener::Listener;
 use crate::net::listeners::{Listeners, Newcomer};
 use crate::net::poller::Poller;
-use crate::net::socket::Socket;
 use crate::net::token::Token;
 use crate::smtp::event::Limit;
 use crate::smtp::service::Service;
@@ -44,13 +44,13 @@ const CONTROL_LISTENER: u8 = 4;
 const CONTROL: u8 = 5;
 
 /// A mail server: one poll, and everything that it tells of.
-pub struct Server {
+pub struct Server<P: ServerProbe = ()> {
     poller: Poller,
     signals: Signals,
     listeners: Listeners<Service>,
-    core: ServerCore<Socket>,
     /// The control socket, if there is one.
     control: Option<Box<ControlSocket>>,
+    core: ServerCore<P::Transport, P>,
     /// Whether a signal asked to end.
     told_to_stop: bool,
     /// Whether a second one asked not to wait for anybody.
@@ -71,8 +71,8 @@ pub enum Stop {
     ReloadAsked,
 }
 
-impl Server {
-    /// Makes a server of listeners that are open and a store. Nobody is served before [`run`](Self::run).
+impl<P: ServerProbe> Server<P> {
+    /// Makes a server of listeners that are open and a store, which `probe` watches. Nobody is served before [`run`](Self::run).
     ///
     /// # Errors
     /// The system refuses what every server needs.
@@ -81,6 +81,7 @@ impl Server {
         mut rules: Rules,
         store: Box<dyn Store>,
         service_manager: ServiceManager,
+        probe: P,
     ) -> io::Result<Self> {
         rules.limits = descriptors::cap(rules.limits);
         let poller = Poller::new()?;
@@ -89,7 +90,7 @@ impl Server {
         let token = Token::new(SIGNALS, 0).into();
         registry.register(&mut signals, token, Interest::READABLE)?;
         let now = Instant::now();
-        let mut core = ServerCore::new(rules, store, now);
+        let mut core = ServerCore::watched(rules, store, now, probe);
         if let Some(channel) = core.store_channel() {
             channel.register(registry, Token::new(STORE, 0).into())?;
         }
@@ -194,6 +195,7 @@ impl Server {
         self.core.tick(|_, _| {});
         self.accept();
         self.serve_control();
+        self.core.probe().poll();
         self.tell_status_in_time();
         log::logger().flush();
         Ok(())
@@ -206,7 +208,9 @@ impl Server {
         let accept = self.listeners.next_wake(now);
         let control = self.control.as_ref();
         let control = control.and_then(|control| control.next_wake(now));
-        let wakes = [self.core.next_wake(), accept, control, log, self.status_at];
+        let probe = self.core.probe().next_wake(now);
+        let core = self.core.next_wake();
+        let wakes = [core, accept, control, log, probe, self.status_at];
         let wake = wakes.into_iter().flatten().min();
         self.poller
             .wait(wake.map(|wake| wake.saturating_duration_since(now)))?;
@@ -272,9 +276,7 @@ impl Server {
                 core.refusal_for(newcomer.peer)
             };
             match refusal {
-                Some(refusal) => {
-                    core.refuse(newcomer.socket, newcomer.tag, newcomer.peer, refusal);
-                }
+                Some(refusal) => refuse(newcomer, core, refusal),
                 None => add(newcomer, core, poller),
             }
         });
@@ -283,20 +285,15 @@ impl Server {
     /// Clients that wait to be accepted are told of the drain; no others come.
     fn stop_listening(&mut self) {
         let core = &mut self.core;
-        self.listeners.close(|newcomer| {
-            let Newcomer {
-                socket,
-                tag: service,
-                peer,
-                ..
-            } = newcomer;
-            core.refuse(socket, service, peer, Rejection::Drain);
-        });
+        self.listeners
+            .close(|newcomer| refuse(newcomer, core, Rejection::Drain));
         self.service_manager.tell(ManagerState::Stopping);
     }
 }
 
-fn add(newcomer: Newcomer<Service>, core: &mut ServerCore<Socket>, poller: &Poller) {
+type Core<P> = ServerCore<<P as ServerProbe>::Transport, P>;
+
+fn add<P: ServerProbe>(newcomer: Newcomer<Service>, core: &mut Core<P>, poller: &Poller) {
     let Newcomer {
         mut socket,
         tag: service,
@@ -305,7 +302,23 @@ fn add(newcomer: Newcomer<Service>, core: &mut ServerCore<Socket>, poller: &Poll
     } = newcomer;
     let token = Token::new(CONNECTION, core.next_key());
     match socket.register(poller.registry(), token.into()) {
-        Ok(()) => core.add(socket, service, peer),
+        Ok(()) => {
+            let connection = core.next_connection();
+            let transport = core.probe().carry(socket, connection, peer);
+            core.add(transport, service, peer);
+        }
         Err(error) => log::warn!("warning=\"cannot poll a connection: {error}\" peer={peer}"),
     }
+}
+
+fn refuse<P: ServerProbe>(newcomer: Newcomer<Service>, core: &mut Core<P>, why: Rejection) {
+    let Newcomer {
+        socket,
+        tag: service,
+        peer,
+        ..
+    } = newcomer;
+    let connection = core.next_connection();
+    let transport = core.probe().carry(socket, connection, peer);
+    core.refuse(transport, service, peer, why);
 }

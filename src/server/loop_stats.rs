@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::core::{ServerCore, Settled};
+use super::probe::CoreProbe;
 use crate::control::report::LoopReport;
 use crate::net::poller::Poller;
 use crate::net::transport::Transport;
@@ -42,7 +43,7 @@ pub(super) struct TickSample {
 
 impl TickSample {
     /// The tick of `core` that ends now.
-    pub(super) fn of<T: Transport>(core: &ServerCore<T>, poller: &Poller, now: Instant) -> Self {
+    pub(super) fn of<T: Transport, P: CoreProbe>(core: &ServerCore<T, P>, poller: &Poller, now: Instant) -> Self {
         Self {
             began: core.connections().now(),
             ended: now,
@@ -54,7 +55,7 @@ impl TickSample {
 
 impl LoopStats {
     /// Statistics from now on.
-    pub(super) fn new<T: Transport>(now: Instant, core: &ServerCore<T>) -> Self {
+    pub(super) fn new<T: Transport, P: CoreProbe>(now: Instant, core: &ServerCore<T, P>) -> Self {
         Self {
             window: Window::new(now, core.settled()),
             last: None,

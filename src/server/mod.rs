@@ -9,6 +9,7 @@ pub mod core;
 mod descriptors;
 mod event_loop;
 mod loop_stats;
+pub mod probe;
 mod service_manager;
 pub mod store_channel;
 

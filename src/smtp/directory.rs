@@ -236,6 +236,25 @@ impl Directory {
         }
     }
 
+    /// The tables that make this directory.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        let name = |written: &str| written.parse::<AddressName>().ok();
+        let aliases = self.aliases.iter();
+        Tables {
+            aliases: aliases
+                .filter_map(|(written, targets)| Some((name(written)?, targets.clone())))
+                .collect(),
+            mailboxes: self
+                .mailboxes
+                .iter()
+                .filter_map(|written| name(written))
+                .collect(),
+            closed: self.closed,
+            catch_all: self.catch_all.clone(),
+        }
+    }
+
     /// Whether nothing is known of any address.
     fn is_empty(&self) -> bool {
         self.aliases.is_empty()

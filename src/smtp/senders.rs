@@ -63,6 +63,12 @@ impl Senders {
         self.owned.insert(plain(user), owned).is_none()
     }
 
+    /// All users in the table, each with what it owns.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &[Sender])> {
+        let all = self.owned.iter();
+        all.map(|(user, owned)| (user.as_str(), owned.as_slice()))
+    }
+
     /// The entry of `user`, if there is one.
     #[must_use]
     pub fn of(&self, user: &str) -> Option<&[Sender]> {

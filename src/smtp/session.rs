@@ -279,6 +279,24 @@ impl Session {
         self.state.name()
     }
 
+    /// Whether the next line is a part of a login.
+    #[must_use]
+    pub fn is_logging_in(&self) -> bool {
+        matches!(self.state, State::Authenticating(_))
+    }
+
+    /// Whether the next octets are the text of a message, which may be read only to be refused.
+    #[must_use]
+    pub fn awaits_text(&self) -> bool {
+        self.state.awaits_text()
+    }
+
+    /// Whether the next octets are within a line that is too long.
+    #[must_use]
+    pub fn is_skipping(&self) -> bool {
+        self.lines.is_skipping()
+    }
+
     /// The phase of the session.
     #[must_use]
     pub fn phase(&self) -> Phase {

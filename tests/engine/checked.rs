@@ -4,7 +4,9 @@ use std::thread;
 use std::time::Instant;
 
 use mailoop::net::channel::OUTPUT_HIGH_WATER_BYTES;
-use mailoop::net::driver::{ConnectionFailure, Drain, Driver, Step, Summary, Turn, Wait};
+use mailoop::net::driver::{
+    ConnectionFailure, ConnectionId, Drain, Driver, Step, Summary, Turn, Wait,
+};
 use mailoop::net::lifecycle::Lifecycle;
 use mailoop::net::link::TlsFacts;
 
@@ -186,8 +188,22 @@ impl<D: Driver> Driver for Checked<D> {
         self.inner.failed(failure, turn)
     }
 
-    fn entered(&mut self, before: Lifecycle, now: Lifecycle, shared: &mut D::Shared) {
-        self.inner.entered(before, now, shared);
+    fn entered(
+        &mut self,
+        id: ConnectionId,
+        before: Lifecycle,
+        now: Lifecycle,
+        shared: &mut D::Shared,
+    ) {
+        self.inner.entered(id, before, now, shared);
+    }
+
+    fn called(&self, id: ConnectionId, shared: &D::Shared) {
+        self.inner.called(id, shared);
+    }
+
+    fn said(&self, id: ConnectionId, octets: &[u8], shared: &D::Shared) {
+        self.inner.said(id, octets, shared);
     }
 
     fn closed(&mut self, reason: &D::Reason, summary: &Summary, shared: &mut D::Shared) {

@@ -5,7 +5,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use mailoop::net::driver::{Close, ConnectionFailure, Driver, Ending, Step, Turn, Wait};
+use mailoop::net::driver::{
+    Close, ConnectionFailure, ConnectionId, Driver, Ending, Step, Turn, Wait,
+};
 use mailoop::net::lifecycle::Lifecycle;
 use mailoop::net::link::{StartTls, TlsFacts};
 
@@ -178,7 +180,7 @@ impl Driver for Echo {
         Step::Close(close)
     }
 
-    fn entered(&mut self, before: Lifecycle, now: Lifecycle, shared: &mut Shared) {
+    fn entered(&mut self, _: ConnectionId, before: Lifecycle, now: Lifecycle, shared: &mut Shared) {
         let arrow = (before.to_string(), now.to_string());
         shared.arrows.insert(arrow);
     }

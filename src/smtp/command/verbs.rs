@@ -114,6 +114,12 @@ fn unknown<'a>(argument: &[u8]) -> Result<Command<'a>, Reply> {
 }
 
 impl Verb {
+    /// Whether this is the name of a verb, in any case of its letters.
+    #[must_use]
+    pub fn is_known(name: &[u8]) -> bool {
+        Self::named(name).is_some()
+    }
+
     /// The verb with this name, in any case of its letters.
     fn named(name: &[u8]) -> Option<&'static Self> {
         let key = key(name)?;

@@ -79,6 +79,21 @@ impl State {
         }
     }
 
+    /// Whether the text of a message is awaited, also of one that will be refused.
+    pub(super) fn awaits_text(&self) -> bool {
+        match self {
+            Self::DiscardingChunk(..) => true,
+            Self::Transaction(_, stage) => matches!(
+                stage,
+                Stage::ReceivingData(_)
+                    | Stage::ReceivingChunk(..)
+                    | Stage::DiscardingData(..)
+                    | Stage::DiscardingChunk(..)
+            ),
+            _ => false,
+        }
+    }
+
     /// The kind of input or event that is awaited, as far as timeouts depend on it.
     pub(super) fn phase(&self) -> Phase {
         match self {

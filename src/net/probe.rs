@@ -1,0 +1,45 @@
+//! The seam for observers of connections: a trace, a record, a count.
+//!
+//! A driver that has a probe tells it what it used of its input and what it has said. Without one a driver pays a comparison
+//! for each call.
+
+use super::driver::ConnectionId;
+use super::lifecycle::Lifecycle;
+
+/// An observer of connections.
+pub trait Probe {
+    /// Sees one step of a connection, at the moment at which it is taken.
+    fn saw(&self, connection: ConnectionId, step: Seen<'_>);
+}
+
+/// One step of a connection, as its driver took it.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// The driver is called; the steps that follow are of its connection.
+    Called,
+    /// The driver has taken these octets off its input.
+    Used(Content, &'a [u8]),
+    /// The driver has looked at these octets and left them for later.
+    Left(Content, &'a [u8]),
+    /// The driver has appended these octets to its output.
+    Said(&'a [u8]),
+    /// The protocol is in the state of this name.
+    State(&'static str),
+    /// The connection has gone on to another stage of its life.
+    Entered(Lifecycle),
+    /// The connection is removed, for this reason, after so many octets read and written.
+    Closed(&'static str, u64, u64),
+}
+
+/// The kind of octets that a driver used, on which depends who may see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Lines of the protocol. A command may carry credentials all the same.
+    Protocol,
+    /// A line in which a client shows who it is.
+    Credentials,
+    /// The text of a message.
+    Text,
+    /// The rest of a line that is too long, of which nothing is kept.
+    Dropped,
+}

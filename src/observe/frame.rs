@@ -1,0 +1,476 @@
+//! The frames of a record: everything that came in to the loop, and everything that it decided, in the order in which it happened.
+//!
+//! Frames of three kinds make a record. *Inputs* drive a replay: the rules, time, events, newcomers. *Calls* with their results
+//! stand where the loop made them, of a transport, a store, a login; a replay makes the same calls and gets the recorded
+//! results. *Decisions* are compared: octets used and said, states, the end of a connection, the next wake.
+//!
+//! Times are nanoseconds since the start of the record, or since the start of the tick where `at` says so.
+
+use super::codec::Field;
+use super::outcome::{AdmissionCode, ErrorCode, FailureCode, HandshakeCode, LoginCode};
+use crate::inbound::Rejection;
+use crate::net::connections::TickStep;
+use crate::net::driver::ConnectionId;
+use crate::net::epoch::Nanoseconds;
+use crate::net::lifecycle::Lifecycle;
+use crate::net::link::HandshakeWork;
+use crate::net::peer::PeerAddress;
+use crate::net::probe::Content;
+use crate::net::transport::Read;
+use crate::smtp::mechanism::Mechanism;
+use crate::smtp::service::Service;
+
+macro_rules! frames {
+    ($($(#[$doc:meta])* $number:literal $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
+        /// One frame of a record.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Frame<'a> {
+            $($(#[$doc])* $name { $($(#[$field_doc])* $field: $type,)* },)*
+        }
+
+        impl<'a> Frame<'a> {
+            /// Appends the number of the frame and its fields.
+            pub fn put(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Self::$name { $($field,)* } => {
+                        out.push($number);
+                        $($field.put(out);)*
+                    })*
+                }
+            }
+
+            /// Reads the octets of one frame; `None` if they are none.
+            #[must_use]
+            pub fn read(octets: &'a [u8]) -> Option<Self> {
+                let (number, mut rest) = octets.split_first()?;
+                let frame = match *number {
+                    $($number => Self::$name { $($field: Field::take(&mut rest)?,)* },)*
+                    _ => return None,
+                };
+                rest.is_empty().then_some(frame)
+            }
+        }
+    };
+}
+
+frames! {
+    /// The record begins.
+    1 Start {
+        /// The version of the program.
+        program: &'a str,
+        /// The wall clock at the start, in seconds of the epoch.
+        wall: u64,
+        /// Whether the text of messages is kept.
+        has_text: bool,
+        /// Whether every connection is in the record, and not those of some peers only.
+        is_whole: bool,
+    }
+    /// The rules, at the start and after each reload, as [`rules`](super::rules) writes them.
+    2 Rules {
+        /// The rules.
+        rules: &'a [u8],
+        /// Whether these are the users of before.
+        same_users: bool,
+    }
+    /// A tick begins.
+    3 Tick {
+        /// Its number, counted from 1.
+        number: u64,
+        /// The time.
+        now: Nanoseconds,
+        /// The wall clock, in nanoseconds of the epoch.
+        wall: u64,
+    }
+    /// An event of a connection.
+    4 Event {
+        /// The key of the connection.
+        key: usize,
+        /// A read may find something.
+        readable: bool,
+        /// A write may find room.
+        writable: bool,
+        /// A short read does not drain the socket.
+        read_on: bool,
+    }
+    /// A drain was asked for.
+    5 Drain {}
+    /// A step of the tick begins.
+    6 Step {
+        /// The step.
+        step: TickStep,
+        /// When.
+        at: Nanoseconds,
+    }
+    /// The steps of a tick are done.
+    7 TickEnd {
+        /// When.
+        at: Nanoseconds,
+        /// The instant at which connections want to be woken without an event.
+        wake: Option<Nanoseconds>,
+    }
+    /// A connection was let in.
+    8 Added {
+        /// Its key.
+        key: usize,
+        /// Its id.
+        connection: ConnectionId,
+        /// The protocol of the listener.
+        service: Service,
+        /// The peer.
+        peer: PeerAddress,
+        /// Whether a short read drains its transport.
+        short_read_drains: bool,
+    }
+    /// A connection was refused.
+    9 Refused {
+        /// Its id.
+        connection: ConnectionId,
+        /// The protocol of the listener.
+        service: Service,
+        /// The peer.
+        peer: PeerAddress,
+        /// Why.
+        why: Rejection,
+        /// Whether a short read drains its transport.
+        short_read_drains: bool,
+    }
+    /// The record ends, and says so.
+    10 End {
+        /// When, since the start of the last tick.
+        at: Nanoseconds,
+    }
+
+    /// A transport was read in the clear.
+    16 Read {
+        /// The connection.
+        connection: ConnectionId,
+        /// When.
+        at: Nanoseconds,
+        /// The number of octets, 0 at the end, or the error.
+        result: Result<usize, ErrorCode>,
+    }
+    /// A transport was written in the clear.
+    17 Write {
+        /// The connection.
+        connection: ConnectionId,
+        /// When.
+        at: Nanoseconds,
+        /// The number of octets that were offered.
+        offered: usize,
+        /// The checksum of these octets, unless they hold a challenge of a login.
+        crc: Option<u32>,
+        /// Whether these may travel with the end of the stream.
+        is_last: bool,
+        /// The number of octets that were taken, or the error.
+        result: Result<usize, ErrorCode>,
+    }
+    /// The output of a transport was ended.
+    18 ShutdownWrite {
+        /// The connection.
+        connection: ConnectionId,
+        /// The result.
+        result: Result<(), ErrorCode>,
+    }
+    /// TLS was begun.
+    19 TlsStarted {
+        /// The connection.
+        connection: ConnectionId,
+        /// The result.
+        result: Result<(), ErrorCode>,
+        /// Octets of ciphertext, and of what was unsent before, that wait for room.
+        held: usize,
+    }
+    /// The handshake of TLS has gone on.
+    20 Handshake {
+        /// The connection.
+        connection: ConnectionId,
+        /// When.
+        at: Nanoseconds,
+        /// The cost.
+        work: HandshakeWork,
+        /// The result.
+        result: Result<HandshakeCode<'a>, ErrorCode>,
+        /// Octets of ciphertext that wait for room.
+        held: usize,
+    }
+    /// Text was read by TLS.
+    21 TlsRead {
+        /// The connection.
+        connection: ConnectionId,
+        /// When.
+        at: Nanoseconds,
+        /// The result.
+        result: Result<Read, ErrorCode>,
+        /// Octets of ciphertext that wait for room.
+        held: usize,
+    }
+    /// Text was encrypted by TLS.
+    22 TlsWrite {
+        /// The connection.
+        connection: ConnectionId,
+        /// When.
+        at: Nanoseconds,
+        /// The number of octets that were offered.
+        offered: usize,
+        /// The checksum of these octets, unless they hold a challenge of a login.
+        crc: Option<u32>,
+        /// The number of octets that were taken, or the error.
+        result: Result<usize, ErrorCode>,
+        /// Octets of ciphertext that wait for room.
+        held: usize,
+    }
+    /// Ciphertext was written.
+    23 TlsFlush {
+        /// The connection.
+        connection: ConnectionId,
+        /// When.
+        at: Nanoseconds,
+        /// The result.
+        result: Result<(), ErrorCode>,
+        /// Octets of ciphertext that still wait for room.
+        held: usize,
+    }
+    /// The close_notify alert of TLS was held for sending.
+    24 CloseNotify {
+        /// The connection.
+        connection: ConnectionId,
+        /// The result.
+        result: Result<(), ErrorCode>,
+        /// Octets of ciphertext that wait for room.
+        held: usize,
+    }
+
+    /// A driver used octets of its input.
+    32 Used {
+        /// The connection.
+        connection: ConnectionId,
+        /// The kind of the octets.
+        content: Content,
+        /// The octets, masked as their kind wants it.
+        octets: &'a [u8],
+    }
+    /// A driver looked at octets and left them.
+    33 Left {
+        /// The connection.
+        connection: ConnectionId,
+        /// As many as matter.
+        octets: &'a [u8],
+    }
+    /// A driver appended octets to its output.
+    34 Said {
+        /// The connection.
+        connection: ConnectionId,
+        /// The octets, challenges of logins masked.
+        octets: &'a [u8],
+    }
+    /// The protocol went on to another state.
+    35 State {
+        /// The connection.
+        connection: ConnectionId,
+        /// The name of the state.
+        name: &'a str,
+    }
+    /// A connection went on to another stage of its life.
+    36 Entered {
+        /// The connection.
+        connection: ConnectionId,
+        /// The stage.
+        stage: Lifecycle,
+    }
+    /// A connection was removed.
+    37 Closed {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why.
+        reason: &'a str,
+        /// Octets read.
+        bytes_in: u64,
+        /// Octets written.
+        bytes_out: u64,
+    }
+
+    /// A login begins.
+    48 LoginBegun {
+        /// The connection.
+        connection: ConnectionId,
+        /// The mechanism.
+        mechanism: Mechanism,
+    }
+    /// A login took a response of so many octets.
+    49 LoginResponse {
+        /// The connection.
+        connection: ConnectionId,
+        /// Octets of the response, which itself is in no record.
+        octets: usize,
+        /// Whether it needs iterations of key derivation now.
+        is_deriving: bool,
+    }
+    /// A login said what it wants next.
+    50 LoginProgress {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its next need.
+        progress: LoginCode<'a>,
+    }
+    /// A login was given iterations of key derivation.
+    51 KeyDerived {
+        /// The connection.
+        connection: ConnectionId,
+        /// The iterations that it used.
+        iterations: u32,
+        /// Whether it needs more.
+        is_deriving: bool,
+    }
+    /// A reload asked whether a user who has logged in is still there.
+    52 UserLookedUp {
+        /// The answer.
+        is_there: bool,
+    }
+
+    /// The store was asked for room.
+    64 Admit {
+        /// The connection.
+        connection: ConnectionId,
+        /// Octets that the client declared.
+        declared: u64,
+        /// The result: mailboxes to make, or the ticket of the answer.
+        result: AdmissionCode<'a>,
+    }
+    /// The store was asked about a recipient.
+    65 Check {
+        /// The connection.
+        connection: ConnectionId,
+        /// The recipient.
+        recipient: &'a str,
+        /// Mailboxes that may have to be made for the recipients before.
+        to_make: usize,
+        /// The result: mailboxes to make, or the ticket of the answer.
+        result: AdmissionCode<'a>,
+    }
+    /// A message was opened in the store.
+    66 Begin {
+        /// The connection.
+        connection: ConnectionId,
+        /// The reverse-path.
+        from: &'a str,
+        /// The number of recipients.
+        recipients: usize,
+        /// The queue id and the number of the draft, or the failure.
+        result: Result<QueuedAs<'a>, FailureCode<'a>>,
+    }
+    /// Text was appended to a message.
+    67 Text {
+        /// The connection.
+        connection: ConnectionId,
+        /// The number of the draft.
+        draft: usize,
+        /// The number of octets.
+        octets: usize,
+        /// The checksum of the text, where text is kept.
+        crc: Option<u32>,
+        /// The result.
+        result: Result<(), FailureCode<'a>>,
+    }
+    /// A message was dropped.
+    68 Abort {
+        /// The connection.
+        connection: ConnectionId,
+        /// The number of the draft.
+        draft: usize,
+    }
+    /// A complete message was handed over.
+    69 Submit {
+        /// The connection.
+        connection: ConnectionId,
+        /// The number of the draft.
+        draft: usize,
+        /// The ticket for its outcome.
+        ticket: u64,
+    }
+    /// The store settled a message, in a commit.
+    70 Settled {
+        /// The ticket.
+        ticket: u64,
+        /// The number of recipients that have an outcome each, which follow; `None` if it is stored for all.
+        each: Option<usize>,
+    }
+    /// The outcome of a message for all, or for the next of its recipients.
+    71 Delivered {
+        /// The result.
+        result: Result<(), FailureCode<'a>>,
+    }
+    /// The store has settled all that it has to in this commit.
+    72 Committed {}
+    /// The store answered a question.
+    73 Answered {
+        /// The ticket of the question.
+        ticket: u64,
+        /// Mailboxes to make, or the failure.
+        result: Result<usize, FailureCode<'a>>,
+    }
+    /// The store takes no more text for now, or takes text again.
+    74 Congested {
+        /// Whether it takes none.
+        is_congested: bool,
+    }
+}
+
+/// The names of a message that was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueuedAs<'a> {
+    /// The queue id.
+    pub id: &'a str,
+    /// The number of the draft.
+    pub draft: usize,
+}
+
+impl<'a> Field<'a> for QueuedAs<'a> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.id.put(out);
+        self.draft.put(out);
+    }
+
+    fn take(from: &mut &'a [u8]) -> Option<Self> {
+        Some(Self {
+            id: <&str>::take(from)?,
+            draft: usize::take(from)?,
+        })
+    }
+}
+
+impl Frame<'_> {
+    /// The connection that the frame is about, if it is about one.
+    #[must_use]
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match *self {
+            Frame::Added { connection, .. }
+            | Frame::Refused { connection, .. }
+            | Frame::Read { connection, .. }
+            | Frame::Write { connection, .. }
+            | Frame::ShutdownWrite { connection, .. }
+            | Frame::TlsStarted { connection, .. }
+            | Frame::Handshake { connection, .. }
+            | Frame::TlsRead { connection, .. }
+            | Frame::TlsWrite { connection, .. }
+            | Frame::TlsFlush { connection, .. }
+            | Frame::CloseNotify { connection, .. }
+            | Frame::Used { connection, .. }
+            | Frame::Left { connection, .. }
+            | Frame::Said { connection, .. }
+            | Frame::State { connection, .. }
+            | Frame::Entered { connection, .. }
+            | Frame::Closed { connection, .. }
+            | Frame::LoginBegun { connection, .. }
+            | Frame::LoginResponse { connection, .. }
+            | Frame::LoginProgress { connection, .. }
+            | Frame::KeyDerived { connection, .. }
+            | Frame::Admit { connection, .. }
+            | Frame::Check { connection, .. }
+            | Frame::Begin { connection, .. }
+            | Frame::Text { connection, .. }
+            | Frame::Abort { connection, .. }
+            | Frame::Submit { connection, .. } => Some(connection),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Observers of the server: the record of all that came in to its loop, and of what it decided.
+//!
+//! A [record](record) is a file of [frames](frame). [`record`] writes it around a running server; what reads one is in
+//! [`replay`](crate::replay) and in the trace.
+
+pub mod codec;
+mod crc;
+pub mod file;
+pub mod frame;
+mod mask;
+pub mod outcome;
+pub mod record;
+pub mod rules;

@@ -1,0 +1,109 @@
+//! Transports whose every call is recorded.
+
+use std::io;
+use std::rc::Rc;
+
+use super::Recorder;
+use crate::net::driver::ConnectionId;
+use crate::net::transport::Transport;
+use crate::observe::crc::crc32;
+use crate::observe::frame::Frame;
+use crate::observe::outcome::coded;
+
+/// A transport whose every call is recorded, but for those that TLS makes.
+pub struct RecordedTransport<T> {
+    inner: T,
+    connection: ConnectionId,
+    recorder: Rc<Recorder>,
+}
+
+impl Recorder {
+    /// Records a transport of this connection.
+    pub fn carry<T: Transport + 'static>(
+        self: &Rc<Self>,
+        inner: T,
+        connection: ConnectionId,
+    ) -> Box<dyn Transport> {
+        Box::new(RecordedTransport {
+            inner,
+            connection,
+            recorder: Rc::clone(self),
+        })
+    }
+
+    /// The checksum of octets that are offered, unless they may hold a challenge.
+    pub(super) fn crc_of(
+        &self,
+        connection: ConnectionId,
+        offered: &[u8],
+        result: &io::Result<usize>,
+    ) -> Option<u32> {
+        let all_taken = matches!(result, Ok(taken) if *taken == offered.len());
+        let mut connections = self.connections.borrow_mut();
+        (!connections.has_challenge(connection, all_taken)).then(|| crc32(offered))
+    }
+}
+
+impl<T: Transport> RecordedTransport<T> {
+    fn write_by(
+        &mut self,
+        octets: &[u8],
+        is_last: bool,
+        write: impl FnOnce(&mut T, &[u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if self.recorder.is_in_tls.get() {
+            return write(&mut self.inner, octets);
+        }
+        let at = self.recorder.at();
+        let result = write(&mut self.inner, octets);
+        self.recorder.put(&Frame::Write {
+            connection: self.connection,
+            at,
+            offered: octets.len(),
+            crc: self.recorder.crc_of(self.connection, octets, &result),
+            is_last,
+            result: coded(&result),
+        });
+        result
+    }
+}
+
+impl<T: Transport> Transport for RecordedTransport<T> {
+    fn short_read_drains(&self) -> bool {
+        self.inner.short_read_drains()
+    }
+
+    fn is_connected(&self) -> io::Result<bool> {
+        self.inner.is_connected()
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let at = self.recorder.at();
+        let result = self.inner.read(buffer);
+        if !self.recorder.is_in_tls.get() {
+            self.recorder.put(&Frame::Read {
+                connection: self.connection,
+                at,
+                result: coded(&result),
+            });
+        }
+        result
+    }
+
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.write_by(octets, false, T::write)
+    }
+
+    fn write_last(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.write_by(octets, true, T::write_last)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        let result = self.inner.shutdown_write();
+        self.recorder.put(&Frame::ShutdownWrite {
+            connection: self.connection,
+            result: coded(&result),
+        });
+        result
+    }
+}

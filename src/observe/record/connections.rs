@@ -1,0 +1,163 @@
+//! Connections as their driver tells of them, with what is hidden in their octets.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::Recorder;
+use crate::net::driver::ConnectionId;
+use crate::net::probe::{Content, Probe, Seen};
+use crate::observe::frame::Frame;
+use crate::observe::mask::{
+    HiddenText, hide, hide_challenges, hide_command, hide_response, looked_at,
+};
+use crate::smtp::data::EndText;
+
+/// The connections that are recorded.
+#[derive(Default)]
+pub(super) struct WatchedConnections {
+    all: HashMap<ConnectionId, WatchedConnection>,
+    /// The end text of the classroom dialect, which stays to be seen.
+    pub(super) end_text: Option<EndText>,
+}
+
+/// One connection that is recorded.
+struct WatchedConnection {
+    text: HiddenText,
+    state: &'static str,
+    /// Whether AUTH was said.
+    has_said_auth: bool,
+    /// Whether output that is unsent may hold a challenge.
+    has_challenge: bool,
+}
+
+impl WatchedConnections {
+    pub(super) fn add(&mut self, connection: ConnectionId) {
+        let watched = WatchedConnection {
+            text: HiddenText::new(),
+            state: "",
+            has_said_auth: false,
+            has_challenge: false,
+        };
+        self.all.insert(connection, watched);
+    }
+
+    pub(super) fn has(&self, connection: ConnectionId) -> bool {
+        self.all.contains_key(&connection)
+    }
+
+    /// Begins the text of a message.
+    pub(super) fn begin_text(&mut self, connection: ConnectionId) {
+        if let Some(watched) = self.all.get_mut(&connection) {
+            watched.text = HiddenText::new();
+        }
+    }
+
+    /// Whether octets that are offered now may hold a challenge; not any more once `all_taken`.
+    pub(super) fn has_challenge(&mut self, connection: ConnectionId, all_taken: bool) -> bool {
+        let Some(watched) = self.all.get_mut(&connection) else {
+            return false;
+        };
+        let has_challenge = watched.has_challenge;
+        watched.has_challenge &= !all_taken;
+        has_challenge
+    }
+}
+
+impl Recorder {
+    /// What a record holds in the place of octets that were used.
+    fn hidden<'a>(
+        &self,
+        connection: ConnectionId,
+        content: Content,
+        octets: &'a [u8],
+    ) -> Cow<'a, [u8]> {
+        let mut connections = self.connections.borrow_mut();
+        let WatchedConnections { all, end_text } = &mut *connections;
+        let Some(watched) = all.get_mut(&connection) else {
+            return hide(octets).into();
+        };
+        match content {
+            Content::Protocol => hide_command(octets, &mut watched.has_said_auth),
+            Content::Credentials => hide_response(octets).into(),
+            Content::Text if self.options.with_text => octets.into(),
+            Content::Text => watched.text.hide(octets, end_text.as_ref()).into(),
+            Content::Dropped => hide(octets).into(),
+        }
+    }
+
+    /// What a record holds in the place of octets that were said.
+    fn hidden_said<'a>(&self, connection: ConnectionId, octets: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(hidden) = hide_challenges(octets) else {
+            return octets.into();
+        };
+        if let Some(watched) = self.connections.borrow_mut().all.get_mut(&connection) {
+            watched.has_challenge = true;
+        }
+        hidden.into()
+    }
+
+    /// Whether the state is news.
+    fn is_news(&self, connection: ConnectionId, name: &'static str) -> bool {
+        let mut connections = self.connections.borrow_mut();
+        let watched = connections.all.get_mut(&connection);
+        watched.is_some_and(|watched| std::mem::replace(&mut watched.state, name) != name)
+    }
+}
+
+impl Probe for Recorder {
+    fn saw(&self, connection: ConnectionId, step: Seen<'_>) {
+        self.current.set(connection);
+        if !self.records_connection(connection) {
+            return;
+        }
+        match step {
+            Seen::Called => {}
+            Seen::Used(content, octets) => {
+                let octets = &*self.hidden(connection, content, octets);
+                self.put(&Frame::Used {
+                    connection,
+                    content,
+                    octets,
+                });
+            }
+            Seen::Left(_, rest) => {
+                let octets = self.left(connection, rest);
+                if !octets.is_empty() {
+                    self.put(&Frame::Left { connection, octets });
+                }
+            }
+            Seen::Said(octets) => {
+                let octets = &*self.hidden_said(connection, octets);
+                self.put(&Frame::Said { connection, octets });
+            }
+            Seen::State(name) => {
+                if self.is_news(connection, name) {
+                    self.put(&Frame::State { connection, name });
+                }
+            }
+            Seen::Entered(stage) => self.put(&Frame::Entered { connection, stage }),
+            Seen::Closed(reason, bytes_in, bytes_out) => {
+                self.put(&Frame::Closed {
+                    connection,
+                    reason,
+                    bytes_in,
+                    bytes_out,
+                });
+                self.connections.borrow_mut().all.remove(&connection);
+            }
+        }
+    }
+}
+
+impl Recorder {
+    /// As much of what was left as the driver goes by: all of the start of a proxy's header, of a line its verb.
+    fn left<'a>(&self, connection: ConnectionId, rest: &'a [u8]) -> &'a [u8] {
+        let connections = self.connections.borrow();
+        let has_begun = connections.all.get(&connection);
+        if has_begun.is_some_and(|watched| watched.state.is_empty()) {
+            rest
+        } else {
+            looked_at(rest)
+        }
+    }
+}

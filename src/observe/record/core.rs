@@ -1,0 +1,212 @@
+//! The recorder of the core of a server: rules, time, events, newcomers, the steps of a tick.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::Recorder;
+use super::login::RecordedUsers;
+use super::store::RecordedStore;
+use super::tls::RecordedTls;
+use crate::inbound::{Rejection, Rules};
+use crate::net::channel::Readiness;
+use crate::net::connections::TickStep;
+use crate::net::driver::ConnectionId;
+use crate::net::link::StartTls;
+use crate::net::peer::PeerAddress;
+use crate::net::probe::Probe;
+use crate::net::socket::Socket;
+use crate::net::transport::Transport;
+use crate::observe::frame::Frame;
+use crate::observe::rules;
+use crate::server::probe::{Client, CoreProbe, ServerProbe};
+use crate::smtp::login::UserDatabase;
+use crate::smtp::policy::Policy;
+use crate::store::Store;
+
+/// Frames that a slow sink did not take are offered again after this time.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The recorder of the core of a server.
+pub struct CoreRecorder {
+    recorder: Rc<Recorder>,
+    ticks: u64,
+    users: Option<Rc<dyn UserDatabase>>,
+}
+
+impl CoreRecorder {
+    /// Records the core of a server with this recorder.
+    #[must_use]
+    pub fn new(recorder: Rc<Recorder>) -> Self {
+        Self {
+            recorder,
+            ticks: 0,
+            users: None,
+        }
+    }
+
+    fn watched_policy(&self, policy: &Rc<Policy>) -> Rc<Policy> {
+        let Some(users) = policy.users() else {
+            return Rc::clone(policy);
+        };
+        let users: Rc<dyn UserDatabase> = Rc::new(RecordedUsers {
+            inner: users,
+            recorder: Rc::clone(&self.recorder),
+        });
+        Rc::new(Policy {
+            users: RefCell::new(Some(users)),
+            ..Policy::clone(policy)
+        })
+    }
+
+    /// Whether this connection is recorded from here on.
+    fn begins(&self, client: &Client) -> bool {
+        let is_recorded = self.recorder.records(client.peer);
+        if is_recorded {
+            self.recorder
+                .connections
+                .borrow_mut()
+                .add(client.connection);
+        }
+        is_recorded
+    }
+}
+
+impl CoreProbe for CoreRecorder {
+    fn rules(&mut self, rules: Rules) -> Rules {
+        let mut octets = Vec::new();
+        rules::put(&rules, &mut octets);
+        let users = rules.policy.users();
+        self.recorder.put(&Frame::Rules {
+            rules: &octets,
+            same_users: users == self.users,
+        });
+        self.users = users;
+        let end_text = rules.policy.end_text.clone();
+        self.recorder.connections.borrow_mut().end_text = end_text;
+        let tls = rules.tls.map(|inner| {
+            let recorder = Rc::clone(&self.recorder);
+            Rc::new(RecordedTls { inner, recorder }) as Rc<dyn StartTls>
+        });
+        Rules {
+            policy: self.watched_policy(&rules.policy),
+            tls,
+            ..rules
+        }
+    }
+
+    fn store(&mut self, store: Box<dyn Store>) -> Box<dyn Store> {
+        Box::new(RecordedStore::new(store, Rc::clone(&self.recorder)))
+    }
+
+    fn of_connections(&self) -> Option<Rc<dyn Probe>> {
+        Some(Rc::clone(&self.recorder) as Rc<dyn Probe>)
+    }
+
+    fn time(&mut self, now: Instant, wall: SystemTime) {
+        self.ticks += 1;
+        self.recorder.tick.set(now);
+        let wall = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.recorder.put(&Frame::Tick {
+            number: self.ticks,
+            now: self.recorder.epoch.count(now),
+            wall: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
+        });
+    }
+
+    fn event(&mut self, key: usize, readiness: Readiness) {
+        let Readiness {
+            readable,
+            writable,
+            read_on,
+        } = readiness;
+        self.recorder.put(&Frame::Event {
+            key,
+            readable,
+            writable,
+            read_on,
+        });
+    }
+
+    fn added(&mut self, key: usize, client: Client) {
+        if self.begins(&client) {
+            let Client {
+                connection,
+                service,
+                peer,
+                short_read_drains,
+            } = client;
+            self.recorder.put(&Frame::Added {
+                key,
+                connection,
+                service,
+                peer,
+                short_read_drains,
+            });
+        }
+    }
+
+    fn refused(&mut self, client: Client, why: Rejection) {
+        if self.begins(&client) {
+            let Client {
+                connection,
+                service,
+                peer,
+                short_read_drains,
+            } = client;
+            self.recorder.put(&Frame::Refused {
+                connection,
+                service,
+                peer,
+                why,
+                short_read_drains,
+            });
+        }
+    }
+
+    fn drain_asked(&mut self) {
+        self.recorder.put(&Frame::Drain {});
+    }
+
+    fn step(&mut self, step: TickStep) {
+        let at = self.recorder.at();
+        self.recorder.put(&Frame::Step { step, at });
+    }
+
+    fn tick_ended(&mut self, wake: impl FnOnce() -> Option<Instant>) {
+        let at = self.recorder.at();
+        let wake = wake().map(|wake| self.recorder.epoch.count(wake));
+        self.recorder.put(&Frame::TickEnd { at, wake });
+    }
+}
+
+impl ServerProbe for CoreRecorder {
+    type Transport = Box<dyn Transport>;
+
+    fn carry(
+        &mut self,
+        socket: Socket,
+        connection: ConnectionId,
+        peer: PeerAddress,
+    ) -> Box<dyn Transport> {
+        if self.recorder.records(peer) {
+            self.recorder.carry(socket, connection)
+        } else {
+            Box::new(socket)
+        }
+    }
+
+    fn next_wake(&self, now: Instant) -> Option<Instant> {
+        self.recorder.has_backlog().then(|| now + RETRY_INTERVAL)
+    }
+
+    fn poll(&mut self) {
+        self.recorder.flush();
+    }
+}
+
+impl Drop for CoreRecorder {
+    fn drop(&mut self) {
+        self.recorder.end();
+    }
+}

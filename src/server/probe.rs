@@ -1,0 +1,113 @@
+//! The seam for observers of the whole server: what comes in to its core, and when its steps are taken.
+
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+use crate::inbound::{Rejection, Rules};
+use crate::net::channel::Readiness;
+use crate::net::connections::TickStep;
+use crate::net::driver::ConnectionId;
+use crate::net::peer::PeerAddress;
+use crate::net::probe::Probe;
+use crate::net::socket::Socket;
+use crate::net::transport::Transport;
+use crate::smtp::service::Service;
+use crate::store::Store;
+
+/// A client that is let in or refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// The id of its connection.
+    pub connection: ConnectionId,
+    /// The protocol of the listener.
+    pub service: Service,
+    /// The peer.
+    pub peer: PeerAddress,
+    /// Whether a short read drains its transport.
+    pub short_read_drains: bool,
+}
+
+/// An observer of the core of a server. By itself it sees nothing, and costs nothing.
+pub trait CoreProbe {
+    /// Sees the rules, at the start and at each reload, and may stand around the users and the TLS in them.
+    fn rules(&mut self, rules: Rules) -> Rules {
+        rules
+    }
+
+    /// May stand around the store.
+    fn store(&mut self, store: Box<dyn Store>) -> Box<dyn Store> {
+        store
+    }
+
+    /// The probe of each connection, if there is one.
+    fn of_connections(&self) -> Option<Rc<dyn Probe>> {
+        None
+    }
+
+    /// A tick begins.
+    fn time(&mut self, now: Instant, wall: SystemTime) {
+        let _ = (now, wall);
+    }
+
+    /// An event was told of the connection with this key.
+    fn event(&mut self, key: usize, readiness: Readiness) {
+        let _ = (key, readiness);
+    }
+
+    /// A client is let in, under this key.
+    fn added(&mut self, key: usize, client: Client) {
+        let _ = (key, client);
+    }
+
+    /// A client is refused.
+    fn refused(&mut self, client: Client, why: Rejection) {
+        let _ = (client, why);
+    }
+
+    /// A drain was asked for.
+    fn drain_asked(&mut self) {}
+
+    /// A step of the tick begins.
+    fn step(&mut self, step: TickStep) {
+        let _ = step;
+    }
+
+    /// The steps of a tick are done; connections want to be woken at this instant.
+    fn tick_ended(&mut self, wake: impl FnOnce() -> Option<Instant>) {
+        let _ = wake;
+    }
+}
+
+/// Nobody watches.
+impl CoreProbe for () {}
+
+/// An observer of a server with sockets.
+pub trait ServerProbe: CoreProbe {
+    /// The transport that it makes of a socket.
+    type Transport: Transport;
+
+    /// Stands around the socket of a connection from `peer`.
+    fn carry(
+        &mut self,
+        socket: Socket,
+        connection: ConnectionId,
+        peer: PeerAddress,
+    ) -> Self::Transport;
+
+    /// The instant at which it is to be [polled](Self::poll) again without an event.
+    fn next_wake(&self, now: Instant) -> Option<Instant> {
+        let _ = now;
+        None
+    }
+
+    /// Goes on with what it could not do at once.
+    fn poll(&mut self) {}
+}
+
+impl ServerProbe for () {
+    type Transport = Socket;
+
+    fn carry(&mut self, socket: Socket, _: ConnectionId, _: PeerAddress) -> Socket {
+        socket
+    }
+}
