@@ -6,6 +6,10 @@ mod load;
 mod man;
 #[cfg_attr(not(feature = "auth"), path = "not_built.rs")]
 mod passwd;
+#[cfg_attr(not(feature = "record"), path = "not_built.rs")]
+mod record_process;
+#[cfg_attr(not(feature = "record"), path = "not_built.rs")]
+mod replay;
 #[cfg_attr(not(feature = "send"), path = "not_built.rs")]
 mod send;
 mod serve;
@@ -50,7 +54,9 @@ fn subcommands() -> impl Iterator<Item = Subcommand> {
         send::built(),
         load::built(),
         passwd::built(),
+        replay::built(),
         Some(store_process::SUBCOMMAND),
+        record_process::built(),
         man::built(),
     ];
     all.into_iter().flatten()

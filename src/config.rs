@@ -37,8 +37,8 @@ use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
 use options::{DEFAULT_LISTEN, LISTENERS};
-pub use parts::Delivery;
 use parts::SettingsReader;
+pub use parts::{Delivery, RecordSettings};
 use settings::Settings;
 use value::{OptionValue, Origin};
 
@@ -74,6 +74,8 @@ pub struct Config {
     pub log_level: LevelFilter,
     /// The log file, if the log does not go to standard error.
     pub log_file: Option<PathBuf>,
+    /// The record of the loop, if one is wanted.
+    pub record: Option<RecordSettings>,
     /// Warnings of what is probably a mistake in the sources of the settings.
     source_warnings: Vec<String>,
 }
@@ -108,6 +110,7 @@ impl Config {
                 .note(log_level.map(Some))
                 .unwrap_or(LevelFilter::Info),
             log_file: read.get(&options::LOG_FILE),
+            record: read.record(),
             source_warnings: settings.warnings().to_vec(),
         };
         read.mistakes.told()?;

@@ -16,10 +16,14 @@ pub struct Failed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
+    /// What was compared is different.
+    Different = 1,
     /// The command line is wrong.
     Usage = 64,
     /// The input is wrong, or was refused for good.
     Data = 65,
+    /// The input is missing.
+    NoInput = 66,
     /// A thing that is needed is not there.
     Unavailable = 69,
     /// A file or folder cannot be made.

@@ -2,6 +2,8 @@
 
 mod check;
 mod files;
+#[cfg_attr(not(feature = "record"), path = "not_built.rs")]
+mod record;
 mod store;
 
 use std::env;
@@ -22,6 +24,7 @@ use crate::net::link::StartTls;
 use crate::net::listener::Listener;
 use crate::privileges;
 use crate::sandbox;
+use crate::server::probe::ServerProbe;
 use crate::server::{Server, ServiceManager, Stop, activation};
 use crate::smtp::service::Service;
 
@@ -46,7 +49,37 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
         log::warn!("warning=\"{warning}\"");
     }
     files::become_user(&settings, &config, &log)?;
-    let mut server = start(&config, listeners, control)?;
+    let running = Running {
+        sources,
+        settings,
+        config,
+        log,
+    };
+    let sockets = Sockets { listeners, control };
+    let run_recorded: Option<RunRecorded> = record::built();
+    match (&running.config.record, run_recorded) {
+        (Some(_), Some(run_recorded)) => run_recorded(running, sockets, reload_asked),
+        _ => run(running, sockets, reload_asked, ()),
+    }
+}
+
+/// The sockets that a server listens on, bound before it gives up its rights.
+struct Sockets {
+    listeners: Vec<Listener<Service>>,
+    control: Option<Listener<()>>,
+}
+
+/// Runs a server that is recorded.
+type RunRecorded = fn(Running, Sockets, &AtomicBool) -> Result<(), Failed>;
+
+/// Runs a server that `probe` watches.
+fn run<P: ServerProbe>(
+    mut running: Running,
+    sockets: Sockets,
+    reload_asked: &AtomicBool,
+    probe: P,
+) -> Result<(), Failed> {
+    let mut server = start(&running.config, sockets, probe)?;
     log::logger().flush();
 
     let mut lines = String::new();
@@ -55,12 +88,6 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
     }
     show(&lines)?;
     server.tell_ready();
-    let mut running = Running {
-        sources,
-        settings,
-        config,
-        log,
-    };
     if reload_asked.load(Ordering::Relaxed) {
         running.reload(&mut server);
     }
@@ -72,11 +99,12 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
 }
 
 /// Starts the server once it has no more rights than it needs: what its store makes belongs to its user.
-fn start(
+fn start<P: ServerProbe>(
     config: &Config,
-    listeners: Vec<Listener<Service>>,
-    control: Option<Listener<()>>,
-) -> Result<Server, Failed> {
+    sockets: Sockets,
+    probe: P,
+) -> Result<Server<P>, Failed> {
+    let Sockets { listeners, control } = sockets;
     privileges::gain_no_more();
     // The store process has a file for each message that arrives.
     if let Err(error) = raise_limit() {
@@ -86,7 +114,7 @@ fn start(
     store::announce(config, listeners.iter().map(Listener::tag));
     log::info!("{}", sandbox::enter(&files::needs(config)));
     let service_manager = ServiceManager::from_environment();
-    let started = Server::start(listeners, config.rules(), store, service_manager, ());
+    let started = Server::start(listeners, config.rules(), store, service_manager, probe);
     let started = started.and_then(|mut server| {
         if let Some(control) = control {
             log::info!("control={}", control.address());
@@ -119,7 +147,7 @@ struct Running {
 
 impl Running {
     /// Reads the configuration anew. If it is not good, the old one stays.
-    fn reload(&mut self, server: &mut Server) {
+    fn reload<P: ServerProbe>(&mut self, server: &mut Server<P>) {
         let read = self.read(server);
         let log_file = read
             .as_ref()
@@ -180,7 +208,7 @@ impl Running {
     }
 
     /// Reads the configuration as it is now, and checks that it can run without a restart.
-    fn read(&self, server: &Server) -> Result<(Settings, Config), Failed> {
+    fn read<P: ServerProbe>(&self, server: &Server<P>) -> Result<(Settings, Config), Failed> {
         let settings = self.sources.settings()?;
         let mut config = Config::new(&settings)?;
         // What is allowed behind private listeners must not come to the public ones that are open, whoever

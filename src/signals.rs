@@ -8,6 +8,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 
 use crate::store::maildir::COMMAND as STORE_PROCESS;
 
+/// The command that starts a record process, which ends when the program that records does.
+pub const RECORD_PROCESS: &str = "record-process";
+
 /// Keeps the process alive, before it does anything that takes time; what they ask for is seen to later. Returns whether
 /// SIGHUP has asked for a reload since.
 ///
@@ -20,7 +23,7 @@ pub fn outlive() -> Arc<AtomicBool> {
     let command = env::args_os().nth(1).unwrap_or_default();
     let signals: &[_] = match command.to_str() {
         Some("serve") => &[SIGXFSZ, SIGHUP, SIGUSR1],
-        Some(STORE_PROCESS) => &[SIGXFSZ, SIGHUP, SIGUSR1, SIGINT, SIGTERM],
+        Some(STORE_PROCESS | RECORD_PROCESS) => &[SIGXFSZ, SIGHUP, SIGUSR1, SIGINT, SIGTERM],
         _ => &[SIGXFSZ],
     };
     for signal in signals {

@@ -27,6 +27,8 @@ pub const LONE_DOT: &str = ".";
 
 /// Whether this build knows TLS.
 pub(crate) const TLS: bool = cfg!(feature = "tls");
+/// Whether this build can record.
+pub(crate) const RECORD_BUILT: bool = cfg!(feature = "record");
 /// Whether users can log in to this build.
 pub(crate) const AUTH: bool = cfg!(feature = "auth");
 
@@ -101,6 +103,12 @@ options! {
     "The log" {
         LOG_LEVEL: One<LevelFilter> = text("log-level", "LEVEL", values::log_level, "The least urgent lines to log: error, warn, info, debug or trace").or("info");
         LOG_FILE: FilePath = path("log-file", "FILE", "Append the log to FILE, opened again on SIGHUP [default: standard error]");
+    }
+    "See the loop" {
+        RECORD: FilePath = path("record", "FILE", "Record in FILE what comes in to the loop and what it decides, for `mailoop replay` and `mailoop trace`").at_start().only_if(RECORD_BUILT);
+        RECORD_TEXT: Switch = flag("record-text", "Keep the text of messages in the record, not only its length and line ends").at_start().only_if(RECORD_BUILT);
+        RECORD_PEER: Many<Cidr> = list("record-peer", "CIDR", values::network, "Record connections of these peers only; repeatable [default: all]").at_start().only_if(RECORD_BUILT);
+        RECORD_MAX: One<u64> = number("record-max", "BYTES", values::size, "The largest record; it ends there, and the service goes on").or("1G").at_start().only_if(RECORD_BUILT);
     }
     "The configuration" {
         CONFIG: FilePath = path("config", "FILE", "Read options, aliases, mailboxes and senders from FILE, as TOML; environment and flags come before it").outside();

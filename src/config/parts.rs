@@ -10,6 +10,7 @@ use super::options::{self, LISTENERS};
 use super::settings::{ConfigureTls, Settings};
 use crate::exit::Mistakes;
 use crate::inbound::Limits;
+use crate::inbound::cidr::Cidr;
 use crate::net::connections::LINGERING_MAX;
 use crate::net::endpoint::SocketAddress;
 use crate::net::link::StartTls;
@@ -33,6 +34,19 @@ pub enum Delivery {
     Discard,
 }
 
+/// A record of the loop that the operator wants.
+#[derive(Debug)]
+pub struct RecordSettings {
+    /// The file.
+    pub file: PathBuf,
+    /// Whether the text of messages is kept.
+    pub with_text: bool,
+    /// The peers whose connections are recorded; empty for all.
+    pub peers: Vec<Cidr>,
+    /// The most octets of the file.
+    pub bytes_max: u64,
+}
+
 /// Reads settings, and gathers what is wrong with them.
 pub(super) struct SettingsReader<'a> {
     settings: &'a Settings,
@@ -48,6 +62,17 @@ impl<'a> SettingsReader<'a> {
     /// The value of an option. A mistake is noted, and a default stands in its place.
     pub(super) fn get<R: Reader<Output: Default>>(&mut self, key: &Key<R>) -> R::Output {
         self.mistakes.note(self.settings.get(key))
+    }
+
+    /// The record, if one is wanted.
+    pub(super) fn record(&mut self) -> Option<RecordSettings> {
+        let file = self.get(&options::RECORD)?;
+        Some(RecordSettings {
+            file,
+            with_text: self.get(&options::RECORD_TEXT),
+            peers: self.get(&options::RECORD_PEER),
+            bytes_max: self.get(&options::RECORD_MAX),
+        })
     }
 
     /// The listeners that somebody named; none if there is only the default.

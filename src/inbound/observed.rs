@@ -19,16 +19,19 @@ impl Inbound {
         })
     }
 
-    /// Tells of input that is left: the session, or the reader of a proxy's header, has looked at its start.
+    /// Tells of the octets of input that is left by which the session goes, or the reader of a proxy's header.
     pub(super) fn tell_left(&self, rest: &[u8], turn: &InboundTurn<'_>) {
-        let is_looked_at = match self.stage {
-            OpeningStage::AwaitingProxyHeader => true,
-            OpeningStage::Session => !self.session.is_logging_in() && !self.session.awaits_text(),
-            _ => false,
+        let octets = match self.stage {
+            OpeningStage::AwaitingProxyHeader => rest,
+            OpeningStage::Session
+                if !self.session.is_logging_in() && !self.session.awaits_text() =>
+            {
+                start_of_line(rest)
+            }
+            _ => b"",
         };
-        if is_looked_at && !rest.is_empty() {
-            turn.shared
-                .tell(turn.id, Seen::Left(Content::Protocol, rest));
+        if !octets.is_empty() {
+            turn.shared.tell(turn.id, Seen::Left(octets));
         }
     }
 
@@ -50,4 +53,15 @@ pub(super) fn tell_used(content: Content, event: &Event<'_>, used: &[u8], turn: 
     if !used.is_empty() {
         turn.shared.tell(turn.id, Seen::Used(content, used));
     }
+}
+
+/// The octets of an unfinished line by which a session goes: verbs whose lines may be longer, the start of TLS.
+fn start_of_line(rest: &[u8]) -> &[u8] {
+    for start in [&b"MAIL "[..], b"AUTH ", b"\x16\x03"] {
+        let begins = rest.get(..start.len());
+        if let Some(begins) = begins.filter(|begins| begins.eq_ignore_ascii_case(start)) {
+            return begins;
+        }
+    }
+    b""
 }

@@ -19,8 +19,8 @@ pub enum Seen<'a> {
     Called,
     /// The driver has taken these octets off its input.
     Used(Content, &'a [u8]),
-    /// The driver has looked at these octets and left them for later.
-    Left(Content, &'a [u8]),
+    /// The driver has gone by these octets, at the start of its input, and left that for later.
+    Left(&'a [u8]),
     /// The driver has appended these octets to its output.
     Said(&'a [u8]),
     /// The protocol is in the state of this name.

@@ -21,7 +21,7 @@ const TABLE: [u32; 256] = {
 };
 
 /// The checksum of these octets.
-pub(super) fn crc32(octets: &[u8]) -> u32 {
+pub(crate) fn crc32(octets: &[u8]) -> u32 {
     let step =
         |crc: u32, octet: &u8| (crc >> 8) ^ TABLE[((crc ^ u32::from(*octet)) & 0xFF) as usize];
     !octets.iter().fold(!0, step)

@@ -9,6 +9,7 @@
 //! A file may be cut anywhere: its complete frames are good.
 
 use core::fmt;
+use core::ops::Range;
 use std::io::{self, ErrorKind, Read};
 
 use super::codec::Field;
@@ -68,6 +69,8 @@ pub struct FrameReader<R> {
     start: usize,
     /// The place of that in the file.
     position: u64,
+    /// The place of the next frame in the buffer, once it is whole and good.
+    head: Option<Range<usize>>,
     is_cut_short: bool,
 }
 
@@ -82,6 +85,7 @@ impl<R: Read> FrameReader<R> {
             buffer: Vec::new(),
             start: 0,
             position: 0,
+            head: None,
             is_cut_short: false,
         };
         while reader.rest().len() < MAGIC.len() && reader.fill()? {}
@@ -105,16 +109,43 @@ impl<R: Read> FrameReader<R> {
     /// # Errors
     /// The source fails, or the frame is garbled.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, RecordError> {
-        let Some((start, length)) = self.find()? else {
+        self.peek()?;
+        let Some(frame) = self.head.clone() else {
             return Ok(None);
         };
-        let at = self.position;
-        let frame = self.start + start..self.start + start + length;
-        self.advance(start + length + size_of::<u32>());
-        let octets = &self.buffer[frame.clone()];
-        let sum = &self.buffer[frame.end..frame.end + size_of::<u32>()];
-        let frame = Frame::read(octets).filter(|_| sum == crc32(octets).to_le_bytes());
-        frame.map(Some).ok_or(RecordError::Garbled(at))
+        self.skip();
+        Ok(Frame::read(&self.buffer[frame]))
+    }
+
+    /// Looks at the next frame, which stays the next one until it is [skipped](Self::skip).
+    ///
+    /// # Errors
+    /// As [`next_frame`](Self::next_frame).
+    pub fn peek(&mut self) -> Result<Option<Frame<'_>>, RecordError> {
+        if self.head.is_none() {
+            let Some((start, length)) = self.find()? else {
+                return Ok(None);
+            };
+            let frame = self.start + start..self.start + start + length;
+            let octets = &self.buffer[frame.clone()];
+            let sum = &self.buffer[frame.end..frame.end + size_of::<u32>()];
+            if sum != crc32(octets).to_le_bytes() {
+                return Err(RecordError::Garbled(self.position));
+            }
+            self.head = Some(frame);
+        }
+        let octets = self.head.clone().map(|frame| &self.buffer[frame]);
+        match octets.map(Frame::read) {
+            Some(None) => Err(RecordError::Garbled(self.position)),
+            frame => Ok(frame.flatten()),
+        }
+    }
+
+    /// Leaves the frame behind that was looked at.
+    pub fn skip(&mut self) {
+        if let Some(frame) = self.head.take() {
+            self.advance(frame.end + size_of::<u32>() - self.start);
+        }
     }
 
     /// Whether the last frame is incomplete.

@@ -89,17 +89,6 @@ pub(super) fn hide_challenges(said: &[u8]) -> Option<Vec<u8>> {
     Some(hidden)
 }
 
-/// The octets of an unfinished line that a session goes by.
-pub(super) fn looked_at(rest: &[u8]) -> &[u8] {
-    for start in [&b"MAIL "[..], b"AUTH ", b"\x16\x03"] {
-        let begins = rest.get(..start.len());
-        if begins.is_some_and(|begins| begins.eq_ignore_ascii_case(start)) {
-            return &rest[..start.len()];
-        }
-    }
-    b""
-}
-
 /// The position in a message whose text is hidden, piece by piece.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HiddenText {

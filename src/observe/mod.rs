@@ -4,7 +4,7 @@
 //! [`replay`](crate::replay) and in the trace.
 
 pub mod codec;
-mod crc;
+pub(crate) mod crc;
 pub mod file;
 pub mod frame;
 mod mask;

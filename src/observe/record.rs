@@ -8,6 +8,7 @@ mod carrier;
 mod connections;
 mod core;
 mod login;
+pub mod process;
 mod store;
 mod tls;
 
@@ -42,6 +43,23 @@ pub trait RecordSink {
     /// # Errors
     /// The record cannot be written on.
     fn write(&mut self, octets: &mut BytesMut) -> io::Result<()>;
+
+    /// Takes the last octets, for which it may wait a while.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn finish(&mut self, octets: &mut BytesMut) -> io::Result<()> {
+        self.write(octets)
+    }
+}
+
+/// A record in memory, as tests keep one.
+impl RecordSink for Rc<RefCell<Vec<u8>>> {
+    fn write(&mut self, octets: &mut BytesMut) -> io::Result<()> {
+        self.borrow_mut().extend_from_slice(octets);
+        octets.clear();
+        Ok(())
+    }
 }
 
 /// The choices for a record.
@@ -63,7 +81,7 @@ pub struct Recorder {
     options: RecordOptions,
     clock: Clock,
     /// The start of the record.
-    epoch: Epoch,
+    epoch: Cell<Epoch>,
     /// The start of the present tick.
     tick: Cell<Instant>,
     /// The connection that is served now.
@@ -89,16 +107,12 @@ struct Output {
 }
 
 impl Recorder {
-    /// A recorder that begins now, at this time.
-    pub fn start(
-        options: RecordOptions,
-        sink: Box<dyn RecordSink>,
-        now: Instant,
-        clock: Clock,
-    ) -> Rc<Self> {
+    /// A recorder with these options.
+    pub fn start(options: RecordOptions, sink: Box<dyn RecordSink>, clock: Clock) -> Rc<Self> {
+        let now = clock();
         let recorder = Self {
             clock,
-            epoch: Epoch(now),
+            epoch: Cell::new(Epoch(now)),
             tick: Cell::new(now),
             current: Cell::new(ConnectionId(0)),
             is_in_tls: Cell::new(false),
@@ -139,6 +153,17 @@ impl Recorder {
         self.options.peers.is_empty() || self.connections.borrow().has(connection)
     }
 
+    /// Counts times from here on.
+    fn begin(&self, now: Instant) {
+        self.epoch.set(Epoch(now));
+        self.tick.set(now);
+    }
+
+    /// Nanoseconds since the start of the record.
+    fn since_start(&self, instant: Instant) -> Nanoseconds {
+        self.epoch.get().count(instant)
+    }
+
     /// Nanoseconds since the start of the tick.
     fn at(&self) -> Nanoseconds {
         Epoch(self.tick.get()).count((self.clock)())
@@ -172,7 +197,10 @@ impl Recorder {
         let at = self.at();
         let mut output = self.output.borrow_mut();
         output.end(at);
-        output.flush();
+        let Output { sink, buffer, .. } = &mut *output;
+        if let Err(error) = sink.finish(buffer) {
+            log::warn!("warning=\"the record lacks its end: {error}\"");
+        }
         if output.lost > 0 {
             log::info!("record_lost_frames={}", output.lost);
         }

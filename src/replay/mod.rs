@@ -1,1 +1,18 @@
-//! The replay of a record.
+//! The replay of a record: the server's core runs on the recorded inputs, without socket, disk or clock.
+//!
+//! [`Script`](script::Script) is the record as the core meets it. Where the core makes a call, the next frame must be the same call,
+//! whose recorded result it gets; where it decides something, the next frame must be the same decision. The first frame that is
+//! another one is the difference, after which nothing is compared any more.
+
+mod contents;
+mod difference;
+mod login;
+mod probe;
+mod run;
+mod script;
+mod store;
+mod tls;
+mod transport;
+
+pub use difference::Difference;
+pub use run::{ReplayError, Replayed, replay};

@@ -63,6 +63,7 @@ impl<T: Transport> ServerCore<T> {
 impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
     /// A server without connections, which `probe` watches.
     pub fn watched(rules: Rules, store: Box<dyn Store>, now: Instant, mut probe: P) -> Self {
+        probe.began(now);
         let lingering_max = rules.limits.lingering_max;
         let mut shared = Shared::new(probe.rules(rules), probe.store(store));
         shared.probe = probe.of_connections();
@@ -191,6 +192,11 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
         if self.can_send_to_store || is_pending || self.commits.drain_asked {
             return Some(self.connections.now());
         }
+        self.connections.next_wake()
+    }
+
+    /// The instant at which connections want to be woken without an event.
+    pub fn next_timer(&self) -> Option<Instant> {
         self.connections.next_wake()
     }
 

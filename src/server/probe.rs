@@ -29,6 +29,11 @@ pub struct Client {
 
 /// An observer of the core of a server. By itself it sees nothing, and costs nothing.
 pub trait CoreProbe {
+    /// The server begins, at this time.
+    fn began(&mut self, now: Instant) {
+        let _ = now;
+    }
+
     /// Sees the rules, at the start and at each reload, and may stand around the users and the TLS in them.
     fn rules(&mut self, rules: Rules) -> Rules {
         rules

@@ -53,6 +53,18 @@ impl QueueId {
         }
     }
 
+    /// The id that this text is; `None` if it is too long, or has other characters than letters and digits.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut bytes = [0; QUEUE_ID_BYTES_MAX];
+        bytes
+            .get_mut(..text.len())?
+            .copy_from_slice(text.as_bytes());
+        let is_id = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let len = u8::try_from(text.len()).ok()?;
+        is_id.then_some(Self { bytes, len })
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

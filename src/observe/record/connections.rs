@@ -7,9 +7,7 @@ use super::Recorder;
 use crate::net::driver::ConnectionId;
 use crate::net::probe::{Content, Probe, Seen};
 use crate::observe::frame::Frame;
-use crate::observe::mask::{
-    HiddenText, hide, hide_challenges, hide_command, hide_response, looked_at,
-};
+use crate::observe::mask::{HiddenText, hide, hide_challenges, hide_command, hide_response};
 use crate::smtp::data::EndText;
 
 /// The connections that are recorded.
@@ -120,12 +118,7 @@ impl Probe for Recorder {
                     octets,
                 });
             }
-            Seen::Left(_, rest) => {
-                let octets = self.left(connection, rest);
-                if !octets.is_empty() {
-                    self.put(&Frame::Left { connection, octets });
-                }
-            }
+            Seen::Left(octets) => self.put(&Frame::Left { connection, octets }),
             Seen::Said(octets) => {
                 let octets = &*self.hidden_said(connection, octets);
                 self.put(&Frame::Said { connection, octets });
@@ -145,19 +138,6 @@ impl Probe for Recorder {
                 });
                 self.connections.borrow_mut().all.remove(&connection);
             }
-        }
-    }
-}
-
-impl Recorder {
-    /// As much of what was left as the driver goes by: all of the start of a proxy's header, of a line its verb.
-    fn left<'a>(&self, connection: ConnectionId, rest: &'a [u8]) -> &'a [u8] {
-        let connections = self.connections.borrow();
-        let has_begun = connections.all.get(&connection);
-        if has_begun.is_some_and(|watched| watched.state.is_empty()) {
-            rest
-        } else {
-            looked_at(rest)
         }
     }
 }

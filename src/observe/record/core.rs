@@ -73,6 +73,10 @@ impl CoreRecorder {
 }
 
 impl CoreProbe for CoreRecorder {
+    fn began(&mut self, now: Instant) {
+        self.recorder.begin(now);
+    }
+
     fn rules(&mut self, rules: Rules) -> Rules {
         let mut octets = Vec::new();
         rules::put(&rules, &mut octets);
@@ -109,7 +113,7 @@ impl CoreProbe for CoreRecorder {
         let wall = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.recorder.put(&Frame::Tick {
             number: self.ticks,
-            now: self.recorder.epoch.count(now),
+            now: self.recorder.since_start(now),
             wall: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
         });
     }
@@ -175,7 +179,7 @@ impl CoreProbe for CoreRecorder {
 
     fn tick_ended(&mut self, wake: impl FnOnce() -> Option<Instant>) {
         let at = self.recorder.at();
-        let wake = wake().map(|wake| self.recorder.epoch.count(wake));
+        let wake = wake().map(|wake| self.recorder.since_start(wake));
         self.recorder.put(&Frame::TickEnd { at, wake });
     }
 }

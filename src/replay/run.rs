@@ -1,0 +1,349 @@
+//! The loop of a replay: the inputs of the record drive the core of a server.
+
+use core::fmt;
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use super::contents::Contents;
+use super::difference::Difference;
+use super::login::ReplayUsers;
+use super::probe::{CurrentConnection, ReplayProbe};
+use super::script::{Script, ScriptEnd, SharedScript};
+use super::store::ReplayStore;
+use super::tls::ReplayTls;
+use super::transport::ReplayTransport;
+use crate::inbound::{Rejection, Rules};
+use crate::net::channel::Readiness;
+use crate::net::driver::ConnectionId;
+use crate::net::epoch::Epoch;
+use crate::net::link::StartTls;
+use crate::net::peer::PeerAddress;
+use crate::net::probe::Probe;
+use crate::net::transport::Transport;
+use crate::observe::file::{FrameReader, RecordError};
+use crate::observe::frame::Frame;
+use crate::observe::rules;
+use crate::server::core::ServerCore;
+use crate::server::probe::CoreProbe;
+use crate::smtp::event::Limit;
+use crate::smtp::login::UserDatabase;
+use crate::smtp::service::Service;
+
+/// The result of a replay to its end.
+#[derive(Debug)]
+pub struct Replayed {
+    /// The ticks that ran.
+    pub ticks: u64,
+    /// The connections that there were, refused ones as well.
+    pub connections: u64,
+    /// Octets of text that were written.
+    pub octets: u64,
+    /// Whether the record does not end as one that was ended.
+    pub is_cut_short: bool,
+    /// The first difference, after which nothing was compared.
+    pub difference: Option<Box<Difference>>,
+}
+
+/// Why a record cannot be replayed.
+#[derive(Debug)]
+pub enum ReplayError {
+    /// The file cannot be opened.
+    Open(io::Error),
+    /// The record cannot be read.
+    Record(RecordError),
+    /// The record does not begin with the rules of a server.
+    NoServer,
+}
+
+impl From<RecordError> for ReplayError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(error) => error.fmt(f),
+            Self::Record(error) => error.fmt(f),
+            Self::NoServer => f.write_str("it is no record of a server"),
+        }
+    }
+}
+
+/// The core of a server in a replay.
+type ReplayCore = ServerCore<Box<dyn Transport>, ReplayCoreProbe>;
+
+/// Hands the probe of connections to the core.
+struct ReplayCoreProbe(Rc<ReplayProbe>);
+
+impl CoreProbe for ReplayCoreProbe {
+    fn of_connections(&self) -> Option<Rc<dyn Probe>> {
+        Some(Rc::clone(&self.0) as Rc<dyn Probe>)
+    }
+}
+
+/// Replays the record in a file.
+///
+/// # Errors
+/// The file is missing, or no record of a server.
+pub fn replay(path: &Path) -> Result<Replayed, ReplayError> {
+    let open = || -> Result<_, ReplayError> {
+        let file = File::open(path).map_err(ReplayError::Open)?;
+        Ok(FrameReader::new(file)?)
+    };
+    let script = Script::new(open()?, Contents::new(open()?));
+    let mut replay = Replay::new(Rc::new(RefCell::new(script)));
+    while !replay.script.borrow().is_over() {
+        replay.step()?;
+    }
+    replay.finish()
+}
+
+/// A replay under way.
+struct Replay {
+    script: SharedScript,
+    current: CurrentConnection,
+    core: Option<ReplayCore>,
+    /// The time at which the record begins.
+    epoch: Epoch,
+    /// How often the users have changed.
+    generation: u64,
+    ticks: u64,
+    connections: u64,
+    has_ended: bool,
+}
+
+/// An input of the record, taken out of it.
+enum Input {
+    Start,
+    Rules(Box<Rules>),
+    Tick(u64, Instant, Duration),
+    Event(usize, Readiness),
+    Drain,
+    Steps,
+    Newcomer(Newcomer),
+    End,
+}
+
+/// A client that was let in or refused.
+struct Newcomer {
+    key: Option<usize>,
+    connection: ConnectionId,
+    service: Service,
+    peer: PeerAddress,
+    refusal: Option<Rejection>,
+    short_read_drains: bool,
+}
+
+impl Replay {
+    fn new(script: SharedScript) -> Self {
+        Self {
+            script,
+            current: Rc::new(Cell::new(ConnectionId(0))),
+            core: None,
+            epoch: Epoch(Instant::now()),
+            generation: 0,
+            ticks: 0,
+            connections: 0,
+            has_ended: false,
+        }
+    }
+
+    /// Takes the next input, and has the core go on with it.
+    fn step(&mut self) -> Result<(), ReplayError> {
+        let Some(input) = self.next_input() else {
+            let mut script = self.script.borrow_mut();
+            script.differ("nothing");
+            script.finish();
+            return Ok(());
+        };
+        let core = match (input, &mut self.core) {
+            (Input::Start, _) => return Ok(()),
+            (Input::Rules(rules), None) => {
+                self.core = Some(self.core_with(*rules));
+                return Ok(());
+            }
+            (_, None) => return Err(ReplayError::NoServer),
+            (input, Some(core)) => (input, core),
+        };
+        match core {
+            (Input::Start, _) => {}
+            (Input::Rules(rules), core) => core.reload(*rules),
+            (Input::Tick(number, now, wall), core) => {
+                self.ticks += 1;
+                self.script.borrow_mut().begin_tick(number);
+                core.set_time(now, UNIX_EPOCH + wall);
+            }
+            (Input::Event(key, readiness), core) => core.on_event(key, readiness),
+            (Input::Drain, core) => core.ask_to_drain(),
+            (Input::Steps, core) => run_steps(core, &self.script, self.epoch),
+            (Input::Newcomer(newcomer), core) => {
+                self.connections += 1;
+                take_in(newcomer, core, &self.script);
+            }
+            (Input::End, _) => {
+                self.has_ended = true;
+                self.script.borrow_mut().finish();
+            }
+        }
+        Ok(())
+    }
+
+    fn core_with(&self, rules: Rules) -> ReplayCore {
+        let probe = ReplayProbe::new(Rc::clone(&self.script), Rc::clone(&self.current));
+        let store = ReplayStore {
+            script: Rc::clone(&self.script),
+            current: Rc::clone(&self.current),
+        };
+        let probe = ReplayCoreProbe(Rc::new(probe));
+        ServerCore::watched(rules, Box::new(store), self.epoch.0, probe)
+    }
+
+    /// The next frame as an input; `None` if it is none.
+    fn next_input(&mut self) -> Option<Input> {
+        let (script, current) = (Rc::clone(&self.script), Rc::clone(&self.current));
+        let epoch = self.epoch;
+        let generation = &mut self.generation;
+        self.script.borrow_mut().take_if(|frame| {
+            Some(match *frame {
+                Frame::Start { .. } => Input::Start,
+                Frame::Rules { rules, same_users } => {
+                    *generation += u64::from(!same_users);
+                    let users: Rc<dyn UserDatabase> = Rc::new(ReplayUsers {
+                        generation: *generation,
+                        script: Rc::clone(&script),
+                        current: Rc::clone(&current),
+                    });
+                    let tls: Rc<dyn StartTls> = Rc::new(ReplayTls { script, current });
+                    Input::Rules(Box::new(rules::take(rules, &users, &tls)?))
+                }
+                Frame::Tick { number, now, wall } => {
+                    Input::Tick(number, epoch.instant(now), Duration::from_nanos(wall))
+                }
+                Frame::Event {
+                    key,
+                    readable,
+                    writable,
+                    read_on,
+                } => {
+                    let readiness = Readiness {
+                        readable,
+                        writable,
+                        read_on,
+                    };
+                    Input::Event(key, readiness)
+                }
+                Frame::Drain {} => Input::Drain,
+                Frame::Step { .. } => Input::Steps,
+                Frame::Added {
+                    key,
+                    connection,
+                    service,
+                    peer,
+                    short_read_drains,
+                } => Input::Newcomer(Newcomer {
+                    key: Some(key),
+                    connection,
+                    service,
+                    peer,
+                    refusal: None,
+                    short_read_drains,
+                }),
+                Frame::Refused {
+                    connection,
+                    service,
+                    peer,
+                    why,
+                    short_read_drains,
+                } => Input::Newcomer(Newcomer {
+                    key: None,
+                    connection,
+                    service,
+                    peer,
+                    refusal: Some(why),
+                    short_read_drains,
+                }),
+                Frame::End { .. } => Input::End,
+                _ => return None,
+            })
+        })
+    }
+
+    fn finish(self) -> Result<Replayed, ReplayError> {
+        let mut script = self.script.borrow_mut();
+        let difference = match script.take_end() {
+            Some(ScriptEnd::Different(difference)) => Some(difference),
+            Some(ScriptEnd::Unreadable(error)) => return Err(error.into()),
+            Some(ScriptEnd::Over) | None => None,
+        };
+        if self.core.is_none() && difference.is_none() && self.has_ended {
+            return Err(ReplayError::NoServer);
+        }
+        Ok(Replayed {
+            ticks: self.ticks,
+            connections: self.connections,
+            octets: script.written,
+            is_cut_short: !self.has_ended || script.is_cut_short(),
+            difference,
+        })
+    }
+}
+
+/// Runs the steps of a tick, of which the record has the first one already.
+fn run_steps(core: &mut ReplayCore, script: &SharedScript, epoch: Epoch) {
+    let mut is_first = true;
+    core.tick(|own, _| {
+        if std::mem::take(&mut is_first) {
+            return;
+        }
+        let made = Frame::Step { step: own, at: 0 };
+        script.borrow_mut().call(&made, |recorded| match *recorded {
+            Frame::Step { step, .. } if step == own => Some(()),
+            _ => None,
+        });
+    });
+    let own = core.next_timer().map(|wake| epoch.count(wake));
+    let made = Frame::TickEnd { at: 0, wake: own };
+    script.borrow_mut().call(&made, |recorded| match *recorded {
+        Frame::TickEnd { wake, .. } if wake == own => Some(()),
+        _ => None,
+    });
+}
+
+/// Lets a client in, or refuses it, where the core would do so as well.
+fn take_in(newcomer: Newcomer, core: &mut ReplayCore, script: &SharedScript) {
+    let Newcomer {
+        key,
+        connection,
+        service,
+        peer,
+        refusal,
+        short_read_drains,
+    } = newcomer;
+    let own = match refusal {
+        // Whether there were descriptors is no decision of the core.
+        Some(Rejection::Limit(Limit::Descriptors)) => refusal,
+        Some(Rejection::Drain) => core.is_draining().then_some(Rejection::Drain),
+        _ => core.refusal_for(peer),
+    };
+    let is_same_key = key.is_none_or(|key| key == core.next_key());
+    if own != refusal || !is_same_key || core.next_connection() != connection {
+        let replayed = format!("refusal {own:?} instead of {refusal:?}, or another key or id");
+        script.borrow_mut().differ(&replayed);
+        return;
+    }
+    let transport = Box::new(ReplayTransport {
+        connection,
+        short_read_drains,
+        script: Rc::clone(script),
+    });
+    match refusal {
+        Some(why) => core.refuse(transport, service, peer, why),
+        None => core.add(transport, service, peer),
+    }
+}

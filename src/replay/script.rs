@@ -1,0 +1,216 @@
+//! The record as the core of a server meets it in a replay.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::File;
+use std::rc::Rc;
+
+use super::contents::Contents;
+use super::difference::{Difference, first_different, shown};
+use crate::net::driver::ConnectionId;
+use crate::observe::file::{FrameReader, RecordError};
+use crate::observe::frame::Frame;
+
+/// A script that everything shares which takes the place of a part of the world.
+pub(super) type SharedScript = Rc<RefCell<Script>>;
+
+/// The record as the core of a server meets it: one frame after the other.
+pub(super) struct Script {
+    frames: FrameReader<File>,
+    contents: Contents,
+    tick: u64,
+    /// Whether the store takes no more text.
+    is_congested: bool,
+    /// Octets that each connection has said.
+    said: HashMap<ConnectionId, u64>,
+    /// Octets that were written, as text.
+    pub(super) written: u64,
+    end: Option<ScriptEnd>,
+}
+
+/// Why nothing is compared any more.
+pub(super) enum ScriptEnd {
+    /// The record is over.
+    Over,
+    /// The replay has gone another way.
+    Different(Box<Difference>),
+    /// The record cannot be read on.
+    Unreadable(RecordError),
+}
+
+impl Script {
+    pub(super) fn new(frames: FrameReader<File>, contents: Contents) -> Self {
+        Self {
+            frames,
+            contents,
+            tick: 0,
+            is_congested: false,
+            said: HashMap::new(),
+            written: 0,
+            end: None,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.end.is_some()
+    }
+
+    pub(super) fn take_end(&mut self) -> Option<ScriptEnd> {
+        self.end.take()
+    }
+
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.frames.is_cut_short()
+    }
+
+    pub(super) fn begin_tick(&mut self, number: u64) {
+        self.tick = number;
+    }
+
+    /// Looks at the next frame: `see` says what it means, `None` if it is not the one that is wanted, which `made` shows.
+    pub(super) fn call<R>(
+        &mut self,
+        made: &Frame<'_>,
+        see: impl FnOnce(&Frame<'_>) -> Option<R>,
+    ) -> Option<R> {
+        self.pass_congestion();
+        if self.is_over() {
+            return None;
+        }
+        let recorded = match self.frames.peek() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => {
+                self.end = Some(ScriptEnd::Over);
+                return None;
+            }
+            Err(error) => {
+                self.end = Some(ScriptEnd::Unreadable(error));
+                return None;
+            }
+        };
+        let seen = see(&recorded);
+        if seen.is_some() {
+            self.frames.skip();
+        } else {
+            let difference = difference(self.tick, &self.said, &recorded, made);
+            self.end = Some(ScriptEnd::Different(Box::new(difference)));
+        }
+        seen
+    }
+
+    /// Compares a decision with the next frame, which must be equal.
+    pub(super) fn check(&mut self, made: &Frame<'_>) {
+        self.call(made, |recorded| (recorded == made).then_some(()));
+    }
+
+    /// Compares octets that a connection has said, however many are said at once.
+    pub(super) fn check_said(&mut self, connection: ConnectionId, octets: &[u8]) {
+        self.check(&Frame::Said { connection, octets });
+        *self.said.entry(connection).or_default() += octets.len() as u64;
+    }
+
+    /// Takes the next frame if `see` wants it.
+    pub(super) fn take_if<R>(&mut self, see: impl FnOnce(&Frame<'_>) -> Option<R>) -> Option<R> {
+        if self.is_over() {
+            return None;
+        }
+        let seen = match self.frames.peek() {
+            Ok(Some(frame)) => see(&frame),
+            Ok(None) => None,
+            Err(error) => {
+                self.end = Some(ScriptEnd::Unreadable(error));
+                None
+            }
+        };
+        if seen.is_some() {
+            self.frames.skip();
+        }
+        seen
+    }
+
+    /// Ends the replay with the next frame as a difference: nothing was made that it tells of.
+    pub(super) fn differ(&mut self, replayed: &str) {
+        if let Ok(Some(frame)) = self.frames.peek() {
+            let connection = frame.connection();
+            let difference = Difference {
+                tick: self.tick,
+                connection,
+                offset: connection.and_then(|connection| self.said.get(&connection).copied()),
+                recorded: shown(&frame),
+                replayed: replayed.to_owned(),
+            };
+            self.end = Some(ScriptEnd::Different(Box::new(difference)));
+        }
+    }
+
+    /// The end of the record was reached where that may be.
+    pub(super) fn finish(&mut self) {
+        if self.end.is_none() {
+            self.end = Some(ScriptEnd::Over);
+        }
+    }
+
+    /// Whether the store takes no more text at this place of the record.
+    pub(super) fn is_congested(&mut self) -> bool {
+        self.pass_congestion();
+        self.is_congested
+    }
+
+    fn pass_congestion(&mut self) {
+        while let Some(is_congested) = self.take_if(|frame| match frame {
+            Frame::Congested { is_congested } => Some(*is_congested),
+            _ => None,
+        }) {
+            self.is_congested = is_congested;
+        }
+    }
+
+    /// Gives the next octets that a connection read.
+    pub(super) fn contents(&mut self, connection: ConnectionId, buffer: &mut [u8]) {
+        if let Err(error) = self.contents.read(connection, buffer) {
+            self.end = Some(ScriptEnd::Unreadable(error));
+        }
+    }
+
+    pub(super) fn begin_tls(&mut self, connection: ConnectionId) {
+        if let Err(error) = self.contents.begin_tls(connection) {
+            self.end = Some(ScriptEnd::Unreadable(error));
+        }
+    }
+
+    /// Forgets a connection that is over.
+    pub(super) fn forget(&mut self, connection: ConnectionId) {
+        self.contents.forget(connection);
+        self.said.remove(&connection);
+    }
+}
+
+fn difference(
+    tick: u64,
+    said: &HashMap<ConnectionId, u64>,
+    recorded: &Frame<'_>,
+    made: &Frame<'_>,
+) -> Difference {
+    let connection = made.connection().or(recorded.connection());
+    let before = connection.and_then(|connection| said.get(&connection).copied());
+    let same_octets = match (recorded, made) {
+        (
+            Frame::Said {
+                octets: recorded,
+                connection: one,
+            },
+            Frame::Said {
+                octets: made,
+                connection: other,
+            },
+        ) if one == other => first_different(recorded, made),
+        _ => 0,
+    };
+    Difference {
+        tick,
+        connection,
+        offset: connection.map(|_| before.unwrap_or(0) + same_octets as u64),
+        recorded: shown(recorded),
+        replayed: shown(made),
+    }
+}

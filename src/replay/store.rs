@@ -1,0 +1,224 @@
+//! The store of a replay: what it is asked is compared, and what it answers comes from the record.
+
+use super::probe::CurrentConnection;
+use super::script::{Script, SharedScript};
+use crate::observe::crc::crc32;
+use crate::observe::frame::{Frame, QueuedAs};
+use crate::observe::outcome::{AdmissionCode, FailureCode};
+use crate::smtp::envelope::{Envelope, QueueId, Recipient};
+use crate::store::{Admission, Answer, Draft, Failure, Finished, Outcome, Store, Ticket};
+
+/// The store of a replay.
+pub(super) struct ReplayStore {
+    pub(super) script: SharedScript,
+    pub(super) current: CurrentConnection,
+}
+
+/// The failure of a store that nothing is compared with any more.
+fn over() -> Failure {
+    Failure::Io("the record is over".into())
+}
+
+fn admission(result: AdmissionCode<'_>) -> Result<Admission, Failure> {
+    match result {
+        Ok(Ok(to_make)) => Ok(Admission::Granted(to_make)),
+        Ok(Err(ticket)) => Ok(Admission::Asked(Ticket(ticket))),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+impl Store for ReplayStore {
+    fn admit(&mut self, declared_bytes: u64, _: u64) -> Result<Admission, Failure> {
+        let own = self.current.get();
+        let made = Frame::Admit {
+            connection: own,
+            declared: declared_bytes,
+            result: Ok(Ok(0)),
+        };
+        let mut script = self.script.borrow_mut();
+        let result = script.call(&made, |recorded| match *recorded {
+            Frame::Admit {
+                connection,
+                declared,
+                result,
+            } if connection == own && declared == declared_bytes => Some(admission(result)),
+            _ => None,
+        });
+        result.unwrap_or_else(|| Err(over()))
+    }
+
+    fn check(
+        &mut self,
+        recipient: &Recipient,
+        _: &Envelope,
+        mailboxes_to_make: usize,
+    ) -> Result<Admission, Failure> {
+        let own = self.current.get();
+        let address = recipient.address.as_str();
+        let made = Frame::Check {
+            connection: own,
+            recipient: address,
+            to_make: mailboxes_to_make,
+            result: Ok(Ok(0)),
+        };
+        let mut script = self.script.borrow_mut();
+        let result = script.call(&made, |recorded| match *recorded {
+            Frame::Check {
+                connection,
+                recipient,
+                to_make,
+                result,
+            } if connection == own && recipient == address && to_make == mailboxes_to_make => {
+                Some(admission(result))
+            }
+            _ => None,
+        });
+        result.unwrap_or_else(|| Err(over()))
+    }
+
+    fn answer(&mut self) -> Option<Answer> {
+        let mut script = self.script.borrow_mut();
+        script.take_if(|frame| match *frame {
+            Frame::Answered { ticket, result } => Some(Answer {
+                ticket: Ticket(ticket),
+                result: result.map_err(Failure::from),
+            }),
+            _ => None,
+        })
+    }
+
+    fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
+        let own = self.current.get();
+        let reverse_path = envelope.reverse_path.to_string();
+        let made = Frame::Begin {
+            connection: own,
+            from: &reverse_path,
+            recipients: envelope.recipients.len(),
+            result: Ok(QueuedAs { id: "", draft: 0 }),
+        };
+        let mut script = self.script.borrow_mut();
+        let result = script.call(&made, |recorded| match *recorded {
+            Frame::Begin {
+                connection,
+                from,
+                recipients,
+                result,
+            } if connection == own
+                && from == reverse_path
+                && recipients == envelope.recipients.len() =>
+            {
+                match result {
+                    Ok(QueuedAs { id, draft }) => {
+                        QueueId::from_text(id).map(|id| Ok((id, Draft::new(draft))))
+                    }
+                    Err(failure) => Some(Err(failure.into())),
+                }
+            }
+            _ => None,
+        });
+        result.unwrap_or_else(|| Err(over()))
+    }
+
+    fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
+        let (own, key) = (self.current.get(), draft.key());
+        let made = Frame::Text {
+            connection: own,
+            draft: key,
+            octets: text.len(),
+            crc: None,
+            result: Ok(()),
+        };
+        let mut script = self.script.borrow_mut();
+        let result = script.call(&made, |recorded| match *recorded {
+            Frame::Text {
+                connection,
+                draft,
+                octets,
+                crc,
+                result,
+            } if connection == own
+                && draft == key
+                && octets == text.len()
+                && crc.is_none_or(|crc| crc == crc32(text)) =>
+            {
+                Some(result.map_err(Failure::from))
+            }
+            _ => None,
+        });
+        result.unwrap_or(Ok(()))
+    }
+
+    fn abort(&mut self, draft: Draft) {
+        self.script.borrow_mut().check(&Frame::Abort {
+            connection: self.current.get(),
+            draft: draft.key(),
+        });
+    }
+
+    fn submit(&mut self, draft: Draft) -> Ticket {
+        let (own, key) = (self.current.get(), draft.key());
+        let made = Frame::Submit {
+            connection: own,
+            draft: key,
+            ticket: 0,
+        };
+        let mut script = self.script.borrow_mut();
+        let ticket = script.call(&made, |recorded| match *recorded {
+            Frame::Submit {
+                connection,
+                draft,
+                ticket,
+            } if connection == own && draft == key => Some(ticket),
+            _ => None,
+        });
+        Ticket(ticket.unwrap_or(u64::MAX))
+    }
+
+    fn commit(&mut self, finished: &mut Vec<Finished>) {
+        let mut script = self.script.borrow_mut();
+        let before = finished.len();
+        while let Some(message) = settled(&mut script) {
+            finished.push(message);
+        }
+        if finished.len() > before {
+            script.check(&Frame::Committed {});
+        }
+    }
+
+    fn is_pending(&self) -> bool {
+        false
+    }
+
+    fn is_congested(&self) -> bool {
+        self.script.borrow_mut().is_congested()
+    }
+}
+
+/// The next message that the store settled in this commit.
+fn settled(script: &mut Script) -> Option<Finished> {
+    let (ticket, each) = script.take_if(|frame| match *frame {
+        Frame::Settled { ticket, each } => Some((Ticket(ticket), each)),
+        _ => None,
+    })?;
+    let outcome = match each {
+        None => Outcome::Stored,
+        Some(0) => match delivered(script) {
+            Some(Err(failure)) => Outcome::Failed(failure),
+            _ => Outcome::Failed(over()),
+        },
+        Some(recipients) => {
+            let results = (0..recipients).map_while(|_| delivered(script));
+            Outcome::PerRecipient(results.collect())
+        }
+    };
+    Some(Finished { ticket, outcome })
+}
+
+fn delivered(script: &mut Script) -> Option<Result<(), Failure>> {
+    script.take_if(|frame| match *frame {
+        Frame::Delivered { result } => {
+            Some(result.map_err(|failure: FailureCode<'_>| failure.into()))
+        }
+        _ => None,
+    })
+}
