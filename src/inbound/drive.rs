@@ -33,25 +33,20 @@ impl Inbound {
             let content = self.watched_content(turn);
             let event = self.session.next(input, turn.output);
             turn.work.charge(work_of(&event));
-            let used = before.len() - input.len();
-            if let Some(content) = content {
-                tell_used(content, &event, &before[..used], turn);
-            }
-            let is_command = matches!(
-                event,
-                Event::Answered | Event::BeginChunk | Event::CommandRefused(_)
-            );
+            let used = &before[..before.len() - input.len()];
+            tell_used(content, &event, used, turn);
+            let is_command = is_command(&event);
             match event {
                 Event::NeedInput => {
                     // Octets of a message that may yet be its end, or half a line end, are progress as well.
-                    if phase == Phase::Message && used > 0 {
+                    if phase == Phase::Message && !used.is_empty() {
                         self.timeouts.progress(turn.now);
                     }
                     return Step::Continue;
                 }
                 Event::Answered | Event::BeginChunk | Event::Withheld | Event::Discarded => {}
                 Event::CommandRefused(reply) => {
-                    self.note_refused_command(&before[..used], reply, turn);
+                    self.note_refused_command(used, reply, turn);
                 }
                 Event::CheckRoom(transaction) => self.check_room(transaction, turn),
                 Event::CheckRecipient(recipient) => {
@@ -90,7 +85,7 @@ impl Inbound {
             self.timeouts.progress(turn.now);
             if is_command && phase == Phase::Message {
                 // Between chunks a command is no part of the message, which is to keep its least rate.
-                self.timeouts.discount(used);
+                self.timeouts.discount(used.len());
             }
             if self.session.phase() != phase {
                 self.timeouts.enter_phase(turn.now, turn.bytes_in);
@@ -220,4 +215,12 @@ impl Inbound {
         }
         self.note_progress(turn);
     }
+}
+
+/// Whether the octets that led to this event are those of a command.
+fn is_command(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Answered | Event::BeginChunk | Event::CommandRefused(_)
+    )
 }

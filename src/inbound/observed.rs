@@ -43,12 +43,18 @@ impl Inbound {
     }
 }
 
-/// Tells of octets that the session has taken as this kind, with this outcome.
-pub(super) fn tell_used(content: Content, event: &Event<'_>, used: &[u8], turn: &InboundTurn<'_>) {
+/// Tells of octets that the session has taken as this kind, with this outcome, if somebody watches.
+pub(super) fn tell_used(
+    content: Option<Content>,
+    event: &Event<'_>,
+    used: &[u8],
+    turn: &InboundTurn<'_>,
+) {
     let content = match (content, event) {
+        (None, _) => return,
         // Only of a line that is too long something is taken before its end.
-        (Content::Protocol, Event::NeedInput) => Content::Dropped,
-        _ => content,
+        (Some(Content::Protocol), Event::NeedInput) => Content::Dropped,
+        (Some(content), _) => content,
     };
     if !used.is_empty() {
         turn.shared.tell(turn.id, Seen::Used(content, used));

@@ -16,7 +16,7 @@ use crate::smtp::mechanism::Mechanism;
 use crate::smtp::service::Service;
 
 /// A value that a record holds.
-pub trait Field<'a>: Sized {
+pub trait RecordValue<'a>: Sized {
     /// Appends the value.
     fn put(&self, out: &mut Vec<u8>);
 
@@ -24,7 +24,7 @@ pub trait Field<'a>: Sized {
     fn take(from: &mut &'a [u8]) -> Option<Self>;
 }
 
-impl Field<'_> for u64 {
+impl RecordValue<'_> for u64 {
     fn put(&self, out: &mut Vec<u8>) {
         let mut rest = *self;
         while rest >= 0x80 {
@@ -54,7 +54,7 @@ impl Field<'_> for u64 {
 
 macro_rules! numbers {
     ($($number:ty)*) => {$(
-        impl Field<'_> for $number {
+        impl RecordValue<'_> for $number {
             fn put(&self, out: &mut Vec<u8>) {
                 // No number of this type is beyond 64 bits.
                 u64::try_from(*self).unwrap_or(u64::MAX).put(out);
@@ -69,7 +69,7 @@ macro_rules! numbers {
 
 numbers! { u8 u16 u32 usize i32 }
 
-impl Field<'_> for bool {
+impl RecordValue<'_> for bool {
     fn put(&self, out: &mut Vec<u8>) {
         u8::from(*self).put(out);
     }
@@ -83,7 +83,7 @@ impl Field<'_> for bool {
     }
 }
 
-impl<'a> Field<'a> for &'a [u8] {
+impl<'a> RecordValue<'a> for &'a [u8] {
     fn put(&self, out: &mut Vec<u8>) {
         self.len().put(out);
         out.extend_from_slice(self);
@@ -97,7 +97,7 @@ impl<'a> Field<'a> for &'a [u8] {
     }
 }
 
-impl<'a> Field<'a> for &'a str {
+impl<'a> RecordValue<'a> for &'a str {
     fn put(&self, out: &mut Vec<u8>) {
         self.as_bytes().put(out);
     }
@@ -107,7 +107,7 @@ impl<'a> Field<'a> for &'a str {
     }
 }
 
-impl<'a, T: Field<'a>> Field<'a> for Option<T> {
+impl<'a, T: RecordValue<'a>> RecordValue<'a> for Option<T> {
     fn put(&self, out: &mut Vec<u8>) {
         self.is_some().put(out);
         if let Some(value) = self {
@@ -123,7 +123,7 @@ impl<'a, T: Field<'a>> Field<'a> for Option<T> {
     }
 }
 
-impl<'a, T: Field<'a>, E: Field<'a>> Field<'a> for Result<T, E> {
+impl<'a, T: RecordValue<'a>, E: RecordValue<'a>> RecordValue<'a> for Result<T, E> {
     fn put(&self, out: &mut Vec<u8>) {
         self.is_ok().put(out);
         match self {
@@ -140,7 +140,7 @@ impl<'a, T: Field<'a>, E: Field<'a>> Field<'a> for Result<T, E> {
     }
 }
 
-impl Field<'_> for () {
+impl RecordValue<'_> for () {
     fn put(&self, _: &mut Vec<u8>) {}
 
     fn take(_: &mut &[u8]) -> Option<Self> {
@@ -151,7 +151,7 @@ impl Field<'_> for () {
 /// As text: what has a text form that is read back.
 macro_rules! texts {
     ($($type:ty)*) => {$(
-        impl Field<'_> for $type {
+        impl RecordValue<'_> for $type {
             fn put(&self, out: &mut Vec<u8>) {
                 self.to_string().as_str().put(out);
             }
@@ -168,7 +168,7 @@ texts! { SocketAddr IpAddr crate::inbound::cidr::Cidr crate::smtp::directory::Ad
 /// The cases of an enum, by number.
 macro_rules! cases {
     ($($type:ty { $($number:literal $case:pat => $value:expr,)* })*) => {$(
-        impl Field<'_> for $type {
+        impl RecordValue<'_> for $type {
             fn put(&self, out: &mut Vec<u8>) {
                 let number: u8 = match self {
                     $($case => $number,)*
@@ -243,7 +243,7 @@ cases! {
     }
 }
 
-impl Field<'_> for ConnectionId {
+impl RecordValue<'_> for ConnectionId {
     fn put(&self, out: &mut Vec<u8>) {
         self.0.put(out);
     }
@@ -253,7 +253,7 @@ impl Field<'_> for ConnectionId {
     }
 }
 
-impl Field<'_> for PeerAddress {
+impl RecordValue<'_> for PeerAddress {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
             Self::Unix => 0_u8.put(out),
@@ -275,7 +275,7 @@ impl Field<'_> for PeerAddress {
     }
 }
 
-impl Field<'_> for Read {
+impl RecordValue<'_> for Read {
     fn put(&self, out: &mut Vec<u8>) {
         let case: u8 = match self {
             Self::Progress => 0,
@@ -306,7 +306,7 @@ impl Field<'_> for Read {
 mod tests {
     use super::*;
 
-    fn back<T: for<'a> Field<'a>>(value: &T) -> Option<T> {
+    fn back<T: for<'a> RecordValue<'a>>(value: &T) -> Option<T> {
         let mut out = Vec::new();
         value.put(&mut out);
         let mut rest = &out[..];

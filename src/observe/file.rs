@@ -12,7 +12,7 @@ use core::fmt;
 use core::ops::Range;
 use std::io::{self, ErrorKind, Read};
 
-use super::codec::Field;
+use super::codec::RecordValue;
 use super::crc::crc32;
 use super::frame::Frame;
 

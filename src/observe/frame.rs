@@ -6,7 +6,11 @@
 //!
 //! Times are nanoseconds since the start of the record, or since the start of the tick where `at` says so.
 
-use super::codec::Field;
+mod about;
+
+pub use about::QueuedAs;
+
+use super::codec::RecordValue;
 use super::outcome::{AdmissionCode, ErrorCode, FailureCode, HandshakeCode, LoginCode};
 use crate::inbound::Rejection;
 use crate::net::connections::TickStep;
@@ -44,7 +48,7 @@ macro_rules! frames {
             pub fn read(octets: &'a [u8]) -> Option<Self> {
                 let (number, mut rest) = octets.split_first()?;
                 let frame = match *number {
-                    $($number => Self::$name { $($field: Field::take(&mut rest)?,)* },)*
+                    $($number => Self::$name { $($field: RecordValue::take(&mut rest)?,)* },)*
                     _ => return None,
                 };
                 rest.is_empty().then_some(frame)
@@ -412,65 +416,5 @@ frames! {
     74 Congested {
         /// Whether it takes none.
         is_congested: bool,
-    }
-}
-
-/// The names of a message that was opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QueuedAs<'a> {
-    /// The queue id.
-    pub id: &'a str,
-    /// The number of the draft.
-    pub draft: usize,
-}
-
-impl<'a> Field<'a> for QueuedAs<'a> {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.id.put(out);
-        self.draft.put(out);
-    }
-
-    fn take(from: &mut &'a [u8]) -> Option<Self> {
-        Some(Self {
-            id: <&str>::take(from)?,
-            draft: usize::take(from)?,
-        })
-    }
-}
-
-impl Frame<'_> {
-    /// The connection that the frame is about, if it is about one.
-    #[must_use]
-    pub fn connection(&self) -> Option<ConnectionId> {
-        match *self {
-            Frame::Added { connection, .. }
-            | Frame::Refused { connection, .. }
-            | Frame::Read { connection, .. }
-            | Frame::Write { connection, .. }
-            | Frame::ShutdownWrite { connection, .. }
-            | Frame::TlsStarted { connection, .. }
-            | Frame::Handshake { connection, .. }
-            | Frame::TlsRead { connection, .. }
-            | Frame::TlsWrite { connection, .. }
-            | Frame::TlsFlush { connection, .. }
-            | Frame::CloseNotify { connection, .. }
-            | Frame::Used { connection, .. }
-            | Frame::Left { connection, .. }
-            | Frame::Said { connection, .. }
-            | Frame::State { connection, .. }
-            | Frame::Entered { connection, .. }
-            | Frame::Closed { connection, .. }
-            | Frame::LoginBegun { connection, .. }
-            | Frame::LoginResponse { connection, .. }
-            | Frame::LoginProgress { connection, .. }
-            | Frame::KeyDerived { connection, .. }
-            | Frame::Admit { connection, .. }
-            | Frame::Check { connection, .. }
-            | Frame::Begin { connection, .. }
-            | Frame::Text { connection, .. }
-            | Frame::Abort { connection, .. }
-            | Frame::Submit { connection, .. } => Some(connection),
-            _ => None,
-        }
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::io::{self, ErrorKind};
 
-use super::codec::Field;
+use super::codec::RecordValue;
 use crate::store::Failure;
 
 /// An error of I/O: its number in the system, or else its kind.
@@ -56,7 +56,7 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-impl Field<'_> for ErrorCode {
+impl RecordValue<'_> for ErrorCode {
     fn put(&self, out: &mut Vec<u8>) {
         self.errno.put(out);
         self.kind.put(out);
@@ -64,7 +64,7 @@ impl Field<'_> for ErrorCode {
 
     fn take(from: &mut &[u8]) -> Option<Self> {
         Some(Self {
-            errno: <Option<i32> as Field<'_>>::take(from)?,
+            errno: <Option<i32> as RecordValue<'_>>::take(from)?,
             kind: u8::take(from)?,
         })
     }
@@ -117,7 +117,7 @@ impl From<FailureCode<'_>> for Failure {
     }
 }
 
-impl<'a> Field<'a> for FailureCode<'a> {
+impl<'a> RecordValue<'a> for FailureCode<'a> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
             Self::Full(text) => (0_u8.put(out), text.put(out)).1,
@@ -162,7 +162,7 @@ pub struct TlsFactsCode<'a> {
     pub has_end_point: bool,
 }
 
-impl<'a> Field<'a> for TlsFactsCode<'a> {
+impl<'a> RecordValue<'a> for TlsFactsCode<'a> {
     fn put(&self, out: &mut Vec<u8>) {
         let Self {
             version,
@@ -200,7 +200,7 @@ pub enum HandshakeCode<'a> {
     Done(TlsFactsCode<'a>),
 }
 
-impl<'a> Field<'a> for HandshakeCode<'a> {
+impl<'a> RecordValue<'a> for HandshakeCode<'a> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
             Self::Progress => 0_u8.put(out),
@@ -241,7 +241,7 @@ pub enum LoginCode<'a> {
     NoRandomness,
 }
 
-impl<'a> Field<'a> for LoginCode<'a> {
+impl<'a> RecordValue<'a> for LoginCode<'a> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
             Self::Challenge(length) => (0_u8.put(out), length.put(out)).1,

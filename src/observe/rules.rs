@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::codec::Field;
+use super::codec::RecordValue;
 use crate::inbound::cidr::Cidr;
 use crate::inbound::{Limits, Rules};
 use crate::net::link::StartTls;
@@ -99,7 +99,7 @@ fn take_policy(from: &mut &[u8], users: &Rc<dyn UserDatabase>) -> Option<Policy>
         auth_insecure: bool::take(from)?,
         auth_everywhere: bool::take(from)?,
         bare_newline: BareNewline::take(from)?,
-        end_text: match Field::take(from)? {
+        end_text: match RecordValue::take(from)? {
             Some(text) => Some(EndText::new(text)?),
             None => None,
         },
@@ -135,7 +135,7 @@ fn take_directory(from: &mut &[u8]) -> Option<Directory> {
         aliases,
         mailboxes: take_all(from)?,
         closed: bool::take(from)?,
-        catch_all: Field::take(from)?,
+        catch_all: RecordValue::take(from)?,
     })
     .ok()
 }
@@ -212,11 +212,11 @@ fn take_limits(from: &mut &[u8]) -> Option<Limits> {
     })
 }
 
-fn put_all<T: for<'a> Field<'a>>(values: &[T], out: &mut Vec<u8>) {
+fn put_all<T: for<'a> RecordValue<'a>>(values: &[T], out: &mut Vec<u8>) {
     values.len().put(out);
     values.iter().for_each(|value| value.put(out));
 }
 
-fn take_all<T: for<'a> Field<'a>>(from: &mut &[u8]) -> Option<Vec<T>> {
+fn take_all<T: for<'a> RecordValue<'a>>(from: &mut &[u8]) -> Option<Vec<T>> {
     (0..usize::take(from)?).map(|_| T::take(from)).collect()
 }

@@ -126,12 +126,12 @@ enum Input {
     Event(usize, Readiness),
     Drain,
     Steps,
-    Newcomer(Newcomer),
+    Client(RecordedClient),
     End,
 }
 
 /// A client that was let in or refused.
-struct Newcomer {
+struct RecordedClient {
     key: Option<usize>,
     connection: ConnectionId,
     service: Service,
@@ -182,9 +182,9 @@ impl Replay {
             (Input::Event(key, readiness), core) => core.on_event(key, readiness),
             (Input::Drain, core) => core.ask_to_drain(),
             (Input::Steps, core) => run_steps(core, &self.script, self.epoch),
-            (Input::Newcomer(newcomer), core) => {
+            (Input::Client(client), core) => {
                 self.connections += 1;
-                take_in(newcomer, core, &self.script);
+                take_in(client, core, &self.script);
             }
             (Input::End, _) => {
                 self.has_ended = true;
@@ -246,7 +246,7 @@ impl Replay {
                     service,
                     peer,
                     short_read_drains,
-                } => Input::Newcomer(Newcomer {
+                } => Input::Client(RecordedClient {
                     key: Some(key),
                     connection,
                     service,
@@ -260,7 +260,7 @@ impl Replay {
                     peer,
                     why,
                     short_read_drains,
-                } => Input::Newcomer(Newcomer {
+                } => Input::Client(RecordedClient {
                     key: None,
                     connection,
                     service,
@@ -316,15 +316,15 @@ fn run_steps(core: &mut ReplayCore, script: &SharedScript, epoch: Epoch) {
 }
 
 /// Lets a client in, or refuses it, where the core would do so as well.
-fn take_in(newcomer: Newcomer, core: &mut ReplayCore, script: &SharedScript) {
-    let Newcomer {
+fn take_in(client: RecordedClient, core: &mut ReplayCore, script: &SharedScript) {
+    let RecordedClient {
         key,
         connection,
         service,
         peer,
         refusal,
         short_read_drains,
-    } = newcomer;
+    } = client;
     let own = match refusal {
         // Whether there were descriptors is no decision of the core.
         Some(Rejection::Limit(Limit::Descriptors)) => refusal,

@@ -1,0 +1,65 @@
+//! Facts about frames: whose they are, and names within them.
+
+use super::Frame;
+use crate::net::driver::ConnectionId;
+use crate::observe::codec::RecordValue;
+
+/// The names of a message that was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueuedAs<'a> {
+    /// The queue id.
+    pub id: &'a str,
+    /// The number of the draft.
+    pub draft: usize,
+}
+
+impl<'a> RecordValue<'a> for QueuedAs<'a> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.id.put(out);
+        self.draft.put(out);
+    }
+
+    fn take(from: &mut &'a [u8]) -> Option<Self> {
+        Some(Self {
+            id: <&str>::take(from)?,
+            draft: usize::take(from)?,
+        })
+    }
+}
+
+impl Frame<'_> {
+    /// The connection that the frame is about, if it is about one.
+    #[must_use]
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match *self {
+            Frame::Added { connection, .. }
+            | Frame::Refused { connection, .. }
+            | Frame::Read { connection, .. }
+            | Frame::Write { connection, .. }
+            | Frame::ShutdownWrite { connection, .. }
+            | Frame::TlsStarted { connection, .. }
+            | Frame::Handshake { connection, .. }
+            | Frame::TlsRead { connection, .. }
+            | Frame::TlsWrite { connection, .. }
+            | Frame::TlsFlush { connection, .. }
+            | Frame::CloseNotify { connection, .. }
+            | Frame::Used { connection, .. }
+            | Frame::Left { connection, .. }
+            | Frame::Said { connection, .. }
+            | Frame::State { connection, .. }
+            | Frame::Entered { connection, .. }
+            | Frame::Closed { connection, .. }
+            | Frame::LoginBegun { connection, .. }
+            | Frame::LoginResponse { connection, .. }
+            | Frame::LoginProgress { connection, .. }
+            | Frame::KeyDerived { connection, .. }
+            | Frame::Admit { connection, .. }
+            | Frame::Check { connection, .. }
+            | Frame::Begin { connection, .. }
+            | Frame::Text { connection, .. }
+            | Frame::Abort { connection, .. }
+            | Frame::Submit { connection, .. } => Some(connection),
+            _ => None,
+        }
+    }
+}
