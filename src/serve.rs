@@ -99,11 +99,7 @@ fn run<P: ServerProbe>(
 }
 
 /// Starts the server once it has no more rights than it needs: what its store makes belongs to its user.
-fn start<P: ServerProbe>(
-    config: &Config,
-    sockets: Sockets,
-    probe: P,
-) -> Result<Server<P>, Failed> {
+fn start<P: ServerProbe>(config: &Config, sockets: Sockets, probe: P) -> Result<Server<P>, Failed> {
     let Sockets { listeners, control } = sockets;
     privileges::gain_no_more();
     // The store process has a file for each message that arrives.

@@ -7,8 +7,8 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::core::ServerCore;
-use super::probe::CoreProbe;
 use super::loop_stats::{LoopStats, TickSample};
+use super::probe::CoreProbe;
 use crate::control::report::{ConnectionReport, LoopReport};
 use crate::control::{AnswerPart, Control, ControlRequest, ControlShared};
 use crate::inbound::Inbound;
@@ -77,7 +77,11 @@ impl ControlSocket {
 
     /// One tick: notes what that of the mail server came to, serves clients, answers them from what `core` is now, and
     /// lets others in. Without a client nothing is counted.
-    pub(super) fn tick<T: Transport, P: CoreProbe>(&mut self, core: &ServerCore<T, P>, poller: &Poller) {
+    pub(super) fn tick<T: Transport, P: CoreProbe>(
+        &mut self,
+        core: &ServerCore<T, P>,
+        poller: &Poller,
+    ) {
         let now = core.connections().now();
         if self.clients.is_empty() {
             self.stats = None;

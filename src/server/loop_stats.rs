@@ -43,7 +43,11 @@ pub(super) struct TickSample {
 
 impl TickSample {
     /// The tick of `core` that ends now.
-    pub(super) fn of<T: Transport, P: CoreProbe>(core: &ServerCore<T, P>, poller: &Poller, now: Instant) -> Self {
+    pub(super) fn of<T: Transport, P: CoreProbe>(
+        core: &ServerCore<T, P>,
+        poller: &Poller,
+        now: Instant,
+    ) -> Self {
         Self {
             began: core.connections().now(),
             ended: now,
