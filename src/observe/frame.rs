@@ -7,8 +7,10 @@
 //! Times are nanoseconds since the start of the record, or since the start of the tick where `at` says so.
 
 mod about;
+mod table;
 
 pub use about::QueuedAs;
+use table::frames;
 
 use super::codec::RecordValue;
 use super::outcome::{AdmissionCode, ErrorCode, FailureCode, HandshakeCode, LoginCode};
@@ -23,39 +25,6 @@ use crate::net::probe::Content;
 use crate::net::transport::Read;
 use crate::smtp::mechanism::Mechanism;
 use crate::smtp::service::Service;
-
-macro_rules! frames {
-    ($($(#[$doc:meta])* $number:literal $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
-        /// One frame of a record.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Frame<'a> {
-            $($(#[$doc])* $name { $($(#[$field_doc])* $field: $type,)* },)*
-        }
-
-        impl<'a> Frame<'a> {
-            /// Appends the number of the frame and its fields.
-            pub fn put(&self, out: &mut Vec<u8>) {
-                match self {
-                    $(Self::$name { $($field,)* } => {
-                        out.push($number);
-                        $($field.put(out);)*
-                    })*
-                }
-            }
-
-            /// Reads the octets of one frame; `None` if they are none.
-            #[must_use]
-            pub fn read(octets: &'a [u8]) -> Option<Self> {
-                let (number, mut rest) = octets.split_first()?;
-                let frame = match *number {
-                    $($number => Self::$name { $($field: RecordValue::take(&mut rest)?,)* },)*
-                    _ => return None,
-                };
-                rest.is_empty().then_some(frame)
-            }
-        }
-    };
-}
 
 frames! {
     /// The record begins.

@@ -277,7 +277,7 @@ mod tests {
                 ">From a b\r\nDate : now\r\nDates: x\r\n",
                 ">From xxx\r\nDate :xxxx\r\nDatex:xx\r\n",
             ),
-            ("no field\r\n..dot\r\n.\r\n", "xx xxxxx\r\n..xxx\r\n.\r\n"),
+            ("no field\r\n..dot\r\n.\r\n", "xx xxxxx\r\n.xxxx\r\n.\r\n"),
             ("\u{e9}: a\r\n", "\u{7f}xxx\r\n"),
         ] {
             for piece in 1..said.len() {

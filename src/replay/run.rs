@@ -131,6 +131,7 @@ enum Input {
 }
 
 /// A client that was let in or refused.
+#[derive(Clone, Copy)]
 struct RecordedClient {
     key: Option<usize>,
     connection: ConnectionId,
