@@ -15,6 +15,8 @@ mod send;
 mod serve;
 mod store_process;
 mod subcommand;
+#[cfg_attr(not(feature = "top"), path = "not_built.rs")]
+mod top;
 mod usage;
 
 use std::ffi::OsString;
@@ -53,6 +55,7 @@ fn subcommands() -> impl Iterator<Item = Subcommand> {
         Some(serve::SUBCOMMAND),
         send::built(),
         load::built(),
+        top::built(),
         passwd::built(),
         replay::built(),
         Some(store_process::SUBCOMMAND),

@@ -13,8 +13,8 @@
 //! Two put them together. [`inbound`] is the driver on the engine that serves SMTP, LMTP and submission; [`server`] is its event
 //! loop, with the store. Arrows go one way: `server → inbound → {net, smtp, store}`.
 //!
-//! The rest is the program `mailoop`: its command line and configuration, the start and reload of a server, the tools `send` and
-//! `load`. Its modules are public for the binary and for tests, and hidden here; `docs/architecture.md` has a map of them.
+//! The rest is the program `mailoop`: its command line and configuration, the start and reload of a server, the tools `send`,
+//! `load` and `top`. Its modules are public for the binary and for tests, and hidden here; `docs/architecture.md` has a map of them.
 //!
 //! # A session without a server
 //!
@@ -92,6 +92,6 @@ pub mod serve;
 pub mod signals;
 #[doc(hidden)]
 pub mod terminal;
-#[cfg(feature = "send")]
+#[cfg(any(feature = "send", feature = "top"))]
 #[doc(hidden)]
 pub mod tools;

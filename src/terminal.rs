@@ -1,4 +1,7 @@
-//! Asking whoever sits at the terminal for a password, which is not shown.
+//! Asking whoever sits at the terminal for a password, which is not shown; and the terminal as a screen.
+
+#[cfg(feature = "top")]
+pub mod full_screen;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};

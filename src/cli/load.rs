@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::send::{encryption, mailbox, reverse_path, server, server_address, with_tls};
-use super::subcommand::{Request, Run, Subcommand, flag, value};
+use super::send::{encryption, mailbox, reverse_path, with_tls};
+use super::subcommand::{Request, Run, Subcommand, flag, server, server_address, value};
 use crate::config::values;
 use crate::exit::{ExitCode, Failed, show};
 use crate::smtp::path::{Mailbox, ReversePath};

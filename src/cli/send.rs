@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use self::tls_options::TlsOptions;
-use super::subcommand::{Request, Run, Subcommand, flag, value};
+use super::subcommand::{Request, Run, Subcommand, flag, server, server_address, value};
 use crate::config::options::AUTH;
 use crate::config::values;
-use crate::exit::{ExitCode, Failed};
+use crate::exit::Failed;
 use crate::net::endpoint::Endpoint;
 use crate::smtp::data::EndText;
 use crate::smtp::path::{Mailbox, ReversePath};
@@ -137,13 +137,6 @@ fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> 
     }))
 }
 
-/// The server that is asked for.
-pub(super) fn server(matches: &ArgMatches) -> Result<Endpoint, Failed> {
-    let server: Option<&Endpoint> = matches.get_one("server");
-    let missing = || Failed::new(ExitCode::Usage, "name a server with --server");
-    server.cloned().ok_or_else(missing)
-}
-
 fn options(matches: &ArgMatches, server: Endpoint) -> SendOptions {
     let end_text = matches.get_one::<Option<EndText>>("end-of-data");
     SendOptions {
@@ -194,12 +187,6 @@ pub(super) fn reverse_path(text: &str) -> Result<ReversePath, String> {
     } else {
         mailbox(text).map(ReversePath::Mailbox)
     }
-}
-
-/// Reads the address of a server. Whether there is one shows only when it is connected to.
-pub(super) fn server_address(text: &str) -> Result<Endpoint, String> {
-    text.parse()
-        .map_err(|_| "write HOST:PORT, as mail.example.org:25, or unix:PATH".to_owned())
 }
 
 fn hello_name(text: &str) -> Result<String, String> {

@@ -1,15 +1,23 @@
-//! Programs at the other end of the wire: `mailoop send` and `mailoop load`.
+//! Programs at the other end of the wire: `mailoop send`, `mailoop load` and `mailoop top`.
 //!
 //! [`message`] makes what is sent out of what was given, [`send`] carries it through one connection, `load` many
 //! through as many as are asked for. What both do on a connection is one driver of the engine, `dialogue`, in the clear or under
-//! TLS ([`encryption`]); the state machine in [`smtp::client`](crate::smtp::client) decides what is said.
+//! TLS ([`encryption`]); the state machine in [`smtp::client`](crate::smtp::client) decides what is said. `top` speaks with the
+//! control socket of a server.
 
+#[cfg(feature = "send")]
 mod dialogue;
+#[cfg(feature = "send")]
 pub mod encryption;
 #[cfg(feature = "load")]
 pub mod load;
+#[cfg(feature = "send")]
 pub mod login;
+#[cfg(feature = "send")]
 pub mod message;
+#[cfg(feature = "send")]
 pub mod send;
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "send", feature = "tls"))]
 pub mod tls;
+#[cfg(feature = "top")]
+pub mod top;

@@ -42,4 +42,6 @@ mod server;
 mod store_process;
 mod submission;
 mod surroundings;
+#[cfg(feature = "top")]
+mod top;
 mod xclient;

@@ -1,0 +1,266 @@
+//! The picture of a snapshot: lines of plain text, as many and as wide as there is room.
+
+use super::snapshot::{ConnectionRow, Snapshot};
+use super::sort::{KEYS, RowOrder};
+use crate::control::report::LoopReport;
+
+/// A column: its heading, and its width but for that of the peer, which takes what is left.
+const HEADINGS: [(&str, usize); 9] = [
+    ("ID", 6),
+    ("PEER", 0),
+    ("PHASE", 14),
+    ("AGE", 5),
+    ("WAKES", 6),
+    ("READ", 6),
+    ("WROTE", 6),
+    ("UNSENT", 6),
+    ("WAITS", 6),
+];
+/// The column of the peer.
+const PEER: usize = 1;
+/// The columns of text, which begin at the left; numbers end at the right.
+const TEXTS: [usize; 3] = [PEER, 2, 8];
+/// The bounds of the width of a peer: the longest is an IPv6 address with its port.
+const PEER_WIDTH: (usize, usize) = (12, 47);
+
+/// The lines of a picture.
+pub(super) struct Picture {
+    pub(super) lines: Vec<String>,
+    /// The line with the headings.
+    pub(super) head: usize,
+}
+
+impl Picture {
+    /// All of a snapshot, for a file or another program.
+    pub(super) fn plain(title: &str, snapshot: &Snapshot, order: RowOrder) -> Self {
+        let longest = snapshot.rows.iter().map(|row| row.peer.len()).max();
+        let mut picture = Self::summary(title, snapshot);
+        picture.add_rows(&snapshot.rows, longest.unwrap_or(0), order);
+        if snapshot.left_out > 0 {
+            let line = format!("and {} more", snapshot.left_out);
+            picture.lines.push(line);
+        }
+        picture
+    }
+
+    /// As much of a snapshot as fits into so many columns and lines.
+    pub(super) fn fitting(
+        title: &str,
+        snapshot: &Snapshot,
+        order: RowOrder,
+        (columns, height): (usize, usize),
+    ) -> Self {
+        let fixed: usize = HEADINGS.iter().map(|(_, width)| width + 1).sum();
+        let mut picture = Self::summary(title, snapshot);
+        let room = height.saturating_sub(picture.lines.len() + 2);
+        let rows = &snapshot.rows[..snapshot.rows.len().min(room)];
+        picture.add_rows(rows, columns.saturating_sub(fixed), order);
+        picture
+            .lines
+            .resize(height.saturating_sub(1), String::new());
+        picture.lines.push(KEYS.to_owned());
+        picture.lines.truncate(height);
+        for line in &mut picture.lines {
+            // The lines are ASCII, so a column is an octet.
+            line.truncate(columns);
+        }
+        picture
+    }
+
+    /// The lines above those of connections.
+    fn summary(title: &str, snapshot: &Snapshot) -> Self {
+        let about = &snapshot.about_loop;
+        let up = about.uptime_ms / 1000;
+        let (hours, minutes, seconds) = (up / 3600, up / 60 % 60, up % 60);
+        let phases = snapshot.phases.iter();
+        let phases: Vec<_> = phases
+            .map(|(phase, count)| format!("{phase} {count}"))
+            .collect();
+        let lines = vec![
+            format!(
+                "mailoop top   up {hours}:{minutes:02}:{seconds:02}   connections {}   messages {}   {title}",
+                about.connections, about.messages
+            ),
+            loop_line(about),
+            store_line(about),
+            format!("phases   {}", phases.join("   ")),
+            String::new(),
+        ];
+        let head = lines.len();
+        Self { lines, head }
+    }
+
+    /// Adds the headings and these connections.
+    fn add_rows(&mut self, rows: &[ConnectionRow], peer_width: usize, order: RowOrder) {
+        let width = peer_width.clamp(PEER_WIDTH.0, PEER_WIDTH.1);
+        let mark = if order.is_reversed { "^" } else { "*" };
+        let mut headings = HEADINGS.map(|(heading, _)| heading.to_owned());
+        if let Some(heading) = headings.get_mut(order.column) {
+            heading.insert_str(0, mark);
+        }
+        self.lines.push(line(&headings, width));
+        self.lines
+            .extend(rows.iter().map(|row| line(&cells(row), width)));
+    }
+
+    /// The lines as one text.
+    pub(super) fn text(&self) -> String {
+        let lines = self.lines.iter();
+        lines.map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+}
+
+/// The line about the loop: what was counted, for each second and tick.
+fn loop_line(about: &LoopReport) -> String {
+    format!(
+        "loop     {} ticks/s   p99 {}   {} events/tick   run queue {}",
+        ratio(about.ticks.saturating_mul(1_000_000), about.over_us),
+        milliseconds(about.tick_p99_us),
+        ratio(about.events, about.ticks),
+        about.runnable
+    )
+}
+
+/// The line about the store: messages in a group commit, and how long an answer takes.
+fn store_line(about: &LoopReport) -> String {
+    let wait = about.waited_us.checked_div(about.answers);
+    format!(
+        "store    {} messages/group   wait {}   waiting {}",
+        ratio(about.grouped, about.groups),
+        wait.map_or("-".to_owned(), milliseconds),
+        about.waiting
+    )
+}
+
+/// So many for each of those; a dash where there was none.
+fn ratio(count: u64, of: u64) -> String {
+    match of {
+        0 => "-".to_owned(),
+        of => format!("{:.1}", count as f64 / of as f64),
+    }
+}
+
+fn milliseconds(microseconds: u64) -> String {
+    format!("{:.2} ms", microseconds as f64 / 1000.0)
+}
+
+/// The cells of a connection, in the order of the headings.
+fn cells(row: &ConnectionRow) -> [String; 9] {
+    [
+        row.id.to_string(),
+        row.peer.clone(),
+        row.phase.clone(),
+        age(row.age_ms),
+        short(row.wakes.into()),
+        short(row.read),
+        short(row.written),
+        short(row.unsent as u64),
+        row.waits.clone(),
+    ]
+}
+
+/// A line of cells, each as wide as its column.
+fn line(cells: &[String; 9], peer_width: usize) -> String {
+    let cells = cells.iter().zip(HEADINGS).enumerate();
+    let cells = cells.map(|(number, (cell, (_, width)))| {
+        let width = if number == PEER { peer_width } else { width };
+        let cell = cell.get(..width).unwrap_or(cell);
+        if TEXTS.contains(&number) {
+            format!("{cell:<width$}")
+        } else {
+            format!("{cell:>width$}")
+        }
+    });
+    cells.collect::<Vec<_>>().join(" ")
+}
+
+/// A number in at most five characters: `812`, `4.2k`, `17M`.
+fn short(number: u64) -> String {
+    const UNITS: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
+    if number < 1000 {
+        return number.to_string();
+    }
+    let mut tenths = number / 100;
+    let mut units = UNITS.iter();
+    let mut unit = units.next();
+    while tenths >= 10_000 {
+        tenths /= 1000;
+        unit = units.next();
+    }
+    let unit = unit.unwrap_or(&"");
+    match tenths {
+        ..100 => format!("{}.{}{unit}", tenths / 10, tenths % 10),
+        _ => format!("{}{unit}", tenths / 10),
+    }
+}
+
+/// A time in at most five characters, in the unit that tells it best.
+fn age(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    match seconds {
+        ..10 => format!("{seconds}.{}s", milliseconds / 100 % 10),
+        10..100 => format!("{seconds}s"),
+        100..6000 => format!("{}m", seconds / 60),
+        6000..360_000 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_are_short() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1.0k"),
+            (9999, "9.9k"),
+            (10_000, "10k"),
+            (999_999, "999k"),
+            (1_000_000, "1.0M"),
+            (u64::MAX, "18E"),
+        ] {
+            assert_eq!(short(number), text, "{number}");
+        }
+        for (milliseconds, text) in [
+            (0, "0.0s"),
+            (4240, "4.2s"),
+            (99_999, "99s"),
+            (100_000, "1m"),
+            (5_999_999, "99m"),
+            (6_000_000, "1h"),
+            (360_000_000, "4d"),
+        ] {
+            assert_eq!(age(milliseconds), text, "{milliseconds}");
+        }
+    }
+
+    #[test]
+    fn a_picture_fits_whatever_the_terminal() {
+        let mut snapshot = Snapshot::default();
+        for id in 0..100 {
+            snapshot.add_line(&format!(
+                "connection id={id} peer=[2001:db8:1234:5678:9abc:def0:1234:5678]:65535 phase=AwaitingProxyHeader \
+                 age_ms=12345678 wakes=4294967295 read=18446744073709551615 written=1 unsent=16384 waits=client"
+            ));
+        }
+        for size in [(80, 24), (200, 50), (10, 3), (1, 1), (300, 200)] {
+            let picture = Picture::fitting("unix:/x", &snapshot, RowOrder::default(), size);
+            assert_eq!(picture.lines.len(), size.1, "{size:?}");
+            for line in &picture.lines {
+                assert!(line.is_ascii() && line.len() <= size.0, "{size:?}: {line}");
+            }
+        }
+        let mut order = RowOrder::default();
+        assert!(order.choose(b'i') && order.choose(b'i') && !order.choose(b'z'));
+        order.sort(&mut snapshot.rows);
+        let lines = Picture::fitting("unix:/x", &snapshot, order, (120, 24)).lines;
+        assert!(lines[5].trim_start().starts_with("^ID "), "{lines:#?}");
+        assert!(lines[6].trim_start().starts_with("99 "), "{lines:#?}");
+        assert_eq!(lines[23], KEYS);
+        let plain = Picture::plain("unix:/x", &snapshot, order).text();
+        assert_eq!(plain.lines().count(), 106);
+    }
+}
