@@ -29,8 +29,17 @@ fn number(variable: &str) -> Option<u64> {
 /// # Panics
 /// If one of them does.
 pub fn run_all(test: &str, usual: u64, run: impl Fn(u64) + Sync) -> u64 {
-    let start = Instant::now();
     let last = number("MAILOOP_SIM_SEEDS").unwrap_or(usual);
+    run_up_to(test, last, run);
+    last
+}
+
+/// Runs the seeds up to `last` for the test program `test`.
+///
+/// # Panics
+/// If one of them does.
+pub fn run_up_to(test: &str, last: u64, run: impl Fn(u64) + Sync) {
+    let start = Instant::now();
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicU64::new(1);
     // The seed each worker is at.
@@ -51,7 +60,6 @@ pub fn run_all(test: &str, usual: u64, run: impl Fn(u64) + Sync) -> u64 {
         panic!("seed {seed}: {what}\n{}", how_to_repeat(test, seed));
     }
     println!("{last} seeds in {:.1} s", start.elapsed().as_secs_f64());
-    last
 }
 
 fn how_to_repeat(test: &str, seed: u64) -> String {

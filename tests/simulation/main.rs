@@ -6,6 +6,7 @@
 //! sees it: below the server by [`witness`] and [`store`], above it by [`client`], around it by [`server`].
 //!
 //! `cargo test` runs 2,000 seeds. `MAILOOP_SIM_SEEDS=100000` runs more, `MAILOOP_SIM_SEED=17` one, with a trace.
+//! A seed that fails leaves its [`record`] for `mailoop replay` and `mailoop trace`, and its path is printed.
 //! `MAILOOP_SIM_DIGEST=FILE` writes digests of what clients received ([`digest`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -22,6 +23,8 @@ mod journal;
 mod network;
 mod prng;
 mod profile;
+#[cfg(feature = "record")]
+mod record;
 #[path = "../common/seeds.rs"]
 mod seeds;
 mod server;
@@ -39,7 +42,11 @@ use log::{LevelFilter, Log, Metadata, Record};
 use mailoop::config::Config;
 
 use digest::Digests;
+#[cfg(feature = "record")]
+use record::run;
 use states::STATES;
+#[cfg(not(feature = "record"))]
+use world::run;
 
 const SEEDS: u64 = 2000;
 
@@ -53,7 +60,7 @@ fn every_seed_ends_well() {
     if let Some(seed) = seeds::only() {
         let _ = log::set_logger(&Trace);
         log::set_max_level(LevelFilter::Debug);
-        BASE.with(|base| world::run(seed, base, true));
+        BASE.with(|base| run(seed, base, true));
         return;
     }
     let _ = log::set_logger(&STATES);
@@ -61,7 +68,7 @@ fn every_seed_ends_well() {
     let sums = Sums::default();
     let digests = Digests::from_environment();
     let seeds = seeds::run_all("simulation", SEEDS, |seed| {
-        let sum = BASE.with(|base| world::run(seed, base, false));
+        let sum = BASE.with(|base| run(seed, base, false));
         STATES.begin();
         digests.add(seed, &sum.heard);
         sums.add(&sum);

@@ -7,8 +7,11 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use mailoop::net::channel::Readiness;
 use mailoop::net::connections::TickStep;
+use mailoop::net::driver::ConnectionId;
 use mailoop::net::peer::PeerAddress;
+use mailoop::net::transport::Transport;
 use mailoop::server::core::ServerCore;
+use mailoop::server::probe::CoreProbe;
 
 use super::client::Client;
 use super::journal::Journal;
@@ -30,8 +33,12 @@ enum Event {
     Connection(usize, Readiness),
 }
 
-pub struct SimServer<const DRAINS: bool> {
-    core: ServerCore<SimTransport<DRAINS>>,
+/// Stands around the transport of each connection that is let in, for whoever watches.
+pub type Carry = Box<dyn Fn(Box<dyn Transport>, ConnectionId) -> Box<dyn Transport>>;
+
+pub struct SimServer<const DRAINS: bool, P: CoreProbe> {
+    core: ServerCore<Box<dyn Transport>, P>,
+    carry: Carry,
     rng: Prng,
     journal: Rc<Journal>,
     profile: Rc<Profile>,
@@ -51,9 +58,10 @@ pub struct SimServer<const DRAINS: bool> {
     last_tick: Option<Instant>,
 }
 
-impl<const DRAINS: bool> SimServer<DRAINS> {
+impl<const DRAINS: bool, P: CoreProbe> SimServer<DRAINS, P> {
     pub fn new(
-        core: ServerCore<SimTransport<DRAINS>>,
+        core: ServerCore<Box<dyn Transport>, P>,
+        carry: Carry,
         rng: Prng,
         journal: Rc<Journal>,
         profile: Rc<Profile>,
@@ -61,6 +69,7 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
     ) -> Self {
         Self {
             core,
+            carry,
             rng,
             journal,
             profile,
@@ -256,7 +265,8 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
                 .trace(|| format!("client {number} is accepted under key {key}"));
             client.wire.borrow_mut().witness.accept();
             self.admitted.push((number, key));
-            let transport = SimTransport(Rc::clone(&client.wire));
+            let transport = SimTransport::<DRAINS>(Rc::clone(&client.wire));
+            let transport = (self.carry)(Box::new(transport), self.core.next_connection());
             self.core.add(transport, self.profile.service, peer);
         }
     }

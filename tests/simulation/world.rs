@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use mailoop::config::Config;
 use mailoop::inbound::Rules;
+use mailoop::net::transport::Transport;
 use mailoop::server::core::ServerCore;
+use mailoop::server::probe::CoreProbe;
 
 use super::behaviours::{BEHAVIOURS, BULKY, Behaviour};
 use super::client::Client;
@@ -17,10 +19,10 @@ use super::digest::Digest;
 use super::journal::Journal;
 use super::prng::Prng;
 use super::profile::{LINGER, Pace, Profile};
-use super::server::SimServer;
+use super::server::{Carry, SimServer};
 use super::store::{Ledger, SlowStore};
 use super::tls;
-use super::wire::{SimTransport, Wire};
+use super::wire::Wire;
 use super::witness::Witness;
 
 /// How many rounds it may take until everything is at rest. A message that has to go through the narrowest
@@ -29,13 +31,13 @@ const ROUNDS_MAX: usize = 50_000;
 /// How many deadlines may have to pass until everybody is gone.
 const DEADLINES_MAX: usize = 1000;
 
-pub struct World<const DRAINS: bool> {
+pub struct World<const DRAINS: bool, P: CoreProbe> {
     rng: Prng,
     journal: Rc<Journal>,
     profile: Rc<Profile>,
     ledger: Rc<RefCell<Ledger>>,
     clients: Vec<Client>,
-    server: SimServer<DRAINS>,
+    server: SimServer<DRAINS, P>,
 }
 
 /// What happened in a run: a simulation that finds nothing wrong is to show that it did something.
@@ -55,17 +57,28 @@ pub struct Sum {
 /// # Panics
 /// If anything was not as it is to be.
 pub fn run(seed: u64, base: &Config, tracing: bool) -> Sum {
+    let carry = Box::new(|transport, _| transport);
+    run_watched(seed, base, tracing, ((), carry))
+}
+
+/// The same, watched.
+pub fn run_watched<P: CoreProbe>(
+    seed: u64,
+    base: &Config,
+    tracing: bool,
+    watch: (P, Carry),
+) -> Sum {
     let mut rng = Prng::new(seed);
     let journal = Rc::new(Journal::new(tracing));
     if rng.one_in(2) {
-        World::<true>::new(rng, base, journal).live()
+        World::<true, P>::new(rng, base, journal, watch).live()
     } else {
-        World::<false>::new(rng, base, journal).live()
+        World::<false, P>::new(rng, base, journal, watch).live()
     }
 }
 
-impl<const DRAINS: bool> World<DRAINS> {
-    fn new(mut rng: Prng, base: &Config, journal: Rc<Journal>) -> Self {
+impl<const DRAINS: bool, P: CoreProbe> World<DRAINS, P> {
+    fn new(mut rng: Prng, base: &Config, journal: Rc<Journal>, watch: (P, Carry)) -> Self {
         let profile = Rc::new(Profile::new(&mut rng));
         journal.trace(|| format!("short reads drain: {DRAINS}\n{profile:#?}"));
         let ledger = Ledger::new(Rc::clone(&journal), rng.fork(), profile.store_delay_max);
@@ -81,10 +94,13 @@ impl<const DRAINS: bool> World<DRAINS> {
             xclient_peers: vec!["192.0.2.0/24".parse().unwrap()],
             tls: tls::acceptor().filter(|_| profile.tls),
         };
-        let core: ServerCore<SimTransport<DRAINS>> = ServerCore::new(rules, store, journal.now());
+        let (probe, carry) = watch;
+        let core: ServerCore<Box<dyn Transport>, P> =
+            ServerCore::watched(rules, store, journal.now(), probe);
         let mut world = Self {
             server: SimServer::new(
                 core,
+                carry,
                 rng.fork(),
                 Rc::clone(&journal),
                 Rc::clone(&profile),
