@@ -1,5 +1,7 @@
 //! The command line: a table of subcommands, of which a build has those of its features.
 
+#[cfg(any(feature = "send", feature = "top"))]
+mod endpoint;
 #[cfg_attr(not(feature = "load"), path = "not_built.rs")]
 mod load;
 #[cfg_attr(not(feature = "man"), path = "not_built.rs")]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
+use super::endpoint::{server, server_address};
 use super::send::{encryption, mailbox, reverse_path, with_tls};
-use super::subcommand::{Request, Run, Subcommand, flag, server, server_address, value};
+use super::subcommand::{Request, Run, Subcommand, flag, value};
 use crate::config::values;
 use crate::exit::{ExitCode, Failed, show};
 use crate::smtp::path::{Mailbox, ReversePath};

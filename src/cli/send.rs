@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use self::tls_options::TlsOptions;
-use super::subcommand::{Request, Run, Subcommand, flag, server, server_address, value};
+use super::endpoint::{server, server_address};
+use super::subcommand::{Request, Run, Subcommand, flag, value};
 use crate::config::options::AUTH;
 use crate::config::values;
 use crate::exit::Failed;

@@ -5,8 +5,7 @@ use core::fmt;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::settings::Settings;
-use crate::exit::{ExitCode, Failed};
-use crate::net::endpoint::Endpoint;
+use crate::exit::Failed;
 
 /// A subcommand that this build has.
 pub(super) struct Subcommand {
@@ -61,17 +60,4 @@ pub(super) fn flag(name: &'static str, help: &'static str) -> Arg {
         .long(name)
         .help(help)
         .action(ArgAction::SetTrue)
-}
-
-/// The server that is asked for.
-pub(super) fn server(matches: &ArgMatches) -> Result<Endpoint, Failed> {
-    let server: Option<&Endpoint> = matches.get_one("server");
-    let missing = || Failed::new(ExitCode::Usage, "name a server with --server");
-    server.cloned().ok_or_else(missing)
-}
-
-/// Reads the address of a server. Whether there is one shows only when it is connected to.
-pub(super) fn server_address(text: &str) -> Result<Endpoint, String> {
-    text.parse()
-        .map_err(|_| "write HOST:PORT, as mail.example.org:25, or unix:PATH".to_owned())
 }

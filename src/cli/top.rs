@@ -2,7 +2,8 @@
 
 use clap::{ArgMatches, Command};
 
-use super::subcommand::{Request, Run, Subcommand, server, server_address, value};
+use super::endpoint::{server, server_address};
+use super::subcommand::{Request, Run, Subcommand, value};
 use crate::exit::Failed;
 use crate::net::endpoint::Endpoint;
 use crate::tools::top::{self, KEYS};

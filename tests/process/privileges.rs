@@ -71,6 +71,7 @@ fn it_opens_its_listeners_as_root_and_its_store_as_somebody() {
     // Only root can make a socket file there.
     let unix = format!("unix:{}/socket", folder.path().display());
     let log = folder.path().join("log");
+    let control = folder.path().join("control");
     let mut server = TestServer::start(&[
         "--user",
         SOMEBODY,
@@ -82,11 +83,14 @@ fn it_opens_its_listeners_as_root_and_its_store_as_somebody() {
         &unix,
         "--log-file",
         log.to_str().unwrap(),
+        "--control",
+        control.to_str().unwrap(),
     ]);
-    for file in [folder.path().join("socket"), log.clone()] {
+    for file in [folder.path().join("socket"), log.clone(), control.clone()] {
         let owner = fs::metadata(&file).unwrap();
         assert_eq!(owner.uid(), user.uid.as_raw(), "{}", file.display());
     }
+    assert_eq!(fs::metadata(&control).unwrap().mode() & 0o777, 0o600);
     let mut client = Client::connect(server.address());
     client.begin_message("b@example.org");
     client.say("text\r\n.\r\n");

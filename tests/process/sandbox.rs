@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -94,6 +95,9 @@ fn a_confined_server_delivers_and_cleans_up() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("socket");
     let unix = format!("unix:{}", socket.display());
+    // In a folder of its own, in which nothing else comes or goes.
+    let watched = tempfile::tempdir().unwrap();
+    let control = watched.path().join("control");
     // The one relative to the current folder is removed too.
     let listeners = [
         "--listen",
@@ -102,6 +106,8 @@ fn a_confined_server_delivers_and_cleans_up() {
         &unix,
         "--listen",
         "unix:here",
+        "--control",
+        control.to_str().unwrap(),
     ];
     let mut server = TestServer::start(&listeners);
     let mut client = Client::connect(server.address());
@@ -129,8 +135,9 @@ fn a_confined_server_delivers_and_cleans_up() {
     crate::common::wait_until("what it gave up to be removed", || {
         files(&server.maildir()).len() == 3
     });
+    UnixStream::connect(&control).unwrap();
     server.stop();
-    assert!(!socket.exists() && !server.folder().join("here").exists());
+    assert!(!socket.exists() && !control.exists() && !server.folder().join("here").exists());
     let log = server.log();
     let said = log.lines().filter(|line| line.starts_with("landlock="));
     let said: Vec<_> = said.collect();
