@@ -19,6 +19,8 @@ mod store_process;
 mod subcommand;
 #[cfg_attr(not(feature = "top"), path = "not_built.rs")]
 mod top;
+#[cfg_attr(not(feature = "record"), path = "not_built.rs")]
+mod trace;
 mod usage;
 
 use std::ffi::OsString;
@@ -60,6 +62,7 @@ fn subcommands() -> impl Iterator<Item = Subcommand> {
         top::built(),
         passwd::built(),
         replay::built(),
+        trace::built(),
         Some(store_process::SUBCOMMAND),
         record_process::built(),
         man::built(),

@@ -95,3 +95,6 @@ pub mod terminal;
 #[cfg(any(feature = "send", feature = "top"))]
 #[doc(hidden)]
 pub mod tools;
+#[cfg(feature = "record")]
+#[doc(hidden)]
+pub mod trace;
