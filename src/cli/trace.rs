@@ -14,6 +14,7 @@ const FILE: &str = "FILE";
 const CONNECTION: &str = "connection";
 const FORMAT: &str = "format";
 const TEXT: &str = "text";
+const DIALOGUE: &str = "dialogue";
 const CHROME: &str = "chrome";
 
 pub(super) fn built() -> Option<Subcommand> {
@@ -34,8 +35,12 @@ fn command(command: Command) -> Command {
         .args([
             value(CONNECTION, "N", "Show this connection only, conn=N in the log")
                 .value_parser(value_parser!(u64)),
-            value(FORMAT, "FORMAT", "For a person; for Perfetto, speedscope or Tracy")
-                .value_parser(PossibleValuesParser::new([TEXT, CHROME]))
+            value(
+                FORMAT,
+                "FORMAT",
+                "For a person; for a test; for Perfetto, speedscope or Tracy",
+            )
+            .value_parser(PossibleValuesParser::new([TEXT, DIALOGUE, CHROME]))
                 .default_value(TEXT),
             Arg::new(FILE)
                 .help("The record, as --record writes it")
@@ -49,6 +54,7 @@ fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> 
         file: matches.get_one(FILE).cloned().unwrap_or_default(),
         connection: matches.get_one(CONNECTION).copied().map(ConnectionId),
         format: match matches.get_one::<String>(FORMAT).map(String::as_str) {
+            Some(DIALOGUE) => TraceFormat::Dialogue,
             Some(CHROME) => TraceFormat::Chrome,
             _ => TraceFormat::Text,
         },

@@ -10,7 +10,7 @@
 
 use core::fmt;
 use core::ops::Range;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use super::codec::RecordValue;
 use super::crc::crc32;
@@ -72,6 +72,21 @@ pub struct FrameReader<R> {
     /// The place of the next frame in the buffer, once it is whole and good.
     head: Option<Range<usize>>,
     is_cut_short: bool,
+}
+
+impl<R: Read + Seek> FrameReader<R> {
+    /// Goes to the frame at this [position](Self::position).
+    ///
+    /// # Errors
+    /// The source fails.
+    pub fn go_to(&mut self, position: u64) -> Result<(), RecordError> {
+        let place = SeekFrom::Start(position);
+        self.source.seek(place).map_err(RecordError::Io)?;
+        self.buffer.clear();
+        (self.start, self.position) = (0, position);
+        (self.head, self.is_cut_short) = (None, false);
+        Ok(())
+    }
 }
 
 impl<R: Read> FrameReader<R> {

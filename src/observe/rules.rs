@@ -31,11 +31,12 @@ pub fn put(rules: &Rules, out: &mut Vec<u8>) {
     tls.is_some().put(out);
 }
 
-/// Reads rules; `None` if the octets are none. `users` and `tls` take the place of those that the server had.
+/// Reads rules; `None` if the octets are none. `users` and `tls` take the place of those that the server had; without them there are
+/// none.
 pub fn take(
     mut from: &[u8],
-    users: &Rc<dyn UserDatabase>,
-    tls: &Rc<dyn StartTls>,
+    users: Option<&Rc<dyn UserDatabase>>,
+    tls: Option<&Rc<dyn StartTls>>,
 ) -> Option<Rules> {
     let from = &mut from;
     let rules = Rules {
@@ -43,7 +44,11 @@ pub fn take(
         limits: take_limits(from)?,
         proxies: take_all::<Cidr>(from)?,
         xclient_peers: take_all::<Cidr>(from)?,
-        tls: bool::take(from)?.then(|| Rc::clone(tls)),
+        tls: if bool::take(from)? {
+            tls.cloned()
+        } else {
+            None
+        },
     };
     from.is_empty().then_some(rules)
 }
@@ -86,7 +91,7 @@ fn put_policy(policy: &Policy, out: &mut Vec<u8>) {
     errors_max.put(out);
 }
 
-fn take_policy(from: &mut &[u8], users: &Rc<dyn UserDatabase>) -> Option<Policy> {
+fn take_policy(from: &mut &[u8], users: Option<&Rc<dyn UserDatabase>>) -> Option<Policy> {
     Some(Policy {
         hostname: <&str>::take(from)?.to_owned(),
         domains: (0..usize::take(from)?)
@@ -95,7 +100,11 @@ fn take_policy(from: &mut &[u8], users: &Rc<dyn UserDatabase>) -> Option<Policy>
         directory: take_directory(from)?,
         senders: take_senders(from)?,
         tls: bool::take(from)?,
-        users: RefCell::new(bool::take(from)?.then(|| Rc::clone(users))),
+        users: RefCell::new(if bool::take(from)? {
+            users.cloned()
+        } else {
+            None
+        }),
         auth_insecure: bool::take(from)?,
         auth_everywhere: bool::take(from)?,
         bare_newline: BareNewline::take(from)?,

@@ -221,7 +221,7 @@ impl Replay {
                         current: Rc::clone(&current),
                     });
                     let tls: Rc<dyn StartTls> = Rc::new(ReplayTls { script, current });
-                    Input::Rules(Box::new(rules::take(rules, &users, &tls)?))
+                    Input::Rules(Box::new(rules::take(rules, Some(&users), Some(&tls))?))
                 }
                 Frame::Tick { number, now, wall } => {
                     Input::Tick(number, epoch.instant(now), Duration::from_nanos(wall))

@@ -20,7 +20,7 @@ use self::connection::{ConnectionTrack, Octets};
 use self::events::{EventName, Events, Flow, TrackId};
 use self::json::Members;
 use self::looping::LoopTrack;
-use super::run::{TraceEnd, TraceWriter, Traced};
+use super::writer::{TraceEnd, TraceWriter, Traced};
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;

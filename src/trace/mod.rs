@@ -5,9 +5,11 @@
 
 mod chrome;
 mod connections;
+mod dialogue;
 mod escape;
 mod run;
 mod text;
 mod time;
+mod writer;
 
 pub use run::{TraceFormat, TraceOptions, run};

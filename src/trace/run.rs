@@ -1,18 +1,18 @@
 //! A record is opened and followed to its end.
 
-use core::fmt;
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::chrome::ChromeTrace;
 use super::connections::TracedConnections;
+use super::dialogue;
 use super::text::TextTrace;
 use super::time::TraceTime;
+use super::writer::{TraceEnd, TraceError, TraceWriter, Traced};
 use crate::exit::{ExitCode, Failed};
 use crate::net::driver::ConnectionId;
 use crate::observe::file::{FrameReader, RecordError};
-use crate::observe::frame::Frame;
 
 /// The choices for a trace.
 #[derive(Clone, Debug)]
@@ -30,67 +30,10 @@ pub struct TraceOptions {
 pub enum TraceFormat {
     /// A line for each event, for a person.
     Text,
+    /// Dialogues, for tests.
+    Dialogue,
     /// A timeline, for viewers of traces.
     Chrome,
-}
-
-/// A writer of traces in one format.
-pub(super) trait TraceWriter {
-    /// Shows a frame.
-    fn frame(&mut self, traced: &Traced<'_>, out: &mut dyn Write) -> io::Result<()>;
-
-    /// Shows that the record is over.
-    fn end(&mut self, end: &TraceEnd, out: &mut dyn Write) -> io::Result<()>;
-}
-
-/// A frame with what is known when it is read.
-pub(super) struct Traced<'a> {
-    pub(super) frame: &'a Frame<'a>,
-    /// The connection that it concerns, if it concerns one.
-    pub(super) connection: Option<ConnectionId>,
-    pub(super) time: TraceTime,
-    pub(super) connections: &'a TracedConnections,
-}
-
-/// The end of a record.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TraceEnd {
-    pub(super) time: TraceTime,
-    /// Whether its last frame is incomplete.
-    pub(super) is_cut_short: bool,
-}
-
-/// Why there is no trace, or not all of one.
-#[derive(Debug)]
-pub(super) enum TraceError {
-    /// The record cannot be read on.
-    Record(RecordError),
-    /// The record does not have the connection.
-    UnknownConnection(ConnectionId),
-    /// The trace cannot be written.
-    Output(io::Error),
-}
-
-impl From<RecordError> for TraceError {
-    fn from(error: RecordError) -> Self {
-        Self::Record(error)
-    }
-}
-
-impl From<io::Error> for TraceError {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
-    }
-}
-
-impl fmt::Display for TraceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Record(error) => error.fmt(f),
-            Self::UnknownConnection(id) => write!(f, "the record has no connection {id}"),
-            Self::Output(error) => write!(f, "cannot write the trace: {error}"),
-        }
-    }
 }
 
 /// Writes a trace to standard output. A reader that has seen enough and goes away ends it well.
@@ -126,7 +69,7 @@ fn open(path: &Path) -> Result<FrameReader<File>, TraceError> {
 }
 
 /// Writes the trace of these frames.
-fn write<R: Read>(
+fn write<R: Read + Seek>(
     mut frames: FrameReader<R>,
     options: &TraceOptions,
     out: &mut dyn Write,
@@ -134,6 +77,7 @@ fn write<R: Read>(
     let only = options.connection;
     let writer: &mut dyn TraceWriter = match options.format {
         TraceFormat::Text => &mut TextTrace::new(only),
+        TraceFormat::Dialogue => return dialogue::write(&mut frames, only, out),
         TraceFormat::Chrome => &mut ChromeTrace::new(only),
     };
     follow(&mut frames, only, writer, out)

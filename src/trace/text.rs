@@ -15,8 +15,8 @@ mod protocol;
 use std::io::{self, Write};
 
 use super::escape::escape;
-use super::run::{TraceEnd, TraceWriter, Traced};
 use super::time::TraceTime;
+use super::writer::{TraceEnd, TraceWriter, Traced};
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;

@@ -112,7 +112,8 @@ impl Dialogue {
         })
     }
 
-    fn read(path: &Path) -> Self {
+    /// The dialogue in a file.
+    pub fn read(path: &Path) -> Self {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let mut dialogue = Self {
             name,
@@ -237,6 +238,11 @@ impl Dialogue {
         }
         self.name = format!("{} in TLS, {way:?}", self.name);
         Some(self)
+    }
+
+    /// Whether somebody may log in.
+    pub fn has_logins(&self) -> bool {
+        !self.users.is_empty()
     }
 
     /// The hello of an extended session.

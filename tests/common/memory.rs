@@ -32,9 +32,14 @@ pub fn config(options: &[&str]) -> Config {
 
 /// The same, or why there is none.
 pub fn try_config(options: &[&str]) -> Result<Config, Failed> {
-    let fixed = ["mailoop", "serve", "--hostname", "mail.example.org"];
-    let arguments = fixed
+    let hostname = if options.contains(&"--hostname") {
+        &[][..]
+    } else {
+        &["--hostname", "mail.example.org"]
+    };
+    let arguments = ["mailoop", "serve"]
         .iter()
+        .chain(hostname)
         .chain(options)
         .map(|argument| (*argument).into());
     let Ok(Request::Serve(flags)) = cli::parse(arguments) else {

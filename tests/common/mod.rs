@@ -7,6 +7,7 @@
 pub mod chunks;
 pub mod client;
 pub mod dialogue;
+pub mod json;
 pub mod logins;
 pub mod memory;
 #[cfg(feature = "send")]

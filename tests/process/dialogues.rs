@@ -12,13 +12,16 @@ use crate::common::dialogue::{Dialogue, Step, Way, check_stored, matches};
 use crate::common::{TestServer, files, tls, without_trace};
 use rustls::StreamOwned;
 
-/// Plays a dialogue with the real server: in the clear, or in TLS.
-fn play_over_socket(dialogue: &Dialogue, way: Option<Way>) {
+/// Plays a dialogue with the real server, which has `more` options as well: in the clear, or in TLS.
+pub(crate) fn play_over_socket(dialogue: &Dialogue, more: &[&str], way: Option<Way>) {
     let mut options: Vec<_> = dialogue.options.iter().map(String::as_str).collect();
     if !options.iter().any(|option| option.starts_with("--listen")) {
         options.extend(["--listen", "127.0.0.1:0"]);
     }
-    options.extend(["--hostname", "mail.example.org"]);
+    if !options.contains(&"--hostname") {
+        options.extend(["--hostname", "mail.example.org"]);
+    }
+    options.extend(more);
     let mut server = TestServer::start(&options);
     for mailbox in &dialogue.blocked {
         let place = server.mailbox(mailbox);
@@ -115,7 +118,7 @@ fn read_lines(stream: &mut impl Read, count: usize) -> String {
 
 /// Whether it can be had over a real socket: talking before the greeting needs a server that is held, as `server.rs` has
 /// it, and a client is on the loopback.
-fn is_for_sockets(dialogue: &Dialogue) -> bool {
+pub(crate) fn is_for_sockets(dialogue: &Dialogue) -> bool {
     let from = dialogue.from.as_deref();
     dialogue.early.is_empty() && from.is_none_or(|address| address.starts_with("127.0.0.1:"))
 }
@@ -123,7 +126,7 @@ fn is_for_sockets(dialogue: &Dialogue) -> bool {
 #[test]
 fn over_real_sockets() {
     for dialogue in Dialogue::all().iter().filter(|each| is_for_sockets(each)) {
-        play_over_socket(dialogue, None);
+        play_over_socket(dialogue, &[], None);
     }
 }
 
@@ -135,7 +138,7 @@ fn over_real_sockets_in_tls() {
         let dialogues: Vec<_> = all.filter_map(|dialogue| dialogue.secured(way)).collect();
         assert!(dialogues.len() > 20, "where are the dialogues?");
         for dialogue in &dialogues {
-            play_over_socket(dialogue, Some(way));
+            play_over_socket(dialogue, &[], Some(way));
         }
     }
 }

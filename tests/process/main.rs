@@ -44,4 +44,6 @@ mod submission;
 mod surroundings;
 #[cfg(feature = "top")]
 mod top;
+#[cfg(feature = "record")]
+mod trace;
 mod xclient;

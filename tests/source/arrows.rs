@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "tools",
         &["control", "exit", "machine", "net", "smtp", "terminal"],
     ),
+    ("trace", &["exit", "inbound", "net", "observe", "smtp"]),
     ("logging", &[]),
     ("exit", &[]),
 ];

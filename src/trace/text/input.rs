@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use super::super::run::Traced;
 use crate::inbound::Rejection;
 use crate::net::transport::Read;
 use crate::observe::frame::Frame;
 use crate::observe::outcome::{ErrorCode, HandshakeCode};
+use crate::trace::writer::Traced;
 
 /// Appends what a frame of input tells; whether it is one.
 pub(super) fn put(traced: &Traced<'_>, line: &mut Vec<u8>) -> bool {
