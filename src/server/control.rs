@@ -38,6 +38,8 @@ pub(super) struct ControlSocket {
     kind: u8,
     stats: Option<LoopStats>,
     started: Instant,
+    /// Whether there is a client, or may be: without, a tick of the loop pays for no more than to look here.
+    is_awake: bool,
 }
 
 impl ControlSocket {
@@ -54,11 +56,13 @@ impl ControlSocket {
             kind,
             stats: None,
             started,
+            is_awake: true,
         })
     }
 
     /// Notes an event of the listener or of a client.
     pub(super) fn on_event(&mut self, token: Token, readiness: Readiness) {
+        self.is_awake = true;
         if token.kind == self.kind {
             self.clients.on_event(token.key, readiness);
         } else {
@@ -68,6 +72,9 @@ impl ControlSocket {
 
     /// The instant at which something is to be done without an event.
     pub(super) fn next_wake(&self, now: Instant) -> Option<Instant> {
+        if !self.is_awake {
+            return None;
+        }
         if self.clients.shared().has_requests() {
             return Some(now);
         }
@@ -82,6 +89,9 @@ impl ControlSocket {
         core: &ServerCore<T, P>,
         poller: &Poller,
     ) {
+        if !self.is_awake {
+            return;
+        }
         let now = core.connections().now();
         if self.clients.is_empty() {
             self.stats = None;
@@ -99,6 +109,7 @@ impl ControlSocket {
             self.serve(&report, core);
         }
         self.accept(poller, now);
+        self.is_awake = !self.clients.is_empty() || self.listeners.next_wake(now).is_some();
     }
 
     /// Serves clients: commands, then answers, each part of one in a tick of its own.

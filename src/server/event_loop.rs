@@ -206,12 +206,13 @@ impl<P: ServerProbe> Server<P> {
         let now = Instant::now();
         let log = logging::has_backlog().then(|| now + LOG_RETRY_INTERVAL);
         let accept = self.listeners.next_wake(now);
-        let control = self.control.as_ref();
-        let control = control.and_then(|control| control.next_wake(now));
         let probe = self.core.probe().next_wake(now);
         let core = self.core.next_wake();
-        let wakes = [core, accept, control, log, probe, self.status_at];
-        let wake = wakes.into_iter().flatten().min();
+        let wakes = [core, accept, log, probe, self.status_at];
+        let mut wake = wakes.into_iter().flatten().min();
+        if let Some(control) = &self.control {
+            wake = wake.into_iter().chain(control.next_wake(now)).min();
+        }
         self.poller
             .wait(wake.map(|wake| wake.saturating_duration_since(now)))?;
         self.core.set_time(Instant::now(), SystemTime::now());
