@@ -74,6 +74,7 @@ pub mod store;
 pub mod cli;
 #[doc(hidden)]
 pub mod config;
+#[cfg(feature = "top")]
 #[doc(hidden)]
 pub mod control;
 #[doc(hidden)]

@@ -31,6 +31,8 @@ pub(crate) const TLS: bool = cfg!(feature = "tls");
 pub(crate) const RECORD_BUILT: bool = cfg!(feature = "record");
 /// Whether users can log in to this build.
 pub(crate) const AUTH: bool = cfg!(feature = "auth");
+/// Whether this build can be watched.
+pub(crate) const TOP: bool = cfg!(feature = "top");
 
 macro_rules! options {
     ($($heading:literal {
@@ -94,7 +96,7 @@ options! {
     "The process" {
         REUSE_PORT: Switch = flag("reuse-port", "Let several processes listen on the same port").at_start();
         USER: Optional<String> = text("user", "NAME", values::name, "After binding, become this user").optional().at_start();
-        CONTROL: FilePath = path("control", "PATH", "Let this user watch the server by a socket file, as `mailoop top` does [default: none]").at_start();
+        CONTROL: FilePath = path("control", "PATH", "Let this user watch the server by a socket file, as `mailoop top` does [default: none]").at_start().only_if(TOP);
         EXIT_AFTER: One<u32> = number("exit-after", "N", values::count, "End in good order after so many messages were accepted; 0 for never").or("0");
     }
     "Measurements" {

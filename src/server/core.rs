@@ -31,13 +31,13 @@ pub struct ServerCore<T: Transport, P: CoreProbe = ()> {
 
 /// Counts of what the store was given and has settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Settled {
+pub struct Settled {
     /// Messages that were settled.
-    pub(super) messages: u64,
+    pub messages: u64,
     /// Questions that were answered.
-    pub(super) questions: u64,
+    pub questions: u64,
     /// Messages and questions that wait.
-    pub(super) awaiting: usize,
+    pub awaiting: usize,
 }
 
 /// Results of the group commits so far.
@@ -250,7 +250,7 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
     }
 
     /// Counts of what the store has settled so far.
-    pub(super) fn settled(&self) -> Settled {
+    pub fn settled(&self) -> Settled {
         Settled {
             messages: self.commits.messages,
             questions: self.commits.questions,

@@ -4,10 +4,12 @@
 //! signals. `control` answers whoever watches, from what `loop_stats` counts meanwhile. Where a service manager starts the program, listeners may come by [`activation`].
 
 pub mod activation;
+#[cfg_attr(not(feature = "top"), path = "no_control.rs")]
 mod control;
 pub mod core;
 mod descriptors;
 mod event_loop;
+#[cfg(feature = "top")]
 mod loop_stats;
 pub mod probe;
 mod service_manager;

@@ -18,6 +18,7 @@ mod client_login;
 mod client_send;
 #[cfg(all(feature = "send", feature = "tls"))]
 mod client_tls;
+#[cfg(feature = "top")]
 mod control;
 mod delivery;
 mod descriptors;
