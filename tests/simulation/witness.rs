@@ -363,8 +363,10 @@ impl Witness {
                 self.wrong(|| format!("is still there after {:?}", now - alive));
             }
         }
-        // A last word that is being written has a little more time here as well.
+        // A last word that is being written has a little more time here as well, and a message that is settled is over, though
+        // its reply may not be written yet.
         if let Some((since, before)) = self.data_since
+            && settled.is_none_or(|at| at <= since)
             && self.excused.map_or(since, |at| at.max(since)) + self.profile.idle + LINGER <= now
             && self.read_total - before < self.profile.least_bytes()
             && self.shut.is_none()
