@@ -64,14 +64,21 @@ fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TrustError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
+    let verifier = |trusted| {
+        let algorithms = provider.signature_verification_algorithms;
+        Arc::new(Verifier {
+            trusted,
+            algorithms,
+        })
+    };
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
         Trust::Machine => webpki(machine()?, &provider)?,
         Trust::Authorities(path) => {
             let listed = certificates(path)?;
             let webpki = webpki(listed.clone(), &provider)?;
-            Arc::new(Listed { listed, webpki })
+            verifier(TrustedCertificates::Listed { listed, webpki })
         }
-        Trust::Anybody => Arc::new(Unchecked(provider.signature_verification_algorithms)),
+        Trust::Anybody => verifier(TrustedCertificates::Any),
     };
     let mut config = builder
         .dangerous()
@@ -110,14 +117,26 @@ fn webpki(
         .map_err(|error| Error::General(error.to_string()).into())
 }
 
-/// Trusts those who were named, and a server that was itself.
+/// Verifies a server by its certificate, and that it has the key of that.
 #[derive(Debug)]
-struct Listed {
-    listed: Vec<CertificateDer<'static>>,
-    webpki: Arc<WebPkiServerVerifier>,
+struct Verifier {
+    trusted: TrustedCertificates,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Listed {
+/// The certificates that a [`Verifier`] takes.
+#[derive(Debug)]
+enum TrustedCertificates {
+    /// Those that were named, and those that they vouch for.
+    Listed {
+        listed: Vec<CertificateDer<'static>>,
+        webpki: Arc<WebPkiServerVerifier>,
+    },
+    /// Any.
+    Any,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -126,13 +145,13 @@ impl ServerCertVerifier for Listed {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self
-            .webpki
-            .verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
-        {
+        let TrustedCertificates::Listed { listed, webpki } = &self.trusted else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        match webpki.verify_server_cert(end_entity, intermediates, name, ocsp_response, now) {
             // `openssl req -x509` makes certificates that may sign others, which webpki takes from no server.
             Err(Error::InvalidCertificate(CertificateError::Other(_)))
-                if self.listed.iter().any(|listed| listed == end_entity) =>
+                if listed.iter().any(|listed| listed == end_entity) =>
             {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -147,8 +166,7 @@ impl ServerCertVerifier for Listed {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki
-            .verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -157,50 +175,10 @@ impl ServerCertVerifier for Listed {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki
-            .verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
-    }
-}
-
-/// Takes any certificate, if only its key is there.
-#[derive(Debug)]
-struct Unchecked(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }
