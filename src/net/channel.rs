@@ -200,24 +200,17 @@ impl<T: Transport> Channel<T> {
         self.write_by(Link::write, bytes)
     }
 
-    /// Writes once: what TLS holds, or else some of `bytes`, of which it returns how many. `None` means that there is nothing
-    /// to write, or no room.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub fn write_once(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        self.write_once_by(Link::write, bytes)
-    }
-
     fn write_by(&mut self, write: Write<T>, bytes: &[u8]) -> io::Result<usize> {
         let mut written = 0;
-        while let Some(count) = self.write_once_by(write, &bytes[written..])? {
+        while let Some(count) = self.write_once(write, &bytes[written..])? {
             written += count;
         }
         Ok(written)
     }
 
-    fn write_once_by(&mut self, write: Write<T>, bytes: &[u8]) -> io::Result<Option<usize>> {
+    /// Writes once: what TLS holds, or else some of `bytes`, of which it returns how many. `None` means that there is nothing
+    /// to write, or no room.
+    fn write_once(&mut self, write: Write<T>, bytes: &[u8]) -> io::Result<Option<usize>> {
         if !self.ready.writable {
             return Ok(None);
         }

@@ -19,6 +19,7 @@ pub mod envelope;
 pub mod event;
 mod extension;
 pub mod fields;
+#[doc(hidden)]
 pub mod hops;
 pub mod line;
 pub mod login;

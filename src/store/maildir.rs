@@ -69,11 +69,18 @@ use crate::smtp::path::Mailbox;
 
 pub use child::{COMMAND, StorePipes, THIS_PROGRAM};
 pub use client::StoreClient;
-pub use disk::{Disk, ROOT};
-pub use folders::MailboxPath;
-pub use group_commit::CommitEngine;
 pub use process::run;
+
+// The work on the disk by itself, for tests: its file system may be one that fails.
+#[doc(hidden)]
+pub use disk::{Disk, ROOT};
+#[doc(hidden)]
+pub use folders::MailboxPath;
+#[doc(hidden)]
+pub use group_commit::CommitEngine;
+#[doc(hidden)]
 pub use rate::MAILBOXES_PER_MINUTE_MAX;
+#[doc(hidden)]
 pub use system::System;
 
 /// The most bytes of a file name.

@@ -114,12 +114,12 @@ fn one_write_is_one_call() {
         ],
     );
     let mut channel = Channel::new(transport.clone());
-    assert_eq!(channel.write_once(b"abc").unwrap(), Some(2));
-    assert_eq!(channel.write_once(b"c").unwrap(), Some(0));
-    assert_eq!(channel.write_once(b"c").unwrap(), None);
+    assert_eq!(channel.write_once(Link::write, b"abc").unwrap(), Some(2));
+    assert_eq!(channel.write_once(Link::write, b"c").unwrap(), Some(0));
+    assert_eq!(channel.write_once(Link::write, b"c").unwrap(), None);
     assert!(!channel.is_writable());
     assert_eq!(
-        channel.write_once(b"c").unwrap(),
+        channel.write_once(Link::write, b"c").unwrap(),
         None,
         "no call before an event"
     );
