@@ -41,6 +41,10 @@ pub struct Witness {
     read_in_turn: usize,
     /// When the last line end was read, or the end of input.
     line_read: Option<Instant>,
+    /// The same before this instant.
+    line_read_before: Option<Instant>,
+    /// When the last line of a reply was written.
+    replied: Option<Instant>,
     last_write: Option<Instant>,
     /// When an event or another turn came though there was no room: the server may go on with commands that it had
     /// kept, as far as its own buffer goes, and yet write nothing.
@@ -91,6 +95,8 @@ impl Witness {
             read_total: 0,
             read_in_turn: 0,
             line_read: None,
+            line_read_before: None,
+            replied: None,
             last_write: None,
             nudged: None,
             written_total: 0,
@@ -132,7 +138,7 @@ impl Witness {
         self.securing = None;
         self.secured = true;
         // It may say its first command from here on.
-        self.line_read = Some(self.journal.now());
+        self.note_line(self.journal.now());
     }
 
     /// Whether the server has it.
@@ -183,13 +189,20 @@ impl Witness {
             _ => self.reads.push((now, count as u64)),
         }
         if memchr(b'\n', bytes).is_some() {
-            self.line_read = Some(now);
+            self.note_line(now);
         }
+    }
+
+    fn note_line(&mut self, now: Instant) {
+        if self.line_read != Some(now) {
+            self.line_read_before = self.line_read;
+        }
+        self.line_read = Some(now);
     }
 
     pub fn read_end(&mut self) {
         self.end_read = true;
-        self.line_read = Some(self.journal.now());
+        self.note_line(self.journal.now());
     }
 
     /// Octets were written, of whatever kind.
@@ -236,17 +249,21 @@ impl Witness {
         }
         self.data_asked = self.line_read.filter(|_| line.starts_with("354"));
         self.data_since = line.starts_with("354").then_some((now, self.read_total));
+        self.replied = Some(now);
     }
 
     /// Nobody may be told too early that it took too long.
     fn check_timeout(&self, now: Instant) {
         let settled = self.ledger.borrow().last_settled(self.client);
         let idle = self.profile.idle;
-        let last_read = self.reads.last().map(|(at, _)| *at);
+        // Reads that are interrupted are work too. What is read when that of a turn is done may be looked at in the next turn
+        // only, before which the clock may have leapt past a deadline.
+        let is_seen = |at: &Instant| *at < now || self.replied == Some(now);
         let awaited = if self.data_since.is_some() {
-            last_read
+            self.reads.iter().rev().map(|(at, _)| *at).find(is_seen)
         } else {
-            self.line_read
+            let lines = [self.line_read, self.line_read_before];
+            lines.into_iter().flatten().find(is_seen)
         };
         let since = [self.accepted, settled, awaited]
             .into_iter()
