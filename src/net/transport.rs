@@ -117,6 +117,16 @@ impl Read {
         }
     }
 
+    /// The same with so many octets at most.
+    #[must_use]
+    pub fn at_most(self, octets: usize) -> Self {
+        match self {
+            Self::Data(count) => Self::Data(count.min(octets)),
+            Self::Drained(count) => Self::Drained(count.min(octets)),
+            Self::Progress | Self::WouldBlock | Self::Eof => self,
+        }
+    }
+
     /// The number of octets that were read.
     #[must_use]
     pub fn count(self) -> usize {

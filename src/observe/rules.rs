@@ -197,9 +197,9 @@ fn take_limits(from: &mut &[u8]) -> Option<Limits> {
     }
     let mut timeouts = [Duration::ZERO; 3];
     for timeout in &mut timeouts {
-        let (seconds, nanoseconds) = (u64::take(from)?, u32::take(from)?);
-        *timeout =
-            Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanoseconds.into()))?;
+        // The longest that a server may have is a year: so many fit, and added to any time.
+        let (seconds, nanoseconds) = (u32::take(from)?, u32::take(from)?);
+        *timeout = Duration::from_secs(seconds.into()) + Duration::from_nanos(nanoseconds.into());
     }
     let mut numbers = [0; 3];
     for number in &mut numbers {

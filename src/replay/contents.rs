@@ -15,6 +15,8 @@ pub(super) struct Contents {
     frames: FrameReader<File>,
     connections: HashMap<ConnectionId, Unread>,
     is_at_end: bool,
+    /// Whether the record says that it ends.
+    has_end: bool,
 }
 
 /// Octets of one connection that were found and not read yet.
@@ -26,6 +28,15 @@ struct Unread {
     /// What was used in TLS, once that was begun: in front of it there are octets that TLS itself took.
     in_tls: Option<VecDeque<u8>>,
     is_over: bool,
+    /// Whether octets were read that the record does not reach to.
+    lacks_some: bool,
+}
+
+impl Unread {
+    /// Whether so many octets are there, or there will be no more.
+    fn has(&self, octets: usize) -> bool {
+        self.used.len() >= octets || self.in_tls.is_some() || self.is_over
+    }
 }
 
 impl Contents {
@@ -34,6 +45,7 @@ impl Contents {
             frames,
             connections: HashMap::new(),
             is_at_end: false,
+            has_end: false,
         }
     }
 
@@ -46,16 +58,27 @@ impl Contents {
         connection: ConnectionId,
         buffer: &mut [u8],
     ) -> Result<(), RecordError> {
-        while !self.has(connection, buffer.len()) && !self.is_at_end {
+        let has = |unread: &Unread| unread.has(buffer.len());
+        while !self.connections.get(&connection).is_some_and(has) && !self.is_at_end {
             self.look_ahead()?;
         }
         let unread = self.connections.entry(connection).or_default();
+        unread.lacks_some |= !unread.has(buffer.len());
         for octet in buffer {
             let used = unread.used.pop_front();
             let left = || unread.left.pop_front();
             *octet = used.or_else(left).unwrap_or(UNUSED);
         }
         Ok(())
+    }
+
+    /// Whether one of these connections has read octets that the record does not reach to, and that may not be as they were.
+    pub(super) fn are_missing(&self, connections: &[Option<ConnectionId>]) -> bool {
+        let mut connections = connections.iter().flatten();
+        connections.any(|connection| {
+            let unread = self.connections.get(connection);
+            unread.is_some_and(|unread| unread.lacks_some)
+        })
     }
 
     /// Goes on with what was read in TLS.
@@ -69,15 +92,14 @@ impl Contents {
         Ok(())
     }
 
+    /// Whether the record says that it ends, where its end was met.
+    pub(super) fn has_end(&self) -> bool {
+        self.has_end
+    }
+
     /// Forgets a connection that is over.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.connections.remove(&connection);
-    }
-
-    /// Whether so many octets are there, or there will be no more.
-    fn has(&mut self, connection: ConnectionId, octets: usize) -> bool {
-        let unread = self.connections.entry(connection).or_default();
-        unread.used.len() >= octets || unread.in_tls.is_some() || unread.is_over
     }
 
     fn look_ahead(&mut self) -> Result<(), RecordError> {
@@ -85,6 +107,7 @@ impl Contents {
             self.is_at_end = true;
             return Ok(());
         };
+        self.has_end |= matches!(frame, Frame::End { .. });
         let Some(connection) = frame.connection() else {
             return Ok(());
         };

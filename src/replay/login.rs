@@ -13,6 +13,9 @@ use crate::smtp::login::{LoginExchange, LoginFailure, LoginProgress, UserDatabas
 use crate::smtp::mechanism::Mechanism;
 use crate::smtp::security::Security;
 
+/// More octets than any challenge has.
+const CHALLENGE_BYTES_MAX: usize = 64 * 1024;
+
 /// The users of a server, as many times as a reload has changed them.
 pub(super) struct ReplayUsers {
     pub(super) generation: u64,
@@ -119,6 +122,7 @@ impl LoginExchange for ReplayLogin {
         let progress = self.call(&made, |recorded| match *recorded {
             Frame::LoginProgress { progress, .. } => Some(match progress {
                 LoginCode::Challenge(length) => {
+                    let length = length.min(CHALLENGE_BYTES_MAX);
                     (LoginProgress::Challenge("x".repeat(length)), None)
                 }
                 LoginCode::AwaitResponse => (LoginProgress::AwaitResponse, None),

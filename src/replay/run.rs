@@ -19,7 +19,7 @@ use super::transport::ReplayTransport;
 use crate::inbound::{Rejection, Rules};
 use crate::net::channel::Readiness;
 use crate::net::driver::ConnectionId;
-use crate::net::epoch::Epoch;
+use crate::net::epoch::{Epoch, Nanoseconds};
 use crate::net::link::StartTls;
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Probe;
@@ -32,6 +32,9 @@ use crate::server::probe::CoreProbe;
 use crate::smtp::event::Limit;
 use crate::smtp::login::UserDatabase;
 use crate::smtp::service::Service;
+
+/// No record is so long, in nanoseconds: 146 years.
+const TIME_MAX: Nanoseconds = 1 << 62;
 
 /// The result of a replay to its end.
 #[derive(Debug)]
@@ -115,7 +118,6 @@ struct Replay {
     generation: u64,
     ticks: u64,
     connections: u64,
-    has_ended: bool,
 }
 
 /// An input of the record, taken out of it.
@@ -151,7 +153,6 @@ impl Replay {
             generation: 0,
             ticks: 0,
             connections: 0,
-            has_ended: false,
         }
     }
 
@@ -160,7 +161,7 @@ impl Replay {
         let Some(input) = self.next_input() else {
             let mut script = self.script.borrow_mut();
             script.differ("nothing");
-            script.finish();
+            script.stop();
             return Ok(());
         };
         let core = match (input, &mut self.core) {
@@ -187,10 +188,7 @@ impl Replay {
                 self.connections += 1;
                 take_in(client, core, &self.script);
             }
-            (Input::End, _) => {
-                self.has_ended = true;
-                self.script.borrow_mut().finish();
-            }
+            (Input::End, _) => self.script.borrow_mut().finish(),
         }
         Ok(())
     }
@@ -223,7 +221,7 @@ impl Replay {
                     let tls: Rc<dyn StartTls> = Rc::new(ReplayTls { script, current });
                     Input::Rules(Box::new(rules::take(rules, Some(&users), Some(&tls))?))
                 }
-                Frame::Tick { number, now, wall } => {
+                Frame::Tick { number, now, wall } if now <= TIME_MAX => {
                     Input::Tick(number, epoch.instant(now), Duration::from_nanos(wall))
                 }
                 Frame::Event {
@@ -282,14 +280,14 @@ impl Replay {
             Some(ScriptEnd::Unreadable(error)) => return Err(error.into()),
             Some(ScriptEnd::Over) | None => None,
         };
-        if self.core.is_none() && difference.is_none() && self.has_ended {
+        if self.core.is_none() && difference.is_none() && !script.is_cut_short() {
             return Err(ReplayError::NoServer);
         }
         Ok(Replayed {
             ticks: self.ticks,
             connections: self.connections,
             octets: script.written,
-            is_cut_short: !self.has_ended || script.is_cut_short(),
+            is_cut_short: script.is_cut_short(),
             difference,
         })
     }

@@ -25,6 +25,8 @@ pub(super) struct Script {
     said: HashMap<ConnectionId, u64>,
     /// Octets that were written, as text.
     pub(super) written: u64,
+    /// Whether the record says that it ends.
+    has_ended: bool,
     end: Option<ScriptEnd>,
 }
 
@@ -47,6 +49,7 @@ impl Script {
             is_congested: false,
             said: HashMap::new(),
             written: 0,
+            has_ended: false,
             end: None,
         }
     }
@@ -59,8 +62,9 @@ impl Script {
         self.end.take()
     }
 
+    /// Whether the record ends without a word.
     pub(super) fn is_cut_short(&self) -> bool {
-        self.frames.is_cut_short()
+        !self.has_ended
     }
 
     pub(super) fn begin_tick(&mut self, number: u64) {
@@ -78,6 +82,11 @@ impl Script {
             return None;
         }
         let recorded = match self.frames.peek() {
+            // A record that has reached its largest size ends within a tick.
+            Ok(Some(Frame::End { .. })) => {
+                self.finish();
+                return None;
+            }
             Ok(Some(frame)) => frame,
             Ok(None) => {
                 self.end = Some(ScriptEnd::Over);
@@ -91,6 +100,13 @@ impl Script {
         let seen = see(&recorded);
         if seen.is_some() {
             self.frames.skip();
+        } else if self
+            .contents
+            .are_missing(&[made.connection(), recorded.connection()])
+        {
+            // It goes by octets whose frames would be behind the end of the record.
+            self.has_ended = self.contents.has_end();
+            self.end = Some(ScriptEnd::Over);
         } else {
             let difference = difference(self.tick, &self.said, &recorded, made);
             self.end = Some(ScriptEnd::Different(Box::new(difference)));
@@ -143,8 +159,14 @@ impl Script {
         }
     }
 
-    /// The end of the record was reached where that may be.
+    /// The record says that it ends.
     pub(super) fn finish(&mut self) {
+        self.has_ended = true;
+        self.stop();
+    }
+
+    /// There is nothing more in the record.
+    pub(super) fn stop(&mut self) {
         if self.end.is_none() {
             self.end = Some(ScriptEnd::Over);
         }

@@ -16,6 +16,9 @@ use crate::observe::crc::crc32;
 use crate::observe::frame::Frame;
 use crate::observe::outcome::{HandshakeCode, TlsFactsCode};
 
+/// More ciphertext than any session holds.
+const HELD_BYTES_MAX: usize = 1 << 30;
+
 /// TLS as a server, whose certificates are in no record.
 pub(super) struct ReplayTls {
     pub(super) script: SharedScript,
@@ -54,12 +57,14 @@ impl StartTls for ReplayTls {
         });
         script.begin_tls(own);
         let held = started.unwrap_or(Ok(0))?;
-        Ok(Box::new(ReplayTlsSession {
+        let mut session = ReplayTlsSession {
             connection: own,
             script: Rc::clone(&self.script),
             is_handshaking: true,
-            held,
-        }))
+            held: 0,
+        };
+        session.hold(held);
+        Ok(Box::new(session))
     }
 
     fn identity(&self) -> &[u8] {
@@ -68,6 +73,11 @@ impl StartTls for ReplayTls {
 }
 
 impl ReplayTlsSession {
+    /// Notes how many octets of ciphertext wait for room; of a number that no session has, as many as can be counted with.
+    fn hold(&mut self, held: usize) {
+        self.held = held.min(HELD_BYTES_MAX);
+    }
+
     fn call<R>(&self, made: &Frame<'_>, see: impl FnOnce(&Frame<'_>) -> Option<R>) -> Option<R> {
         self.script.borrow_mut().call(made, |recorded| {
             let is_own = recorded.connection() == Some(self.connection);
@@ -105,7 +115,7 @@ impl TlsSession for ReplayTlsSession {
                 outcome: Ok(Handshake::WouldBlock),
             };
         };
-        self.held = held;
+        self.hold(held);
         self.is_handshaking &= !matches!(step.outcome, Ok(Handshake::Done(_)));
         step
     }
@@ -128,11 +138,10 @@ impl TlsSession for ReplayTlsSession {
         let Some((result, held)) = read else {
             return Ok(Read::WouldBlock);
         };
-        self.held = held;
-        let read = result?;
-        let count = read.count().min(buffer.len());
+        self.hold(held);
+        let read = result?.at_most(buffer.len());
         let mut script = self.script.borrow_mut();
-        script.contents(self.connection, &mut buffer[..count]);
+        script.contents(self.connection, &mut buffer[..read.count()]);
         Ok(read)
     }
 
@@ -158,7 +167,7 @@ impl TlsSession for ReplayTlsSession {
         let Some((result, held)) = written else {
             return nothing();
         };
-        self.held = held;
+        self.hold(held);
         let count = result?.min(text.len());
         self.script.borrow_mut().written += count as u64;
         Ok(count)
@@ -182,7 +191,7 @@ impl TlsSession for ReplayTlsSession {
         let Some((result, held)) = flushed else {
             return nothing();
         };
-        self.held = held;
+        self.hold(held);
         Ok(result?)
     }
 
@@ -199,7 +208,7 @@ impl TlsSession for ReplayTlsSession {
         let Some((result, held)) = notified else {
             return Ok(());
         };
-        self.held = held;
+        self.hold(held);
         Ok(result?)
     }
 }

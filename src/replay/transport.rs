@@ -55,8 +55,9 @@ impl ReplayTransport {
         });
         match result {
             Some(Ok(count)) => {
+                let count = count.min(octets.len());
                 script.written += count as u64;
-                Ok(count.min(octets.len()))
+                Ok(count)
             }
             Some(Err(error)) => Err(error.into()),
             None => nothing(),

@@ -7,6 +7,7 @@
 //!
 //! `cargo test` runs 2,000 seeds. `MAILOOP_SIM_SEEDS=100000` runs more, `MAILOOP_SIM_SEED=17` one, with a trace.
 //! A seed that fails leaves its [`record`] for `mailoop replay` and `mailoop trace`, and its path is printed.
+//! `MAILOOP_SIM_RECORDS=1000` replays and garbles the records of as many seeds.
 //! `MAILOOP_SIM_DIGEST=FILE` writes digests of what clients received ([`digest`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -19,6 +20,8 @@ mod client;
 mod common;
 mod dialogue;
 mod digest;
+#[cfg(feature = "record")]
+mod garble;
 mod journal;
 mod network;
 mod prng;

@@ -20,7 +20,7 @@ use super::common::memory::config;
 use super::seeds::{self, attempt};
 use super::world::{self, Sum};
 
-/// Seeds whose record is replayed, unless `MAILOOP_SIM_RECORDS` says how many.
+/// Seeds whose record is replayed.
 const RECORDS: u64 = 100;
 /// The frames of the longest run are a few MiB.
 const RECORD_BYTES_MAX: u64 = 1 << 30;
@@ -39,12 +39,22 @@ pub fn run(seed: u64, base: &Config, tracing: bool) -> Sum {
 }
 
 /// Runs a seed, and records it.
-fn run_recorded(seed: u64, base: &Config, with_text: bool) -> (Result<Sum, String>, Vec<u8>) {
+pub fn run_recorded(seed: u64, base: &Config, with_text: bool) -> (Result<Sum, String>, Vec<u8>) {
+    run_recorded_to(seed, base, with_text, RECORD_BYTES_MAX)
+}
+
+/// The same to this size.
+fn run_recorded_to(
+    seed: u64,
+    base: &Config,
+    with_text: bool,
+    bytes_max: u64,
+) -> (Result<Sum, String>, Vec<u8>) {
     let sink = Rc::new(RefCell::new(Vec::new()));
     let options = RecordOptions {
         with_text,
         peers: Vec::new(),
-        bytes_max: RECORD_BYTES_MAX,
+        bytes_max,
     };
     let result = attempt(|| {
         // What is timed within a tick has nothing to do with the time of the simulation.
@@ -57,8 +67,14 @@ fn run_recorded(seed: u64, base: &Config, with_text: bool) -> (Result<Sum, Strin
     (result, sink.take())
 }
 
+/// As many records as are usual, or as `MAILOOP_SIM_RECORDS` says.
+pub fn wanted(usual: u64) -> u64 {
+    let wanted = env::var("MAILOOP_SIM_RECORDS").ok();
+    wanted.map_or(usual, |wanted| wanted.parse().unwrap())
+}
+
 /// A path for a file that a test writes.
-fn temporary(name: &str) -> PathBuf {
+pub fn temporary(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
@@ -110,12 +126,25 @@ fn records_of_seeds_are_replayed_octet_for_octet() {
     match seeds::only() {
         Some(seed) => check(seed),
         None => {
-            let wanted = env::var("MAILOOP_SIM_RECORDS").ok();
-            let last = wanted.map_or(RECORDS, |wanted| wanted.parse().unwrap());
+            let last = wanted(RECORDS);
             seeds::run_up_to("simulation", last, check);
             assert!(said.into_inner() > last * 100, "too little was said");
         }
     }
+}
+
+#[test]
+fn a_record_that_reaches_its_largest_size_ends_cleanly_wherever_that_is() {
+    let check = |seed| {
+        let bytes_max = 1000 + 397 * seed;
+        let run = |base: &_| run_recorded_to(seed, base, seed.is_multiple_of(2), bytes_max);
+        let (sum, record) = BASE.with(run);
+        sum.unwrap();
+        assert!(record.len() as u64 <= bytes_max);
+        let replayed = replay_by_file(&format!("full-{seed}.record"), &record);
+        assert!(!replayed.is_cut_short);
+    };
+    seeds::run_up_to("simulation", wanted(RECORDS), check);
 }
 
 #[test]
