@@ -1,6 +1,11 @@
 //! `mailoop top`: in a terminal, and where there is none.
 
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use crate::common::client::Client;
 use crate::common::program::{installed, python};
@@ -84,6 +89,47 @@ fn where_nothing_can_be_watched_one_line_says_so() {
         .arg("top")
         .output();
     assert_eq!(unnamed.unwrap().status.code(), Some(64));
+}
+
+/// A control socket on which somebody else says this to whoever comes.
+fn impostor(folder: &Path, says: &'static [u8]) -> String {
+    let path = folder.join("impostor");
+    let _ = fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // It may have heard enough before all is said.
+        let _ = stream.write_all(says);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    format!("unix:{}", path.display())
+}
+
+#[test]
+fn what_a_server_says_does_nothing_to_the_terminal_or_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let says = b"control 1\r\n.\nnews of a newer server\nconnection id=1 peer=\x1b[2J\xe2\x80\xae\x07 phase=\x1b]0;x \
+        age_ms=1 wakes=1 read=1 written=1 unsent=1 waits=x\n.\n";
+    let output = top(&impostor(folder.path(), says));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains(" ?[2J???? "), "{said}");
+    let is_plain = |octet| matches!(octet, b'\n' | b' '..=b'~');
+    assert!(said.bytes().all(is_plain), "{said:?}");
+    for (says, error) in [
+        (&b"control 2 mailoop\n"[..], "of another version"),
+        (
+            b"220 mail.example.org ESMTP\r\n",
+            "this is no control socket",
+        ),
+        (&[b'x'; 100_000], "this is no control socket"),
+        (b"error no\x1b[m\n", "the server says: no?[m"),
+    ] {
+        let output = top(&impostor(folder.path(), says));
+        assert_eq!(output.status.code(), Some(69), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(error), "{said}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::snapshot::Snapshot;
+use super::table::printable;
 use crate::control::{END_LINE, ERROR_PREFIX, GREETING};
 use crate::net::driver::{Close, ConnectionFailure, Driver, Step, Turn};
 
@@ -73,7 +74,7 @@ impl TopClient {
 
     /// Takes a line of the server. What it is wrong with is the error.
     fn take_line(&mut self, line: &[u8], turn: &mut TopTurn<'_>) -> Result<(), String> {
-        let line = printable(line);
+        let line = printable(line.strip_suffix(b"\r").unwrap_or(line));
         if let Some(error) = line.strip_prefix(ERROR_PREFIX) {
             return Err(format!("the server says: {error}"));
         }
@@ -151,14 +152,4 @@ impl Driver for TopClient {
         };
         turn.shared.fail(fault);
     }
-}
-
-/// The text of a line as a terminal may show it, whoever wrote it: what is no plain character is a question mark.
-fn printable(line: &[u8]) -> String {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let plain = |octet: &u8| match octet {
-        b' '..=b'~' => char::from(*octet),
-        _ => '?',
-    };
-    line.iter().map(plain).collect()
 }

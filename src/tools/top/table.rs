@@ -70,6 +70,8 @@ impl Picture {
     /// The lines above those of connections.
     fn summary(title: &str, snapshot: &Snapshot) -> Self {
         let about = &snapshot.about_loop;
+        // The path of a socket may hold anything.
+        let title = printable(title.as_bytes());
         let up = about.uptime_ms / 1000;
         let (hours, minutes, seconds) = (up / 3600, up / 60 % 60, up % 60);
         let phases = snapshot.phases.iter();
@@ -206,6 +208,15 @@ fn age(milliseconds: u64) -> String {
     }
 }
 
+/// The text as a terminal may show it, whoever wrote it: what is no plain character is a question mark.
+pub(super) fn printable(text: &[u8]) -> String {
+    let plain = |octet: &u8| match octet {
+        b' '..=b'~' => char::from(*octet),
+        _ => '?',
+    };
+    text.iter().map(plain).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,10 +258,12 @@ mod tests {
             ));
         }
         for size in [(80, 24), (200, 50), (10, 3), (1, 1), (300, 200)] {
-            let picture = Picture::fitting("unix:/x", &snapshot, RowOrder::default(), size);
+            let title = "unix:/\u{202e}\x1b[2Jü";
+            let picture = Picture::fitting(title, &snapshot, RowOrder::default(), size);
             assert_eq!(picture.lines.len(), size.1, "{size:?}");
             for line in &picture.lines {
-                assert!(line.is_ascii() && line.len() <= size.0, "{size:?}: {line}");
+                let is_plain = line.bytes().all(|octet| matches!(octet, b' '..=b'~'));
+                assert!(is_plain && line.len() <= size.0, "{size:?}: {line}");
             }
         }
         let mut order = RowOrder::default();
