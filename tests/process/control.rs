@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::common::client::Client;
+use crate::common::program::{foreign, installed};
 use crate::common::{TestServer, raise_descriptor_limit, wait_until};
 
 /// A server whose control socket is `control` in its folder.
@@ -109,6 +110,31 @@ fn only_its_user_may_connect_and_the_file_goes_with_the_server() {
     assert!(server.log().contains("control=unix:control\n"));
     server.stop();
     assert!(!path.exists());
+}
+
+#[test]
+fn the_file_is_for_nobody_else_from_its_first_instant() {
+    if !installed(&["strace"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut strace = foreign("strace");
+    strace.args(["-o", "calls", "-e", "trace=umask,bind"]);
+    strace.arg(env!("CARGO_BIN_EXE_mailoop"));
+    // It ends after it has opened its sockets.
+    let options = ["--listen", "127.0.0.1:0", "--user", "no such user"];
+    strace.args(["serve", "--discard", "--control", "control"]);
+    let output = strace.args(options).current_dir(&folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    let calls = fs::read_to_string(folder.path().join("calls")).unwrap();
+    let calls: Vec<_> = calls.lines().collect();
+    let bound = calls.iter().position(|call| call.contains("\"control\""));
+    let bound = bound.unwrap_or_else(|| panic!("{calls:#?}"));
+    assert!(calls[bound - 1].starts_with("umask(0177)"), "{calls:#?}");
+    assert!(
+        !folder.path().join("control").exists(),
+        "a start that failed leaves it"
+    );
 }
 
 #[test]
