@@ -7,6 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::subcommand::{Request, Run, Subcommand};
 use crate::exit::{ExitCode, Failed, show};
+use crate::observe::file::RecordError;
 use crate::replay::{self, ReplayError};
 
 pub(super) fn built() -> Option<Subcommand> {
@@ -59,7 +60,7 @@ impl Run for ReplayCommand {
                 ReplayError::Open(error) if error.kind() == ErrorKind::NotFound => {
                     ExitCode::NoInput
                 }
-                ReplayError::Open(_) => ExitCode::Io,
+                ReplayError::Open(_) | ReplayError::Record(RecordError::Io(_)) => ExitCode::Io,
                 ReplayError::Record(_) | ReplayError::NoServer => ExitCode::Data,
             };
             Failed::new(code, format_args!("{}: {error}", self.file.display()))

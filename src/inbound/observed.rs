@@ -1,6 +1,7 @@
 //! Steps of a connection as a probe sees them: what was used of its input, and as what.
 
 use super::connection::{Inbound, InboundTurn, OpeningStage};
+use super::proxy;
 use crate::net::probe::{Content, Seen};
 use crate::smtp::event::Event;
 
@@ -22,7 +23,7 @@ impl Inbound {
     /// Tells of the octets of input that is left by which the session goes, or the reader of a proxy's header.
     pub(super) fn tell_left(&self, rest: &[u8], turn: &InboundTurn<'_>) {
         let octets = match self.stage {
-            OpeningStage::AwaitingProxyHeader => rest,
+            OpeningStage::AwaitingProxyHeader => proxy::header_octets(rest),
             OpeningStage::Session
                 if !self.session.is_logging_in() && !self.session.awaits_text() =>
             {

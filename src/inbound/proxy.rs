@@ -14,6 +14,8 @@ pub const V1_BYTES_MAX: usize = 107;
 /// but means a header to fit in the smallest TCP segment, which has as many (§2).
 pub const V2_BLOCK_BYTES_MAX: u16 = 536;
 
+/// The start of every header of version 1 (§2.1).
+const V1_START: &[u8] = b"PROXY ";
 /// The start of every header of version 2 (§2.2): no text, and nothing that another protocol begins with.
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The octets of version 2 in front of the addresses.
@@ -57,6 +59,20 @@ pub fn read(input: &[u8]) -> Header {
     }
 }
 
+/// The octets at the start of `input` by which it is read. Octets that follow may be a client's, and are not for everybody.
+#[must_use]
+pub fn header_octets(input: &[u8]) -> &[u8] {
+    let most = if V2_SIGNATURE.starts_with(input) || input.starts_with(V2_SIGNATURE) {
+        V2_FIXED_BYTES + usize::from(V2_BLOCK_BYTES_MAX)
+    } else if input.starts_with(V1_START) {
+        let end = input.windows(2).position(|octets| octets == b"\r\n");
+        end.map_or(V1_BYTES_MAX, |end| end + 2)
+    } else {
+        V1_START.len()
+    };
+    &input[..input.len().min(most)]
+}
+
 fn read_v1(input: &[u8]) -> Header {
     let start = &input[..input.len().min(V1_BYTES_MAX)];
     let Some(end) = start.windows(2).position(|octets| octets == b"\r\n") else {
@@ -75,7 +91,7 @@ fn read_v1(input: &[u8]) -> Header {
 
 /// `PROXY TCP4 source destination port port`, the same with `TCP6`, or `PROXY UNKNOWN` with anything behind it.
 fn v1_source(line: &[u8]) -> Option<ProxySource> {
-    let line = line.strip_suffix(b"\r\n")?.strip_prefix(b"PROXY ")?;
+    let line = line.strip_suffix(b"\r\n")?.strip_prefix(V1_START)?;
     if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
         return Some(ProxySource::Unknown);
     }

@@ -38,24 +38,42 @@ pub(super) fn hide_response(line: &[u8]) -> Vec<u8> {
     hide(line)
 }
 
-/// Hides the credentials in a command line. After `has_said_auth`, which AUTH sets, no line without a verb is shown: it may be a
-/// response to a challenge that was never given.
-pub(super) fn hide_command<'a>(line: &'a [u8], has_said_auth: &mut bool) -> Cow<'a, [u8]> {
+/// Hides the credentials in a command line. `is_guarded` is set by AUTH, DATA and BDAT; from then on no line without a verb is shown:
+/// it may be a response to a challenge that was never given, or text of a message that was refused.
+pub(super) fn hide_command<'a>(line: &'a [u8], is_guarded: &mut bool) -> Cow<'a, [u8]> {
     const AUTH: &[u8] = b"AUTH";
     let indent = line.len() - line.trim_ascii_start().len();
     let command = &line[indent..];
     let verb = command.get(..AUTH.len()).unwrap_or_default();
     if verb.eq_ignore_ascii_case(AUTH) {
-        *has_said_auth = true;
+        *is_guarded = true;
         let mut hidden = line[..indent + AUTH.len()].to_vec();
         hide_argument(&command[AUTH.len()..], &mut hidden);
         return hidden.into();
     }
     let name = command.split(u8::is_ascii_whitespace).next();
-    if *has_said_auth && !name.is_some_and(Verb::is_known) {
-        return hide(line).into();
+    let name = name.unwrap_or_default();
+    if *is_guarded && !Verb::is_known(name) {
+        return hide_unknown(line).into();
     }
+    *is_guarded |= [b"DATA", b"BDAT"]
+        .iter()
+        .any(|verb| name.eq_ignore_ascii_case(*verb));
     line.into()
+}
+
+/// Hides a line without a verb, but for the name of a protocol at its end, by which a request of HTTP is known.
+fn hide_unknown(line: &[u8]) -> Vec<u8> {
+    const HTTP: &[u8] = b"HTTP/";
+    let mut hidden = hide(line);
+    let words = line.trim_ascii_end();
+    let last = words.iter().rposition(|octet| *octet == b' ');
+    if let Some(last) = last.map(|space| space + 1)
+        && words[last..].starts_with(HTTP)
+    {
+        hidden[last..last + HTTP.len()].copy_from_slice(HTTP);
+    }
+    hidden
 }
 
 /// Hides what follows AUTH, but for the name of a mechanism and a response that is empty.
@@ -218,8 +236,8 @@ mod tests {
     use super::*;
 
     fn command(line: &str) -> String {
-        let mut has_said_auth = false;
-        String::from_utf8_lossy(&hide_command(line.as_bytes(), &mut has_said_auth)).into_owned()
+        let mut is_guarded = false;
+        String::from_utf8_lossy(&hide_command(line.as_bytes(), &mut is_guarded)).into_owned()
     }
 
     #[test]
@@ -236,12 +254,20 @@ mod tests {
         ] {
             assert_eq!(command(line), hidden);
         }
-        let mut has_said_auth = true;
-        for (line, hidden) in [("dXNlcg==\r\n", "xxxxxxxx\r\n"), ("NOOP\r\n", "NOOP\r\n")] {
-            assert_eq!(
-                *hide_command(line.as_bytes(), &mut has_said_auth),
-                *hidden.as_bytes()
-            );
+        let mut is_guarded = true;
+        for (line, hidden) in [
+            ("dXNlcg==\r\n", "xxxxxxxx\r\n"),
+            ("NOOP\r\n", "NOOP\r\n"),
+            ("x /y HTTP/1.1 \r\n", "x xx HTTP/xxx \r\n"),
+            ("HTTP/1.1\r\n", "xxxxxxxx\r\n"),
+        ] {
+            let shown = hide_command(line.as_bytes(), &mut is_guarded);
+            assert_eq!(*shown, *hidden.as_bytes());
+        }
+        for verb in ["AUTH", "data\r\n", "BDAT x\r\n"] {
+            let mut is_guarded = false;
+            hide_command(verb.as_bytes(), &mut is_guarded);
+            assert!(is_guarded, "{verb}");
         }
         assert_eq!(hide_response(b"*\r\n"), b"*\r\n");
         assert_eq!(hide_response(b"c2Vj\r\n"), b"xxxx\r\n");
@@ -278,7 +304,7 @@ mod tests {
                 ">From xxx\r\nDate :xxxx\r\nDatex:xx\r\n",
             ),
             ("no field\r\n..dot\r\n.\r\n", "xx xxxxx\r\n.xxxx\r\n.\r\n"),
-            ("\u{e9}: a\r\n", "\u{7f}xxx\r\n"),
+            ("\u{e9}: a\r\n", "\u{7f}xxxx\r\n"),
         ] {
             for piece in 1..said.len() {
                 assert_eq!(text(said, None, piece), hidden, "{said:?} by {piece}");

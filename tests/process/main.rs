@@ -35,6 +35,8 @@ mod logins;
 mod passwd;
 mod privileges;
 mod processes;
+#[cfg(feature = "record")]
+mod record;
 mod reload;
 mod sandbox;
 #[cfg(feature = "send")]

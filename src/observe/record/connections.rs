@@ -14,16 +14,18 @@ use crate::smtp::data::EndText;
 #[derive(Default)]
 pub(super) struct WatchedConnections {
     all: HashMap<ConnectionId, WatchedConnection>,
-    /// The end text of the classroom dialect, which stays to be seen.
+    /// The end text of the classroom dialect for those that connect now.
     pub(super) end_text: Option<EndText>,
 }
 
 /// One connection that is recorded.
 struct WatchedConnection {
     text: HiddenText,
+    /// The end text of its session, which stays to be seen. A reload changes it for others only.
+    end_text: Option<EndText>,
     state: &'static str,
-    /// Whether AUTH was said.
-    has_said_auth: bool,
+    /// Whether no line without a verb is shown.
+    is_guarded: bool,
     /// Whether output that is unsent may hold a challenge.
     has_challenge: bool,
 }
@@ -32,8 +34,9 @@ impl WatchedConnections {
     pub(super) fn add(&mut self, connection: ConnectionId) {
         let watched = WatchedConnection {
             text: HiddenText::new(),
+            end_text: self.end_text.clone(),
             state: "",
-            has_said_auth: false,
+            is_guarded: false,
             has_challenge: false,
         };
         self.all.insert(connection, watched);
@@ -70,15 +73,17 @@ impl Recorder {
         octets: &'a [u8],
     ) -> Cow<'a, [u8]> {
         let mut connections = self.connections.borrow_mut();
-        let WatchedConnections { all, end_text } = &mut *connections;
-        let Some(watched) = all.get_mut(&connection) else {
+        let Some(watched) = connections.all.get_mut(&connection) else {
             return hide(octets).into();
         };
         match content {
-            Content::Protocol => hide_command(octets, &mut watched.has_said_auth),
+            Content::Protocol => hide_command(octets, &mut watched.is_guarded),
             Content::Credentials => hide_response(octets).into(),
             Content::Text if self.options.with_text => octets.into(),
-            Content::Text => watched.text.hide(octets, end_text.as_ref()).into(),
+            Content::Text => {
+                let WatchedConnection { text, end_text, .. } = watched;
+                text.hide(octets, end_text.as_ref()).into()
+            }
             Content::Dropped => hide(octets).into(),
         }
     }

@@ -1,0 +1,269 @@
+//! The file of a record: who may read it, how large it is, when it is written, and what becomes of it in bad times.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::{RecordFile, bytes_out, holds, replay};
+use crate::common::client::Client;
+use crate::common::{TestServer, happens, skipped, wait_until};
+
+/// A session that delivers one message.
+fn deliver(server: &TestServer, text: &str) {
+    let mut client = Client::connect(server.address());
+    client.begin_message("b@example.org");
+    client.say(&format!("{text}\r\n.\r\n"));
+    client.expect("250");
+    client.ask("QUIT", "221");
+    client.rest();
+}
+
+#[test]
+fn nobody_else_reads_it_and_a_file_that_is_there_is_written_over() {
+    let record = RecordFile::new();
+    let mode = || fs::metadata(&record.path).unwrap().permissions().mode() & 0o7777;
+    let mut server = record.serve(&[]);
+    assert_eq!(mode(), 0o600);
+    deliver(&server, "text");
+    server.stop();
+    let (octets, is_cut_short) = record.is_same();
+    assert!(!is_cut_short);
+    assert_eq!(octets, bytes_out(&server.log()));
+
+    fs::write(&record.path, vec![b'x'; 1 << 20]).unwrap();
+    fs::set_permissions(&record.path, Permissions::from_mode(0o644)).unwrap();
+    let mut server = record.serve(&[]);
+    assert_eq!(mode(), 0o600);
+    server.stop();
+    assert_eq!(record.is_same(), (0, false));
+    assert!(record.octets().len() < 4096);
+}
+
+#[test]
+fn what_is_no_record_and_what_is_not_there_is_told() {
+    let record = RecordFile::new();
+    assert_eq!(record.replay().status.code(), Some(66));
+    for text in ["", "Subject: x\n", "mailoop-record-2\n", "mailoop-rec"] {
+        fs::write(&record.path, text).unwrap();
+        let output = record.replay();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(65), "{text}: {error}");
+        assert!(error.contains(&record.path) && error.lines().count() == 1);
+    }
+    assert_eq!(replay(record.folder.path()).status.code(), Some(74));
+
+    let mut server = record.serve(&[]);
+    deliver(&server, "text");
+    server.stop();
+    let mut octets = record.octets();
+    let middle = octets.len() / 2;
+    octets[middle] ^= 1;
+    fs::write(&record.path, octets).unwrap();
+    let output = record.replay();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(65), "{error}");
+    assert!(error.contains("is garbled"), "{error}");
+}
+
+#[test]
+fn text_is_kept_where_that_is_wanted_and_nowhere_else() {
+    for (option, is_kept) in [(&[][..], false), (&["--record-text"], true)] {
+        let record = RecordFile::new();
+        let mut server = record.serve(option);
+        deliver(&server, "Subject: wozzeck-47\r\n\r\nmarie-48");
+        server.stop();
+        for text in ["wozzeck", "marie"] {
+            assert_eq!(holds(&record.octets(), text), is_kept, "{option:?}");
+        }
+        let (octets, _) = record.is_same();
+        assert_eq!(octets, bytes_out(&server.log()));
+    }
+}
+
+#[test]
+fn what_a_tick_brought_is_in_the_file_within_a_second() {
+    let record = RecordFile::new();
+    let server = record.serve(&[]);
+    let mut client = Client::connect(server.address());
+    client.expect("220");
+    client.ask("HELO alban-berg", "250");
+    let heard = Instant::now();
+    wait_until("the record", || holds(&record.octets(), "alban-berg"));
+    assert!(heard.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_server_that_is_killed_leaves_a_record_that_is_cut_short() {
+    let record = RecordFile::new();
+    let mut server = record.serve(&[]);
+    deliver(&server, "text");
+    let mut client = Client::connect(server.address());
+    client.begin_message("b@example.org");
+    client.say("the first half\r\n");
+    wait_until("the record", || holds(&record.octets(), "xxx xxxxxxxxxx"));
+    server.signal(Signal::KILL);
+    wait_until("the server to end", || server.has_ended());
+    // Its record process writes what it has been given.
+    let (octets, is_cut_short) = record.is_same();
+    assert!(is_cut_short && octets > bytes_out(&server.log()));
+}
+
+#[test]
+fn it_is_never_larger_than_it_may_be_and_the_service_goes_on() {
+    for bytes_max in [10_000_u64, 12_345] {
+        let record = RecordFile::new();
+        let mut server = record.serve(&["--record-max", &bytes_max.to_string()]);
+        for _ in 0..10 {
+            deliver(&server, "text");
+        }
+        let log = server.log();
+        let told = log.lines().filter(|line| line.contains("the record ends"));
+        assert_eq!(told.count(), 1, "{log}");
+        assert_eq!(server.new_mail("b@example.org").len(), 10);
+        server.stop();
+        let size = record.octets().len() as u64;
+        assert!(size <= bytes_max && size > bytes_max - 2000, "{size}");
+        let (_, is_cut_short) = record.is_same();
+        assert!(!is_cut_short, "it says that it ends");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_ends_the_record_and_not_the_service() {
+    let record = RecordFile::new();
+    let args = ["--record", &record.path, "--discard"];
+    let mut server = TestServer::start_with_file_size(16, &args);
+    let told = happens(|| {
+        deliver(&server, "text");
+        server.log().contains("the record ends: ")
+    });
+    assert!(told, "{}", server.log());
+    deliver(&server, "text");
+    server.stop();
+    assert!(record.octets().len() <= 16 * 1024);
+    record.is_same();
+}
+
+#[test]
+fn a_record_on_a_full_device_is_told_at_once() {
+    let mut server = TestServer::start(&["--record", "/dev/full"]);
+    let told = happens(|| {
+        deliver(&server, "text");
+        server
+            .log()
+            .contains("the record ends: No space left on device")
+    });
+    assert!(told, "{}", server.log());
+    server.stop();
+}
+
+#[test]
+fn who_reads_a_record_slowly_holds_nobody_up() {
+    let record = RecordFile::new();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &record.path,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    // Nobody reads it at all.
+    let _reader = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&record.path)
+        .unwrap();
+    let mut server = record.serve(&["--discard", "--record-text"]);
+    let line = "x".repeat(70) + "\r\n";
+    for _ in 0..8 {
+        let mut client = Client::connect(server.address());
+        client.begin_message("b@example.org");
+        client.say(&line.repeat(10_000));
+        client.say(".\r\n");
+        client.expect("250");
+    }
+    let log = server.log();
+    assert!(log.contains("the record ends: "), "{log}");
+    server.stop();
+}
+
+#[test]
+fn a_reload_changes_nothing_of_it() {
+    let record = RecordFile::new();
+    let mut server = record.serve(&[]);
+    deliver(&server, "text");
+    let moved = record.beside("moved");
+    fs::rename(&record.path, &moved).unwrap();
+    server.signal(Signal::HUP);
+    wait_until("the reload", || server.log().contains("reloaded"));
+    deliver(&server, "text");
+    server.stop();
+    assert!(!fs::exists(&record.path).unwrap());
+    let output = replay(&moved);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let octets = format!(", 2 connections, {} octets\n", bytes_out(&server.log()));
+    assert!(said.ends_with(&octets), "{said}");
+}
+
+#[test]
+fn a_record_that_cannot_be_made_is_told_at_the_start() {
+    let record = RecordFile::new();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mailoop"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--discard", "--record"]);
+    let output = command.arg(record.beside("no/folder")).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(73), "{error}");
+    assert!(error.contains("cannot record in"), "{error}");
+}
+
+#[test]
+fn somebody_who_is_not_root_is_recorded_where_he_may_write() {
+    use nix::unistd::{User, geteuid};
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    if !geteuid().is_root() {
+        skipped::note(&[skipped::ROOT]);
+        return;
+    }
+    let user = User::from_name("nobody").unwrap().unwrap();
+    let record = RecordFile::new();
+    let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
+    chown(record.folder.path(), Some(uid), Some(gid)).unwrap();
+    let mut server = record.serve(&["--user", "nobody", "--discard"]);
+    deliver(&server, "text");
+    server.stop();
+    let file = fs::metadata(&record.path).unwrap();
+    assert_eq!((file.uid(), file.mode() & 0o7777), (uid, 0o600));
+    assert_eq!(record.is_same().0, bytes_out(&server.log()));
+}
+
+#[test]
+fn a_reload_of_the_end_text_does_not_change_that_of_a_session_under_way() {
+    let record = RecordFile::new();
+    let config = record.beside("mailoop.toml");
+    let write = |end: &str| {
+        fs::write(
+            &config,
+            format!("listen = ['127.0.0.1:0']\nend-of-data = '{end}'\n"),
+        )
+        .unwrap();
+    };
+    write("THE END");
+    let mut server = record.serve(&["--config", config.to_str().unwrap(), "--discard"]);
+    let mut client = Client::connect(server.address());
+    client.begin_message("b@example.org");
+    write("FIN");
+    server.signal(Signal::HUP);
+    wait_until("the reload", || server.log().contains("reloaded"));
+    client.say("text\r\nFIN\r\nTHE ENDS\r\nTHE END\r\n");
+    client.expect("250");
+    let mut later = Client::connect(server.address());
+    later.begin_message("b@example.org");
+    later.say("THE END\r\nFIN\r\n");
+    later.expect("250");
+    server.stop();
+    assert_eq!(record.is_same(), (bytes_out(&server.log()), false));
+}
