@@ -5,7 +5,7 @@
 //! track of its own: a slice for its life, in it one for each of its phases.
 //!
 //! Slices are complete events (`X`), sorted by their start, and those of a track nest. In a record with more events than
-//! [wait](events) at a time, slices that are open are cut in two there.
+//! [wait](events) at a time, slices that are open are cut in two there. Ranges of octets do not hold the octet at their end.
 
 mod connection;
 mod events;
@@ -49,11 +49,14 @@ pub(super) struct ChromeTrace {
 #[derive(Default)]
 struct Counters {
     open: Option<u64>,
+    run_queue: Option<u64>,
     unsent: Option<u64>,
     awaiting: Option<u64>,
     group: Option<u64>,
     /// Messages settled in the present commit.
     settled: u64,
+    /// Connections that an event has told of and that had no turn since.
+    ready: u64,
 }
 
 impl ChromeTrace {
@@ -95,12 +98,16 @@ impl ChromeTrace {
             Frame::Step { step, .. } if self.shows_loop() => {
                 self.of_loop.begin_step(step, now, &mut self.events);
                 match step {
-                    TickStep::Serve | TickStep::Reap => {}
+                    TickStep::Serve => self.count_queue(now),
                     TickStep::Commit => self.counters.settled = 0,
                     TickStep::Expire => self.count_group(now),
+                    TickStep::Reap => {}
                 }
             }
-            Frame::TickEnd { .. } if self.shows_loop() => self.count(traced),
+            Frame::TickEnd { .. } if self.shows_loop() => {
+                self.count_queue(now);
+                self.count(traced);
+            }
             Frame::Drain {} => self.instant("drain", LOOP, now),
             _ => {}
         }
@@ -127,6 +134,7 @@ impl ChromeTrace {
             if let Some(flow) = track.readiness.take() {
                 self.events.flow("f", flow, LOOP, now);
             }
+            self.counters.ready -= u64::from(mem::take(&mut track.is_queued));
         }
         if let Some(connection) = traced.connections.get(id) {
             track.octets = Octets::of(connection);
@@ -149,6 +157,7 @@ impl ChromeTrace {
             Frame::State { name, .. } => track.enter_state(name, now, &mut self.events),
             Frame::Entered { stage, .. } => track.enter_stage(stage, now, &mut self.events),
             Frame::Closed { reason, .. } => {
+                self.counters.ready -= u64::from(track.is_queued);
                 self.of_loop.end_turn(now, &mut self.events);
                 track.end(Some(reason), now, &mut self.events);
                 return;
@@ -193,6 +202,9 @@ impl ChromeTrace {
                 let flow = self.next_flow("ready");
                 self.events.flow("s", flow, track.id(), now);
                 track.readiness = Some(flow);
+                // One that waits for its commit has no turn before that.
+                track.is_queued = track.message.is_none() || track.is_settled;
+                self.counters.ready += u64::from(track.is_queued);
             }
             Frame::Submit { .. } => {
                 let flow = self.next_flow("message");
@@ -236,12 +248,19 @@ impl ChromeTrace {
 
     /// Shows how many messages a commit has settled; of one connection alone that would say nothing.
     fn count_group(&mut self, now: Nanoseconds) {
-        if self.only.is_some() {
-            return;
-        }
         let Counters { group, settled, .. } = &mut self.counters;
-        if group.replace(*settled) != Some(*settled) {
+        if self.only.is_none() && group.replace(*settled) != Some(*settled) {
             show_counter("group size", *settled, now, &mut self.events);
+        }
+    }
+
+    /// Shows how many connections wait for a turn since an event; those whose work did not fit into their last one are not told of.
+    fn count_queue(&mut self, now: Nanoseconds) {
+        let Counters {
+            run_queue, ready, ..
+        } = &mut self.counters;
+        if self.only.is_none() && run_queue.replace(*ready) != Some(*ready) {
+            show_counter("run queue", *ready, now, &mut self.events);
         }
     }
 
@@ -271,7 +290,7 @@ impl TraceWriter for ChromeTrace {
             None => self.see_loop(traced),
         }
         self.before = traced.time.now;
-        if self.events.are_too_many() {
+        if self.events.are_too_many(self.tracks.len()) {
             self.cut(self.before);
         }
         self.events.write(out)

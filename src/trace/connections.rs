@@ -44,11 +44,11 @@ impl TracedConnection {
 
     /// Octets that wait for room in the socket.
     pub(super) fn unsent(&self) -> u64 {
-        self.output + self.held
+        self.output.saturating_add(self.held)
     }
 
     fn wrote(&mut self, octets: usize) {
-        self.bytes_out += octets as u64;
+        self.bytes_out = self.bytes_out.saturating_add(octets as u64);
         self.output = self.output.saturating_sub(octets as u64);
     }
 
@@ -57,11 +57,11 @@ impl TracedConnection {
         match *frame {
             Frame::Read {
                 result: Ok(octets), ..
-            } => self.bytes_in += octets as u64,
-            Frame::TlsRead {
+            }
+            | Frame::TlsRead {
                 result: Ok(Read::Data(octets) | Read::Drained(octets)),
                 ..
-            } => self.bytes_in += octets as u64,
+            } => self.bytes_in = self.bytes_in.saturating_add(octets as u64),
             Frame::Write {
                 result: Ok(octets), ..
             }
@@ -136,10 +136,10 @@ impl TracedConnections {
         let Some(connection) = self.all.get_mut(&id) else {
             return;
         };
-        self.unsent -= connection.unsent();
+        self.unsent = self.unsent.saturating_sub(connection.unsent());
         self.open -= usize::from(!connection.is_closing);
         connection.count(frame);
-        self.unsent += connection.unsent();
+        self.unsent = self.unsent.saturating_add(connection.unsent());
         self.open += usize::from(!connection.is_closing);
         if let Frame::Submit { ticket, .. }
         | Frame::Admit {
@@ -162,7 +162,7 @@ impl TracedConnections {
         self.open += usize::from(!connection.is_closing);
         if let Some(before) = self.all.insert(id, connection) {
             self.open -= usize::from(!before.is_closing);
-            self.unsent -= before.unsent();
+            self.unsent = self.unsent.saturating_sub(before.unsent());
         }
     }
 
@@ -182,7 +182,7 @@ impl TracedConnections {
                     return;
                 };
                 self.open -= usize::from(!closed.is_closing);
-                self.unsent -= closed.unsent();
+                self.unsent = self.unsent.saturating_sub(closed.unsent());
                 if let Some(key) = closed.key
                     && self.by_key.get(&key) == Some(&connection)
                 {

@@ -12,4 +12,7 @@ mod text;
 mod time;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use run::{TraceFormat, TraceOptions, run};

@@ -69,7 +69,7 @@ fn open(path: &Path) -> Result<FrameReader<File>, TraceError> {
 }
 
 /// Writes the trace of these frames.
-fn write<R: Read + Seek>(
+pub(super) fn write<R: Read + Seek>(
     mut frames: FrameReader<R>,
     options: &TraceOptions,
     out: &mut dyn Write,

@@ -50,6 +50,8 @@ pub(super) struct ConnectionTrack {
     pub(super) octets: Octets,
     /// The arrow from an event to the turn that it leads to.
     pub(super) readiness: Option<Flow>,
+    /// Whether an event has told of it that leads to a turn.
+    pub(super) is_queued: bool,
     /// The arrow from the end of a message to the reply.
     pub(super) message: Option<Flow>,
     /// Whether the message is settled.
@@ -70,6 +72,7 @@ impl ConnectionTrack {
             of_session: GREETING,
             octets: Octets::default(),
             readiness: None,
+            is_queued: false,
             message: None,
             is_settled: false,
         }

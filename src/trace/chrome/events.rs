@@ -3,6 +3,7 @@
 //! A slice is written where it starts, with its duration, which is known only when it ends. So events wait here from the first slice
 //! on that has not ended. Their number is bounded by [`EVENTS_MAX`]: past it, slices are to be cut.
 
+use core::fmt;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
@@ -11,6 +12,8 @@ use crate::net::epoch::Nanoseconds;
 
 /// The most events that wait. Each has some 150 octets.
 const EVENTS_MAX: usize = 100_000;
+/// Where there are very many tracks, the most events that wait for each.
+const TRACK_EVENTS_MAX: usize = 16;
 
 /// The process of all tracks.
 const PROCESS: u32 = 1;
@@ -46,14 +49,18 @@ enum SliceEnd {
     None,
     NotYet,
     At(Nanoseconds),
+    /// It is not shown.
+    Dropped,
 }
 
 /// The events that wait to be written.
 #[derive(Default)]
 pub(super) struct Events {
     waiting: VecDeque<Waiting>,
-    /// Events that were written.
+    /// Events that were written or dropped.
     written: u64,
+    /// Whether the first one was written.
+    has_first: bool,
 }
 
 /// A flow: an arrow between slices.
@@ -106,9 +113,23 @@ impl Events {
         }
     }
 
-    /// Whether slices are to be cut, so that what waits can be written.
-    pub(super) fn are_too_many(&self) -> bool {
-        self.waiting.len() >= EVENTS_MAX
+    /// Ends a slice that is not shown if it had no time: viewers would put it into the slice that begins then.
+    pub(super) fn end_if_long(&mut self, slice: SliceId, at: Nanoseconds, args: Members) {
+        self.end(slice, at, args);
+        let index = slice.0.saturating_sub(self.written);
+        let waiting = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.waiting.get_mut(index));
+        if let Some(waiting) =
+            waiting.filter(|waiting| Eighths::of(waiting.start).0 == Eighths::of(at).0)
+        {
+            waiting.end = SliceEnd::Dropped;
+        }
+    }
+
+    /// Whether slices are to be cut, so that what waits can be written. With so many `tracks` a cut leaves some events for each.
+    pub(super) fn are_too_many(&self, tracks: usize) -> bool {
+        self.waiting.len() >= EVENTS_MAX.max(tracks.saturating_mul(TRACK_EVENTS_MAX))
     }
 
     /// Writes the events in front of the first slice that has not ended.
@@ -117,8 +138,11 @@ impl Events {
             if matches!(event.end, SliceEnd::NotYet) {
                 return Ok(());
             }
-            out.write_all(if self.written == 0 { b"[\n" } else { b",\n" })?;
-            event.write(out)?;
+            if !matches!(event.end, SliceEnd::Dropped) {
+                out.write_all(if self.has_first { b",\n" } else { b"[\n" })?;
+                event.write(out)?;
+                self.has_first = true;
+            }
             self.written += 1;
             self.waiting.pop_front();
         }
@@ -128,7 +152,7 @@ impl Events {
     /// Writes the end of the array. Nothing waits.
     pub(super) fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
         debug_assert!(self.waiting.is_empty(), "all slices have ended");
-        out.write_all(if self.written == 0 { b"[]\n" } else { b"\n]\n" })
+        out.write_all(if self.has_first { b"\n]\n" } else { b"[]\n" })
     }
 }
 
@@ -152,11 +176,13 @@ impl Waiting {
             write!(out, " {number}")?;
         }
         write!(out, "\",\"pid\":{PROCESS},\"tid\":{}", self.track.0)?;
+        let start = Eighths::of(self.start);
         if self.kind != "M" {
-            put_microseconds(",\"ts\":", self.start, out)?;
+            write!(out, ",\"ts\":{start}")?;
         }
         if let SliceEnd::At(end) = self.end {
-            put_microseconds(",\"dur\":", end.saturating_sub(self.start), out)?;
+            let duration = Eighths::of(end).0.saturating_sub(start.0);
+            write!(out, ",\"dur\":{}", Eighths(duration))?;
         }
         if let Some(flow) = self.flow {
             write!(out, ",\"cat\":\"{word}\",\"id\":{flow}")?;
@@ -175,7 +201,18 @@ impl Waiting {
     }
 }
 
-/// Writes a time as viewers want it.
-fn put_microseconds(name: &str, time: Nanoseconds, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "{name}{}.{:03}", time / 1000, time % 1000)
+/// A time in eighths of a microsecond, the unit of viewers. They add the duration to the start in binary floating point, and a slice
+/// that seems to end after the start of the next one is not closed: these sums are exact.
+struct Eighths(u64);
+
+impl Eighths {
+    fn of(time: Nanoseconds) -> Self {
+        Self(time / 125)
+    }
+}
+
+impl fmt::Display for Eighths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 8, self.0 % 8 * 125)
+    }
 }

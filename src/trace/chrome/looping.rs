@@ -77,7 +77,7 @@ impl LoopTrack {
 
     pub(super) fn end_turn(&mut self, at: Nanoseconds, events: &mut Events) {
         if let Some(turn) = self.turn.take() {
-            events.end(turn.slice, at, turn.now.since(turn.before));
+            events.end_if_long(turn.slice, at, turn.now.since(turn.before));
         }
     }
 

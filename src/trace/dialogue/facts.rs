@@ -59,9 +59,9 @@ impl Facts {
                 result: Ok(Read::Data(octets) | Read::Drained(octets)),
                 ..
             } => {
-                self.unused += octets;
+                self.unused = self.unused.saturating_add(octets);
                 if self.said == 0 {
-                    self.early_count += octets;
+                    self.early_count = self.early_count.saturating_add(octets);
                 }
             }
             Frame::Handshake {

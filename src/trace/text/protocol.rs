@@ -8,6 +8,7 @@ use super::put_octets;
 use crate::net::probe::Content;
 use crate::observe::frame::Frame;
 use crate::observe::outcome::{AdmissionCode, FailureCode, LoginCode};
+use crate::observe::rules;
 
 /// The most octets that a line shows of the text of a message.
 const TEXT_BYTES_MAX: usize = 64;
@@ -32,7 +33,10 @@ pub(super) fn put(frame: &Frame<'_>, line: &mut Vec<u8>) -> bool {
             let peers = if is_whole { "all" } else { "some" };
             write!(line, ", {text} text, of {peers} peers")
         }
-        Frame::Rules { .. } => line.write_all(b"rules"),
+        Frame::Rules { rules, .. } => match rules::take(rules, None, None) {
+            Some(rules) => write!(line, "rules of {}", rules.policy.hostname.escape_debug()),
+            None => line.write_all(b"rules that cannot be read"),
+        },
         Frame::Used {
             content, octets, ..
         } => {
