@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::subcommand::{Request, Run, Subcommand};
+use super::subcommand::{Request, Run, Subcommand, value};
 use crate::exit::{ExitCode, Failed, show};
+use crate::net::driver::ConnectionId;
 use crate::observe::file::RecordError;
 use crate::replay::{self, ReplayError};
 
@@ -20,11 +21,13 @@ pub(super) fn built() -> Option<Subcommand> {
 }
 
 const FILE: &str = "FILE";
+const CONNECTION: &str = "connection";
 
 /// A replay of one record.
 #[derive(Debug)]
 struct ReplayCommand {
     file: PathBuf,
+    connection: Option<u64>,
 }
 
 fn command(command: Command) -> Command {
@@ -40,6 +43,10 @@ fn command(command: Command) -> Command {
                 .required(true)
                 .value_parser(value_parser!(PathBuf)),
         )
+        .arg(
+            value(CONNECTION, "N", "Only this connection, as conn=N in the log")
+                .value_parser(value_parser!(u64)),
+        )
 }
 
 #[expect(
@@ -50,21 +57,25 @@ fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> 
     let file = matches.get_one::<PathBuf>(FILE).cloned();
     Ok(Request::to_run(ReplayCommand {
         file: file.unwrap_or_default(),
+        connection: matches.get_one(CONNECTION).copied(),
     }))
 }
 
 impl Run for ReplayCommand {
     fn run(self: Box<Self>) -> Result<(), Failed> {
-        let replayed = replay::replay(&self.file).map_err(|error| {
-            let code = match &error {
-                ReplayError::Open(error) if error.kind() == ErrorKind::NotFound => {
-                    ExitCode::NoInput
-                }
-                ReplayError::Open(_) | ReplayError::Record(RecordError::Io(_)) => ExitCode::Io,
-                ReplayError::Record(_) | ReplayError::NoServer => ExitCode::Data,
-            };
-            Failed::new(code, format_args!("{}: {error}", self.file.display()))
-        })?;
+        let replayed =
+            replay::replay(&self.file, self.connection.map(ConnectionId)).map_err(|error| {
+                let code = match &error {
+                    ReplayError::Open(error) if error.kind() == ErrorKind::NotFound => {
+                        ExitCode::NoInput
+                    }
+                    ReplayError::Open(_) | ReplayError::Record(RecordError::Io(_)) => ExitCode::Io,
+                    ReplayError::Record(_)
+                    | ReplayError::NoServer
+                    | ReplayError::NoConnection(_) => ExitCode::Data,
+                };
+                Failed::new(code, format_args!("{}: {error}", self.file.display()))
+            })?;
         if let Some(difference) = &replayed.difference {
             show(&format!("{difference}\n"))?;
             return Err(Failed::new(ExitCode::Different, ""));

@@ -152,6 +152,11 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         ConnectionId(self.next_id)
     }
 
+    /// Gives the next connection this id, and those after it the ids that follow: a replay has some connections only.
+    pub fn go_on_from(&mut self, connection: ConnectionId) {
+        self.next_id = connection.0;
+    }
+
     /// The number of connections that are being served; those whose end was announced do not count.
     pub fn open(&self) -> usize {
         self.counts.open()

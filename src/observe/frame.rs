@@ -296,6 +296,8 @@ frames! {
     }
     /// A reload asked whether a user who has logged in is still there.
     52 UserLookedUp {
+        /// The connection.
+        connection: ConnectionId,
         /// The answer.
         is_there: bool,
     }

@@ -14,6 +14,8 @@ const UNUSED: u8 = b'x';
 pub(super) struct Contents {
     frames: FrameReader<File>,
     connections: HashMap<ConnectionId, Unread>,
+    /// The one connection that is replayed, if it is one.
+    only: Option<ConnectionId>,
     is_at_end: bool,
     /// Whether the record says that it ends.
     has_end: bool,
@@ -40,10 +42,11 @@ impl Unread {
 }
 
 impl Contents {
-    pub(super) fn new(frames: FrameReader<File>) -> Self {
+    pub(super) fn new(frames: FrameReader<File>, only: Option<ConnectionId>) -> Self {
         Self {
             frames,
             connections: HashMap::new(),
+            only,
             is_at_end: false,
             has_end: false,
         }
@@ -111,6 +114,9 @@ impl Contents {
         let Some(connection) = frame.connection() else {
             return Ok(());
         };
+        if self.only.is_some_and(|only| only != connection) {
+            return Ok(());
+        }
         match frame {
             Frame::Used { octets, .. } => {
                 let unread = self.connections.entry(connection).or_default();

@@ -39,10 +39,17 @@ impl fmt::Debug for ReplayUsers {
 
 impl UserDatabase for ReplayUsers {
     fn has(&self, _: &str) -> bool {
-        let made = Frame::UserLookedUp { is_there: false };
+        let own = self.current.get();
+        let made = Frame::UserLookedUp {
+            connection: own,
+            is_there: false,
+        };
         let mut script = self.script.borrow_mut();
         let is_there = script.call(&made, |recorded| match *recorded {
-            Frame::UserLookedUp { is_there } => Some(is_there),
+            Frame::UserLookedUp {
+                connection,
+                is_there,
+            } if connection == own => Some(is_there),
             _ => None,
         });
         is_there.unwrap_or(false)

@@ -5,6 +5,7 @@
 //! another one is the difference, after which nothing is compared any more.
 
 mod contents;
+mod cut;
 mod difference;
 mod login;
 mod probe;

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::contents::Contents;
+use super::cut::Index;
 use super::difference::Difference;
 use super::login::ReplayUsers;
 use super::probe::{CurrentConnection, ReplayProbe};
@@ -37,7 +38,7 @@ use crate::smtp::service::Service;
 const TIME_MAX: Nanoseconds = 1 << 62;
 
 /// The result of a replay to its end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Replayed {
     /// The ticks that ran.
     pub ticks: u64,
@@ -60,6 +61,8 @@ pub enum ReplayError {
     Record(RecordError),
     /// The record does not begin with the rules of a server.
     NoServer,
+    /// The record does not have this connection.
+    NoConnection(ConnectionId),
 }
 
 impl From<RecordError> for ReplayError {
@@ -74,6 +77,7 @@ impl fmt::Display for ReplayError {
             Self::Open(error) => error.fmt(f),
             Self::Record(error) => error.fmt(f),
             Self::NoServer => f.write_str("it is no record of a server"),
+            Self::NoConnection(connection) => write!(f, "it has no connection {connection}"),
         }
     }
 }
@@ -90,26 +94,61 @@ impl CoreProbe for ReplayCoreProbe {
     }
 }
 
-/// Replays the record in a file.
+/// Replays the record in a file; of it `only` one connection, if one is named. A record of some peers replays one connection after
+/// the other.
 ///
 /// # Errors
-/// The file is missing, or no record of a server.
-pub fn replay(path: &Path) -> Result<Replayed, ReplayError> {
-    let open = || -> Result<_, ReplayError> {
-        let file = File::open(path).map_err(ReplayError::Open)?;
-        Ok(FrameReader::new(file)?)
+/// The file is missing, or no record of a server, or does not have the connection.
+pub fn replay(path: &Path, only: Option<ConnectionId>) -> Result<Replayed, ReplayError> {
+    let index = match only {
+        None if is_whole(open(path)?)? => {
+            let script = Script::new(Box::new(open(path)?), Contents::new(open(path)?, None));
+            return Replay::new(script, None).run();
+        }
+        _ => Rc::new(Index::read(open(path)?)?),
     };
-    let script = Script::new(open()?, Contents::new(open()?));
-    let mut replay = Replay::new(Rc::new(RefCell::new(script)));
-    while !replay.script.borrow().is_over() {
-        replay.step()?;
+    let connections: Vec<ConnectionId> = match only {
+        Some(only) if index.connections.contains_key(&only) => vec![only],
+        Some(only) => return Err(ReplayError::NoConnection(only)),
+        None => index.connections.keys().copied().collect(),
+    };
+    let mut all = Replayed {
+        ticks: index.ticks,
+        ..Replayed::default()
+    };
+    for connection in connections {
+        let contents = Contents::new(open(path)?, Some(connection));
+        let script = Script::new(Box::new(index.cut(connection, open(path)?)), contents);
+        let one = Replay::new(script, Some(connection)).run()?;
+        all.connections += one.connections;
+        all.octets += one.octets;
+        all.is_cut_short |= one.is_cut_short;
+        all.difference = one.difference;
+        if all.difference.is_some() {
+            break;
+        }
     }
-    replay.finish()
+    Ok(all)
+}
+
+fn open(path: &Path) -> Result<FrameReader<File>, ReplayError> {
+    let file = File::open(path).map_err(ReplayError::Open)?;
+    Ok(FrameReader::new(file)?)
+}
+
+/// Whether every connection is in the record.
+fn is_whole(mut frames: FrameReader<File>) -> Result<bool, ReplayError> {
+    Ok(match frames.next_frame()? {
+        Some(Frame::Start { is_whole, .. }) => is_whole,
+        _ => true,
+    })
 }
 
 /// A replay under way.
 struct Replay {
     script: SharedScript,
+    /// The one connection that is replayed, if it is one.
+    only: Option<ConnectionId>,
     current: CurrentConnection,
     core: Option<ReplayCore>,
     /// The time at which the record begins.
@@ -144,9 +183,10 @@ struct RecordedClient {
 }
 
 impl Replay {
-    fn new(script: SharedScript) -> Self {
+    fn new(script: Script, only: Option<ConnectionId>) -> Self {
         Self {
-            script,
+            script: Rc::new(RefCell::new(script)),
+            only,
             current: Rc::new(Cell::new(ConnectionId(0))),
             core: None,
             epoch: Epoch(Instant::now()),
@@ -154,6 +194,13 @@ impl Replay {
             ticks: 0,
             connections: 0,
         }
+    }
+
+    fn run(mut self) -> Result<Replayed, ReplayError> {
+        while !self.script.borrow().is_over() {
+            self.step()?;
+        }
+        self.finish()
     }
 
     /// Takes the next input, and has the core go on with it.
@@ -181,12 +228,18 @@ impl Replay {
                 self.script.borrow_mut().begin_tick(number);
                 core.set_time(now, UNIX_EPOCH + wall);
             }
+            // One that is alone has the first key.
+            (Input::Event(_, readiness), core) if self.only.is_some() => {
+                core.on_event(0, readiness)
+            }
             (Input::Event(key, readiness), core) => core.on_event(key, readiness),
             (Input::Drain, core) => core.ask_to_drain(),
-            (Input::Steps, core) => run_steps(core, &self.script, self.epoch),
+            (Input::Steps, core) => {
+                run_steps(core, &self.script, self.epoch, self.only.is_some());
+            }
             (Input::Client(client), core) => {
                 self.connections += 1;
-                take_in(client, core, &self.script);
+                take_in(client, core, &self.script, self.only.is_some());
             }
             (Input::End, _) => self.script.borrow_mut().finish(),
         }
@@ -294,7 +347,7 @@ impl Replay {
 }
 
 /// Runs the steps of a tick, of which the record has the first one already.
-fn run_steps(core: &mut ReplayCore, script: &SharedScript, epoch: Epoch) {
+fn run_steps(core: &mut ReplayCore, script: &SharedScript, epoch: Epoch, is_alone: bool) {
     let mut is_first = true;
     core.tick(|own, _| {
         if std::mem::take(&mut is_first) {
@@ -309,13 +362,14 @@ fn run_steps(core: &mut ReplayCore, script: &SharedScript, epoch: Epoch) {
     let own = core.next_timer().map(|wake| epoch.count(wake));
     let made = Frame::TickEnd { at: 0, wake: own };
     script.borrow_mut().call(&made, |recorded| match *recorded {
-        Frame::TickEnd { wake, .. } if wake == own => Some(()),
+        // The next wake is that of the first of all connections.
+        Frame::TickEnd { wake, .. } if wake == own || is_alone => Some(()),
         _ => None,
     });
 }
 
 /// Lets a client in, or refuses it, where the core would do so as well.
-fn take_in(client: RecordedClient, core: &mut ReplayCore, script: &SharedScript) {
+fn take_in(client: RecordedClient, core: &mut ReplayCore, script: &SharedScript, is_alone: bool) {
     let RecordedClient {
         key,
         connection,
@@ -324,13 +378,17 @@ fn take_in(client: RecordedClient, core: &mut ReplayCore, script: &SharedScript)
         refusal,
         short_read_drains,
     } = client;
+    if is_alone {
+        core.go_on_from(connection);
+    }
     let own = match refusal {
+        _ if is_alone => refusal,
         // Whether there were descriptors is no decision of the core.
         Some(Rejection::Limit(Limit::Descriptors)) => refusal,
         Some(Rejection::Drain) => core.is_draining().then_some(Rejection::Drain),
         _ => core.refusal_for(peer),
     };
-    let is_same_key = key.is_none_or(|key| key == core.next_key());
+    let is_same_key = is_alone || key.is_none_or(|key| key == core.next_key());
     if own != refusal || !is_same_key || core.next_connection() != connection {
         let replayed = format!("refusal {own:?} instead of {refusal:?}, or another key or id");
         script.borrow_mut().differ(&replayed);

@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::File;
 use std::rc::Rc;
 
 use super::contents::Contents;
+use super::cut::FrameSource;
 use super::difference::{Difference, first_different, shown};
 use crate::net::driver::ConnectionId;
-use crate::observe::file::{FrameReader, RecordError};
+use crate::observe::file::RecordError;
 use crate::observe::frame::Frame;
 
 /// A script that everything shares which takes the place of a part of the world.
@@ -16,7 +16,7 @@ pub(super) type SharedScript = Rc<RefCell<Script>>;
 
 /// The record as the core of a server meets it: one frame after the other.
 pub(super) struct Script {
-    frames: FrameReader<File>,
+    frames: Box<dyn FrameSource>,
     contents: Contents,
     tick: u64,
     /// Whether the store takes no more text.
@@ -41,7 +41,7 @@ pub(super) enum ScriptEnd {
 }
 
 impl Script {
-    pub(super) fn new(frames: FrameReader<File>, contents: Contents) -> Self {
+    pub(super) fn new(frames: Box<dyn FrameSource>, contents: Contents) -> Self {
         Self {
             frames,
             contents,

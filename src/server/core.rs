@@ -96,6 +96,11 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
         self.connections.next_connection()
     }
 
+    /// Gives the next client this id, and those after it the ids that follow.
+    pub fn go_on_from(&mut self, connection: ConnectionId) {
+        self.connections.go_on_from(connection);
+    }
+
     fn client(&self, transport: &T, service: Service, peer: PeerAddress) -> Client {
         Client {
             connection: self.next_connection(),

@@ -8,6 +8,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
     /// Changes every driver, and has their deadlines computed anew.
     pub fn update_drivers(&mut self, mut update: impl FnMut(&mut D)) {
         for (key, slot) in &mut self.slots {
+            slot.connection.announce(&self.shared);
             update(slot.connection.driver_mut());
             let deadline = slot.connection.deadline(&self.shared);
             self.timers.set(key, &mut slot.alarm, deadline);

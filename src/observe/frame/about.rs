@@ -53,6 +53,7 @@ impl Frame<'_> {
             | Frame::LoginResponse { connection, .. }
             | Frame::LoginProgress { connection, .. }
             | Frame::KeyDerived { connection, .. }
+            | Frame::UserLookedUp { connection, .. }
             | Frame::Admit { connection, .. }
             | Frame::Check { connection, .. }
             | Frame::Begin { connection, .. }

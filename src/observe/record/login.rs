@@ -41,7 +41,12 @@ impl fmt::Debug for RecordedUsers {
 impl UserDatabase for RecordedUsers {
     fn has(&self, name: &str) -> bool {
         let is_there = self.inner.has(name);
-        self.recorder.put(&Frame::UserLookedUp { is_there });
+        let connection = self.recorder.current.get();
+        let frame = Frame::UserLookedUp {
+            connection,
+            is_there,
+        };
+        self.recorder.put_of(connection, &frame);
         is_there
     }
 
