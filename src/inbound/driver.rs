@@ -13,7 +13,7 @@ use super::timeouts::{PROXY_HEADER_TIMEOUT, Timer};
 use crate::net::driver::{Close, ConnectionFailure, ConnectionId, Driver, Step, Summary};
 use crate::net::lifecycle::Lifecycle;
 use crate::net::link::TlsFacts;
-use crate::net::probe::Seen;
+use crate::net::probe::{Seen, TurnBudget};
 use crate::smtp::event::CloseReason;
 use crate::store::Ticket;
 
@@ -132,6 +132,13 @@ impl Driver for Inbound {
 
     fn entered(&mut self, id: ConnectionId, _: Lifecycle, now: Lifecycle, shared: &mut Shared) {
         shared.tell(id, Seen::Entered(now));
+    }
+
+    fn begins_turn(&self, id: ConnectionId, budget: TurnBudget, shared: &Shared) -> TurnBudget {
+        match &shared.probe {
+            Some(probe) => probe.began_turn(id, budget),
+            None => budget,
+        }
     }
 
     fn called(&self, id: ConnectionId, shared: &Shared) {

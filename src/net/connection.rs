@@ -18,6 +18,7 @@ use super::driver::{ConnectionFailure, ConnectionId, Drain, Driver, Summary, Tur
 use super::epoch::{Epoch, Nanoseconds};
 use super::lifecycle::Lifecycle;
 use super::peer::{AddressGroup, PeerAddress};
+use super::probe::TurnBudget;
 use super::transport::Transport;
 pub use view::ConnectionView;
 
@@ -134,6 +135,11 @@ impl<D: Driver, T: Transport> Connection<D, T> {
 
     fn end_stage_at(&mut self, deadline: Instant) {
         self.until = self.opened.count(deadline).max(1);
+    }
+
+    /// Tells observers that a turn begins in which so much may be done, and returns what it is.
+    pub(super) fn begin_turn(&self, budget: TurnBudget, shared: &D::Shared) -> TurnBudget {
+        self.driver.begins_turn(self.id, budget, shared)
     }
 
     /// Tells observers that its driver is about to be called.

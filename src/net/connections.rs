@@ -32,6 +32,7 @@ use super::connection::{Connection, Lent};
 use super::counts::{ConnectionCounts, Presence};
 use super::driver::{ConnectionId, ConnectionName, Drain, Driver, Wait};
 use super::peer::PeerAddress;
+use super::probe::TurnBudget;
 use super::timers::{Alarm, Timers};
 use super::transport::Transport;
 
@@ -57,6 +58,8 @@ pub struct Connections<D: Driver, T> {
     /// The number of the last place in a queue.
     last_place: u64,
     drain: Drain,
+    /// Those in the run queue that get no turn for now.
+    held_back: HeldBack,
     counts: ConnectionCounts,
     scratch: Scratch,
 }
@@ -106,6 +109,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             next_id: 1,
             last_place: 0,
             drain: Drain::No,
+            held_back: HeldBack::default(),
             counts: ConnectionCounts::default(),
             scratch: Scratch {
                 now,
@@ -150,6 +154,11 @@ impl<D: Driver, T: Transport> Connections<D, T> {
     /// The id that the next connection will have, also one that is refused.
     pub fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.next_id)
+    }
+
+    /// Holds these in the run queue back, and no others any longer.
+    pub fn hold_back(&mut self, held_back: HeldBack) {
+        self.held_back = held_back;
     }
 
     /// Gives the next connection this id, and those after it the ids that follow: a replay has some connections only.
@@ -323,12 +332,14 @@ impl<D: Driver, T: Transport> Connections<D, T> {
             debug_assert!(false, "a turn of a connection that was removed");
             return;
         };
-        // One that is served in any case gets on with what needs no work, such as its end.
-        let work = if self.scratch.work.is_spent() {
-            0
-        } else {
-            TURN_WORK_MAX
+        let budget = TurnBudget {
+            has_work: !self.scratch.work.is_spent(),
+            iterations: self.scratch.iterations,
         };
+        let budget = slot.connection.begin_turn(budget, &self.shared);
+        self.scratch.iterations = budget.iterations;
+        // One that is served in any case gets on with what needs no work, such as its end.
+        let work = if budget.has_work { TURN_WORK_MAX } else { 0 };
         let mut lent = Lent {
             now: self.scratch.now,
             shared: &mut self.shared,
@@ -381,6 +392,15 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         let deadline = slot.connection.deadline(&self.shared);
         self.timers.set(key, &mut slot.alarm, deadline);
     }
+}
+
+/// Those in the run queue that get no turn: in a replay of one connection the others are missing that came before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeldBack {
+    /// Connections of which an event told, or that had work left.
+    pub runnable: bool,
+    /// Connections that wait for the CPU.
+    pub cpu: bool,
 }
 
 /// The steps of a [tick](Connections::tick), in their order.

@@ -26,6 +26,7 @@ pub use super::lifecycle::Ending;
 use super::lifecycle::Lifecycle;
 use super::link::{StartTls, TlsFacts};
 use super::peer::PeerAddress;
+use super::probe::TurnBudget;
 
 /// The name of a connection in the log; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -156,6 +157,17 @@ pub trait Driver: Sized {
         shared: &mut Self::Shared,
     ) {
         let _ = (id, before, now, shared);
+    }
+
+    /// A turn begins in which so much may be done, for observers; a replay gives what there was.
+    fn begins_turn(
+        &self,
+        id: ConnectionId,
+        budget: TurnBudget,
+        shared: &Self::Shared,
+    ) -> TurnBudget {
+        let _ = (id, shared);
+        budget
     }
 
     /// The driver is about to be called, for observers.

@@ -8,8 +8,23 @@ use super::lifecycle::Lifecycle;
 
 /// An observer of connections.
 pub trait Probe {
+    /// Sees that a turn of a connection begins, and what it may do; a replay gives it what it had.
+    fn began_turn(&self, connection: ConnectionId, budget: TurnBudget) -> TurnBudget {
+        let _ = connection;
+        budget
+    }
+
     /// Sees one step of a connection, at the moment at which it is taken.
     fn saw(&self, connection: ConnectionId, step: Seen<'_>);
+}
+
+/// The work that a turn may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnBudget {
+    /// Whether there is any left of this tick's; without, a connection gets on with what needs none, such as its end.
+    pub has_work: bool,
+    /// Iterations of key derivations and handshakes that may be done.
+    pub iterations: u32,
 }
 
 /// One step of a connection, as its driver took it.

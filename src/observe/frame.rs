@@ -262,6 +262,18 @@ frames! {
         bytes_out: u64,
     }
 
+    /// A turn of a connection begins.
+    38 Turn {
+        /// The connection.
+        connection: ConnectionId,
+        /// When.
+        at: Nanoseconds,
+        /// Whether there was work left of the tick's.
+        has_work: bool,
+        /// Iterations of key derivation and handshakes that could be done.
+        iterations: u32,
+    }
+
     /// A login begins.
     48 LoginBegun {
         /// The connection.

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::mem;
 use std::rc::Rc;
 
+use crate::net::connections::{HeldBack, TickStep};
 use crate::net::driver::ConnectionId;
 use crate::observe::file::{FrameReader, RecordError};
 use crate::observe::frame::Frame;
@@ -22,6 +23,12 @@ pub(super) trait FrameSource {
 
     /// Whether the last frame is incomplete.
     fn is_cut_short(&self) -> bool;
+
+    /// Those in the run queue that get no turn in this tick, since others came before them that are missing.
+    fn held_back(&self, tick: u64) -> HeldBack {
+        let _ = tick;
+        HeldBack::default()
+    }
 }
 
 impl FrameSource for FrameReader<File> {
@@ -55,6 +62,9 @@ pub(super) struct Presence {
     key: Option<usize>,
     /// Ticks in which something came of it.
     ticks: HashSet<u64>,
+    /// Ticks in which it had a turn because it was in the run queue, and those in which it waited there for the CPU.
+    served: HashSet<u64>,
+    served_by_cpu: HashSet<u64>,
     /// Tickets of the store that are its own.
     tickets: HashSet<u64>,
 }
@@ -64,6 +74,7 @@ impl Index {
     pub(super) fn read(mut frames: FrameReader<File>) -> Result<Self, RecordError> {
         let mut index = Self::default();
         let mut tick = 0;
+        let mut is_serving = false;
         while let Some(frame) = frames.next_frame()? {
             match frame {
                 Frame::Start { is_whole, .. } => index.is_whole = is_whole,
@@ -74,26 +85,13 @@ impl Index {
                 Frame::Drain {} | Frame::Rules { .. } => {
                     index.common.insert(tick);
                 }
+                Frame::Step { step, .. } => is_serving = step == TickStep::Serve,
                 _ => {}
             }
             if let Some(connection) = frame.connection() {
                 let presence = index.connections.entry(connection).or_default();
                 presence.ticks.insert(tick);
-                match frame {
-                    Frame::Added { key, .. } => presence.key = Some(key),
-                    Frame::Submit { ticket, .. }
-                    | Frame::Admit {
-                        result: Ok(Err(ticket)),
-                        ..
-                    }
-                    | Frame::Check {
-                        result: Ok(Err(ticket)),
-                        ..
-                    } => {
-                        presence.tickets.insert(ticket);
-                    }
-                    _ => {}
-                }
+                presence.note(&frame, tick, is_serving);
             }
         }
         Ok(index)
@@ -112,6 +110,36 @@ impl Index {
                 has_own_message: false,
             },
             is_found: false,
+        }
+    }
+}
+
+impl Presence {
+    /// Notes what a frame of the connection tells of it.
+    fn note(&mut self, frame: &Frame<'_>, tick: u64, is_serving: bool) {
+        match *frame {
+            Frame::Added { key, .. } => self.key = Some(key),
+            Frame::Turn { iterations, .. } if is_serving => {
+                // Only who waits for the CPU gets any.
+                let served = if iterations > 0 {
+                    &mut self.served_by_cpu
+                } else {
+                    &mut self.served
+                };
+                served.insert(tick);
+            }
+            Frame::Submit { ticket, .. }
+            | Frame::Admit {
+                result: Ok(Err(ticket)),
+                ..
+            }
+            | Frame::Check {
+                result: Ok(Err(ticket)),
+                ..
+            } => {
+                self.tickets.insert(ticket);
+            }
+            _ => {}
         }
     }
 }
@@ -142,6 +170,17 @@ impl FrameSource for Cut {
 
     fn is_cut_short(&self) -> bool {
         self.frames.is_cut_short()
+    }
+
+    fn held_back(&self, tick: u64) -> HeldBack {
+        let Filter {
+            index, connection, ..
+        } = &self.filter;
+        let presence = index.connections.get(connection);
+        presence.map_or(HeldBack::default(), |presence| HeldBack {
+            runnable: !presence.served.contains(&tick),
+            cpu: !presence.served_by_cpu.contains(&tick),
+        })
     }
 }
 

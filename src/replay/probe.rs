@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::script::SharedScript;
 use crate::net::driver::ConnectionId;
-use crate::net::probe::{Probe, Seen};
+use crate::net::probe::{Probe, Seen, TurnBudget};
 use crate::observe::frame::Frame;
 
 /// The connection that is served now.
@@ -16,20 +16,49 @@ pub(super) type CurrentConnection = Rc<Cell<ConnectionId>>;
 pub(super) struct ReplayProbe {
     pub(super) script: SharedScript,
     pub(super) current: CurrentConnection,
+    is_alone: bool,
     states: RefCell<HashMap<ConnectionId, &'static str>>,
 }
 
 impl ReplayProbe {
-    pub(super) fn new(script: SharedScript, current: CurrentConnection) -> Self {
+    pub(super) fn new(script: SharedScript, current: CurrentConnection, is_alone: bool) -> Self {
         Self {
             script,
             current,
+            is_alone,
             states: RefCell::default(),
         }
     }
 }
 
 impl Probe for ReplayProbe {
+    /// A connection that is alone gets what it had beside the others.
+    fn began_turn(&self, own: ConnectionId, budget: TurnBudget) -> TurnBudget {
+        let made = Frame::Turn {
+            connection: own,
+            at: 0,
+            has_work: budget.has_work,
+            iterations: budget.iterations,
+        };
+        let mut script = self.script.borrow_mut();
+        let recorded = script.call(&made, |recorded| match *recorded {
+            Frame::Turn {
+                connection,
+                has_work,
+                iterations,
+                ..
+            } if connection == own => {
+                let recorded = TurnBudget {
+                    has_work,
+                    iterations,
+                };
+                (self.is_alone || recorded == budget).then_some(recorded)
+            }
+            _ => None,
+        });
+        recorded.unwrap_or(budget)
+    }
+
     fn saw(&self, connection: ConnectionId, step: Seen<'_>) {
         self.current.set(connection);
         let mut script = self.script.borrow_mut();

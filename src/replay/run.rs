@@ -120,6 +120,9 @@ pub fn replay(path: &Path, only: Option<ConnectionId>) -> Result<Replayed, Repla
         let contents = Contents::new(open(path)?, Some(connection));
         let script = Script::new(Box::new(index.cut(connection, open(path)?)), contents);
         let one = Replay::new(script, Some(connection)).run()?;
+        if only.is_some() {
+            all.ticks = one.ticks;
+        }
         all.connections += one.connections;
         all.octets += one.octets;
         all.is_cut_short |= one.is_cut_short;
@@ -247,7 +250,11 @@ impl Replay {
     }
 
     fn core_with(&self, rules: Rules) -> ReplayCore {
-        let probe = ReplayProbe::new(Rc::clone(&self.script), Rc::clone(&self.current));
+        let probe = ReplayProbe::new(
+            Rc::clone(&self.script),
+            Rc::clone(&self.current),
+            self.only.is_some(),
+        );
         let store = ReplayStore {
             script: Rc::clone(&self.script),
             current: Rc::clone(&self.current),
@@ -348,6 +355,7 @@ impl Replay {
 
 /// Runs the steps of a tick, of which the record has the first one already.
 fn run_steps(core: &mut ReplayCore, script: &SharedScript, epoch: Epoch, is_alone: bool) {
+    core.hold_back(script.borrow().held_back());
     let mut is_first = true;
     core.tick(|own, _| {
         if std::mem::take(&mut is_first) {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::contents::Contents;
 use super::cut::FrameSource;
 use super::difference::{Difference, first_different, shown};
+use crate::net::connections::HeldBack;
 use crate::net::driver::ConnectionId;
 use crate::observe::file::RecordError;
 use crate::observe::frame::Frame;
@@ -142,6 +143,11 @@ impl Script {
             self.frames.skip();
         }
         seen
+    }
+
+    /// Those in the run queue that get no turn in this tick, where one connection is alone.
+    pub(super) fn held_back(&self) -> HeldBack {
+        self.frames.held_back(self.tick)
     }
 
     /// Ends the replay with the next frame as a difference: nothing was made that it tells of.

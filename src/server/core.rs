@@ -10,7 +10,7 @@ use super::store_channel::StoreChannel;
 use crate::inbound::metrics::ServerStatus;
 use crate::inbound::{Completion, Inbound, Rejection, Rules, Shared};
 use crate::net::channel::Readiness;
-use crate::net::connections::{Connections, TickStep};
+use crate::net::connections::{Connections, HeldBack, TickStep};
 use crate::net::driver::ConnectionId;
 use crate::net::peer::PeerAddress;
 use crate::net::transport::Transport;
@@ -94,6 +94,11 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
     /// The id that the next client will have, also one that is refused.
     pub fn next_connection(&self) -> ConnectionId {
         self.connections.next_connection()
+    }
+
+    /// Holds these in the run queue back, and no others any longer.
+    pub fn hold_back(&mut self, held_back: HeldBack) {
+        self.connections.hold_back(held_back);
     }
 
     /// Gives the next client this id, and those after it the ids that follow.

@@ -18,7 +18,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         self.scratch.work = Budget::new(TICK_WORK_MAX);
         // Who gets into the queue meanwhile is served in the next tick.
         for _ in 0..self.run_queue.len() {
-            if self.scratch.work.is_spent() {
+            if self.scratch.work.is_spent() || self.held_back.runnable {
                 break;
             }
             let Some(place) = self.run_queue.pop() else {
@@ -41,7 +41,8 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         let tick = mem::replace(&mut self.scratch.work, Budget::new(CPU_WORK_MAX));
         self.scratch.iterations = TICK_ITERATIONS_MAX;
         for _ in 0..self.run_queue.cpu_len() {
-            if self.scratch.iterations == 0 || self.scratch.work.is_spent() {
+            let is_spent = self.scratch.iterations == 0 || self.scratch.work.is_spent();
+            if is_spent || self.held_back.cpu {
                 break;
             }
             let Some(place) = self.run_queue.pop_for_cpu() else {

@@ -49,6 +49,7 @@ impl Frame<'_> {
             | Frame::State { connection, .. }
             | Frame::Entered { connection, .. }
             | Frame::Closed { connection, .. }
+            | Frame::Turn { connection, .. }
             | Frame::LoginBegun { connection, .. }
             | Frame::LoginResponse { connection, .. }
             | Frame::LoginProgress { connection, .. }

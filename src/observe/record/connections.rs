@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::Recorder;
 use crate::net::driver::ConnectionId;
-use crate::net::probe::{Content, Probe, Seen};
+use crate::net::probe::{Content, Probe, Seen, TurnBudget};
 use crate::observe::frame::Frame;
 use crate::observe::mask::{HiddenText, hide, hide_challenges, hide_command, hide_response};
 use crate::smtp::data::EndText;
@@ -108,6 +108,21 @@ impl Recorder {
 }
 
 impl Probe for Recorder {
+    fn began_turn(&self, connection: ConnectionId, budget: TurnBudget) -> TurnBudget {
+        let TurnBudget {
+            has_work,
+            iterations,
+        } = budget;
+        let frame = Frame::Turn {
+            connection,
+            at: self.at(),
+            has_work,
+            iterations,
+        };
+        self.put_of(connection, &frame);
+        budget
+    }
+
     fn saw(&self, connection: ConnectionId, step: Seen<'_>) {
         self.current.set(connection);
         if !self.records_connection(connection) {
