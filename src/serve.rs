@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::config::Config;
 use crate::config::options;
 use crate::config::settings::Settings;
 use crate::config::sources::Sources;
+use crate::config::{Config, RecordSettings};
 use crate::exit::{ExitCode, Failed, show};
 use crate::logging::Log;
 use crate::net::descriptors::raise_limit;
@@ -24,7 +24,7 @@ use crate::net::link::StartTls;
 use crate::net::listener::Listener;
 use crate::privileges;
 use crate::sandbox;
-use crate::server::probe::ServerProbe;
+use crate::server::probe::CoreProbe;
 use crate::server::{Server, ServiceManager, Stop, activation};
 use crate::smtp::service::Service;
 
@@ -56,11 +56,10 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
         log,
     };
     let sockets = Sockets { listeners, control };
-    let run_recorded: Option<RunRecorded> = record::built();
-    match (&running.config.record, run_recorded) {
-        (Some(_), Some(run_recorded)) => run_recorded(running, sockets, reload_asked),
-        _ => run(running, sockets, reload_asked, ()),
-    }
+    let start_record: Option<StartRecord> = record::built();
+    let wanted = running.config.record.as_ref().zip(start_record);
+    let probe = wanted.map(|(settings, start_record)| start_record(settings));
+    run(running, sockets, reload_asked, probe.transpose()?)
 }
 
 /// The sockets that a server listens on, bound before it gives up its rights.
@@ -69,15 +68,15 @@ struct Sockets {
     control: Option<Listener<()>>,
 }
 
-/// Runs a server that is recorded.
-type RunRecorded = fn(Running, Sockets, &AtomicBool) -> Result<(), Failed>;
+/// Begins a record, as the configuration wants it.
+type StartRecord = fn(&RecordSettings) -> Result<Box<dyn CoreProbe>, Failed>;
 
-/// Runs a server that `probe` watches.
-fn run<P: ServerProbe>(
+/// Runs a server, which `probe` watches if there is one.
+fn run(
     mut running: Running,
     sockets: Sockets,
     reload_asked: &AtomicBool,
-    probe: P,
+    probe: Option<Box<dyn CoreProbe>>,
 ) -> Result<(), Failed> {
     let mut server = start(&running.config, sockets, probe)?;
     log::logger().flush();
@@ -99,7 +98,11 @@ fn run<P: ServerProbe>(
 }
 
 /// Starts the server once it has no more rights than it needs: what its store makes belongs to its user.
-fn start<P: ServerProbe>(config: &Config, sockets: Sockets, probe: P) -> Result<Server<P>, Failed> {
+fn start(
+    config: &Config,
+    sockets: Sockets,
+    probe: Option<Box<dyn CoreProbe>>,
+) -> Result<Server, Failed> {
     let Sockets { listeners, control } = sockets;
     privileges::gain_no_more();
     // The store process has a file for each message that arrives.
@@ -143,7 +146,7 @@ struct Running {
 
 impl Running {
     /// Reads the configuration anew. If it is not good, the old one stays.
-    fn reload<P: ServerProbe>(&mut self, server: &mut Server<P>) {
+    fn reload(&mut self, server: &mut Server) {
         let read = self.read(server);
         let log_file = read
             .as_ref()
@@ -204,7 +207,7 @@ impl Running {
     }
 
     /// Reads the configuration as it is now, and checks that it can run without a restart.
-    fn read<P: ServerProbe>(&self, server: &Server<P>) -> Result<(Settings, Config), Failed> {
+    fn read(&self, server: &Server) -> Result<(Settings, Config), Failed> {
         let settings = self.sources.settings()?;
         let mut config = Config::new(&settings)?;
         // What is allowed behind private listeners must not come to the public ones that are open, whoever

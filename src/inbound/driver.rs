@@ -10,10 +10,11 @@ use super::log_line::LogValue;
 use super::security::security;
 use super::shared::Shared;
 use super::timeouts::{PROXY_HEADER_TIMEOUT, Timer};
+use crate::net::budget::TurnBudget;
 use crate::net::driver::{Close, ConnectionFailure, ConnectionId, Driver, Step, Summary};
 use crate::net::lifecycle::Lifecycle;
 use crate::net::link::TlsFacts;
-use crate::net::probe::{Seen, TurnBudget};
+use crate::net::probe::Seen;
 use crate::smtp::event::CloseReason;
 use crate::store::Ticket;
 

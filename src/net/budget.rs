@@ -26,6 +26,15 @@ const IO_BYTES_PER_UNIT: usize = 64;
 /// The least work of a read or a write: a read of TLS may decrypt 16 KiB and give no text at all.
 const IO_WORK_MIN: u32 = 256;
 
+/// The work that a turn may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnBudget {
+    /// Whether there is any left of this tick's; without, a connection gets on with what needs none, such as its end.
+    pub has_work: bool,
+    /// Iterations of key derivations and handshakes that may be done.
+    pub iterations: u32,
+}
+
 /// The work that is allowed, and the work done of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {

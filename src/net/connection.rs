@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::budget::Budget;
+use super::budget::{Budget, TurnBudget};
 use super::channel::{Channel, Readiness};
 use super::counts::{ConnectionCounts, Presence};
 use super::driver::{ConnectionFailure, ConnectionId, Drain, Driver, Summary, Turn, Wait};
 use super::epoch::{Epoch, Nanoseconds};
 use super::lifecycle::Lifecycle;
 use super::peer::{AddressGroup, PeerAddress};
-use super::probe::TurnBudget;
 use super::transport::Transport;
 pub use view::ConnectionView;
 

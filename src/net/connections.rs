@@ -10,6 +10,7 @@ mod drain;
 mod fair_queue;
 mod lingering;
 mod place;
+mod replay;
 mod run_queue;
 mod turns;
 mod views;
@@ -23,16 +24,16 @@ use slab::Slab;
 pub use lingering::LINGERING_MAX;
 use lingering::Lingering;
 use place::Place;
+pub use replay::HeldBack;
 use run_queue::RunQueue;
 pub use views::ConnectionView;
 
-use super::budget::{Budget, TICK_WORK_MAX, TURN_WORK_MAX};
+use super::budget::{Budget, TICK_WORK_MAX, TURN_WORK_MAX, TurnBudget};
 use super::channel::Readiness;
 use super::connection::{Connection, Lent};
 use super::counts::{ConnectionCounts, Presence};
 use super::driver::{ConnectionId, ConnectionName, Drain, Driver, Wait};
 use super::peer::PeerAddress;
-use super::probe::TurnBudget;
 use super::timers::{Alarm, Timers};
 use super::transport::Transport;
 
@@ -149,21 +150,6 @@ impl<D: Driver, T: Transport> Connections<D, T> {
     /// The key that the next connection will have.
     pub fn next_key(&self) -> usize {
         self.slots.vacant_key()
-    }
-
-    /// The id that the next connection will have, also one that is refused.
-    pub fn next_connection(&self) -> ConnectionId {
-        ConnectionId(self.next_id)
-    }
-
-    /// Holds these in the run queue back, and no others any longer.
-    pub fn hold_back(&mut self, held_back: HeldBack) {
-        self.held_back = held_back;
-    }
-
-    /// Gives the next connection this id, and those after it the ids that follow: a replay has some connections only.
-    pub fn go_on_from(&mut self, connection: ConnectionId) {
-        self.next_id = connection.0;
     }
 
     /// The number of connections that are being served; those whose end was announced do not count.
@@ -392,15 +378,6 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         let deadline = slot.connection.deadline(&self.shared);
         self.timers.set(key, &mut slot.alarm, deadline);
     }
-}
-
-/// Those in the run queue that get no turn: in a replay of one connection the others are missing that came before it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HeldBack {
-    /// Connections of which an event told, or that had work left.
-    pub runnable: bool,
-    /// Connections that wait for the CPU.
-    pub cpu: bool,
 }
 
 /// The steps of a [tick](Connections::tick), in their order.

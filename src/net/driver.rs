@@ -19,14 +19,13 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::budget::Budget;
+use super::budget::{Budget, TurnBudget};
 use super::channel::OUTPUT_HIGH_WATER_BYTES;
 use super::counts::ConnectionCounts;
 pub use super::lifecycle::Ending;
 use super::lifecycle::Lifecycle;
 use super::link::{StartTls, TlsFacts};
 use super::peer::PeerAddress;
-use super::probe::TurnBudget;
 
 /// The name of a connection in the log; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,6 +3,7 @@
 //! A driver that has a probe tells it what it used of its input and what it has said. Without one a driver pays a comparison
 //! for each call.
 
+use super::budget::TurnBudget;
 use super::driver::ConnectionId;
 use super::lifecycle::Lifecycle;
 
@@ -16,15 +17,6 @@ pub trait Probe {
 
     /// Sees one step of a connection, at the moment at which it is taken.
     fn saw(&self, connection: ConnectionId, step: Seen<'_>);
-}
-
-/// The work that a turn may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TurnBudget {
-    /// Whether there is any left of this tick's; without, a connection gets on with what needs none, such as its end.
-    pub has_work: bool,
-    /// Iterations of key derivations and handshakes that may be done.
-    pub iterations: u32,
 }
 
 /// One step of a connection, as its driver took it.

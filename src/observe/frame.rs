@@ -112,7 +112,6 @@ frames! {
         /// When, since the start of the last tick.
         at: Nanoseconds,
     }
-
     /// A transport was read in the clear.
     16 Read {
         /// The connection.
@@ -212,7 +211,6 @@ frames! {
         /// Octets of ciphertext that wait for room.
         held: usize,
     }
-
     /// A driver used octets of its input.
     32 Used {
         /// The connection.
@@ -261,7 +259,6 @@ frames! {
         /// Octets written.
         bytes_out: u64,
     }
-
     /// A turn of a connection begins.
     38 Turn {
         /// The connection.
@@ -273,7 +270,6 @@ frames! {
         /// Iterations of key derivation and handshakes that could be done.
         iterations: u32,
     }
-
     /// A login begins.
     48 LoginBegun {
         /// The connection.
@@ -313,7 +309,6 @@ frames! {
         /// The answer.
         is_there: bool,
     }
-
     /// The store was asked for room.
     64 Admit {
         /// The connection.

@@ -19,7 +19,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, BytesMut};
 
-pub use self::carrier::RecordedTransport;
 use self::connections::WatchedConnections;
 pub use self::core::CoreRecorder;
 use super::file::{MAGIC, put_frame};

@@ -51,14 +51,14 @@ pub(super) struct Index {
     /// Whether every connection is in the record.
     pub(super) is_whole: bool,
     pub(super) ticks: u64,
-    pub(super) connections: BTreeMap<ConnectionId, Presence>,
+    pub(super) connections: BTreeMap<ConnectionId, ConnectionTicks>,
     /// Ticks in which something was asked of all connections.
     common: HashSet<u64>,
 }
 
 /// The places of one connection in a record.
 #[derive(Default)]
-pub(super) struct Presence {
+pub(super) struct ConnectionTicks {
     key: Option<usize>,
     /// Ticks in which something came of it.
     ticks: HashSet<u64>,
@@ -114,7 +114,7 @@ impl Index {
     }
 }
 
-impl Presence {
+impl ConnectionTicks {
     /// Notes what a frame of the connection tells of it.
     fn note(&mut self, frame: &Frame<'_>, tick: u64, is_serving: bool) {
         match *frame {

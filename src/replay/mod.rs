@@ -11,6 +11,7 @@ mod login;
 mod probe;
 mod run;
 mod script;
+mod steps;
 mod store;
 mod tls;
 mod transport;

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::script::SharedScript;
+use crate::net::budget::TurnBudget;
 use crate::net::driver::ConnectionId;
-use crate::net::probe::{Probe, Seen, TurnBudget};
+use crate::net::probe::{Probe, Seen};
 use crate::observe::frame::Frame;
 
 /// The connection that is served now.

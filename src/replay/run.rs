@@ -14,25 +14,21 @@ use super::difference::Difference;
 use super::login::ReplayUsers;
 use super::probe::{CurrentConnection, ReplayProbe};
 use super::script::{Script, ScriptEnd, SharedScript};
+use super::steps::{RecordedClient, ReplayCore, run_steps, take_in};
 use super::store::ReplayStore;
 use super::tls::ReplayTls;
-use super::transport::ReplayTransport;
-use crate::inbound::{Rejection, Rules};
+use crate::inbound::Rules;
 use crate::net::channel::Readiness;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::{Epoch, Nanoseconds};
 use crate::net::link::StartTls;
-use crate::net::peer::PeerAddress;
 use crate::net::probe::Probe;
-use crate::net::transport::Transport;
 use crate::observe::file::{FrameReader, RecordError};
 use crate::observe::frame::Frame;
 use crate::observe::rules;
 use crate::server::core::ServerCore;
 use crate::server::probe::CoreProbe;
-use crate::smtp::event::Limit;
 use crate::smtp::login::UserDatabase;
-use crate::smtp::service::Service;
 
 /// No record is so long, in nanoseconds: 146 years.
 const TIME_MAX: Nanoseconds = 1 << 62;
@@ -81,9 +77,6 @@ impl fmt::Display for ReplayError {
         }
     }
 }
-
-/// The core of a server in a replay.
-type ReplayCore = ServerCore<Box<dyn Transport>, ReplayCoreProbe>;
 
 /// Hands the probe of connections to the core.
 struct ReplayCoreProbe(Rc<ReplayProbe>);
@@ -174,17 +167,6 @@ enum Input {
     End,
 }
 
-/// A client that was let in or refused.
-#[derive(Clone, Copy)]
-struct RecordedClient {
-    key: Option<usize>,
-    connection: ConnectionId,
-    service: Service,
-    peer: PeerAddress,
-    refusal: Option<Rejection>,
-    short_read_drains: bool,
-}
-
 impl Replay {
     fn new(script: Script, only: Option<ConnectionId>) -> Self {
         Self {
@@ -259,7 +241,7 @@ impl Replay {
             script: Rc::clone(&self.script),
             current: Rc::clone(&self.current),
         };
-        let probe = ReplayCoreProbe(Rc::new(probe));
+        let probe = Box::new(ReplayCoreProbe(Rc::new(probe)));
         ServerCore::watched(rules, Box::new(store), self.epoch.0, probe)
     }
 
@@ -350,65 +332,5 @@ impl Replay {
             is_cut_short: script.is_cut_short(),
             difference,
         })
-    }
-}
-
-/// Runs the steps of a tick, of which the record has the first one already.
-fn run_steps(core: &mut ReplayCore, script: &SharedScript, epoch: Epoch, is_alone: bool) {
-    core.hold_back(script.borrow().held_back());
-    let mut is_first = true;
-    core.tick(|own, _| {
-        if std::mem::take(&mut is_first) {
-            return;
-        }
-        let made = Frame::Step { step: own, at: 0 };
-        script.borrow_mut().call(&made, |recorded| match *recorded {
-            Frame::Step { step, .. } if step == own => Some(()),
-            _ => None,
-        });
-    });
-    let own = core.next_timer().map(|wake| epoch.count(wake));
-    let made = Frame::TickEnd { at: 0, wake: own };
-    script.borrow_mut().call(&made, |recorded| match *recorded {
-        // The next wake is that of the first of all connections.
-        Frame::TickEnd { wake, .. } if wake == own || is_alone => Some(()),
-        _ => None,
-    });
-}
-
-/// Lets a client in, or refuses it, where the core would do so as well.
-fn take_in(client: RecordedClient, core: &mut ReplayCore, script: &SharedScript, is_alone: bool) {
-    let RecordedClient {
-        key,
-        connection,
-        service,
-        peer,
-        refusal,
-        short_read_drains,
-    } = client;
-    if is_alone {
-        core.go_on_from(connection);
-    }
-    let own = match refusal {
-        _ if is_alone => refusal,
-        // Whether there were descriptors is no decision of the core.
-        Some(Rejection::Limit(Limit::Descriptors)) => refusal,
-        Some(Rejection::Drain) => core.is_draining().then_some(Rejection::Drain),
-        _ => core.refusal_for(peer),
-    };
-    let is_same_key = is_alone || key.is_none_or(|key| key == core.next_key());
-    if own != refusal || !is_same_key || core.next_connection() != connection {
-        let replayed = format!("refusal {own:?} instead of {refusal:?}, or another key or id");
-        script.borrow_mut().differ(&replayed);
-        return;
-    }
-    let transport = Box::new(ReplayTransport {
-        connection,
-        short_read_drains,
-        script: Rc::clone(script),
-    });
-    match refusal {
-        Some(why) => core.refuse(transport, service, peer, why),
-        None => core.add(transport, service, peer),
     }
 }

@@ -1,33 +1,20 @@
 //! A server whose loop is recorded.
 
-use std::rc::Rc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::{RunRecorded, Running, Sockets, run};
+use super::StartRecord;
 use crate::config::RecordSettings;
 use crate::exit::{ExitCode, Failed};
 use crate::observe::record::process::RecordProcess;
 use crate::observe::record::{CoreRecorder, RecordOptions, Recorder};
+use crate::server::probe::CoreProbe;
 
-pub(super) fn built() -> Option<RunRecorded> {
-    Some(run_recorded)
-}
-
-fn run_recorded(
-    running: Running,
-    sockets: Sockets,
-    reload_asked: &AtomicBool,
-) -> Result<(), Failed> {
-    let Some(settings) = &running.config.record else {
-        return run(running, sockets, reload_asked, ());
-    };
-    let recorder = CoreRecorder::new(start(settings)?);
-    run(running, sockets, reload_asked, recorder)
+pub(super) fn built() -> Option<StartRecord> {
+    Some(start)
 }
 
 /// Opens the file of the record, with the rights of the user that the server has become.
-fn start(settings: &RecordSettings) -> Result<Rc<Recorder>, Failed> {
+fn start(settings: &RecordSettings) -> Result<Box<dyn CoreProbe>, Failed> {
     let RecordSettings {
         file,
         with_text,
@@ -46,5 +33,6 @@ fn start(settings: &RecordSettings) -> Result<Rc<Recorder>, Failed> {
         peers: peers.clone(),
         bytes_max: *bytes_max,
     };
-    Ok(Recorder::start(options, Box::new(process), Instant::now))
+    let recorder = Recorder::start(options, Box::new(process), Instant::now);
+    Ok(Box::new(CoreRecorder::new(recorder)))
 }

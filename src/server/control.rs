@@ -8,7 +8,6 @@ use bytes::BytesMut;
 
 use super::core::ServerCore;
 use super::loop_stats::{LoopStats, TickSample};
-use super::probe::CoreProbe;
 use crate::control::report::{ConnectionReport, LoopReport};
 use crate::control::{AnswerPart, Control, ControlRequest, ControlShared};
 use crate::inbound::Inbound;
@@ -84,11 +83,7 @@ impl ControlSocket {
 
     /// One tick: notes what that of the mail server came to, serves clients, answers them from what `core` is now, and
     /// lets others in. Without a client nothing is counted.
-    pub(super) fn tick<T: Transport, P: CoreProbe>(
-        &mut self,
-        core: &ServerCore<T, P>,
-        poller: &Poller,
-    ) {
+    pub(super) fn tick<T: Transport>(&mut self, core: &ServerCore<T>, poller: &Poller) {
         if !self.is_awake {
             return;
         }
@@ -113,7 +108,7 @@ impl ControlSocket {
     }
 
     /// Serves clients: commands, then answers, each part of one in a tick of its own.
-    fn serve<T: Transport, P: CoreProbe>(&mut self, report: &LoopReport, core: &ServerCore<T, P>) {
+    fn serve<T: Transport>(&mut self, report: &LoopReport, core: &ServerCore<T>) {
         self.clients.set_time(core.connections().now());
         let commit = |clients: &mut Connections<Control, Socket>| {
             for (ticket, request) in clients.shared_mut().take_requests() {
@@ -148,10 +143,10 @@ impl ControlSocket {
 }
 
 /// Answers a question, or the first part of it.
-fn answer<T: Transport, P: CoreProbe>(
+fn answer<T: Transport>(
     request: ControlRequest,
     report: &LoopReport,
-    core: &ServerCore<T, P>,
+    core: &ServerCore<T>,
 ) -> AnswerPart {
     match request {
         ControlRequest::Loop => loop_part(report, None),

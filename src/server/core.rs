@@ -19,9 +19,10 @@ use crate::smtp::service::Service;
 use crate::store::{Finished, Store};
 
 /// Everything that a server is, but the poll and its sockets.
-pub struct ServerCore<T: Transport, P: CoreProbe = ()> {
+pub struct ServerCore<T: Transport> {
     connections: Connections<Inbound, T>,
-    probe: P,
+    /// The observer, if somebody watches.
+    probe: Option<Box<dyn CoreProbe>>,
     commits: Commits,
     /// The pipes to the store process, as long as there is one.
     store_channel: Option<StoreChannel>,
@@ -56,17 +57,24 @@ struct Commits {
 impl<T: Transport> ServerCore<T> {
     /// A server without connections, which nobody watches.
     pub fn new(rules: Rules, store: Box<dyn Store>, now: Instant) -> Self {
-        Self::watched(rules, store, now, ())
+        Self::of(Shared::new(rules, store), None, now)
     }
-}
 
-impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
     /// A server without connections, which `probe` watches.
-    pub fn watched(rules: Rules, store: Box<dyn Store>, now: Instant, mut probe: P) -> Self {
+    pub fn watched(
+        rules: Rules,
+        store: Box<dyn Store>,
+        now: Instant,
+        mut probe: Box<dyn CoreProbe>,
+    ) -> Self {
         probe.began(now);
-        let lingering_max = rules.limits.lingering_max;
         let mut shared = Shared::new(probe.rules(rules), probe.store(store));
         shared.probe = probe.of_connections();
+        Self::of(shared, Some(probe), now)
+    }
+
+    fn of(shared: Shared, probe: Option<Box<dyn CoreProbe>>, now: Instant) -> Self {
+        let lingering_max = shared.rules.limits.lingering_max;
         let mut connections: Connections<Inbound, T> = Connections::new(shared, now);
         connections.set_lingering_max(lingering_max);
         let pipes = connections.shared_mut().store.take_pipes();
@@ -81,14 +89,19 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
 
     /// Tells what time it is, once a tick.
     pub fn set_time(&mut self, now: Instant, wall: SystemTime) {
-        self.probe.time(now, wall);
+        if let Some(probe) = &mut self.probe {
+            probe.time(now, wall);
+        }
         self.connections.set_time(now);
         self.connections.shared_mut().set_time(now, wall);
     }
 
-    /// The probe.
-    pub fn probe(&mut self) -> &mut P {
-        &mut self.probe
+    /// The probe, if there is one.
+    pub fn probe(&mut self) -> Option<&mut dyn CoreProbe> {
+        match &mut self.probe {
+            Some(probe) => Some(&mut **probe),
+            None => None,
+        }
     }
 
     /// The id that the next client will have, also one that is refused.
@@ -122,8 +135,10 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
 
     /// Takes in a client that was just accepted on a listener for `service`, under [`next_key`](Self::next_key).
     pub fn add(&mut self, transport: T, service: Service, peer: PeerAddress) {
-        let client = self.client(&transport, service, peer);
-        self.probe.added(self.next_key(), client);
+        let (key, client) = (self.next_key(), self.client(&transport, service, peer));
+        if let Some(probe) = &mut self.probe {
+            probe.added(key, client);
+        }
         let shared = self.connections.shared();
         let driver = Inbound::new(service, peer, shared, self.connections.now());
         let is_identified = driver.is_identified();
@@ -146,7 +161,9 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
     /// Tells a client why it is not let in, and closes its connection at once: to wait for it could need what is lacking.
     pub fn refuse(&mut self, transport: T, service: Service, peer: PeerAddress, why: Rejection) {
         let client = self.client(&transport, service, peer);
-        self.probe.refused(client, why);
+        if let Some(probe) = &mut self.probe {
+            probe.refused(client, why);
+        }
         let (shared, now) = (self.connections.shared(), self.connections.now());
         let driver = Inbound::refused(why, service, peer, shared, now);
         self.connections.refuse(transport, driver, peer);
@@ -154,7 +171,9 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
 
     /// Notes an event of a connection, which is served in the next [tick](Self::tick).
     pub fn on_event(&mut self, key: usize, readiness: Readiness) {
-        self.probe.event(key, readiness);
+        if let Some(probe) = &mut self.probe {
+            probe.event(key, readiness);
+        }
         self.connections.on_event(key, readiness);
     }
 
@@ -165,7 +184,9 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
 
     /// Has the next tick begin a drain: no transaction begins any more, those in flight have until the drain timeout.
     pub fn ask_to_drain(&mut self) {
-        self.probe.drain_asked();
+        if let Some(probe) = &mut self.probe {
+            probe.drain_asked();
+        }
         self.commits.drain_asked = true;
     }
 
@@ -184,11 +205,15 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
             commits.commit(connections);
         };
         let told = |step, connections: &_| {
-            probe.step(step);
+            if let Some(probe) = &mut *probe {
+                probe.step(step);
+            }
             see(step, connections);
         };
         connections.tick(commit, told);
-        probe.tick_ended(|| connections.next_wake());
+        if let Some(probe) = probe {
+            probe.tick_ended(connections.next_wake());
+        }
         let client = connections.shared_mut().store.client();
         *can_send_to_store = store_channel
             .as_ref()
@@ -212,7 +237,10 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
 
     /// Goes on with other rules: the policy is for new sessions, all else for all. Users are for all as well.
     pub fn reload(&mut self, rules: Rules) {
-        let rules = self.probe.rules(rules);
+        let rules = match &mut self.probe {
+            Some(probe) => probe.rules(rules),
+            None => rules,
+        };
         self.connections
             .set_lingering_max(rules.limits.lingering_max);
         let shared = self.connections.shared_mut();
@@ -284,7 +312,7 @@ impl<T: Transport, P: CoreProbe> ServerCore<T, P> {
     }
 }
 
-impl<T: Transport, P: CoreProbe> Drop for ServerCore<T, P> {
+impl<T: Transport> Drop for ServerCore<T> {
     /// Gives the store its pipes back, so that it waits for the store process.
     fn drop(&mut self) {
         if let Some(channel) = self.store_channel.take() {

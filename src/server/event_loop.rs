@@ -17,14 +17,16 @@ use signal_hook_mio::v1_0::Signals;
 use super::control::ControlSocket;
 use super::core::ServerCore;
 use super::descriptors;
-use super::probe::ServerProbe;
+use super::probe::{Carrier, CoreProbe};
 use super::service_manager::{ManagerState, ServiceManager};
 use crate::inbound::metrics::ServerStatus;
 use crate::inbound::{Rejection, Rules};
 use crate::logging;
 use crate::net::listener::Listener;
 use crate::net::listeners::{Listeners, Newcomer};
+use crate::net::peer::PeerAddress;
 use crate::net::poller::Poller;
+use crate::net::socket::Socket;
 use crate::net::token::Token;
 use crate::smtp::event::Limit;
 use crate::smtp::service::Service;
@@ -44,13 +46,13 @@ const CONTROL_LISTENER: u8 = 4;
 const CONTROL: u8 = 5;
 
 /// A mail server: one poll, and everything that it tells of.
-pub struct Server<P: ServerProbe = ()> {
+pub struct Server {
     poller: Poller,
     signals: Signals,
     listeners: Listeners<Service>,
     /// The control socket, if there is one.
     control: Option<Box<ControlSocket>>,
-    core: ServerCore<P::Transport, P>,
+    core: ServerCore<Carrier>,
     /// Whether a signal asked to end.
     told_to_stop: bool,
     /// Whether a second one asked not to wait for anybody.
@@ -71,7 +73,7 @@ pub enum Stop {
     ReloadAsked,
 }
 
-impl<P: ServerProbe> Server<P> {
+impl Server {
     /// Makes a server of listeners that are open and a store, which `probe` watches. Nobody is served before [`run`](Self::run).
     ///
     /// # Errors
@@ -81,7 +83,7 @@ impl<P: ServerProbe> Server<P> {
         mut rules: Rules,
         store: Box<dyn Store>,
         service_manager: ServiceManager,
-        probe: P,
+        probe: Option<Box<dyn CoreProbe>>,
     ) -> io::Result<Self> {
         rules.limits = descriptors::cap(rules.limits);
         let poller = Poller::new()?;
@@ -90,7 +92,10 @@ impl<P: ServerProbe> Server<P> {
         let token = Token::new(SIGNALS, 0).into();
         registry.register(&mut signals, token, Interest::READABLE)?;
         let now = Instant::now();
-        let mut core = ServerCore::watched(rules, store, now, probe);
+        let mut core = match probe {
+            Some(probe) => ServerCore::watched(rules, store, now, probe),
+            None => ServerCore::new(rules, store, now),
+        };
         if let Some(channel) = core.store_channel() {
             channel.register(registry, Token::new(STORE, 0).into())?;
         }
@@ -195,7 +200,9 @@ impl<P: ServerProbe> Server<P> {
         self.core.tick(|_, _| {});
         self.accept();
         self.serve_control();
-        self.core.probe().poll();
+        if let Some(probe) = self.core.probe() {
+            probe.poll();
+        }
         self.tell_status_in_time();
         log::logger().flush();
         Ok(())
@@ -206,7 +213,7 @@ impl<P: ServerProbe> Server<P> {
         let now = Instant::now();
         let log = logging::has_backlog().then(|| now + LOG_RETRY_INTERVAL);
         let accept = self.listeners.next_wake(now);
-        let probe = self.core.probe().next_wake(now);
+        let probe = self.core.probe().and_then(|probe| probe.next_wake(now));
         let core = self.core.next_wake();
         let wakes = [core, accept, log, probe, self.status_at];
         let mut wake = wakes.into_iter().flatten().min();
@@ -292,9 +299,7 @@ impl<P: ServerProbe> Server<P> {
     }
 }
 
-type Core<P> = ServerCore<<P as ServerProbe>::Transport, P>;
-
-fn add<P: ServerProbe>(newcomer: Newcomer<Service>, core: &mut Core<P>, poller: &Poller) {
+fn add(newcomer: Newcomer<Service>, core: &mut ServerCore<Carrier>, poller: &Poller) {
     let Newcomer {
         mut socket,
         tag: service,
@@ -304,22 +309,29 @@ fn add<P: ServerProbe>(newcomer: Newcomer<Service>, core: &mut Core<P>, poller: 
     let token = Token::new(CONNECTION, core.next_key());
     match socket.register(poller.registry(), token.into()) {
         Ok(()) => {
-            let connection = core.next_connection();
-            let transport = core.probe().carry(socket, connection, peer);
+            let transport = carrier(socket, peer, core);
             core.add(transport, service, peer);
         }
         Err(error) => log::warn!("warning=\"cannot poll a connection: {error}\" peer={peer}"),
     }
 }
 
-fn refuse<P: ServerProbe>(newcomer: Newcomer<Service>, core: &mut Core<P>, why: Rejection) {
+fn refuse(newcomer: Newcomer<Service>, core: &mut ServerCore<Carrier>, why: Rejection) {
     let Newcomer {
         socket,
         tag: service,
         peer,
         ..
     } = newcomer;
-    let connection = core.next_connection();
-    let transport = core.probe().carry(socket, connection, peer);
+    let transport = carrier(socket, peer, core);
     core.refuse(transport, service, peer, why);
+}
+
+/// The transport of the next connection, watched where there is a probe.
+fn carrier(socket: Socket, peer: PeerAddress, core: &mut ServerCore<Carrier>) -> Carrier {
+    let connection = core.next_connection();
+    match core.probe() {
+        Some(probe) => Carrier::Watched(probe.carry(Box::new(socket), connection, peer)),
+        None => Carrier::Socket(socket),
+    }
 }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::core::{ServerCore, Settled};
-use super::probe::CoreProbe;
 use crate::control::report::LoopReport;
 use crate::net::poller::Poller;
 use crate::net::transport::Transport;
@@ -43,11 +42,7 @@ pub(super) struct TickSample {
 
 impl TickSample {
     /// The tick of `core` that ends now.
-    pub(super) fn of<T: Transport, P: CoreProbe>(
-        core: &ServerCore<T, P>,
-        poller: &Poller,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn of<T: Transport>(core: &ServerCore<T>, poller: &Poller, now: Instant) -> Self {
         Self {
             began: core.connections().now(),
             ended: now,
@@ -59,7 +54,7 @@ impl TickSample {
 
 impl LoopStats {
     /// Statistics from now on.
-    pub(super) fn new<T: Transport, P: CoreProbe>(now: Instant, core: &ServerCore<T, P>) -> Self {
+    pub(super) fn new<T: Transport>(now: Instant, core: &ServerCore<T>) -> Self {
         Self {
             window: Window::new(now, core.settled()),
             last: None,

@@ -1,5 +1,6 @@
 //! The seam for observers of the whole server: what comes in to its core, and when its steps are taken.
 
+use std::io;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
@@ -27,7 +28,7 @@ pub struct Client {
     pub short_read_drains: bool,
 }
 
-/// An observer of the core of a server. By itself it sees nothing, and costs nothing.
+/// An observer of the core of a server. A server without one pays a comparison for each event, newcomer and step of a tick.
 pub trait CoreProbe {
     /// The server begins, at this time.
     fn began(&mut self, now: Instant) {
@@ -78,28 +79,22 @@ pub trait CoreProbe {
     }
 
     /// The steps of a tick are done; connections want to be woken at this instant.
-    fn tick_ended(&mut self, wake: impl FnOnce() -> Option<Instant>) {
+    fn tick_ended(&mut self, wake: Option<Instant>) {
         let _ = wake;
     }
-}
 
-/// Nobody watches.
-impl CoreProbe for () {}
-
-/// An observer of a server with sockets.
-pub trait ServerProbe: CoreProbe {
-    /// The transport that it makes of a socket.
-    type Transport: Transport;
-
-    /// Stands around the socket of a connection from `peer`.
+    /// May stand around the transport of a connection from `peer`.
     fn carry(
         &mut self,
-        socket: Socket,
+        transport: Box<dyn Transport>,
         connection: ConnectionId,
         peer: PeerAddress,
-    ) -> Self::Transport;
+    ) -> Box<dyn Transport> {
+        let _ = (connection, peer);
+        transport
+    }
 
-    /// The instant at which it is to be [polled](Self::poll) again without an event.
+    /// The instant at which the probe is to be [polled](Self::poll) again without an event.
     fn next_wake(&self, now: Instant) -> Option<Instant> {
         let _ = now;
         None
@@ -109,10 +104,47 @@ pub trait ServerProbe: CoreProbe {
     fn poll(&mut self) {}
 }
 
-impl ServerProbe for () {
-    type Transport = Socket;
+/// The transport of a connection of the server: its socket, or what stands around that.
+pub enum Carrier {
+    /// The socket.
+    Socket(Socket),
+    /// A transport that a probe watches, or one without any socket.
+    Watched(Box<dyn Transport>),
+}
 
-    fn carry(&mut self, socket: Socket, _: ConnectionId, _: PeerAddress) -> Socket {
-        socket
+impl Transport for Carrier {
+    fn short_read_drains(&self) -> bool {
+        match self {
+            Self::Socket(socket) => socket.short_read_drains(),
+            Self::Watched(transport) => transport.short_read_drains(),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Socket(socket) => Transport::read(socket, buffer),
+            Self::Watched(transport) => transport.read(buffer),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Socket(socket) => Transport::write(socket, bytes),
+            Self::Watched(transport) => transport.write(bytes),
+        }
+    }
+
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Socket(socket) => socket.write_last(bytes),
+            Self::Watched(transport) => transport.write_last(bytes),
+        }
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => Transport::shutdown_write(socket),
+            Self::Watched(transport) => transport.shutdown_write(),
+        }
     }
 }

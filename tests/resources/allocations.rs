@@ -55,7 +55,7 @@ fn allocated(pipelined: bool) -> AllocationInfo {
         config.rules(),
         Box::new(Discard::new()),
         ServiceManager::from_environment(),
-        (),
+        None,
     )
     .unwrap();
     let client = thread::spawn(move || send(&address.to_string(), WARM + COUNTED, pipelined));

@@ -59,10 +59,8 @@ fn run_recorded_to(
     let result = attempt(|| {
         // What is timed within a tick has nothing to do with the time of the simulation.
         let recorder = Recorder::start(options, Box::new(Rc::clone(&sink)), Instant::now);
-        let carrier = Rc::clone(&recorder);
-        let carry = move |transport, connection| carrier.carry(transport, connection);
-        let watch = (CoreRecorder::new(recorder), Box::new(carry) as _);
-        world::run_watched(seed, base, false, watch)
+        let probe = Box::new(CoreRecorder::new(recorder));
+        world::run_watched(seed, base, false, Some(probe))
     });
     (result, sink.take())
 }
@@ -82,7 +80,8 @@ pub fn temporary(name: &str) -> PathBuf {
 fn replay_by_file(name: &str, record: &[u8]) -> Replayed {
     let path = temporary(name);
     fs::write(&path, record).unwrap();
-    let replayed = replay(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let replayed =
+        replay(&path, None).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     if let Some(difference) = &replayed.difference {
         panic!("{}: {difference}", path.display());
     }
@@ -156,7 +155,7 @@ fn a_run_that_fails_leaves_a_record() {
     let what = seeds.find_map(|seed| attempt(|| run(seed, &base, false)).err());
     let what = what.unwrap();
     let (_, path) = what.split_once("\nits record: ").unwrap();
-    let replayed = replay(Path::new(path)).unwrap();
+    let replayed = replay(Path::new(path), None).unwrap();
     assert!(replayed.difference.is_none() && replayed.connections > 0);
     fs::remove_file(path).unwrap();
 }

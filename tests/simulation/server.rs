@@ -7,11 +7,10 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use mailoop::net::channel::Readiness;
 use mailoop::net::connections::TickStep;
-use mailoop::net::driver::ConnectionId;
 use mailoop::net::peer::PeerAddress;
 use mailoop::net::transport::Transport;
 use mailoop::server::core::ServerCore;
-use mailoop::server::probe::CoreProbe;
+use mailoop::server::probe::Carrier;
 
 use super::client::Client;
 use super::journal::Journal;
@@ -33,12 +32,8 @@ enum Event {
     Connection(usize, Readiness),
 }
 
-/// Stands around the transport of each connection that is let in, for whoever watches.
-pub type Carry = Box<dyn Fn(Box<dyn Transport>, ConnectionId) -> Box<dyn Transport>>;
-
-pub struct SimServer<const DRAINS: bool, P: CoreProbe> {
-    core: ServerCore<Box<dyn Transport>, P>,
-    carry: Carry,
+pub struct SimServer<const DRAINS: bool> {
+    core: ServerCore<Carrier>,
     rng: Prng,
     journal: Rc<Journal>,
     profile: Rc<Profile>,
@@ -58,10 +53,9 @@ pub struct SimServer<const DRAINS: bool, P: CoreProbe> {
     last_tick: Option<Instant>,
 }
 
-impl<const DRAINS: bool, P: CoreProbe> SimServer<DRAINS, P> {
+impl<const DRAINS: bool> SimServer<DRAINS> {
     pub fn new(
-        core: ServerCore<Box<dyn Transport>, P>,
-        carry: Carry,
+        core: ServerCore<Carrier>,
         rng: Prng,
         journal: Rc<Journal>,
         profile: Rc<Profile>,
@@ -69,7 +63,6 @@ impl<const DRAINS: bool, P: CoreProbe> SimServer<DRAINS, P> {
     ) -> Self {
         Self {
             core,
-            carry,
             rng,
             journal,
             profile,
@@ -266,7 +259,12 @@ impl<const DRAINS: bool, P: CoreProbe> SimServer<DRAINS, P> {
             client.wire.borrow_mut().witness.accept();
             self.admitted.push((number, key));
             let transport = SimTransport::<DRAINS>(Rc::clone(&client.wire));
-            let transport = (self.carry)(Box::new(transport), self.core.next_connection());
+            let connection = self.core.next_connection();
+            let transport: Box<dyn Transport> = Box::new(transport);
+            let transport = Carrier::Watched(match self.core.probe() {
+                Some(probe) => probe.carry(transport, connection, peer),
+                None => transport,
+            });
             self.core.add(transport, self.profile.service, peer);
         }
     }

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use mailoop::config::Config;
 use mailoop::inbound::Rules;
-use mailoop::net::transport::Transport;
 use mailoop::server::core::ServerCore;
-use mailoop::server::probe::CoreProbe;
+use mailoop::server::probe::{Carrier, CoreProbe};
 
 use super::behaviours::{BEHAVIOURS, BULKY, Behaviour};
 use super::client::Client;
@@ -19,7 +18,7 @@ use super::digest::Digest;
 use super::journal::Journal;
 use super::prng::Prng;
 use super::profile::{LINGER, Pace, Profile};
-use super::server::{Carry, SimServer};
+use super::server::SimServer;
 use super::store::{Ledger, SlowStore};
 use super::tls;
 use super::wire::Wire;
@@ -31,13 +30,13 @@ const ROUNDS_MAX: usize = 50_000;
 /// How many deadlines may have to pass until everybody is gone.
 const DEADLINES_MAX: usize = 1000;
 
-pub struct World<const DRAINS: bool, P: CoreProbe> {
+pub struct World<const DRAINS: bool> {
     rng: Prng,
     journal: Rc<Journal>,
     profile: Rc<Profile>,
     ledger: Rc<RefCell<Ledger>>,
     clients: Vec<Client>,
-    server: SimServer<DRAINS, P>,
+    server: SimServer<DRAINS>,
 }
 
 /// What happened in a run: a simulation that finds nothing wrong is to show that it did something.
@@ -57,28 +56,32 @@ pub struct Sum {
 /// # Panics
 /// If anything was not as it is to be.
 pub fn run(seed: u64, base: &Config, tracing: bool) -> Sum {
-    let carry = Box::new(|transport, _| transport);
-    run_watched(seed, base, tracing, ((), carry))
+    run_watched(seed, base, tracing, None)
 }
 
 /// The same, watched.
-pub fn run_watched<P: CoreProbe>(
+pub fn run_watched(
     seed: u64,
     base: &Config,
     tracing: bool,
-    watch: (P, Carry),
+    probe: Option<Box<dyn CoreProbe>>,
 ) -> Sum {
     let mut rng = Prng::new(seed);
     let journal = Rc::new(Journal::new(tracing));
     if rng.one_in(2) {
-        World::<true, P>::new(rng, base, journal, watch).live()
+        World::<true>::new(rng, base, journal, probe).live()
     } else {
-        World::<false, P>::new(rng, base, journal, watch).live()
+        World::<false>::new(rng, base, journal, probe).live()
     }
 }
 
-impl<const DRAINS: bool, P: CoreProbe> World<DRAINS, P> {
-    fn new(mut rng: Prng, base: &Config, journal: Rc<Journal>, watch: (P, Carry)) -> Self {
+impl<const DRAINS: bool> World<DRAINS> {
+    fn new(
+        mut rng: Prng,
+        base: &Config,
+        journal: Rc<Journal>,
+        probe: Option<Box<dyn CoreProbe>>,
+    ) -> Self {
         let profile = Rc::new(Profile::new(&mut rng));
         journal.trace(|| format!("short reads drain: {DRAINS}\n{profile:#?}"));
         let ledger = Ledger::new(Rc::clone(&journal), rng.fork(), profile.store_delay_max);
@@ -94,13 +97,13 @@ impl<const DRAINS: bool, P: CoreProbe> World<DRAINS, P> {
             xclient_peers: vec!["192.0.2.0/24".parse().unwrap()],
             tls: tls::acceptor().filter(|_| profile.tls),
         };
-        let (probe, carry) = watch;
-        let core: ServerCore<Box<dyn Transport>, P> =
-            ServerCore::watched(rules, store, journal.now(), probe);
+        let core: ServerCore<Carrier> = match probe {
+            Some(probe) => ServerCore::watched(rules, store, journal.now(), probe),
+            None => ServerCore::new(rules, store, journal.now()),
+        };
         let mut world = Self {
             server: SimServer::new(
                 core,
-                carry,
                 rng.fork(),
                 Rc::clone(&journal),
                 Rc::clone(&profile),

@@ -11,17 +11,17 @@ use crate::observe::frame::Frame;
 use crate::observe::outcome::coded;
 
 /// A transport whose every call is recorded, but for those that TLS makes.
-pub struct RecordedTransport<T> {
-    inner: T,
+struct RecordedTransport {
+    inner: Box<dyn Transport>,
     connection: ConnectionId,
     recorder: Rc<Recorder>,
 }
 
 impl Recorder {
     /// Records a transport of this connection.
-    pub fn carry<T: Transport + 'static>(
+    pub fn carry(
         self: &Rc<Self>,
-        inner: T,
+        inner: Box<dyn Transport>,
         connection: ConnectionId,
     ) -> Box<dyn Transport> {
         Box::new(RecordedTransport {
@@ -44,18 +44,18 @@ impl Recorder {
     }
 }
 
-impl<T: Transport> RecordedTransport<T> {
+impl RecordedTransport {
     fn write_by(
         &mut self,
         octets: &[u8],
         is_last: bool,
-        write: impl FnOnce(&mut T, &[u8]) -> io::Result<usize>,
+        write: fn(&mut dyn Transport, &[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         if self.recorder.is_in_tls.get() {
-            return write(&mut self.inner, octets);
+            return write(&mut *self.inner, octets);
         }
         let at = self.recorder.at();
-        let result = write(&mut self.inner, octets);
+        let result = write(&mut *self.inner, octets);
         self.recorder.put(&Frame::Write {
             connection: self.connection,
             at,
@@ -68,7 +68,7 @@ impl<T: Transport> RecordedTransport<T> {
     }
 }
 
-impl<T: Transport> Transport for RecordedTransport<T> {
+impl Transport for RecordedTransport {
     fn short_read_drains(&self) -> bool {
         self.inner.short_read_drains()
     }
@@ -91,11 +91,11 @@ impl<T: Transport> Transport for RecordedTransport<T> {
     }
 
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.write_by(octets, false, T::write)
+        self.write_by(octets, false, |inner, octets| inner.write(octets))
     }
 
     fn write_last(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.write_by(octets, true, T::write_last)
+        self.write_by(octets, true, |inner, octets| inner.write_last(octets))
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {

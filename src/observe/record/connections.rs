@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::Recorder;
+use crate::net::budget::TurnBudget;
 use crate::net::driver::ConnectionId;
-use crate::net::probe::{Content, Probe, Seen, TurnBudget};
+use crate::net::probe::{Content, Probe, Seen};
 use crate::observe::frame::Frame;
 use crate::observe::mask::{HiddenText, hide, hide_challenges, hide_command, hide_response};
 use crate::smtp::data::EndText;

@@ -15,11 +15,10 @@ use crate::net::driver::ConnectionId;
 use crate::net::link::StartTls;
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Probe;
-use crate::net::socket::Socket;
 use crate::net::transport::Transport;
 use crate::observe::frame::Frame;
 use crate::observe::rules;
-use crate::server::probe::{Client, CoreProbe, ServerProbe};
+use crate::server::probe::{Client, CoreProbe};
 use crate::smtp::login::UserDatabase;
 use crate::smtp::policy::Policy;
 use crate::store::Store;
@@ -177,26 +176,22 @@ impl CoreProbe for CoreRecorder {
         self.recorder.put(&Frame::Step { step, at });
     }
 
-    fn tick_ended(&mut self, wake: impl FnOnce() -> Option<Instant>) {
+    fn tick_ended(&mut self, wake: Option<Instant>) {
         let at = self.recorder.at();
-        let wake = wake().map(|wake| self.recorder.since_start(wake));
+        let wake = wake.map(|wake| self.recorder.since_start(wake));
         self.recorder.put(&Frame::TickEnd { at, wake });
     }
-}
-
-impl ServerProbe for CoreRecorder {
-    type Transport = Box<dyn Transport>;
 
     fn carry(
         &mut self,
-        socket: Socket,
+        transport: Box<dyn Transport>,
         connection: ConnectionId,
         peer: PeerAddress,
     ) -> Box<dyn Transport> {
         if self.recorder.records(peer) {
-            self.recorder.carry(socket, connection)
+            self.recorder.carry(transport, connection)
         } else {
-            Box::new(socket)
+            transport
         }
     }
 

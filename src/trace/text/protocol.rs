@@ -72,7 +72,7 @@ pub(super) fn put(frame: &Frame<'_>, line: &mut Vec<u8>) -> bool {
         Frame::LoginResponse { octets, .. } => write!(line, "login: a response of {octets} octets"),
         Frame::LoginProgress { progress, .. } => return put_login(&progress, line),
         Frame::KeyDerived { iterations, .. } => write!(line, "login: {iterations} iterations"),
-        Frame::UserLookedUp { is_there } => {
+        Frame::UserLookedUp { is_there, .. } => {
             let is = if is_there { "is" } else { "is not" };
             write!(line, "a user {is} there any more")
         }

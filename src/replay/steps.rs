@@ -1,0 +1,99 @@
+//! Inputs that more than one frame belongs to: the steps of a tick, and clients.
+
+use std::rc::Rc;
+
+use super::script::SharedScript;
+use super::transport::ReplayTransport;
+use crate::inbound::Rejection;
+use crate::net::driver::ConnectionId;
+use crate::net::epoch::Epoch;
+use crate::net::peer::PeerAddress;
+use crate::observe::frame::Frame;
+use crate::server::core::ServerCore;
+use crate::server::probe::Carrier;
+use crate::smtp::event::Limit;
+use crate::smtp::service::Service;
+
+/// The core of a server in a replay.
+pub(super) type ReplayCore = ServerCore<Carrier>;
+
+/// A client that was let in or refused.
+#[derive(Clone, Copy)]
+pub(super) struct RecordedClient {
+    pub(super) key: Option<usize>,
+    pub(super) connection: ConnectionId,
+    pub(super) service: Service,
+    pub(super) peer: PeerAddress,
+    pub(super) refusal: Option<Rejection>,
+    pub(super) short_read_drains: bool,
+}
+
+/// Runs the steps of a tick, of which the record has the first one already.
+pub(super) fn run_steps(
+    core: &mut ReplayCore,
+    script: &SharedScript,
+    epoch: Epoch,
+    is_alone: bool,
+) {
+    core.hold_back(script.borrow().held_back());
+    let mut is_first = true;
+    core.tick(|own, _| {
+        if std::mem::take(&mut is_first) {
+            return;
+        }
+        let made = Frame::Step { step: own, at: 0 };
+        script.borrow_mut().call(&made, |recorded| match *recorded {
+            Frame::Step { step, .. } if step == own => Some(()),
+            _ => None,
+        });
+    });
+    let own = core.next_timer().map(|wake| epoch.count(wake));
+    let made = Frame::TickEnd { at: 0, wake: own };
+    script.borrow_mut().call(&made, |recorded| match *recorded {
+        // The next wake is that of the first of all connections.
+        Frame::TickEnd { wake, .. } if wake == own || is_alone => Some(()),
+        _ => None,
+    });
+}
+
+/// Lets a client in, or refuses it, where the core would do so as well.
+pub(super) fn take_in(
+    client: RecordedClient,
+    core: &mut ReplayCore,
+    script: &SharedScript,
+    is_alone: bool,
+) {
+    let RecordedClient {
+        key,
+        connection,
+        service,
+        peer,
+        refusal,
+        short_read_drains,
+    } = client;
+    if is_alone {
+        core.go_on_from(connection);
+    }
+    let own = match refusal {
+        _ if is_alone => refusal,
+        // Whether there were descriptors is no decision of the core.
+        Some(Rejection::Limit(Limit::Descriptors)) => refusal,
+        Some(Rejection::Drain) => core.is_draining().then_some(Rejection::Drain),
+        _ => core.refusal_for(peer),
+    };
+    let is_same_key = is_alone || key.is_none_or(|key| key == core.next_key());
+    if own != refusal || !is_same_key || core.next_connection() != connection {
+        let replayed = format!("refusal {own:?} instead of {refusal:?}, or another key or id");
+        script.borrow_mut().differ(&replayed);
+        return;
+    }
+    let transport = Carrier::Watched(Box::new(ReplayTransport {
+        connection,
+        short_read_drains,
+        script: Rc::clone(script),
+    }));
+    match refusal {
+        Some(why) => core.refuse(transport, service, peer, why),
+        None => core.add(transport, service, peer),
+    }
+}
