@@ -21,9 +21,6 @@ pub(super) trait FrameSource {
     /// Leaves the frame behind that was looked at.
     fn skip(&mut self);
 
-    /// Whether the last frame is incomplete.
-    fn is_cut_short(&self) -> bool;
-
     /// Those in the run queue that get no turn in this tick, since others came before them that are missing.
     fn held_back(&self, tick: u64) -> HeldBack {
         let _ = tick;
@@ -38,10 +35,6 @@ impl FrameSource for FrameReader<File> {
 
     fn skip(&mut self) {
         self.skip();
-    }
-
-    fn is_cut_short(&self) -> bool {
-        self.is_cut_short()
     }
 }
 
@@ -166,10 +159,6 @@ impl FrameSource for Cut {
     fn skip(&mut self) {
         self.is_found = false;
         self.frames.skip();
-    }
-
-    fn is_cut_short(&self) -> bool {
-        self.frames.is_cut_short()
     }
 
     fn held_back(&self, tick: u64) -> HeldBack {

@@ -48,7 +48,7 @@ impl Garbled {
     fn replay(&self, record: &[u8]) -> Result<Replayed, ReplayError> {
         fs::write(&self.path, record).unwrap();
         let start = Instant::now();
-        let replayed = attempt(|| replay(&self.path));
+        let replayed = attempt(|| replay(&self.path, None));
         assert!(start.elapsed() < REPLAY_TIME_MAX, "{}", self.path.display());
         replayed.unwrap_or_else(|what| panic!("{}: {what}", self.path.display()))
     }
