@@ -215,7 +215,7 @@ impl Replay {
             }
             // One that is alone has the first key.
             (Input::Event(_, readiness), core) if self.only.is_some() => {
-                core.on_event(0, readiness)
+                core.on_event(0, readiness);
             }
             (Input::Event(key, readiness), core) => core.on_event(key, readiness),
             (Input::Drain, core) => core.ask_to_drain(),
