@@ -1,17 +1,22 @@
 //! The command line of `mailoop load`. Its letters are those of Postfix's `smtp-source`.
 
+#[cfg_attr(not(feature = "record"), path = "../not_built.rs")]
+mod recording;
+
+use std::rc::Rc;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
 use super::endpoint::{server, server_address};
-use super::send::{encryption, mailbox, reverse_path, with_tls};
+use super::send::{self, encryption, mailbox, reverse_path, with_record, with_tls};
 use super::subcommand::{Request, Run, Subcommand, flag, value};
-use crate::config::values;
+use crate::config::{RecordSettings, values};
 use crate::exit::{ExitCode, Failed, show};
 use crate::smtp::path::{Mailbox, ReversePath};
 use crate::tools::load::attack_kind::AttackKind;
-use crate::tools::load::{Extent, LoadOptions, load};
+use crate::tools::load::{self, Extent, LoadOptions, LoadPlan};
+use crate::tools::world::World;
 
 /// The most sessions of an open loop by default.
 const SESSIONS_BY_RATE: usize = 1000;
@@ -32,13 +37,23 @@ pub(super) fn built() -> Option<Subcommand> {
 #[derive(Debug)]
 struct Load {
     options: LoadOptions,
+    record: Option<RecordSettings>,
     /// Whether the report is in JSON.
     json: bool,
 }
 
+/// Records a load.
+type WatchLoad = fn(&RecordSettings, &mut LoadPlan, Rc<dyn World>) -> Result<Rc<dyn World>, Failed>;
+
 impl Run for Load {
     fn run(self: Box<Self>) -> Result<(), Failed> {
-        let report = load(&self.options)?;
+        let mut plan = load::plan(&self.options)?;
+        let mut world = load::world(&plan.opening)?;
+        let watch: Option<WatchLoad> = recording::built();
+        if let (Some(settings), Some(watch)) = (&self.record, watch) {
+            world = watch(settings, &mut plan, world)?;
+        }
+        let report = load::load(plan, &world, true)?;
         show(&if self.json {
             format!("{}\n", report.json())
         } else {
@@ -53,7 +68,7 @@ fn command(command: Command) -> Command {
         .about("Put load on a server and tell what it carries")
         .args(amounts())
         .args(settings());
-    with_tls(command, None)
+    with_record(with_tls(command, None))
 }
 
 /// The arguments that say how much load there is.
@@ -146,6 +161,7 @@ fn settings() -> [Arg; 8] {
 fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {
     Ok(Request::to_run(Load {
         options: options(matches)?,
+        record: send::record(matches),
         json: matches.get_flag("json"),
     }))
 }

@@ -1,4 +1,4 @@
-//! `mailoop replay`: runs the server's loop on a record, and compares all that it does.
+//! `mailoop replay`: runs the loop of a server or a client on its record, and compares all that it does.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ struct ReplayCommand {
 
 fn command(command: Command) -> Command {
     command
-        .about("Run the server's loop on a record, and compare all that it does")
+        .about("Run the loop on its record, and compare all that it does")
         .after_help(
             "Exit status: 0 if every octet and every call is the same, also where the record is cut short; 1 at the first \
              difference, with its tick and connection; 65 if the file is no record, 66 if there is none.",
@@ -72,6 +72,7 @@ impl Run for ReplayCommand {
                     ReplayError::Open(_) | ReplayError::Record(RecordError::Io(_)) => ExitCode::Io,
                     ReplayError::Record(_)
                     | ReplayError::NoServer
+                    | ReplayError::NotBuilt(_)
                     | ReplayError::NoConnection(_) => ExitCode::Data,
                 };
                 Failed::new(code, format_args!("{}: {error}", self.file.display()))

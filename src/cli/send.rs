@@ -2,17 +2,22 @@
 
 #[cfg_attr(not(feature = "tls"), path = "../not_built.rs")]
 mod encryption;
+mod record_options;
+#[cfg_attr(not(feature = "record"), path = "../not_built.rs")]
+pub(super) mod recording;
 mod tls_options;
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use self::record_options::RecordArguments;
 use self::tls_options::TlsOptions;
 use super::endpoint::{server, server_address};
 use super::subcommand::{Request, Run, Subcommand, flag, value};
 use crate::config::options::AUTH;
-use crate::config::values;
+use crate::config::{RecordSettings, values};
 use crate::exit::Failed;
 use crate::net::endpoint::Endpoint;
 use crate::smtp::data::EndText;
@@ -47,10 +52,29 @@ pub(super) fn encryption(matches: &ArgMatches) -> Option<Encryption> {
     tls_options().and_then(|TlsOptions { read, .. }| read(matches))
 }
 
+/// The options of a record, in a build that can write one.
+fn record_options() -> Option<RecordArguments> {
+    recording::built()
+}
+
+/// Adds the options of a record to a command.
+pub(super) fn with_record(command: Command) -> Command {
+    match record_options() {
+        Some(RecordArguments { add, .. }) => add(command),
+        None => command,
+    }
+}
+
+/// The record that was asked for.
+pub(super) fn record(matches: &ArgMatches) -> Option<RecordSettings> {
+    record_options().and_then(|RecordArguments { read, .. }| read(matches))
+}
+
 /// A message to send.
 #[derive(Debug)]
 struct Send {
     options: SendOptions,
+    record: Option<RecordSettings>,
     /// The file of the message; standard input without one.
     file: Option<PathBuf>,
     /// The user to log in as.
@@ -59,7 +83,16 @@ struct Send {
 
 impl Run for Send {
     fn run(self: Box<Self>) -> Result<(), Failed> {
-        send::run(self.options, self.file.as_deref(), self.user.as_deref())
+        let is_verbose = self.options.verbose;
+        let mut opening = send::read(self.options, self.file.as_deref(), self.user.as_deref())?;
+        let mut world = send::world(&opening)?;
+        if let (Some(settings), Some(RecordArguments { watch, .. })) =
+            (&self.record, record_options())
+        {
+            world = watch(settings, &mut opening, world)?;
+        }
+        let mut stdout = io::stdout().lock();
+        Ok(send::deliver(&opening, &world, is_verbose, &mut stdout)?)
     }
 }
 
@@ -81,7 +114,7 @@ fn command(command: Command) -> Command {
                 .help("The message, any line ends [default: standard input]")
                 .value_parser(value_parser!(PathBuf)),
         );
-    with_tls(command, Some("helo")).args(login)
+    with_record(with_tls(command, Some("helo")).args(login))
 }
 
 /// The options that say from where to where the message goes.
@@ -133,6 +166,7 @@ fn dialogue() -> [Arg; 4] {
 fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {
     Ok(Request::to_run(Send {
         options: options(matches, server(matches)?),
+        record: record(matches),
         file: matches.get_one::<PathBuf>("FILE").cloned(),
         user: user(matches),
     }))

@@ -132,6 +132,11 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         &mut self.shared
     }
 
+    /// Numbers connections from here on, where ids must not be those of others.
+    pub fn number_from(&mut self, first: u64) {
+        self.next_id = first;
+    }
+
     /// Bounds how many connections linger.
     pub fn set_lingering_max(&mut self, max: usize) {
         self.lingering_max = max;

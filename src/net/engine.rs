@@ -63,19 +63,15 @@ impl<D: Driver, S: Copy> Engine<D, S> {
     /// As epoll_ctl(2).
     pub fn dial(
         &mut self,
-        socket: Socket,
+        mut socket: Socket,
         driver: D,
         peer: PeerAddress,
         deadline: Instant,
     ) -> io::Result<()> {
-        let source = (&self.poller, CONNECTION);
-        dial(
-            &mut self.connections,
-            driver,
-            (socket, peer),
-            source,
-            deadline,
-        )
+        let token = Token::new(CONNECTION, self.connections.next_key());
+        socket.register(self.poller.registry(), token.into())?;
+        self.connections.dial(socket, driver, peer, deadline);
+        Ok(())
     }
 
     /// One turn of the event loop: poll readiness, until `wake` at the latest → serve ready connections → expire deadlines →
@@ -120,22 +116,4 @@ impl<D: Driver, S: Copy> Engine<D, S> {
         });
         Ok(())
     }
-}
-
-/// Takes in a connection whose dial has begun, until `deadline` at the latest. Its events come from this poll, with tokens of
-/// this kind: several kinds of connections may share one.
-///
-/// # Errors
-/// As epoll_ctl(2).
-pub fn dial<D: Driver>(
-    connections: &mut Connections<D, Socket>,
-    driver: D,
-    (mut socket, peer): (Socket, PeerAddress),
-    (poller, kind): (&Poller, u8),
-    deadline: Instant,
-) -> io::Result<()> {
-    let token = Token::new(kind, connections.next_key());
-    socket.register(poller.registry(), token.into())?;
-    connections.dial(socket, driver, peer, deadline);
-    Ok(())
 }

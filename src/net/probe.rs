@@ -30,6 +30,14 @@ pub enum Seen<'a> {
     Left(&'a [u8]),
     /// The driver has appended these octets to its output.
     Said(&'a [u8]),
+    /// The driver has appended these octets to its output, which show who it is.
+    SaidCredentials(&'a [u8]),
+    /// So many octets of the driver's [own text](super::driver::Driver::unwritten) are left to be written, at its start and each time
+    /// that some were.
+    OwnText {
+        /// The octets.
+        left: usize,
+    },
     /// The protocol is in the state of this name.
     State(&'static str),
     /// The connection has gone on to another stage of its life.
@@ -45,6 +53,8 @@ pub enum Content {
     Protocol,
     /// A line in which a client shows who it is.
     Credentials,
+    /// Replies of a server, also challenges of a login.
+    Reply,
     /// The text of a message.
     Text,
     /// The rest of a line that is too long, of which nothing is kept.

@@ -10,6 +10,7 @@ use crate::net::link::HandshakeWork;
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Content;
 use crate::net::transport::Read;
+use crate::smtp::client::ClientFault;
 use crate::smtp::event::Limit;
 use crate::smtp::line::BareNewline;
 use crate::smtp::mechanism::Mechanism;
@@ -211,6 +212,7 @@ cases! {
         1 Self::Credentials => Self::Credentials,
         2 Self::Text => Self::Text,
         3 Self::Dropped => Self::Dropped,
+        4 Self::Reply => Self::Reply,
     }
     HandshakeWork {
         0 Self::None => Self::None,
@@ -235,6 +237,15 @@ cases! {
         1 Self::Scram => Self::Scram,
         2 Self::Plain => Self::Plain,
         3 Self::Login => Self::Login,
+    }
+    ClientFault {
+        0 Self::NoStartTls => Self::NoStartTls,
+        1 Self::NoLogin => Self::NoLogin,
+        2 Self::InTheClear => Self::InTheClear,
+        3 Self::BadChallenge => Self::BadChallenge,
+        4 Self::Impostor => Self::Impostor,
+        5 Self::NoRandomness => Self::NoRandomness,
+        6 Self::Refused => Self::Refused,
     }
     BareNewline {
         0 Self::Normalize => Self::Normalize,

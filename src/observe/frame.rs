@@ -4,12 +4,14 @@
 //! stand where the loop made them, of a transport, a store, a login; a replay makes the same calls and gets the recorded
 //! results. *Decisions* are compared: octets used and said, states, the end of a connection, the next wake.
 //!
-//! Times are nanoseconds since the start of the record, or since the start of the tick where `at` says so.
+//! Times are nanoseconds since the start of the record; `at` is when something happened, since the start of the tick.
 
 mod about;
+mod client;
 mod table;
 
 pub use about::QueuedAs;
+pub use client::ClientFrame;
 use table::frames;
 
 use super::codec::RecordValue;
@@ -26,11 +28,13 @@ use crate::net::transport::Read;
 use crate::smtp::mechanism::Mechanism;
 use crate::smtp::service::Service;
 
-frames! {
+frames! { Frame
     /// The record begins.
     1 Start {
         /// The version of the program.
         program: &'a str,
+        /// Its command: `serve`, `send` or `load`.
+        command: &'a str,
         /// The wall clock at the start, in seconds of the epoch.
         wall: u64,
         /// Whether the text of messages is kept.
@@ -71,12 +75,10 @@ frames! {
     6 Step {
         /// The step.
         step: TickStep,
-        /// When.
         at: Nanoseconds,
     }
     /// The steps of a tick are done.
     7 TickEnd {
-        /// When.
         at: Nanoseconds,
         /// The instant at which connections want to be woken without an event.
         wake: Option<Nanoseconds>,
@@ -116,7 +118,6 @@ frames! {
     16 Read {
         /// The connection.
         connection: ConnectionId,
-        /// When.
         at: Nanoseconds,
         /// The number of octets, 0 at the end, or the error.
         result: Result<usize, ErrorCode>,
@@ -125,11 +126,10 @@ frames! {
     17 Write {
         /// The connection.
         connection: ConnectionId,
-        /// When.
         at: Nanoseconds,
         /// The number of octets that were offered.
         offered: usize,
-        /// The checksum of these octets, unless they hold a challenge of a login.
+        /// The checksum of these octets, unless they hold a part of a login or hidden text.
         crc: Option<u32>,
         /// Whether these may travel with the end of the stream.
         is_last: bool,
@@ -156,7 +156,6 @@ frames! {
     20 Handshake {
         /// The connection.
         connection: ConnectionId,
-        /// When.
         at: Nanoseconds,
         /// The cost.
         work: HandshakeWork,
@@ -169,7 +168,6 @@ frames! {
     21 TlsRead {
         /// The connection.
         connection: ConnectionId,
-        /// When.
         at: Nanoseconds,
         /// The result.
         result: Result<Read, ErrorCode>,
@@ -180,11 +178,10 @@ frames! {
     22 TlsWrite {
         /// The connection.
         connection: ConnectionId,
-        /// When.
         at: Nanoseconds,
         /// The number of octets that were offered.
         offered: usize,
-        /// The checksum of these octets, unless they hold a challenge of a login.
+        /// The checksum of these octets, unless they hold a part of a login or hidden text.
         crc: Option<u32>,
         /// The number of octets that were taken, or the error.
         result: Result<usize, ErrorCode>,
@@ -195,7 +192,6 @@ frames! {
     23 TlsFlush {
         /// The connection.
         connection: ConnectionId,
-        /// When.
         at: Nanoseconds,
         /// The result.
         result: Result<(), ErrorCode>,
@@ -263,7 +259,6 @@ frames! {
     38 Turn {
         /// The connection.
         connection: ConnectionId,
-        /// When.
         at: Nanoseconds,
         /// Whether there was work left of the tick's.
         has_work: bool,
@@ -394,5 +389,11 @@ frames! {
     74 Congested {
         /// Whether it takes none.
         is_congested: bool,
+    }
+
+    /// A frame of a client.
+    80 Client {
+        /// The frame.
+        frame: ClientFrame<'a>,
     }
 }

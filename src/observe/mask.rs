@@ -3,6 +3,8 @@
 //! Every mask has the length of what it hides, and its line ends. Octets on which a decision of the session depends stay: verbs,
 //! names of mechanisms, what ends a message, the names of the header fields that are counted or put in.
 
+mod client;
+
 use std::borrow::Cow;
 
 use memchr::memmem;
@@ -10,6 +12,8 @@ use memchr::memmem;
 use crate::smtp::command::verbs::Verb;
 use crate::smtp::data::EndText;
 use crate::smtp::mechanism::Mechanism;
+
+pub(super) use client::{HiddenReplies, hide_said_credentials};
 
 /// The octet in place of others.
 const FILLER: u8 = b'x';

@@ -5,6 +5,10 @@
 //! frame, and the server goes on.
 
 mod carrier;
+#[cfg(feature = "send")]
+pub mod client;
+#[cfg(feature = "send")]
+mod client_login;
 mod connections;
 mod core;
 mod login;
@@ -43,12 +47,20 @@ pub trait RecordSink {
     /// The record cannot be written on.
     fn write(&mut self, octets: &mut BytesMut) -> io::Result<()>;
 
+    /// Takes all octets, for which it may wait a while.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn wait(&mut self, octets: &mut BytesMut) -> io::Result<()> {
+        self.write(octets)
+    }
+
     /// Takes the last octets, for which it may wait a while.
     ///
     /// # Errors
     /// They cannot be written.
     fn finish(&mut self, octets: &mut BytesMut) -> io::Result<()> {
-        self.write(octets)
+        self.wait(octets)
     }
 }
 
@@ -64,6 +76,8 @@ impl RecordSink for Rc<RefCell<Vec<u8>>> {
 /// The choices for a record.
 #[derive(Clone, Debug, Default)]
 pub struct RecordOptions {
+    /// The command that is recorded.
+    pub command: &'static str,
     /// Whether the text of messages is kept.
     pub with_text: bool,
     /// The peers whose connections are recorded; empty for all.
@@ -130,6 +144,7 @@ impl Recorder {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH);
         recorder.put(&Frame::Start {
             program: env!("CARGO_PKG_VERSION"),
+            command: recorder.options.command,
             wall: wall.map_or(0, |wall| wall.as_secs()),
             has_text: recorder.options.with_text,
             is_whole: recorder.options.peers.is_empty(),
@@ -183,6 +198,14 @@ impl Recorder {
     /// Hands frames to the sink.
     fn flush(&self) {
         self.output.borrow_mut().flush();
+    }
+
+    /// Hands frames to the sink, and waits until it has taken them.
+    fn flush_all(&self) {
+        let mut output = self.output.borrow_mut();
+        let Output { sink, buffer, .. } = &mut *output;
+        let flushed = sink.wait(buffer);
+        output.note(flushed);
     }
 
     /// Whether frames wait for room in the sink.
@@ -250,7 +273,13 @@ impl Output {
     }
 
     fn flush(&mut self) {
-        if let Err(error) = self.sink.write(&mut self.buffer) {
+        let flushed = self.sink.write(&mut self.buffer);
+        self.note(flushed);
+    }
+
+    /// Ends the record if its sink has failed.
+    fn note(&mut self, flushed: io::Result<()>) {
+        if let Err(error) = flushed {
             // What is in the file ends with a whole frame, or is read as cut short.
             self.buffer.advance(self.buffer.len());
             if !self.is_ended {

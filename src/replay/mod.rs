@@ -1,14 +1,17 @@
-//! The replay of a record: the server's core runs on the recorded inputs, without socket, disk or clock.
+//! The replay of a record: the server's core, or the loop of a client, runs on the recorded inputs, without socket, disk or clock.
 //!
 //! [`Script`](script::Script) is the record as the core meets it. Where the core makes a call, the next frame must be the same call,
 //! whose recorded result it gets; where it decides something, the next frame must be the same decision. The first frame that is
 //! another one is the difference, after which nothing is compared any more.
 
+#[cfg_attr(not(feature = "send"), path = "../not_built.rs")]
+mod client;
 mod contents;
 mod cut;
 mod difference;
 mod login;
 mod probe;
+mod result;
 mod run;
 mod script;
 mod steps;
@@ -17,4 +20,5 @@ mod tls;
 mod transport;
 
 pub use difference::Difference;
-pub use run::{ReplayError, Replayed, replay};
+pub use result::{ReplayError, Replayed};
+pub use run::replay;

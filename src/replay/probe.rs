@@ -8,7 +8,7 @@ use super::script::SharedScript;
 use crate::net::budget::TurnBudget;
 use crate::net::driver::ConnectionId;
 use crate::net::probe::{Probe, Seen};
-use crate::observe::frame::Frame;
+use crate::observe::frame::{ClientFrame, Frame};
 
 /// The connection that is served now.
 pub(super) type CurrentConnection = Rc<Cell<ConnectionId>>;
@@ -72,6 +72,10 @@ impl Probe for ReplayProbe {
             }),
             Seen::Left(octets) => script.check(&Frame::Left { connection, octets }),
             Seen::Said(octets) => script.check_said(connection, octets),
+            Seen::SaidCredentials(octets) => script.check_said(connection, octets),
+            Seen::OwnText { left } => {
+                script.check(&ClientFrame::OwnText { connection, left }.into());
+            }
             Seen::State(name) => {
                 if self.states.borrow_mut().insert(connection, name) != Some(name) {
                     script.check(&Frame::State { connection, name });

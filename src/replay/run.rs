@@ -1,18 +1,17 @@
 //! The loop of a replay: the inputs of the record drive the core of a server.
 
-use core::fmt;
 use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use super::client;
 use super::contents::Contents;
 use super::cut::Index;
-use super::difference::Difference;
 use super::login::ReplayUsers;
 use super::probe::{CurrentConnection, ReplayProbe};
+use super::result::{ClientReplay, ReplayError, Replayed, TIME_MAX};
 use super::script::{Script, ScriptEnd, SharedScript};
 use super::steps::{RecordedClient, ReplayCore, run_steps, take_in};
 use super::store::ReplayStore;
@@ -20,63 +19,15 @@ use super::tls::ReplayTls;
 use crate::inbound::Rules;
 use crate::net::channel::Readiness;
 use crate::net::driver::ConnectionId;
-use crate::net::epoch::{Epoch, Nanoseconds};
+use crate::net::epoch::Epoch;
 use crate::net::link::StartTls;
 use crate::net::probe::Probe;
-use crate::observe::file::{FrameReader, RecordError};
+use crate::observe::file::FrameReader;
 use crate::observe::frame::Frame;
 use crate::observe::rules;
 use crate::server::core::ServerCore;
 use crate::server::probe::CoreProbe;
 use crate::smtp::login::UserDatabase;
-
-/// No record is so long, in nanoseconds: 146 years.
-const TIME_MAX: Nanoseconds = 1 << 62;
-
-/// The result of a replay to its end.
-#[derive(Debug, Default)]
-pub struct Replayed {
-    /// The ticks that ran.
-    pub ticks: u64,
-    /// The connections that there were, refused ones as well.
-    pub connections: u64,
-    /// Octets of text that were written.
-    pub octets: u64,
-    /// Whether the record does not end as one that was ended.
-    pub is_cut_short: bool,
-    /// The first difference, after which nothing was compared.
-    pub difference: Option<Box<Difference>>,
-}
-
-/// Why a record cannot be replayed.
-#[derive(Debug)]
-pub enum ReplayError {
-    /// The file cannot be opened.
-    Open(io::Error),
-    /// The record cannot be read.
-    Record(RecordError),
-    /// The record does not begin with the rules of a server.
-    NoServer,
-    /// The record does not have this connection.
-    NoConnection(ConnectionId),
-}
-
-impl From<RecordError> for ReplayError {
-    fn from(error: RecordError) -> Self {
-        Self::Record(error)
-    }
-}
-
-impl fmt::Display for ReplayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open(error) => error.fmt(f),
-            Self::Record(error) => error.fmt(f),
-            Self::NoServer => f.write_str("it is no record of a server"),
-            Self::NoConnection(connection) => write!(f, "it has no connection {connection}"),
-        }
-    }
-}
 
 /// Hands the probe of connections to the core.
 struct ReplayCoreProbe(Rc<ReplayProbe>);
@@ -93,6 +44,14 @@ impl CoreProbe for ReplayCoreProbe {
 /// # Errors
 /// The file is missing, or no record of a server, or does not have the connection.
 pub fn replay(path: &Path, only: Option<ConnectionId>) -> Result<Replayed, ReplayError> {
+    if let Some(command) = client_command(open(path)?)? {
+        if only.is_some() {
+            return Err(ReplayError::NoServer);
+        }
+        let replay_client: Option<ClientReplay> = client::built();
+        let script = Script::new(Box::new(open(path)?), Contents::new(open(path)?, None));
+        return replay_client.ok_or(ReplayError::NotBuilt(command))?(script);
+    }
     let index = match only {
         None if is_whole(open(path)?)? => {
             let script = Script::new(Box::new(open(path)?), Contents::new(open(path)?, None));
@@ -130,6 +89,20 @@ pub fn replay(path: &Path, only: Option<ConnectionId>) -> Result<Replayed, Repla
 fn open(path: &Path) -> Result<FrameReader<File>, ReplayError> {
     let file = File::open(path).map_err(ReplayError::Open)?;
     Ok(FrameReader::new(file)?)
+}
+
+/// The command whose record it is, unless that is a server's.
+fn client_command(mut frames: FrameReader<File>) -> Result<Option<&'static str>, ReplayError> {
+    let first = frames.next_frame()?;
+    Ok(match first {
+        Some(Frame::Start {
+            command: "send", ..
+        }) => Some("send"),
+        Some(Frame::Start {
+            command: "load", ..
+        }) => Some("load"),
+        _ => None,
+    })
 }
 
 /// Whether every connection is in the record.

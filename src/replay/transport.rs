@@ -6,7 +6,7 @@ use super::script::SharedScript;
 use crate::net::driver::ConnectionId;
 use crate::net::transport::Transport;
 use crate::observe::crc::crc32;
-use crate::observe::frame::Frame;
+use crate::observe::frame::{ClientFrame, Frame};
 
 /// The transport of one connection.
 pub(super) struct ReplayTransport {
@@ -66,6 +66,21 @@ impl ReplayTransport {
 }
 
 impl Transport for ReplayTransport {
+    fn is_connected(&self) -> io::Result<bool> {
+        let made = ClientFrame::Connected {
+            connection: self.connection,
+            result: Ok(true),
+        };
+        let mut script = self.script.borrow_mut();
+        let result = script.call(&made.into(), |recorded| match *recorded {
+            Frame::Client {
+                frame: ClientFrame::Connected { connection, result },
+            } if connection == self.connection => Some(result),
+            _ => None,
+        });
+        Ok(result.unwrap_or(Ok(false))?)
+    }
+
     fn short_read_drains(&self) -> bool {
         self.short_read_drains
     }

@@ -73,6 +73,28 @@ enum ClientState {
     Closed,
 }
 
+impl ClientState {
+    /// The name of the state, for observers.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::AwaitingGreeting => "AwaitingGreeting",
+            Self::AwaitingHello { .. } => "AwaitingHello",
+            Self::AwaitingStartTls => "AwaitingStartTls",
+            Self::AwaitingTls => "AwaitingTls",
+            Self::LoggingIn(_) | Self::AwaitingLoginEnd(_) => "LoggingIn",
+            Self::Ready | Self::ReadyToReset => "Ready",
+            Self::AwaitingReset(_) => "AwaitingReset",
+            Self::AwaitingMail(_) => "AwaitingMail",
+            Self::AwaitingRcpt(_) => "AwaitingRcpt",
+            Self::AwaitingData(_) => "AwaitingData",
+            Self::SendingMessage => "SendingMessage",
+            Self::AwaitingStored | Self::AwaitingNothing => "AwaitingStored",
+            Self::AwaitingQuit => "AwaitingQuit",
+            Self::AtItsEnd | Self::Closed => "Closed",
+        }
+    }
+}
+
 /// One session with a server, over any number of messages.
 #[derive(Debug)]
 pub struct ClientSession {
@@ -126,6 +148,12 @@ impl ClientSession {
             self.state,
             ClientState::LoggingIn(_) | ClientState::AwaitingLoginEnd(_)
         )
+    }
+
+    /// The name of the present state, for observers.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        self.state.name()
     }
 
     /// The last complete reply.

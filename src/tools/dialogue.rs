@@ -3,14 +3,17 @@
 //! The session decides what is said, and a [`Task`] which messages there are. Here octets go between the session and the
 //! engine, TLS begins, a message leaves in parts, and a server that is silent for too long is given up.
 
+use core::mem;
 use core::ops::ControlFlow;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::encryption::{Start, TlsStart};
-use crate::net::driver::{Close, ConnectionFailure, Driver, Step, Summary, Turn};
+use crate::net::driver::{Close, ConnectionFailure, ConnectionId, Driver, Step, Summary, Turn};
+use crate::net::lifecycle::Lifecycle;
 use crate::net::link::TlsFacts;
+use crate::net::probe::{Content, Probe, Seen};
 use crate::smtp::client::{ClientEvent, ClientSession, ProtocolError};
 use crate::smtp::security::ChannelBindings;
 
@@ -18,6 +21,12 @@ use crate::smtp::security::ChannelBindings;
 pub(super) trait Task: Sized {
     /// Everything that the dialogues of this kind work on together.
     type Shared;
+
+    /// The observer of connections, if there is one.
+    fn probe(shared: &Self::Shared) -> Option<&Rc<dyn Probe>> {
+        let _ = shared;
+        None
+    }
 
     /// Notes that there is a connection.
     fn connected(&mut self, shared: &mut Self::Shared) {
@@ -81,6 +90,20 @@ pub(super) enum DialogueError {
     Timeout,
 }
 
+impl DialogueError {
+    /// The error in a word.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Dial(_) => "dial",
+            Self::Eof => "eof",
+            Self::Socket(_) => "socket",
+            Self::Handshake(_) => "handshake",
+            Self::Protocol(_) => "protocol",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
 /// One dialogue.
 pub(super) struct Dialogue<T> {
     task: T,
@@ -97,6 +120,8 @@ pub(super) struct Dialogue<T> {
     silent_since: Instant,
     /// Octets written when that was looked at last.
     bytes_out: u64,
+    /// Why it is over, in a word, for observers.
+    ending: &'static str,
 }
 
 impl<T: Task> Dialogue<T> {
@@ -117,7 +142,28 @@ impl<T: Task> Dialogue<T> {
             written: None,
             silent_since: now,
             bytes_out: 0,
+            ending: "quit",
         }
+    }
+
+    /// Tells an observer of a step.
+    fn tell(id: ConnectionId, step: Seen<'_>, shared: &T::Shared) {
+        if let Some(probe) = T::probe(shared) {
+            probe.saw(id, step);
+        }
+    }
+
+    /// Tells of the state of the session.
+    fn tell_state(&self, turn: &TaskTurn<'_, T>) {
+        if let Some(probe) = T::probe(turn.shared) {
+            probe.saw(turn.id, Seen::State(self.session.state_name()));
+        }
+    }
+
+    /// Tells how much of the message is left to be written.
+    fn tell_left(&self, turn: &TaskTurn<'_, T>) {
+        let left = self.unwritten().len();
+        Self::tell(turn.id, Seen::OwnText { left }, turn.shared);
     }
 
     /// Begins TLS, which takes no longer than a reply may.
@@ -138,8 +184,13 @@ impl<T: Task> Dialogue<T> {
     fn converse(&mut self, input: &mut &[u8], turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
         // Without input the session has nothing to say.
         while !input.is_empty() {
-            let before = turn.output.len();
-            let event = match self.session.next(input, turn.output) {
+            let (before, rest) = (turn.output.len(), *input);
+            let next = self.session.next(input, turn.output);
+            let used = &rest[..rest.len() - input.len()];
+            if !used.is_empty() {
+                Self::tell(turn.id, Seen::Used(Content::Reply, used), turn.shared);
+            }
+            let event = match next {
                 Ok(ClientEvent::NeedInput) => break,
                 Ok(event) => event,
                 Err(error) => return self.break_off(DialogueError::Protocol(error), turn),
@@ -154,9 +205,13 @@ impl<T: Task> Dialogue<T> {
                 ClientEvent::SendMessage => {
                     debug_assert!(!self.message.is_empty(), "a message has an end line");
                     self.written = Some(0);
+                    self.tell_left(turn);
                 }
                 ClientEvent::Closed => {
-                    *input = &[];
+                    let dropped = mem::take(input);
+                    if !dropped.is_empty() {
+                        Self::tell(turn.id, Seen::Used(Content::Dropped, dropped), turn.shared);
+                    }
                     return Step::Continue;
                 }
                 _ => {}
@@ -180,6 +235,11 @@ impl<T: Task> Dialogue<T> {
             return ControlFlow::Continue(());
         }
         self.silent_since = turn.now;
+        let said = match self.session.is_logging_in() {
+            true => Seen::SaidCredentials(bytes),
+            false => Seen::Said(bytes),
+        };
+        Self::tell(turn.id, said, turn.shared);
         self.task.sent(bytes, &self.session, turn.shared)
     }
 
@@ -194,6 +254,7 @@ impl<T: Task> Dialogue<T> {
     }
 
     fn break_off(&mut self, error: DialogueError, turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
+        self.ending = error.word();
         self.task.failed(error, turn);
         close()
     }
@@ -225,10 +286,12 @@ impl<T: Task> Driver for Dialogue<T> {
         self.note_written(turn);
         let before = turn.output.len();
         self.task.resume(&mut self.session, turn);
-        match self.tell_sent(before, turn) {
+        let step = match self.tell_sent(before, turn) {
             ControlFlow::Continue(()) => self.converse(input, turn),
             ControlFlow::Break(()) => close(),
-        }
+        };
+        self.tell_state(turn);
+        step
     }
 
     fn eof(&mut self, turn: &mut TaskTurn<'_, T>) -> DialogueStep<T> {
@@ -244,6 +307,7 @@ impl<T: Task> Driver for Dialogue<T> {
         };
         let before = turn.output.len();
         self.session.secured(bindings, turn.output);
+        self.tell_state(turn);
         match self.tell_sent(before, turn) {
             ControlFlow::Continue(()) => Step::Continue,
             ControlFlow::Break(()) => close(),
@@ -262,6 +326,8 @@ impl<T: Task> Driver for Dialogue<T> {
         if self.written.is_none() {
             self.session.message_sent();
         }
+        self.tell_left(turn);
+        self.tell_state(turn);
         let bytes = &self.message[before..written];
         match self.task.sent(bytes, &self.session, turn.shared) {
             ControlFlow::Continue(()) => self.go_on(),
@@ -291,10 +357,21 @@ impl<T: Task> Driver for Dialogue<T> {
             }
             ConnectionFailure::Socket(error) => DialogueError::Socket(error),
         };
+        self.ending = error.word();
         self.task.failed(error, turn);
     }
 
+    fn called(&self, id: ConnectionId, shared: &T::Shared) {
+        Self::tell(id, Seen::Called, shared);
+    }
+
+    fn entered(&mut self, id: ConnectionId, _: Lifecycle, now: Lifecycle, shared: &mut T::Shared) {
+        Self::tell(id, Seen::Entered(now), shared);
+    }
+
     fn closed(&mut self, (): &(), summary: &Summary, shared: &mut T::Shared) {
+        let closed = Seen::Closed(self.ending, summary.bytes_in, summary.bytes_out);
+        Self::tell(summary.id, closed, shared);
         self.task.closed(summary, shared);
     }
 }

@@ -28,9 +28,11 @@ pub enum Start {
 
 /// TLS with one server, and the moment at which it begins.
 #[derive(Clone, Debug)]
-pub(super) struct TlsStart {
-    pub(super) start: Start,
-    pub(super) connector: Rc<dyn StartTls>,
+pub struct TlsStart {
+    /// The moment.
+    pub start: Start,
+    /// The maker of TLS sessions.
+    pub connector: Rc<dyn StartTls>,
 }
 
 impl Encryption {

@@ -26,20 +26,21 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::encryption::{Encryption, Start, TlsStart};
+use super::encryption::{Encryption, Start};
 use super::message;
+use super::opening::Opening;
 use super::send::SendError;
+use super::world::{LiveWorld, World};
 use crate::exit::{ExitCode, Failed};
 use crate::machine::client_name;
 use crate::net::descriptors;
-use crate::net::dialer::Dialer;
 use crate::net::endpoint::Endpoint;
 use crate::smtp::client::{Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 use crate::smtp::path::{Mailbox, ReversePath};
 use attack::Attack;
 use attack_kind::AttackKind;
-use generator::{Generator, LoadConfig};
+use generator::Generator;
 use progress::Progress;
 use report::{Latency, Report};
 pub use schedule::Extent;
@@ -86,91 +87,130 @@ pub struct LoadOptions {
     pub timeout: Duration,
 }
 
-/// Puts the load on a server. Transactions that fail are in the report.
-///
-/// # Errors
-/// The options contradict each other, this machine cannot do it, or the server cannot be reached at all.
-pub fn load(options: &LoadOptions) -> Result<Report, Failed> {
-    check_descriptors(options)?;
-    let tls = options
-        .encryption
-        .as_ref()
-        .map(|encryption| encryption.with_server(&options.server))
-        .transpose()
-        .map_err(|error| {
-            let error = SendError::from(error);
-            Failed::new(error.exit_code(), error)
-        })?;
-    run(options, tls)
+/// Everything that a load is made of.
+pub struct LoadPlan {
+    /// What its dialogues begin with.
+    pub opening: Opening,
+    /// The most connections at a time, hostile peers not counted.
+    pub sessions_max: usize,
+    /// How much is to be done.
+    pub extent: Extent,
+    /// How many transactions begin a second, whatever became of those before.
+    pub rate: Option<u32>,
+    /// Whether the connection is kept for the next message.
+    pub keep: bool,
+    /// Whether a transaction is no more than a connection, a greeting and a good-bye.
+    pub connect_only: bool,
+    /// Hostile peers, and how many at a time.
+    pub hostile: Option<(AttackKind, usize)>,
 }
 
-/// Does it, under TLS if that is given.
-fn run(options: &LoadOptions, tls: Option<TlsStart>) -> Result<Report, Failed> {
-    let here = |error: io::Error| Failed::new(ExitCode::Io, error);
-    let hello = Hello {
-        name: client_name().into(),
-        extended: true,
-    };
-    let (mail, message) = compose(options)?;
-    let mail = Rc::new(mail);
-    let addresses = options.server.resolve();
-    let dialer = Dialer::new(addresses.map_err(|error| unreachable(options, &error))?);
-
-    let start = Instant::now();
-    let shared = shared(options, Rc::clone(&mail), start).map_err(here)?;
+/// Reads what load there is to be.
+///
+/// # Errors
+/// The options contradict each other, or this machine cannot do it.
+pub fn plan(options: &LoadOptions) -> Result<LoadPlan, Failed> {
+    check_descriptors(options)?;
+    let encryption = options.encryption.as_ref();
+    let tls = encryption
+        .map(|encryption| encryption.with_server(&options.server))
+        .transpose()
+        .map_err(SendError::from)?;
     // Before STARTTLS the server has to be greeted, whatever comes after it.
     let is_greeted =
         !options.connect_only || matches!(&tls, Some(tls) if tls.start == Start::ByCommand);
-    let config = LoadConfig {
+    let (mail, message) = compose(options)?;
+    Ok(LoadPlan {
+        opening: Opening {
+            server: options.server.clone(),
+            hello: Hello {
+                name: client_name().into(),
+                extended: true,
+            },
+            says_hello: is_greeted,
+            pace: if options.pipeline {
+                Pace::Pipelined
+            } else {
+                Pace::Lockstep
+            },
+            mail: Rc::new(mail),
+            message: message.into(),
+            tls,
+            trust: encryption.map(|encryption| Rc::clone(&encryption.trust)),
+            login: None,
+            timeout: options.timeout,
+        },
         sessions_max: match options.hostile {
             Some(_) => HONEST_SESSIONS_MAX,
             None => options.sessions,
         },
-        hello: is_greeted.then(|| hello.clone()),
-        pace: if options.pipeline {
-            Pace::Pipelined
-        } else {
-            Pace::Lockstep
-        },
-        tls,
-        message: message.into(),
-    };
-    let attack = options.hostile.map(|kind| {
-        let mail = Rc::clone(&mail);
-        Attack::new(kind, options.sessions, hello, mail, options.timeout, start)
-    });
-    let mut generator = Generator::new(dialer, config, shared, attack, start).map_err(here)?;
-    let progress = Progress::new(options.extent, start);
-    let ended = generator.run(&progress);
-    progress.clear();
-    ended.map_err(|error| unreachable(options, &error))?;
-    Ok(report(options, &generator, start, mail.size))
-}
-
-/// What all connections work on.
-fn shared(options: &LoadOptions, mail: Rc<Outgoing>, start: Instant) -> io::Result<LoadShared> {
-    let encryption = options.encryption.as_ref();
-    Ok(LoadShared {
-        server: options.server.clone(),
-        trust: encryption.map(|encryption| Rc::clone(&encryption.trust)),
-        mail,
+        extent: options.extent,
+        rate: options.rate,
         keep: options.keep,
         connect_only: options.connect_only,
-        timeout: options.timeout,
-        schedule: Schedule::new(options.extent, options.rate, start),
-        stats: LoadStats::new(start)?,
+        hostile: options.hostile.map(|kind| (kind, options.sessions)),
+    })
+}
+
+/// The world as it is, in which the server is looked up.
+///
+/// # Errors
+/// The server has no address, or this machine has no poll.
+pub fn world(opening: &Opening) -> Result<Rc<dyn World>, Failed> {
+    let here = |error: io::Error| Failed::new(ExitCode::Io, error);
+    let addresses = opening.server.resolve();
+    let addresses = addresses.map_err(|error| unreachable(&opening.server, &error))?;
+    let world = LiveWorld::new(addresses).map_err(here)?;
+    world.count_signals().map_err(here)?;
+    Ok(Rc::new(world))
+}
+
+/// Puts the load on the server of this world. Transactions that fail are in the report. Who sits at a terminal sees how far it is
+/// if `shows_progress`.
+///
+/// # Errors
+/// The server cannot be reached at all.
+pub fn load(plan: LoadPlan, world: &Rc<dyn World>, shows_progress: bool) -> Result<Report, Failed> {
+    let start = world.now();
+    let LoadPlan {
+        opening,
+        sessions_max,
+        extent,
+        rate,
+        keep,
+        connect_only,
+        hostile,
+    } = plan;
+    let opening = Rc::new(opening);
+    let attack = hostile.map(|(kind, peers)| Attack::new(kind, peers, &opening, &**world, start));
+    let stats = LoadStats::new(start).map_err(|error| Failed::new(ExitCode::Io, error))?;
+    let shared = LoadShared {
+        opening: Rc::clone(&opening),
+        world: Rc::clone(world),
+        probe: world.probe(),
+        keep,
+        connect_only,
+        schedule: Schedule::new(extent, rate, start),
+        stats,
         connections: 0,
         idle: Vec::new(),
         order: None,
         is_reached: false,
         unreachable_since: None,
         dial_errors: Vec::new(),
-    })
+    };
+    let mut generator = Generator::new(sessions_max, shared, attack, start);
+    let progress = Progress::new(extent, start, shows_progress);
+    let ended = generator.run(&progress);
+    progress.clear();
+    ended.map_err(|error| unreachable(&opening.server, &error))?;
+    Ok(report(&generator, start))
 }
 
-fn report(options: &LoadOptions, generator: &Generator, start: Instant, size: u64) -> Report {
-    let stats = &generator.shared().stats;
-    let unit = if options.connect_only {
+fn report(generator: &Generator, start: Instant) -> Report {
+    let shared = generator.shared();
+    let stats = &shared.stats;
+    let unit = if shared.connect_only {
         "connects"
     } else {
         "messages"
@@ -180,10 +220,10 @@ fn report(options: &LoadOptions, generator: &Generator, start: Instant, size: u6
         elapsed: stats.last_end.saturating_duration_since(start),
         done: stats.done,
         connections: stats.connections,
-        message_bytes: if options.connect_only {
+        message_bytes: if shared.connect_only {
             0
         } else {
-            size.saturating_mul(stats.done)
+            shared.opening.mail.size.saturating_mul(stats.done)
         },
         bytes_out: stats.bytes_out,
         bytes_in: stats.bytes_in,
@@ -214,8 +254,7 @@ fn check_descriptors(options: &LoadOptions) -> Result<(), Failed> {
     }
 }
 
-fn unreachable(options: &LoadOptions, error: &dyn fmt::Display) -> Failed {
-    let server = &options.server;
+fn unreachable(server: &Endpoint, error: &dyn fmt::Display) -> Failed {
     Failed::new(
         ExitCode::Unavailable,
         format_args!("cannot connect to {server}: {error}; is a server listening there?"),

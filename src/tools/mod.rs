@@ -2,8 +2,8 @@
 //!
 //! [`message`] makes what is sent out of what was given, [`send`] carries it through one connection, `load` many
 //! through as many as are asked for. What both do on a connection is one driver of the engine, `dialogue`, in the clear or under
-//! TLS ([`encryption`]); the state machine in [`smtp::client`](crate::smtp::client) decides what is said. `top` speaks with the
-//! control socket of a server.
+//! TLS ([`encryption`]); the state machine in [`smtp::client`](crate::smtp::client) decides what is said. Their loops run in a
+//! [`world`], which may be recorded or replayed. `top` speaks with the control socket of a server.
 
 #[cfg(feature = "send")]
 mod dialogue;
@@ -16,8 +16,12 @@ pub mod login;
 #[cfg(feature = "send")]
 pub mod message;
 #[cfg(feature = "send")]
+pub mod opening;
+#[cfg(feature = "send")]
 pub mod send;
 #[cfg(all(feature = "send", feature = "tls"))]
 pub mod tls;
 #[cfg(feature = "top")]
 pub mod top;
+#[cfg(feature = "send")]
+pub mod world;

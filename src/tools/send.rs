@@ -11,37 +11,38 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Instant;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use super::dialogue::Dialogue;
-use super::encryption::{Start, TlsStart};
 use super::login::credentials;
 use super::message::{self, Prepared};
+use super::opening::Opening;
+use super::world::{CONNECTION, Call, Dialed, LiveWorld, World};
 use crate::exit::{ExitCode, Failed};
 use crate::machine::client_name;
-use crate::net::dialer::Dialer;
-use crate::net::endpoint::SocketAddress;
-use crate::net::engine::Engine;
-use crate::net::peer::PeerAddress;
-use crate::smtp::client::{ChannelSecurity, ClientSession, Outgoing, Pace};
+use crate::net::connections::Connections;
+use crate::net::endpoint::Endpoint;
+use crate::net::token::Token;
+use crate::net::transport::Transport;
+use crate::smtp::client::{Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 pub use error::SendError;
 pub use options::SendOptions;
 use task::{Desk, SendOutcome, SendTask};
 use transcript::Transcript;
 
-/// Runs the command: the message is read from `file`, or from standard input, and sent as `user`, if one is to log in.
+/// Reads what the command asks for: the message from `file`, or from standard input, and the password of `user`, if one is to
+/// log in.
 ///
 /// # Errors
-/// The message or a password cannot be read, or the server did not accept the message for every recipient.
-pub fn run(
+/// The message or a password cannot be read, or the message not be sent so.
+pub fn read(
     mut options: SendOptions,
     file: Option<&Path>,
     user: Option<&str>,
-) -> Result<(), Failed> {
+) -> Result<Opening, Failed> {
     if options
         .encryption
         .as_ref()
@@ -53,7 +54,7 @@ pub fn run(
     }
     options.login = user.map(credentials).transpose()?;
     options.message = read_message(file)?;
-    send(&options, &mut io::stdout().lock()).map_err(|error| Failed::new(error.exit_code(), error))
+    open(&options).map_err(Failed::from)
 }
 
 /// Reads what is to be sent.
@@ -78,6 +79,13 @@ fn read_message(file: Option<&Path>) -> Result<Vec<u8>, Failed> {
 /// # Errors
 /// [`SendError`] if the server did not accept the message for every recipient.
 pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendError> {
+    let opening = open(options)?;
+    let world = world(&opening)?;
+    deliver(&opening, &world, options.verbose, dialogue)
+}
+
+/// Prepares what the dialogue begins with.
+fn open(options: &SendOptions) -> Result<Opening, SendError> {
     let hello = Hello {
         name: options.helo.clone().unwrap_or_else(client_name).into(),
         extended: options.helo.is_none(),
@@ -89,94 +97,102 @@ pub fn send(options: &SendOptions, dialogue: &mut dyn Write) -> Result<(), SendE
         size: prepared.size,
         eight_bit: prepared.eight_bit,
     };
-    let tls = options
-        .encryption
-        .as_ref()
-        .map(|encryption| encryption.with_server(&options.server))
-        .transpose()?;
-    let unreachable = |error: io::Error| {
-        let server = &options.server;
-        SendError::Unavailable(format!(
-            "cannot connect to {server}: {error}; is a server listening there?"
-        ))
-    };
-    // Looking a name up blocks; one connection can afford that.
-    let addresses = options.server.resolve().map_err(unreachable)?;
-    let opening = Opening {
-        options,
+    let encryption = options.encryption.as_ref();
+    let tls = encryption.map(|encryption| encryption.with_server(&options.server));
+    Ok(Opening {
+        server: options.server.clone(),
         hello,
+        says_hello: true,
+        pace: Pace::Lockstep,
         mail: Rc::new(mail),
-        tls,
         message: prepared.wire.into(),
-    };
-    let transcript = Transcript::new(dialogue, options.verbose);
-    match deliver(&opening, addresses, transcript)? {
-        SendOutcome::Unreachable(error) => Err(unreachable(error)),
+        tls: tls.transpose()?,
+        trust: encryption.map(|encryption| Rc::clone(&encryption.trust)),
+        login: options.login.clone(),
+        timeout: options.timeout,
+    })
+}
+
+/// The world as it is, in which the server is looked up.
+///
+/// # Errors
+/// The server has no address, or there is no poll.
+pub fn world(opening: &Opening) -> Result<Rc<dyn World>, SendError> {
+    // Looking a name up blocks; one connection can afford that.
+    let addresses = opening.server.resolve();
+    let addresses = addresses.map_err(|error| unreachable(&opening.server, &error))?;
+    Ok(Rc::new(LiveWorld::new(addresses)?))
+}
+
+/// Delivers a message, as [`send`], in this world.
+///
+/// # Errors
+/// As [`send`].
+pub fn deliver(
+    opening: &Opening,
+    world: &Rc<dyn World>,
+    is_verbose: bool,
+    dialogue: &mut dyn Write,
+) -> Result<(), SendError> {
+    let transcript = Transcript::new(dialogue, is_verbose);
+    match try_addresses(opening, world, transcript)? {
+        SendOutcome::Unreachable(error) => Err(unreachable(&opening.server, &error)),
         SendOutcome::Over(verdict) => verdict,
     }
 }
 
-/// Beginning of a dialogue, alike at each address that is tried.
-struct Opening<'a> {
-    options: &'a SendOptions,
-    hello: Hello,
-    mail: Rc<Outgoing>,
-    tls: Option<TlsStart>,
-    /// The message as it goes over the wire.
-    message: Rc<[u8]>,
+fn unreachable(server: &Endpoint, error: &io::Error) -> SendError {
+    SendError::Unavailable(format!(
+        "cannot connect to {server}: {error}; is a server listening there?"
+    ))
 }
 
+/// The connection over which a message goes, while there is one.
+type SendConnections<'a> = Connections<Dialogue<SendTask<'a>>, Box<dyn Transport>>;
+
 /// Tries the addresses of the server in turn, each for at most the timeout, and has the dialogue with the first that answers.
-fn deliver<'a>(
-    opening: &Opening<'a>,
-    addresses: Vec<SocketAddress>,
+fn try_addresses<'a>(
+    opening: &'a Opening,
+    world: &Rc<dyn World>,
     transcript: Transcript<'a>,
 ) -> io::Result<SendOutcome> {
-    let mut dialer = Dialer::new(addresses);
-    let mut engine: Engine<Dialogue<SendTask<'a>>> =
-        Engine::new(Vec::new(), Desk::new(transcript))?;
+    let desk = Desk::new(transcript, world.probe());
+    let mut connections: SendConnections<'a> = Connections::new(desk, world.now());
     loop {
-        let outcome = match dialer.dial() {
-            Ok(socket) => {
-                let peer = dialer.peer();
-                let session = session(opening, peer);
-                let task = SendTask::new(opening.options, Rc::clone(&opening.mail));
+        let call = Call {
+            token: Token::new(CONNECTION, connections.next_key()),
+            connection: connections.next_connection(),
+            resets_on_close: false,
+        };
+        let outcome = match world.dial(call) {
+            Ok(Dialed { transport, peer }) => {
+                let session = opening.session(peer);
                 let (tls, message) = (opening.tls.clone(), Rc::clone(&opening.message));
-                let now = Instant::now();
-                let dialogue = Dialogue::new(task, session, tls, message, now);
-                engine.dial(socket, dialogue, peer, now + opening.options.timeout)?;
-                finish(&mut engine)?
+                let now = world.now();
+                connections.set_time(now);
+                let dialogue = Dialogue::new(SendTask::new(opening), session, tls, message, now);
+                connections.dial(transport, dialogue, peer, now + opening.timeout);
+                finish(&mut connections, &**world)?
             }
             Err(error) => SendOutcome::Unreachable(error),
         };
         match outcome {
-            SendOutcome::Unreachable(_) if dialer.next_address() => {}
+            SendOutcome::Unreachable(_) if world.next_address() => {}
             outcome => return Ok(outcome),
         }
     }
 }
 
-fn session(opening: &Opening<'_>, peer: PeerAddress) -> ClientSession {
-    let security = match &opening.tls {
-        Some(tls) if tls.start == Start::ByCommand => ChannelSecurity::StartTls,
-        _ if peer.is_on_this_machine() => ChannelSecurity::Local,
-        _ => ChannelSecurity::Clear,
-    };
-    let hello = Some(opening.hello.clone());
-    let session = ClientSession::new(hello, Pace::Lockstep).with_security(security);
-    match &opening.options.login {
-        Some(credentials) => session.with_login(Rc::clone(credentials)),
-        None => session,
-    }
-}
-
 /// Turns the loop until the connection is over.
-fn finish(engine: &mut Engine<Dialogue<SendTask<'_>>>) -> io::Result<SendOutcome> {
+fn finish(connections: &mut SendConnections<'_>, world: &dyn World) -> io::Result<SendOutcome> {
     loop {
-        if let Some(outcome) = engine.connections().shared_mut().take_outcome() {
+        if let Some(outcome) = connections.shared_mut().take_outcome() {
             return Ok(outcome);
         }
-        engine.tick(None, |_, _| None, |_, _| {})?;
+        let now = world.poll(connections.next_wake())?;
+        connections.set_time(now);
+        world.events(&mut |token, readiness| connections.on_event(token.key, readiness));
+        connections.tick(|_| {}, |step, _| world.step(step));
     }
 }
 
@@ -215,44 +231,39 @@ mod tests {
     #![allow(clippy::panic, clippy::unwrap_used)]
 
     use super::*;
+    use crate::net::dialer::Dialer;
+    use crate::net::endpoint::SocketAddress;
     use crate::smtp::path::ReversePath;
     use std::net::{SocketAddr, TcpListener};
     use std::time::Duration;
 
     /// The outcome of a delivery to these addresses, each given a moment.
     fn outcome(addresses: &[SocketAddr]) -> SendOutcome {
-        let server = "name.example:25".parse().unwrap();
-        let options = SendOptions {
-            server,
-            from: ReversePath::Null,
-            to: Vec::new(),
-            message: Vec::new(),
-            helo: None,
-            encryption: None,
-            login: None,
-            end_of_data: None,
-            timeout: Duration::from_millis(100),
-            verbose: false,
-        };
         let opening = Opening {
-            options: &options,
+            server: "name.example:25".parse().unwrap(),
             hello: Hello {
                 name: "client.example".into(),
                 extended: true,
             },
+            says_hello: true,
+            pace: Pace::Lockstep,
             mail: Rc::new(Outgoing {
                 from: ReversePath::Null,
                 to: Vec::new(),
                 size: 0,
                 eight_bit: false,
             }),
-            tls: None,
             message: [].into(),
+            tls: None,
+            trust: None,
+            login: None,
+            timeout: Duration::from_millis(100),
         };
         let addresses = addresses.iter().copied().map(SocketAddress::Tcp);
+        let world: Rc<dyn World> = Rc::new(LiveWorld::new(addresses.collect()).unwrap());
         let mut shown = Vec::new();
         let transcript = Transcript::new(&mut shown, false);
-        deliver(&opening, addresses.collect(), transcript).unwrap()
+        try_addresses(&opening, &world, transcript).unwrap()
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
 use crate::net::transport::Read;
-use crate::observe::frame::Frame;
+use crate::observe::frame::{ClientFrame, Frame};
 use crate::observe::outcome::HandshakeCode;
 
 /// The track of the loop. The main thread of a process has its number.
@@ -328,6 +328,9 @@ fn is_of_turn(frame: &Frame<'_>) -> bool {
             | Frame::Delivered { .. }
             | Frame::Answered { .. }
             | Frame::Closed { .. }
+            | Frame::Client {
+                frame: ClientFrame::Dialed { .. }
+            }
     )
 }
 

@@ -6,7 +6,7 @@ use crate::net::driver::ConnectionId;
 use crate::net::lifecycle::Lifecycle;
 use crate::net::peer::PeerAddress;
 use crate::net::transport::Read;
-use crate::observe::frame::Frame;
+use crate::observe::frame::{ClientFrame, Frame};
 
 /// A connection that is open in the record.
 #[derive(Clone, Debug)]
@@ -111,6 +111,19 @@ impl TracedConnections {
                 connection,
                 peer,
                 ..
+            } => {
+                self.insert(connection, TracedConnection::new(Some(key), peer));
+                self.by_key.insert(key, connection);
+            }
+            Frame::Client {
+                frame:
+                    ClientFrame::Dialed {
+                        key,
+                        connection,
+                        peer,
+                        result: Ok(()),
+                        ..
+                    },
             } => {
                 self.insert(connection, TracedConnection::new(Some(key), peer));
                 self.by_key.insert(key, connection);

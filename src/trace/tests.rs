@@ -10,6 +10,7 @@ use crate::net::driver::ConnectionId;
 use crate::net::lifecycle::{Ending, Lifecycle};
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Content;
+use crate::observe::codec::RecordValue;
 use crate::observe::file::{FrameReader, MAGIC, put_frame};
 use crate::observe::frame::{Frame, QueuedAs};
 use crate::observe::outcome::{FailureCode, LoginCode};
@@ -207,6 +208,7 @@ fn session() -> Vec<Frame<'static>> {
     let (connection, ticket) = (ID, 7);
     vec![
         Frame::Start {
+            command: "serve",
             program: "0.1.0",
             wall: 0,
             has_text: true,

@@ -9,6 +9,7 @@
 //!   0.012412     3     1  S: 250 Hello client, pleased to meet you.
 //! ```
 
+mod client;
 mod input;
 mod protocol;
 
@@ -24,11 +25,14 @@ use crate::observe::frame::Frame;
 
 /// The most octets that a line shows of a line of the protocol.
 const LINE_BYTES_MAX: usize = 512;
+/// The most octets that a line shows of the text of a message.
+const TEXT_BYTES_MAX: usize = 64;
 
 /// A writer of text.
 pub(super) struct TextTrace {
     /// Whether one connection is shown, and nothing of the loop.
     is_of_one: bool,
+    is_of_client: bool,
     has_header: bool,
     /// The step that has begun, before anything was done in it.
     step: Option<(TickStep, TraceTime)>,
@@ -39,6 +43,7 @@ impl TextTrace {
     pub(super) fn new(only: Option<ConnectionId>) -> Self {
         Self {
             is_of_one: only.is_some(),
+            is_of_client: false,
             has_header: false,
             step: None,
             line: Vec::new(),
@@ -104,6 +109,9 @@ impl TextTrace {
 
 impl TraceWriter for TextTrace {
     fn frame(&mut self, traced: &Traced<'_>, out: &mut dyn Write) -> io::Result<()> {
+        if let Frame::Start { command, .. } = *traced.frame {
+            self.is_of_client = command != "serve";
+        }
         if self.is_of_one && traced.connection.is_none() {
             return Ok(());
         }
@@ -118,10 +126,16 @@ impl TraceWriter for TextTrace {
         }
         match *traced.frame {
             Frame::Event { .. } if traced.connection.is_none() => return Ok(()),
-            Frame::Said { octets, .. } => return self.lines(b"S: ", octets, traced, out),
+            Frame::Said { octets, .. } => {
+                let mark = if self.is_of_client { b"C: " } else { b"S: " };
+                return self.lines(mark, octets, traced, out);
+            }
             Frame::Used {
                 content, octets, ..
-            } if protocol::is_in_lines(content) => return self.lines(b"C: ", octets, traced, out),
+            } if protocol::is_in_lines(content) => {
+                let mark = if self.is_of_client { b"S: " } else { b"C: " };
+                return self.lines(mark, octets, traced, out);
+            }
             _ => {}
         }
         self.begin(traced.time, traced.connection);
@@ -129,6 +143,7 @@ impl TraceWriter for TextTrace {
         if !(put_tick(traced.frame, line)
             || input::put(traced, line)
             || protocol::put(traced.frame, line)
+            || client::put(traced.frame, line)
             || protocol::put_store(traced.frame, line))
         {
             return Ok(());

@@ -14,6 +14,8 @@ mod check;
 mod chunks;
 #[cfg(all(feature = "auth", feature = "send"))]
 mod client_login;
+#[cfg(all(feature = "record", feature = "send"))]
+mod client_record;
 #[cfg(feature = "send")]
 mod client_send;
 #[cfg(all(feature = "send", feature = "tls"))]

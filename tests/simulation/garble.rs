@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use mailoop::observe::codec::RecordValue;
 use mailoop::observe::file::{FrameReader, MAGIC, RecordError, put_frame};
 use mailoop::observe::frame::Frame;
 use mailoop::replay::{ReplayError, Replayed, replay};

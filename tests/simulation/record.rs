@@ -52,6 +52,7 @@ fn run_recorded_to(
 ) -> (Result<Sum, String>, Vec<u8>) {
     let sink = Rc::new(RefCell::new(Vec::new()));
     let options = RecordOptions {
+        command: "serve",
         with_text,
         peers: Vec::new(),
         bytes_max,

@@ -1,6 +1,6 @@
 //! Facts about frames: whose they are, and names within them.
 
-use super::Frame;
+use super::{ClientFrame, Frame};
 use crate::net::driver::ConnectionId;
 use crate::observe::codec::RecordValue;
 
@@ -27,7 +27,20 @@ impl<'a> RecordValue<'a> for QueuedAs<'a> {
     }
 }
 
-impl Frame<'_> {
+impl<'a> From<ClientFrame<'a>> for Frame<'a> {
+    fn from(frame: ClientFrame<'a>) -> Self {
+        Self::Client { frame }
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Reads the octets of one frame; `None` if they are none.
+    #[must_use]
+    pub fn read(mut octets: &'a [u8]) -> Option<Self> {
+        let frame = Self::take(&mut octets)?;
+        octets.is_empty().then_some(frame)
+    }
+
     /// The connection that the frame is about, if it is about one.
     #[must_use]
     pub fn connection(&self) -> Option<ConnectionId> {
@@ -61,6 +74,7 @@ impl Frame<'_> {
             | Frame::Text { connection, .. }
             | Frame::Abort { connection, .. }
             | Frame::Submit { connection, .. } => Some(connection),
+            Frame::Client { frame } => frame.connection(),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use super::Recorder;
 use crate::net::driver::ConnectionId;
 use crate::net::transport::Transport;
 use crate::observe::crc::crc32;
-use crate::observe::frame::Frame;
+use crate::observe::frame::{ClientFrame, Frame};
 use crate::observe::outcome::coded;
 
 /// A transport whose every call is recorded, but for those that TLS makes.
@@ -31,7 +31,7 @@ impl Recorder {
         })
     }
 
-    /// The checksum of octets that are offered, unless they may hold a challenge.
+    /// The checksum of octets that are offered, unless they may be hidden ones.
     pub(super) fn crc_of(
         &self,
         connection: ConnectionId,
@@ -40,7 +40,7 @@ impl Recorder {
     ) -> Option<u32> {
         let all_taken = matches!(result, Ok(taken) if *taken == offered.len());
         let mut connections = self.connections.borrow_mut();
-        (!connections.has_challenge(connection, all_taken)).then(|| crc32(offered))
+        (!connections.hides_output(connection, all_taken)).then(|| crc32(offered))
     }
 }
 
@@ -74,7 +74,13 @@ impl Transport for RecordedTransport {
     }
 
     fn is_connected(&self) -> io::Result<bool> {
-        self.inner.is_connected()
+        let result = self.inner.is_connected();
+        let frame = ClientFrame::Connected {
+            connection: self.connection,
+            result: coded(&result),
+        };
+        self.recorder.put(&frame.into());
+        result
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

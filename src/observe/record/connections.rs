@@ -7,8 +7,11 @@ use super::Recorder;
 use crate::net::budget::TurnBudget;
 use crate::net::driver::ConnectionId;
 use crate::net::probe::{Content, Probe, Seen};
-use crate::observe::frame::Frame;
-use crate::observe::mask::{HiddenText, hide, hide_challenges, hide_command, hide_response};
+use crate::observe::frame::{ClientFrame, Frame};
+use crate::observe::mask::{
+    HiddenReplies, HiddenText, hide, hide_challenges, hide_command, hide_response,
+    hide_said_credentials,
+};
 use crate::smtp::data::EndText;
 
 /// The connections that are recorded.
@@ -27,8 +30,11 @@ struct WatchedConnection {
     state: &'static str,
     /// Whether no line without a verb is shown.
     is_guarded: bool,
-    /// Whether output that is unsent may hold a challenge.
-    has_challenge: bool,
+    /// Whether output that is unsent may hold a part of a login.
+    has_secret: bool,
+    /// Whether the driver's own text is being written, and hidden.
+    writes_hidden_text: bool,
+    replies: HiddenReplies,
 }
 
 impl WatchedConnections {
@@ -38,7 +44,9 @@ impl WatchedConnections {
             end_text: self.end_text.clone(),
             state: "",
             is_guarded: false,
-            has_challenge: false,
+            has_secret: false,
+            writes_hidden_text: false,
+            replies: HiddenReplies::default(),
         };
         self.all.insert(connection, watched);
     }
@@ -54,14 +62,14 @@ impl WatchedConnections {
         }
     }
 
-    /// Whether octets that are offered now may hold a challenge; not any more once `all_taken`.
-    pub(super) fn has_challenge(&mut self, connection: ConnectionId, all_taken: bool) -> bool {
+    /// Whether octets that are offered now may be hidden ones; a part of a login not any more once `all_taken`.
+    pub(super) fn hides_output(&mut self, connection: ConnectionId, all_taken: bool) -> bool {
         let Some(watched) = self.all.get_mut(&connection) else {
             return false;
         };
-        let has_challenge = watched.has_challenge;
-        watched.has_challenge &= !all_taken;
-        has_challenge
+        let has_secret = watched.has_secret;
+        watched.has_secret &= !all_taken;
+        has_secret || watched.writes_hidden_text
     }
 }
 
@@ -86,6 +94,7 @@ impl Recorder {
                 text.hide(octets, end_text.as_ref()).into()
             }
             Content::Dropped => hide(octets).into(),
+            Content::Reply => watched.replies.hide(octets).into(),
         }
     }
 
@@ -95,9 +104,26 @@ impl Recorder {
             return octets.into();
         };
         if let Some(watched) = self.connections.borrow_mut().all.get_mut(&connection) {
-            watched.has_challenge = true;
+            watched.has_secret = true;
         }
         hidden.into()
+    }
+
+    /// Records octets in which a client showed who it is.
+    fn saw_credentials(&self, connection: ConnectionId, octets: &[u8]) {
+        let octets = &*hide_said_credentials(octets);
+        if let Some(watched) = self.connections.borrow_mut().all.get_mut(&connection) {
+            watched.has_secret = true;
+        }
+        self.put(&Frame::Said { connection, octets });
+    }
+
+    /// Records that so much of a driver's own text is left.
+    fn saw_own_text(&self, connection: ConnectionId, left: usize) {
+        if let Some(watched) = self.connections.borrow_mut().all.get_mut(&connection) {
+            watched.writes_hidden_text = left > 0 && !self.options.with_text;
+        }
+        self.put(&ClientFrame::OwnText { connection, left }.into());
     }
 
     /// Whether the state is news.
@@ -144,6 +170,8 @@ impl Probe for Recorder {
                 let octets = &*self.hidden_said(connection, octets);
                 self.put(&Frame::Said { connection, octets });
             }
+            Seen::SaidCredentials(octets) => self.saw_credentials(connection, octets),
+            Seen::OwnText { left } => self.saw_own_text(connection, left),
             Seen::State(name) => {
                 if self.is_news(connection, name) {
                     self.put(&Frame::State { connection, name });

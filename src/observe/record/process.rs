@@ -7,6 +7,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,7 +17,8 @@ use rustix::io::ioctl_fionbio;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::stdio::{stdin, stdout};
 
-use super::RecordSink;
+use super::{RecordOptions, RecordSink, Recorder};
+use crate::exit::{ExitCode, Failed};
 
 /// The command that starts a record process.
 pub use crate::signals::RECORD_PROCESS as COMMAND;
@@ -31,6 +34,21 @@ const FINISH_TIMEOUT: Timespec = Timespec {
     tv_sec: 2,
     tv_nsec: 0,
 };
+
+/// Begins a record in a new file, by a process of its own.
+///
+/// # Errors
+/// The file cannot be opened, or the process not be started.
+pub fn record_in(file: &Path, options: RecordOptions) -> Result<Rc<Recorder>, Failed> {
+    let process = RecordProcess::start(file).map_err(|error| {
+        let file = file.display();
+        Failed::new(
+            ExitCode::CannotCreate,
+            format_args!("cannot record in {file}: {error}; choose another --record"),
+        )
+    })?;
+    Ok(Recorder::start(options, Box::new(process), Instant::now))
+}
 
 /// The pipe to a record process.
 #[derive(Debug)]
@@ -100,9 +118,7 @@ impl RecordSink for RecordProcess {
         Ok(())
     }
 
-    /// Waits a while for room and for the process to write everything: who waits for the program to end expects that the record
-    /// is there.
-    fn finish(&mut self, octets: &mut BytesMut) -> io::Result<()> {
+    fn wait(&mut self, octets: &mut BytesMut) -> io::Result<()> {
         self.write(octets)?;
         while let Some(pipe) = &self.pipe
             && !octets.is_empty()
@@ -113,6 +129,13 @@ impl RecordSink for RecordProcess {
             }
             self.write(octets)?;
         }
+        Ok(())
+    }
+
+    /// Waits a while for room and for the process to write everything: who waits for the program to end expects that the record
+    /// is there.
+    fn finish(&mut self, octets: &mut BytesMut) -> io::Result<()> {
+        self.wait(octets)?;
         if self.pipe.take().is_some() {
             self.child.wait()?;
         }

@@ -2,26 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::attack_kind::{AttackEnding, AttackKind, AttackPace};
 use super::attacker::{AttackShared, Attacker};
 use crate::net::connections::Connections;
-use crate::net::dialer::Dialer;
-use crate::net::engine::dial;
-use crate::net::poller::Poller;
-use crate::net::socket::Socket;
-use crate::smtp::client::Outgoing;
-use crate::smtp::envelope::Hello;
+use crate::net::token::Token;
+use crate::net::transport::Transport;
+use crate::tools::opening::Opening;
+use crate::tools::world::{ATTACKER, Call, Dialed, World};
+
+/// The first id of a hostile peer, so that none is that of a connection of the load.
+const FIRST_ID: u64 = 1_000_000_000;
 
 /// The hostile peers of a run: always as many, as each that ends is followed by another.
 pub(super) struct Attack {
     kind: AttackKind,
     peers_max: usize,
-    hello: Hello,
-    /// How long a dial may take.
-    timeout: Duration,
-    pub(super) connections: Connections<Attacker, Socket>,
+    opening: Rc<Opening>,
+    pub(super) connections: Connections<Attacker, Box<dyn Transport>>,
 }
 
 impl Attack {
@@ -29,18 +28,19 @@ impl Attack {
     pub(super) fn new(
         kind: AttackKind,
         peers_max: usize,
-        hello: Hello,
-        mail: Rc<Outgoing>,
-        timeout: Duration,
+        opening: &Rc<Opening>,
+        world: &dyn World,
         now: Instant,
     ) -> Self {
-        let shared = AttackShared::new(kind.behaviour(0).says, mail);
+        let mail = Rc::clone(&opening.mail);
+        let shared = AttackShared::new(kind.behaviour(0).says, mail, world.probe());
+        let mut connections = Connections::new(shared, now);
+        connections.number_from(FIRST_ID);
         Self {
             kind,
             peers_max,
-            hello,
-            timeout,
-            connections: Connections::new(shared, now),
+            opening: Rc::clone(opening),
+            connections,
         }
     }
 
@@ -51,36 +51,25 @@ impl Attack {
     }
 
     /// Begins peers in place of those that have ended, at most so many at once.
-    pub(super) fn reinforce(
-        &mut self,
-        dialer: &mut Dialer,
-        most: usize,
-        source: (&Poller, u8),
-        now: Instant,
-    ) {
+    pub(super) fn reinforce(&mut self, world: &dyn World, most: usize, now: Instant) {
         let missing = self.peers_max - self.connections.shared().present;
         for _ in 0..missing.min(most) {
+            let behaviour = self.kind.behaviour(self.connections.shared().begun);
+            let call = Call {
+                token: Token::new(ATTACKER, self.connections.next_key()),
+                connection: self.connections.next_connection(),
+                resets_on_close: behaviour.pace == AttackPace::Abort,
+            };
             // The server, or this machine, may be past its limits: that is what an attack is about.
-            let Ok(socket) = dialer.dial() else {
+            let Ok(Dialed { transport, peer }) = world.dial(call) else {
                 return;
             };
             let shared = self.connections.shared_mut();
-            let behaviour = self.kind.behaviour(shared.begun);
-            if behaviour.pace == AttackPace::Abort {
-                // At worst it closes as others do.
-                let _ = socket.reset_on_close();
-            }
             shared.begun += 1;
             shared.present += 1;
-            let attacker = Attacker::new(behaviour, &self.hello, now);
-            let callee = (socket, dialer.peer());
-            let deadline = now + self.timeout;
-            if dial(&mut self.connections, attacker, callee, source, deadline).is_err() {
-                let shared = self.connections.shared_mut();
-                shared.begun -= 1;
-                shared.present -= 1;
-                return;
-            }
+            let attacker = Attacker::new(behaviour, &self.opening.hello, now);
+            let deadline = now + self.opening.timeout;
+            self.connections.dial(transport, attacker, peer, deadline);
         }
     }
 }

@@ -109,6 +109,17 @@ pub enum AttackEnding {
     Left,
 }
 
+impl AttackEnding {
+    /// The ending in a word, for observers.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Reply(_) => "refused",
+            Self::Closed => "closed",
+            Self::Left => "left",
+        }
+    }
+}
+
 impl fmt::Display for AttackEnding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,7 +6,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::attack_kind::{AttackEnding, AttackPace, AttackStage, Behaviour};
-use crate::net::driver::{Close, ConnectionFailure, Driver, Step, Summary, Turn, Wait};
+use crate::net::driver::{
+    Close, ConnectionFailure, ConnectionId, Driver, Step, Summary, Turn, Wait,
+};
+use crate::net::lifecycle::Lifecycle;
+use crate::net::probe::{Content, Probe, Seen};
 use crate::smtp::client::{ClientEvent, ClientSession, Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 
@@ -27,16 +31,24 @@ pub(super) struct AttackShared {
     /// How many there were.
     pub(super) begun: u64,
     pub(super) endings: BTreeMap<AttackEnding, u64>,
+    probe: Option<Rc<dyn Probe>>,
 }
 
 impl AttackShared {
-    pub(super) fn new(says: &[u8], mail: Rc<Outgoing>) -> Self {
+    pub(super) fn new(says: &[u8], mail: Rc<Outgoing>, probe: Option<Rc<dyn Probe>>) -> Self {
         Self {
             mail,
             block: says.repeat(BLOCK_BYTES / says.len().max(1)),
             present: 0,
             begun: 0,
             endings: BTreeMap::new(),
+            probe,
+        }
+    }
+
+    fn tell(&self, id: ConnectionId, step: Seen<'_>) {
+        if let Some(probe) = &self.probe {
+            probe.saw(id, step);
         }
     }
 }
@@ -159,13 +171,21 @@ impl Driver for Attacker {
 
     fn input(&mut self, input: &mut &[u8], turn: &mut Turn<'_, AttackShared>) -> AttackerStep {
         self.last_code = last_code(input).or(self.last_code);
-        if self.converse(input, turn).is_err() {
+        let received = *input;
+        let is_over = self.converse(input, turn).is_err();
+        if self.session.is_none() && !is_over {
+            *input = &[];
+        }
+        let used = &received[..received.len() - input.len()];
+        if !used.is_empty() {
+            turn.shared.tell(turn.id, Seen::Used(Content::Reply, used));
+        }
+        if is_over {
             return close(self.last_word());
         }
         if self.session.is_some() {
             return Step::Continue;
         }
-        *input = &[];
         self.misbehave(turn)
     }
 
@@ -194,7 +214,27 @@ impl Driver for Attacker {
         self.last_word()
     }
 
-    fn closed(&mut self, ending: &AttackEnding, _: &Summary, shared: &mut AttackShared) {
+    fn called(&self, id: ConnectionId, shared: &AttackShared) {
+        shared.tell(id, Seen::Called);
+    }
+
+    fn said(&self, id: ConnectionId, octets: &[u8], shared: &AttackShared) {
+        shared.tell(id, Seen::Said(octets));
+    }
+
+    fn entered(
+        &mut self,
+        id: ConnectionId,
+        _: Lifecycle,
+        now: Lifecycle,
+        shared: &mut AttackShared,
+    ) {
+        shared.tell(id, Seen::Entered(now));
+    }
+
+    fn closed(&mut self, ending: &AttackEnding, summary: &Summary, shared: &mut AttackShared) {
+        let closed = Seen::Closed(ending.word(), summary.bytes_in, summary.bytes_out);
+        shared.tell(summary.id, closed);
         shared.present -= 1;
         *shared.endings.entry(*ending).or_default() += 1;
     }

@@ -5,24 +5,16 @@ use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use mio::Interest;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook_mio::v1_0::Signals;
-
 use super::attack::Attack;
 use super::progress::Progress;
 use super::stats::FailureKind;
 use super::transactions::{LoadShared, Order, Transactions};
 use crate::net::connections::Connections;
-use crate::net::dialer::Dialer;
-use crate::net::engine::dial;
-use crate::net::poller::Poller;
-use crate::net::socket::Socket;
 use crate::net::token::Token;
-use crate::smtp::client::{ChannelSecurity, ClientSession, Pace};
-use crate::smtp::envelope::Hello;
+use crate::net::transport::Transport;
 use crate::tools::dialogue::Dialogue;
-use crate::tools::encryption::{Start, TlsStart};
+use crate::tools::opening::Opening;
+use crate::tools::world::{ATTACKER, CONNECTION, Call, Dialed, World};
 
 /// The most connections that are begun in one turn of the loop: those that are there have their turns in between.
 const CONNECTS_MAX: usize = 64;
@@ -37,31 +29,13 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(1);
 /// How long is tried to reach a server that was there before.
 const UNREACHABLE_MAX: Duration = Duration::from_secs(5);
 
-/// The kinds of tokens.
-const CONNECTION: u8 = 0;
-const ATTACKER: u8 = 1;
-const SIGNALS: u8 = 2;
-
-/// How the load connects and talks.
-pub(super) struct LoadConfig {
-    /// The most connections at a time.
-    pub(super) sessions_max: usize,
-    /// What is said first; nothing if the connection is all that is wanted.
-    pub(super) hello: Option<Hello>,
-    pub(super) pace: Pace,
-    /// What begins TLS, if anything.
-    pub(super) tls: Option<TlsStart>,
-    /// The message as it goes over the wire, the same one every time.
-    pub(super) message: Rc<[u8]>,
-}
-
 /// All connections, and what they need.
 pub(super) struct Generator {
-    poller: Poller,
-    signals: Signals,
-    dialer: Dialer,
-    config: LoadConfig,
-    connections: Connections<Dialogue<Transactions>, Socket>,
+    opening: Rc<Opening>,
+    world: Rc<dyn World>,
+    /// The most connections at a time.
+    sessions_max: usize,
+    connections: Connections<Dialogue<Transactions>, Box<dyn Transport>>,
     attack: Option<Attack>,
     /// No connection is begun before this.
     connect_after: Option<Instant>,
@@ -72,28 +46,21 @@ pub(super) struct Generator {
 
 impl Generator {
     pub(super) fn new(
-        dialer: Dialer,
-        config: LoadConfig,
+        sessions_max: usize,
         shared: LoadShared,
         attack: Option<Attack>,
         now: Instant,
-    ) -> io::Result<Self> {
-        let poller = Poller::new()?;
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let token = Token::new(SIGNALS, 0).into();
-        let registry = poller.registry();
-        registry.register(&mut signals, token, Interest::READABLE)?;
-        Ok(Self {
-            poller,
-            signals,
-            dialer,
-            config,
+    ) -> Self {
+        Self {
+            opening: Rc::clone(&shared.opening),
+            world: Rc::clone(&shared.world),
+            sessions_max,
             connections: Connections::new(shared, now),
             attack,
             connect_after: None,
             next_scan: now + SCAN_INTERVAL,
             interrupts: 0,
-        })
+        }
     }
 
     /// What was counted.
@@ -115,10 +82,10 @@ impl Generator {
     /// # Errors
     /// The server cannot be reached, or poll fails.
     pub(super) fn run(&mut self, progress: &Progress) -> io::Result<()> {
-        self.begin_due(Instant::now())?;
+        self.begin_due(self.world.now())?;
         while !self.is_done() {
             self.tick(progress)?;
-            self.begin_due(Instant::now())?;
+            self.begin_due(self.world.now())?;
         }
         let shared = self.shared_mut();
         let overdue = shared.schedule.overdue();
@@ -131,33 +98,31 @@ impl Generator {
 
     /// Whether nobody is to be waited for any more.
     fn is_done(&self) -> bool {
-        let over = self.shared().schedule.is_over(Instant::now());
+        let over = self.shared().schedule.is_over(self.world.now());
         over && self.connections.is_empty() || self.interrupts > 1
     }
 
     /// One turn of the loop: poll readiness → serve ready connections → expire deadlines → reap.
     fn tick(&mut self, progress: &Progress) -> io::Result<()> {
-        self.poller.wait(Some(self.wait(Instant::now())))?;
-        let now = Instant::now();
-        self.connections.set_time(now);
-        if let Some(attack) = &mut self.attack {
+        let world = Rc::clone(&self.world);
+        let now = world.poll(Some(self.wake(world.now())))?;
+        let (connections, attack) = (&mut self.connections, &mut self.attack);
+        connections.set_time(now);
+        if let Some(attack) = attack {
             attack.connections.set_time(now);
         }
-        let mut is_signalled = false;
-        for (token, readiness) in self.poller.events() {
-            match (token.kind, &mut self.attack) {
-                (CONNECTION, _) => self.connections.on_event(token.key, readiness),
-                (ATTACKER, Some(attack)) => attack.connections.on_event(token.key, readiness),
-                (SIGNALS, _) => is_signalled = true,
-                (kind, _) => debug_assert!(false, "no source is of kind {kind}"),
-            }
+        world.events(&mut |token, readiness| match (token.kind, &mut *attack) {
+            (CONNECTION, _) => connections.on_event(token.key, readiness),
+            (ATTACKER, Some(attack)) => attack.connections.on_event(token.key, readiness),
+            _ => {}
+        });
+        connections.tick(|_| {}, |step, _| world.step(step));
+        if let Some(attack) = attack {
+            attack.connections.tick(|_| {}, |step, _| world.step(step));
         }
-        self.connections.tick(|_| {}, |_, _| {});
-        if let Some(attack) = &mut self.attack {
-            attack.connections.tick(|_| {}, |_, _| {});
-        }
-        if is_signalled {
-            self.interrupts += u32::try_from(self.signals.pending().count()).unwrap_or(1);
+        let signals = world.signals();
+        if signals > 0 {
+            self.interrupts += signals;
             self.shared_mut().schedule.stop(now);
         }
         for error in mem::take(&mut self.shared_mut().dial_errors) {
@@ -190,12 +155,7 @@ impl Generator {
         if self.shared().is_reached
             && let Some(attack) = &mut self.attack
         {
-            attack.reinforce(
-                &mut self.dialer,
-                CONNECTS_MAX,
-                (&self.poller, ATTACKER),
-                now,
-            );
+            attack.reinforce(&*self.world, CONNECTS_MAX, now);
         }
         Ok(())
     }
@@ -220,7 +180,7 @@ impl Generator {
     fn may_connect(&self, now: Instant) -> bool {
         let shared = self.shared();
         let room = if shared.is_reached {
-            self.config.sessions_max
+            self.sessions_max
         } else {
             1
         };
@@ -229,11 +189,16 @@ impl Generator {
 
     /// Begins a connection for the next transaction.
     fn connect(&mut self, now: Instant) -> io::Result<()> {
-        let dialled = self.dialer.dial();
+        let call = Call {
+            token: Token::new(CONNECTION, self.connections.next_key()),
+            connection: self.connections.next_connection(),
+            resets_on_close: false,
+        };
+        let dialed = self.world.dial(call);
         let shared = self.connections.shared_mut();
-        if matches!(&dialled, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+        if matches!(&dialed, Err(error) if error.kind() == ErrorKind::WouldBlock) {
             let since = *shared.unreachable_since.get_or_insert(now);
-            if now.saturating_duration_since(since) < shared.timeout {
+            if now.saturating_duration_since(since) < self.opening.timeout {
                 self.connect_after = Some(now + QUEUE_PAUSE);
                 return Ok(());
             }
@@ -241,28 +206,23 @@ impl Generator {
         let Some(since) = shared.schedule.take(now) else {
             return Ok(());
         };
-        let socket = match dialled {
-            Ok(socket) => socket,
+        let Dialed { transport, peer } = match dialed {
+            Ok(dialed) => dialed,
             Err(error) => return self.on_unreachable(error, now),
         };
         shared.connections += 1;
-        let deadline = now + shared.timeout;
-        let LoadConfig {
-            hello, pace, tls, ..
-        } = &self.config;
-        let mut session = ClientSession::new(hello.clone(), *pace);
-        if tls
-            .as_ref()
-            .is_some_and(|tls| tls.start == Start::ByCommand)
-        {
-            session = session.with_security(ChannelSecurity::StartTls);
-        }
-        let message = Rc::clone(&self.config.message);
+        let Opening {
+            tls,
+            message,
+            timeout,
+            ..
+        } = &*self.opening;
+        let session = self.opening.session(peer);
         let task = Transactions::new(since);
-        let dialogue = Dialogue::new(task, session, tls.clone(), message, now);
-        let callee = (socket, self.dialer.peer());
-        let source = (&self.poller, CONNECTION);
-        dial(&mut self.connections, dialogue, callee, source, deadline)
+        let dialogue = Dialogue::new(task, session, tls.clone(), Rc::clone(message), now);
+        let deadline = now + *timeout;
+        self.connections.dial(transport, dialogue, peer, deadline);
+        Ok(())
     }
 
     /// The connection for a transaction could not be made. Another address of the server may do; a server that was
@@ -271,7 +231,7 @@ impl Generator {
         let shared = self.connections.shared_mut();
         if !shared.is_reached {
             shared.schedule.take_back();
-            return if self.dialer.next_address() {
+            return if self.world.next_address() {
                 Ok(())
             } else {
                 Err(error)
@@ -286,8 +246,8 @@ impl Generator {
         Ok(())
     }
 
-    /// How long poll may wait.
-    fn wait(&self, now: Instant) -> Duration {
+    /// The instant until which poll may wait.
+    fn wake(&self, now: Instant) -> Instant {
         let attack = self.attack.as_ref();
         let wakes = [
             Some(self.next_scan),
@@ -296,13 +256,13 @@ impl Generator {
             attack.and_then(|attack| attack.connections.next_wake()),
         ];
         let wake = wakes.into_iter().flatten().min();
-        wake.map_or(SCAN_INTERVAL, |wake| wake.saturating_duration_since(now))
+        wake.unwrap_or(now)
     }
 
     /// When the next transaction may begin, which poll must not miss.
     fn next_due(&self, now: Instant) -> Option<Instant> {
         let shared = self.shared();
-        let has_room = shared.is_reached && shared.connections < self.config.sessions_max;
+        let has_room = shared.is_reached && shared.connections < self.sessions_max;
         if shared.schedule.is_over(now) || !has_room && shared.idle.is_empty() {
             return None;
         }

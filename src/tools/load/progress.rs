@@ -19,9 +19,9 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(extent: Extent, start: Instant) -> Self {
+    pub(super) fn new(extent: Extent, start: Instant, is_wanted: bool) -> Self {
         Self {
-            is_watched: io::stderr().is_terminal(),
+            is_watched: is_wanted && io::stderr().is_terminal(),
             extent,
             start,
         }

@@ -8,27 +8,25 @@ use std::time::{Duration, Instant};
 use super::schedule::Schedule;
 use super::stats::{FailureKind, LoadStats};
 use crate::net::driver::{ConnectionName, Summary};
-use crate::net::endpoint::Endpoint;
-use crate::smtp::client::{ClientEvent, ClientFault, ClientSession, Outgoing, Subject};
+use crate::net::probe::Probe;
+use crate::smtp::client::{ClientEvent, ClientFault, ClientSession, Subject};
 use crate::tools::dialogue::{DialogueError, Task, TaskTurn};
-use crate::tools::encryption::{ServerTrust, no_starttls};
+use crate::tools::encryption::no_starttls;
+use crate::tools::opening::Opening;
+use crate::tools::world::World;
 
 /// How long a server may take to close after its good-bye, on which nothing depends any more.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Everything that all connections work on.
 pub(super) struct LoadShared {
-    /// The server as it was asked for.
-    pub(super) server: Endpoint,
-    /// The servers that are trusted, where connections are under TLS.
-    pub(super) trust: Option<Rc<dyn ServerTrust>>,
-    pub(super) mail: Rc<Outgoing>,
+    pub(super) opening: Rc<Opening>,
+    pub(super) world: Rc<dyn World>,
+    pub(super) probe: Option<Rc<dyn Probe>>,
     /// Whether a connection has more than one transaction.
     pub(super) keep: bool,
     /// Whether a transaction is no more than a connection.
     pub(super) connect_only: bool,
-    /// How long a server may be silent.
-    pub(super) timeout: Duration,
     pub(super) schedule: Schedule,
     pub(super) stats: LoadStats,
     /// Connections that are not removed.
@@ -96,14 +94,14 @@ impl Transactions {
             self.phase = TransactionPhase::Transaction(since);
         } else if turn.shared.keep && !turn.shared.schedule.is_by_clock() {
             // All transactions of this connection shall count alike.
-            self.begin(Instant::now(), session, turn);
+            self.begin(turn.shared.world.now(), session, turn);
         } else {
             self.begin(since, session, turn);
         }
     }
 
     fn on_accepted(&mut self, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
-        let now = Instant::now();
+        let now = turn.shared.world.now();
         for refusal in session.refusals() {
             turn.shared.stats.refused_recipient(&refusal.reply);
         }
@@ -114,7 +112,7 @@ impl Transactions {
     }
 
     fn on_refused(&mut self, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
-        let now = Instant::now();
+        let now = turn.shared.world.now();
         let Some(first) = session.refusals().first() else {
             return self.say_goodbye(session, turn);
         };
@@ -137,15 +135,15 @@ impl Transactions {
         if fault == ClientFault::Refused {
             return self.on_refused(session, turn);
         }
-        let why = no_starttls(&turn.shared.server);
-        let now = Instant::now();
+        let why = no_starttls(&turn.shared.opening.server);
+        let now = turn.shared.world.now();
         turn.shared.stats.failed(FailureKind::Tls, why, now);
         self.say_goodbye(session, turn);
     }
 
     /// The server has said its last word.
     fn on_closed(&mut self, session: &ClientSession, turn: &mut TaskTurn<'_, Self>) {
-        let now = Instant::now();
+        let now = turn.shared.world.now();
         let reply = session.reply();
         let shared = &mut *turn.shared;
         match self.phase {
@@ -181,7 +179,7 @@ impl Transactions {
         session: &mut ClientSession,
         turn: &mut TaskTurn<'_, Self>,
     ) {
-        let mail = Rc::clone(&turn.shared.mail);
+        let mail = Rc::clone(&turn.shared.opening.mail);
         let size = mail.size;
         match session.begin(mail, turn.output) {
             Ok(()) => self.phase = TransactionPhase::Transaction(since),
@@ -204,6 +202,10 @@ impl Transactions {
 
 impl Task for Transactions {
     type Shared = LoadShared;
+
+    fn probe(shared: &LoadShared) -> Option<&Rc<dyn Probe>> {
+        shared.probe.as_ref()
+    }
 
     fn connected(&mut self, shared: &mut LoadShared) {
         shared.note_reached();
@@ -243,9 +245,11 @@ impl Task for Transactions {
 
     fn timeout(&self, shared: &LoadShared) -> Option<Duration> {
         match self.phase {
-            TransactionPhase::Opening(_) | TransactionPhase::Transaction(_) => Some(shared.timeout),
+            TransactionPhase::Opening(_) | TransactionPhase::Transaction(_) => {
+                Some(shared.opening.timeout)
+            }
             TransactionPhase::Idle => None,
-            TransactionPhase::Leaving => Some(shared.timeout.min(GOODBYE_TIMEOUT)),
+            TransactionPhase::Leaving => Some(shared.opening.timeout.min(GOODBYE_TIMEOUT)),
         }
     }
 
@@ -262,8 +266,8 @@ impl Task for Transactions {
             DialogueError::Dial(error)
             | DialogueError::Socket(error)
             | DialogueError::Handshake(error) => {
-                let trust = shared.trust.as_ref();
-                match trust.and_then(|trust| trust.explain(&error, &shared.server)) {
+                let trust = shared.opening.trust.as_ref();
+                match trust.and_then(|trust| trust.explain(&error, &shared.opening.server)) {
                     Some(why) => (FailureKind::Tls, why),
                     None => (FailureKind::Lost, error.to_string()),
                 }
@@ -274,7 +278,7 @@ impl Task for Transactions {
             ),
             DialogueError::Protocol(error) => (FailureKind::Protocol, error.to_string()),
             DialogueError::Timeout => {
-                let seconds = shared.timeout.as_secs();
+                let seconds = shared.opening.timeout.as_secs();
                 let why = format!("no progress for {seconds} s");
                 (FailureKind::Timeout, why)
             }

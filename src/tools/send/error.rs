@@ -3,7 +3,7 @@
 use core::fmt;
 use std::io;
 
-use crate::exit::ExitCode;
+use crate::exit::{ExitCode, Failed};
 use crate::tools::encryption::TrustError;
 
 /// Why a message was not accepted, or not for everybody.
@@ -59,5 +59,11 @@ impl From<TrustError> for SendError {
             TrustError::NoCertificate(_) | TrustError::NoName(_) => Self::Refused(what),
             TrustError::NoAuthorities(_) | TrustError::Tls(_) => Self::Unavailable(what),
         }
+    }
+}
+
+impl From<SendError> for Failed {
+    fn from(error: SendError) -> Self {
+        Self::new(error.exit_code(), error)
     }
 }

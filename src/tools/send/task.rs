@@ -6,12 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::error::SendError;
-use super::options::SendOptions;
 use super::transcript::Transcript;
 use super::verdict::Judge;
 use crate::net::endpoint::Endpoint;
-use crate::smtp::client::{ClientEvent, ClientSession, Outgoing};
+use crate::net::probe::Probe;
+use crate::smtp::client::{ClientEvent, ClientSession};
 use crate::tools::dialogue::{DialogueError, Task, TaskTurn};
+use crate::tools::opening::Opening;
 
 /// How long a server may take to say good-bye, when nothing depends on it any more.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,14 +21,16 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Desk<'a> {
     transcript: Transcript<'a>,
     outcome: Option<SendOutcome>,
+    probe: Option<Rc<dyn Probe>>,
 }
 
 impl<'a> Desk<'a> {
-    pub(super) fn new(transcript: Transcript<'a>) -> Self {
+    pub(super) fn new(transcript: Transcript<'a>, probe: Option<Rc<dyn Probe>>) -> Self {
         let outcome = None;
         Self {
             transcript,
             outcome,
+            probe,
         }
     }
 
@@ -47,46 +50,40 @@ pub(super) enum SendOutcome {
 
 /// One message for one server.
 pub(super) struct SendTask<'a> {
-    options: &'a SendOptions,
-    mail: Rc<Outgoing>,
+    opening: &'a Opening,
     /// The verdict on the message, once there is one.
     verdict: Option<Result<(), SendError>>,
 }
 
 impl<'a> SendTask<'a> {
-    pub(super) fn new(options: &'a SendOptions, mail: Rc<Outgoing>) -> Self {
+    pub(super) fn new(opening: &'a Opening) -> Self {
         let verdict = None;
-        Self {
-            options,
-            mail,
-            verdict,
-        }
+        Self { opening, verdict }
     }
 
     fn server(&self) -> &'a Endpoint {
-        &self.options.server
+        &self.opening.server
     }
 
     fn timeout(&self) -> Duration {
         match self.verdict {
-            Some(_) => self.options.timeout.min(GOODBYE_TIMEOUT),
-            None => self.options.timeout,
+            Some(_) => self.opening.timeout.min(GOODBYE_TIMEOUT),
+            None => self.opening.timeout,
         }
     }
 
     fn judge<'b>(&'b self, session: &'b ClientSession) -> Judge<'b> {
         Judge {
-            options: self.options,
-            mail: &self.mail,
+            opening: self.opening,
             session,
         }
     }
 
     fn begin(&mut self, session: &mut ClientSession, turn: &mut TaskTurn<'_, Self>) {
-        if let Err(too_large) = session.begin(Rc::clone(&self.mail), turn.output) {
+        if let Err(too_large) = session.begin(Rc::clone(&self.opening.mail), turn.output) {
             let what = format!(
                 "the message has {} octets, {} takes {} at most",
-                self.mail.size,
+                self.opening.mail.size,
                 self.server(),
                 too_large.limit
             );
@@ -134,8 +131,8 @@ impl<'a> SendTask<'a> {
     /// The handshake failed.
     fn no_tls(&self, error: &io::Error) -> SendError {
         let server = self.server();
-        let encryption = self.options.encryption.as_ref();
-        match encryption.and_then(|encryption| encryption.trust.explain(error, server)) {
+        let trust = self.opening.trust.as_ref();
+        match trust.and_then(|trust| trust.explain(error, server)) {
             Some(why) => SendError::Unavailable(format!("{server}: {why}")),
             None => self.lost(&format!("the TLS handshake broke off: {error}")),
         }
@@ -144,6 +141,10 @@ impl<'a> SendTask<'a> {
 
 impl<'a> Task for SendTask<'a> {
     type Shared = Desk<'a>;
+
+    fn probe<'b>(desk: &'b Desk<'a>) -> Option<&'b Rc<dyn Probe>> {
+        desk.probe.as_ref()
+    }
 
     fn replied(
         &mut self,

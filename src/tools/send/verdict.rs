@@ -1,26 +1,25 @@
 //! Verdicts on a message, from what its server has replied.
 
 use super::error::SendError;
-use super::options::SendOptions;
-use crate::smtp::client::{ClientFault, ClientSession, Outgoing, Refusal, Subject};
+use crate::smtp::client::{ClientFault, ClientSession, Refusal, Subject};
 use crate::tools::encryption::no_starttls;
+use crate::tools::opening::Opening;
 
 /// A session, and the message that was to go over it.
 pub(super) struct Judge<'a> {
-    pub(super) options: &'a SendOptions,
-    pub(super) mail: &'a Outgoing,
+    pub(super) opening: &'a Opening,
     pub(super) session: &'a ClientSession,
 }
 
 impl Judge<'_> {
     /// The verdict on a session that cannot go on.
     pub(super) fn verdict_of(&self, fault: ClientFault) -> Result<(), SendError> {
-        let server = &self.options.server;
+        let server = &self.opening.server;
         let what = match fault {
             ClientFault::Refused => return self.verdict_of_server(false),
             ClientFault::NoRandomness => "the system has nothing random to offer".to_owned(),
             ClientFault::NoStartTls => no_starttls(server),
-            ClientFault::NoLogin if self.options.encryption.is_none() => {
+            ClientFault::NoLogin if self.opening.tls.is_none() => {
                 format!(
                     "{server} offers no login that we know in the clear; try --starttls or --tls"
                 )
@@ -67,16 +66,16 @@ impl Judge<'_> {
     }
 
     fn describe(&self, refusal: &Refusal) -> String {
-        let server = &self.options.server;
+        let server = &self.opening.server;
         let subject = match refusal.subject {
             Subject::Session => "the session".to_owned(),
             Subject::StartTls => "to begin TLS".to_owned(),
-            Subject::Login => match &self.options.login {
+            Subject::Login => match &self.opening.login {
                 Some(credentials) => format!("the login of {}", credentials.user()),
                 None => "the login".to_owned(),
             },
-            Subject::Sender => format!("the sender {}", self.mail.from),
-            Subject::Recipient(place) => match self.mail.to.get(place) {
+            Subject::Sender => format!("the sender {}", self.opening.mail.from),
+            Subject::Recipient(place) => match self.opening.mail.to.get(place) {
                 Some(recipient) => format!("the recipient <{recipient}>"),
                 None => "a recipient".to_owned(),
             },

@@ -4,18 +4,18 @@ use std::io::Write;
 
 use time::OffsetDateTime;
 
-use super::put_octets;
+use super::{TEXT_BYTES_MAX, put_octets};
 use crate::net::probe::Content;
 use crate::observe::frame::Frame;
 use crate::observe::outcome::{AdmissionCode, FailureCode, LoginCode};
 use crate::observe::rules;
 
-/// The most octets that a line shows of the text of a message.
-const TEXT_BYTES_MAX: usize = 64;
-
 /// Whether octets of this kind are lines, each of which is shown in one of its own.
 pub(super) fn is_in_lines(content: Content) -> bool {
-    matches!(content, Content::Protocol | Content::Credentials)
+    matches!(
+        content,
+        Content::Protocol | Content::Credentials | Content::Reply
+    )
 }
 
 /// Appends what a frame of the record, the protocol or a login tells; whether it is one.
@@ -23,11 +23,13 @@ pub(super) fn put(frame: &Frame<'_>, line: &mut Vec<u8>) -> bool {
     let _ = match *frame {
         Frame::Start {
             program,
+            command,
             wall,
             has_text,
             is_whole,
         } => {
-            let _ = write!(line, "record of mailoop {}, begun ", program.escape_debug());
+            let (command, program) = (command.escape_debug(), program.escape_debug());
+            let _ = write!(line, "record of mailoop {command} {program}, begun ");
             put_date(wall, line);
             let text = if has_text { "with" } else { "without" };
             let peers = if is_whole { "all" } else { "some" };
@@ -43,7 +45,7 @@ pub(super) fn put(frame: &Frame<'_>, line: &mut Vec<u8>) -> bool {
             let name = match content {
                 Content::Text => "text",
                 Content::Dropped => "dropped",
-                Content::Protocol | Content::Credentials => "used",
+                Content::Protocol | Content::Credentials | Content::Reply => "used",
             };
             let _ = write!(line, "{name} {}: ", octets.len());
             put_octets(octets, TEXT_BYTES_MAX, line);

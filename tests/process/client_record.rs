@@ -1,0 +1,458 @@
+//! `mailoop send --record` and `mailoop load --record`: what is in the file, and that it replays.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use mailoop::net::lifecycle::Lifecycle;
+use mailoop::observe::file::{FrameReader, MAGIC, put_frame};
+use mailoop::observe::frame::Frame;
+
+use crate::common::TestServer;
+
+const MESSAGE: &str = "Subject: a secret subject\n\nwords that nobody sees\n";
+
+/// A folder for a record.
+struct RecordFolder(tempfile::TempDir);
+
+impl RecordFolder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("record")
+    }
+
+    fn octets(&self) -> Vec<u8> {
+        fs::read(self.path()).unwrap()
+    }
+
+    /// What a replay tells, behind its exit code.
+    fn replayed(&self) -> (Option<i32>, String) {
+        replayed(&self.path())
+    }
+
+    /// The replay is the same, to the end, with so many connections.
+    fn is_same(&self, connections: usize) {
+        let (code, told) = self.replayed();
+        assert_eq!(code, Some(0), "{told}");
+        let end = told.trim_end().strip_suffix(" octets").expect(&told);
+        let there = format!(", {connections} connections, ");
+        assert!(told.starts_with("same: ") && end.contains(&there), "{told}");
+    }
+
+    fn holds(&self, text: &str) -> bool {
+        memchr::memmem::find(&self.octets(), text.as_bytes()).is_some()
+    }
+}
+
+fn mailoop(command: &str) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+    program.arg(command);
+    program
+}
+
+fn replayed(record: &Path) -> (Option<i32>, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = mailoop("replay").arg(record).output().unwrap();
+    let told = [stdout, stderr].concat();
+    (status.code(), String::from_utf8_lossy(&told).into_owned())
+}
+
+/// Sends a message and records that.
+fn send(address: &str, folder: &RecordFolder, arguments: &[&str]) -> Output {
+    let mut child = mailoop("send")
+        .args(["--server", address, "--from", "ada@example.com"])
+        .args(["--to", "b@example.org", "--record"])
+        .arg(folder.path())
+        .args(arguments)
+        .env("MAILOOP_PASSWORD", "pencil")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _ = child.stdin.take().unwrap().write_all(MESSAGE.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn sent(address: &str, folder: &RecordFolder, arguments: &[&str]) {
+    let output = send(address, folder, arguments);
+    assert!(output.status.success(), "{output:?}");
+    folder.is_same(1);
+}
+
+#[test]
+fn a_message_on_its_way_replays() {
+    let server = TestServer::start(&["--discard"]);
+    let folder = RecordFolder::new();
+    for arguments in [
+        &[][..],
+        &["--helo", "client.example"],
+        &["--end-of-data", ".", "--timeout", "5"],
+    ] {
+        sent(server.address(), &folder, arguments);
+        assert!(!folder.holds("secret subject") && !folder.holds("nobody sees"));
+        assert!(folder.holds("MAIL FROM:<ada@example.com>"));
+        sent(
+            server.address(),
+            &folder,
+            &[arguments, &["--record-text"]].concat(),
+        );
+        assert!(folder.holds("secret subject") && folder.holds("nobody sees"));
+    }
+}
+
+#[test]
+fn what_fails_replays_too() {
+    let folder = RecordFolder::new();
+    let server = TestServer::start(&["--discard", "--domain", "example.net"]);
+    let output = send(server.address(), &folder, &[]);
+    assert_eq!(output.status.code(), Some(65), "{output:?}");
+    folder.is_same(1);
+
+    let output = send(server.address(), &folder, &["--record-max", "600"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("it has reached its largest size"), "{told}");
+    assert!(folder.octets().len() <= 600);
+    let (code, told) = folder.replayed();
+    assert!(code == Some(0) && told.starts_with("same: "), "{told}");
+
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    let output = send(&address, &folder, &[]);
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    assert_eq!(folder.replayed().0, Some(0));
+
+    let nowhere = ["--record", "/nowhere/record"];
+    let output = mailoop("load")
+        .args(["--server", server.address()])
+        .args(nowhere)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(73), "{output:?}");
+}
+
+/// The octets of a record, each frame of which was changed by `change`; `None` leaves it as it is.
+fn changed(
+    record: &[u8],
+    mut change: impl FnMut(&Frame<'_>) -> Option<(Vec<u8>, Vec<u8>)>,
+) -> Vec<u8> {
+    let mut frames = FrameReader::new(record).unwrap();
+    let (mut scratch, mut out) = (Vec::new(), MAGIC.to_vec());
+    while let Some(frame) = frames.next_frame().unwrap() {
+        let (from, to) = change(&frame).unwrap_or_default();
+        let swap = |octets: &[u8]| {
+            let at = memchr::memmem::find(octets, &from).filter(|_| !from.is_empty());
+            let mut octets = octets.to_vec();
+            if let Some(at) = at {
+                octets[at..at + from.len()].copy_from_slice(&to);
+            }
+            octets
+        };
+        match frame {
+            Frame::Said { connection, octets } => {
+                let octets = &*swap(octets);
+                put_frame(&Frame::Said { connection, octets }, &mut scratch, &mut out);
+            }
+            Frame::Used {
+                connection,
+                content,
+                octets,
+            } => {
+                let used = Frame::Used {
+                    connection,
+                    content,
+                    octets: &swap(octets),
+                };
+                put_frame(&used, &mut scratch, &mut out);
+            }
+            frame => put_frame(&frame, &mut scratch, &mut out),
+        }
+    }
+    out
+}
+
+#[test]
+fn a_record_with_another_octet_is_different() {
+    let server = TestServer::start(&["--discard"]);
+    let folder = RecordFolder::new();
+    sent(server.address(), &folder, &[]);
+    let whole = folder.octets();
+    assert_eq!(changed(&whole, |_| None), whole);
+    for (from, to, replayed) in [
+        // It says what it has said, whatever the record has.
+        ("MAIL FROM:<ada", "MAIL FROM:<eve", "MAIL FROM:<ada"),
+        // It goes another way when the server does.
+        ("250 2.1.5 ", "550 2.1.5 ", "QUIT"),
+        ("354 ", "454 ", "QUIT"),
+    ] {
+        let record = changed(&whole, |_| Some((from.into(), to.into())));
+        assert_ne!(record, whole, "{from}");
+        fs::write(folder.path(), record).unwrap();
+        let (code, told) = folder.replayed();
+        assert_eq!(code, Some(1), "{told}");
+        assert!(
+            told.starts_with("different: tick ") && told.contains(replayed),
+            "{told}"
+        );
+    }
+    // Of a record that is cut anywhere the complete frames are the same.
+    for length in (MAGIC.len()..whole.len()).step_by(37) {
+        fs::write(folder.path(), &whole[..length]).unwrap();
+        let (code, told) = folder.replayed();
+        let is_well = code == Some(0) && told.ends_with(", cut short\n");
+        assert!(
+            is_well || code == Some(65) && length < 600,
+            "{length}: {told}"
+        );
+    }
+}
+
+#[test]
+fn a_trace_shows_what_a_client_said() {
+    let server = TestServer::start(&["--discard"]);
+    let folder = RecordFolder::new();
+    sent(server.address(), &folder, &[]);
+    let output = mailoop("trace").arg(folder.path()).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "C: MAIL FROM:<ada@example.com>",
+        "S: 354 ",
+        "C: QUIT",
+        "dials 127.0.0.1:",
+        "connected",
+        "octets of the message are left",
+        "closed: ",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    let closed = Lifecycle::Closed.to_string();
+    assert!(shown.contains(&format!("enters {closed}")), "{shown}");
+    let output = mailoop("trace")
+        .args(["--format", "chrome"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[cfg(feature = "load")]
+mod load {
+    use super::{RecordFolder, mailoop};
+    use crate::common::TestServer;
+
+    fn recorded(server: &TestServer, arguments: &[&str]) -> RecordFolder {
+        let folder = RecordFolder::new();
+        let output = mailoop("load")
+            .args(["--server", server.address(), "--record"])
+            .arg(folder.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(
+            matches!(output.status.code(), Some(0 | 69)),
+            "{arguments:?}: {output:?}"
+        );
+        let (code, told) = folder.replayed();
+        assert!(
+            code == Some(0) && told.ends_with(" octets\n"),
+            "{arguments:?}: {told}"
+        );
+        folder
+    }
+
+    #[test]
+    fn a_load_replays() {
+        let server = TestServer::start(&["--discard"]);
+        for (arguments, connections) in [
+            (&["-m", "20", "-s", "3"][..], 20),
+            (&["-m", "200", "-s", "7", "-d", "--pipeline"], 7),
+            (&["-m", "30", "-s", "3", "-d", "-l", "200k"], 3),
+            (&["-m", "30", "-s", "3", "--connect-only"], 30),
+        ] {
+            recorded(&server, arguments).is_same(connections);
+        }
+    }
+
+    #[test]
+    fn a_load_by_the_clock_replays() {
+        let server = TestServer::start(&["--discard"]);
+        for arguments in [
+            &["--rate", "100", "--seconds", "1"][..],
+            &["--rate", "100", "--seconds", "1", "-d"],
+            &["--rate", "300", "-m", "100", "-s", "2", "-d"],
+        ] {
+            recorded(&server, arguments);
+        }
+    }
+
+    #[test]
+    fn a_load_beside_an_attack_replays() {
+        let server = TestServer::start(&["--discard"]);
+        for kind in ["abort", "errors", "slow-message", "never-reads"] {
+            let arguments = ["--hostile", kind, "-s", "5", "--seconds", "1"];
+            recorded(&server, &arguments);
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_load_under_tls_replays() {
+        let server = TestServer::start(&["--discard", "--tls-self-signed"]);
+        let arguments = ["-m", "30", "-s", "3", "--starttls", "--insecure"];
+        recorded(&server, &arguments).is_same(30);
+        let server = TestServer::start(&["--discard"]);
+        recorded(&server, &arguments);
+    }
+}
+
+#[cfg(feature = "auth")]
+mod login {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::thread::{self, JoinHandle};
+
+    use mailoop::smtp::auth::text::{from_base64, to_base64};
+
+    use super::{RecordFolder, send, sent};
+    use crate::common::TestServer;
+    use crate::common::logins::UsersFile;
+    use crate::common::peer;
+
+    /// Copies octets on, and returns them.
+    fn copied(mut from: TcpStream, mut to: TcpStream) -> Vec<u8> {
+        let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+        loop {
+            let count = from.read(&mut buffer).unwrap_or(0);
+            if count == 0 || to.write_all(&buffer[..count]).is_err() {
+                let _ = to.shutdown(Shutdown::Write);
+                return all;
+            }
+            all.extend_from_slice(&buffer[..count]);
+        }
+    }
+
+    /// A wire to a server that hands out what went over it, both ways.
+    fn wire(server: &str) -> (String, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = server.to_owned();
+        let thread = thread::spawn(move || {
+            let client = listener.accept().unwrap().0;
+            let server = TcpStream::connect(server).unwrap();
+            let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let there = thread::spawn(move || copied(from, to));
+            let back = copied(server, client);
+            String::from_utf8([there.join().unwrap(), back].concat()).unwrap()
+        });
+        (address, thread)
+    }
+
+    /// Everything secret of the logins in this dialogue, as it went over the wire and decoded.
+    fn secrets(dialogue: &str) -> Vec<String> {
+        let mut secrets = Vec::new();
+        let is_of_login = |line: &&str| {
+            line.starts_with("AUTH ") || line.starts_with("334 ") || !line.contains(' ')
+        };
+        for line in dialogue.lines().filter(is_of_login) {
+            let word = line.rsplit(' ').next().unwrap();
+            let Some(decoded) = from_base64(word.as_bytes()).filter(|_| word.len() > 8) else {
+                continue;
+            };
+            let decoded = String::from_utf8_lossy(&decoded).into_owned();
+            let attributes = decoded.split(',').filter_map(|part| part.get(2..));
+            secrets.extend(attributes.filter(|part| part.len() > 8).map(str::to_owned));
+            secrets.push(decoded);
+            secrets.push(word.to_owned());
+        }
+        secrets
+    }
+
+    #[test]
+    fn of_a_login_by_scram_nothing_is_in_the_record() {
+        let users = UsersFile::new();
+        let server = TestServer::start(&[
+            "--listen-submission",
+            "127.0.0.1:0",
+            "--users",
+            &users.path(),
+            "--auth-insecure",
+        ]);
+        let (address, wire) = wire(server.address());
+        let folder = RecordFolder::new();
+        sent(&address, &folder, &["--auth", "ada", "--record-text"]);
+        let dialogue = wire.join().unwrap();
+        assert!(dialogue.contains("AUTH SCRAM-SHA-256 "), "{dialogue}");
+        let secrets = secrets(&dialogue);
+        assert!(secrets.len() > 10, "{secrets:?}");
+        for secret in secrets {
+            assert!(!folder.holds(&secret), "{secret}");
+        }
+        assert!(folder.holds("AUTH SCRAM-SHA-256 xxxxxxx"));
+    }
+
+    #[test]
+    fn of_a_password_nothing_is_in_the_record() {
+        for (mechanism, challenges) in [
+            ("PLAIN", &[][..]),
+            ("LOGIN", &["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6"]),
+        ] {
+            for outcome in ["235 2.7.0 in", "535 5.7.8 no"] {
+                let (address, server) = peer::serve(move |peer| {
+                    peer.say("220 mx.example");
+                    peer.hear();
+                    peer.say(&format!("250-mx.example\r\n250 AUTH {mechanism}"));
+                    for challenge in challenges {
+                        peer.hear();
+                        peer.say(challenge);
+                    }
+                    peer.hear();
+                    peer.say(outcome);
+                    peer.converse(&["250 ok", "250 ok", "451 later", "221 bye"]);
+                });
+                let folder = RecordFolder::new();
+                let output = send(&address, &folder, &["--auth", "ada"]);
+                assert!(!output.status.success(), "{output:?}");
+                let heard = server.join().unwrap().join("\n");
+                assert!(
+                    heard.contains(&to_base64(b"pencil")) || mechanism == "PLAIN",
+                    "{heard}"
+                );
+                folder.is_same(1);
+                let plain = to_base64(b"\0ada\0pencil");
+                let (user, password) = (to_base64(b"ada"), to_base64(b"pencil"));
+                for secret in ["pencil", &plain, &user, &password] {
+                    assert!(!folder.holds(secret), "{secret} in {heard}");
+                }
+                assert!(folder.holds(outcome), "{outcome}");
+            }
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_login_under_tls_replays() {
+        let users = UsersFile::new();
+        let folder = RecordFolder::new();
+        for (listen, begin) in [
+            ("--listen-submission", "--starttls"),
+            ("--listen-submissions", "--tls"),
+        ] {
+            let known = ["--users", &users.path(), listen, "127.0.0.1:0"];
+            let server = TestServer::start(&[&known[..], &["--tls-self-signed"]].concat());
+            let arguments = ["--auth", "ada", begin, "--insecure"];
+            sent(server.address(), &folder, &arguments);
+            assert!(folder.holds("AUTH SCRAM-SHA-256-PLUS xxxxxx"));
+            for secret in ["pencil", &to_base64(b"pencil")] {
+                assert!(!folder.holds(secret), "{secret}");
+            }
+        }
+    }
+}
