@@ -175,24 +175,24 @@ impl ChromeTrace {
         let track = ConnectionTrack::begin(id, now, &mut self.events);
         let mut name = Members::default();
         name.text("name", &format!("conn {id} {}", connection.peer));
-        self.name("thread_name", track.id(), name);
+        self.name("thread_name", track.id(), now, name);
         Some(track)
     }
 
     /// Names the process and the track of the loop, at first.
-    fn name_process(&mut self) {
+    fn name_process(&mut self, now: Nanoseconds) {
         if mem::replace(&mut self.is_named, true) {
             return;
         }
         for (what, text) in [("process_name", "mailoop"), ("thread_name", "loop")] {
             let mut name = Members::default();
             name.text("name", text);
-            self.name(what, LOOP, name);
+            self.name(what, LOOP, now, name);
         }
     }
 
-    fn name(&mut self, what: &'static str, track: TrackId, name: Members) {
-        self.events.add("M", EventName(what, None), track, 0, name);
+    fn name(&mut self, what: &'static str, track: TrackId, at: Nanoseconds, name: Members) {
+        self.events.add("M", EventName(what, None), track, at, name);
     }
 
     /// Follows arrows: from an event to the turn that it leads to, from the end of a message by way of its commit to the reply.
@@ -284,7 +284,7 @@ impl ChromeTrace {
 
 impl TraceWriter for ChromeTrace {
     fn frame(&mut self, traced: &Traced<'_>, out: &mut dyn Write) -> io::Result<()> {
-        self.name_process();
+        self.name_process(traced.time.now);
         match traced.connection {
             Some(id) => self.see_connection(id, traced),
             None => self.see_loop(traced),

@@ -123,7 +123,7 @@ fn write_one<R: Read + Seek>(
         steps.see(frame, time, position, out)
     })?;
     steps.end(out)?;
-    if let Some(rules) = rules {
+    if let Some(rules) = rules.filter(|_| facts.is_stored.contains(&true)) {
         frames.go_to(start)?;
         let mut stored = StoredMessages::new(Rc::clone(&rules.policy), client.service, &facts);
         each_frame(frames, id, time, &mut |frame, _, position| {

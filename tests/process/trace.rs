@@ -201,7 +201,7 @@ fn slices(events: &[Json]) -> Vec<Slice<'_>> {
     let mut last = 0;
     let mut open: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     let mut slices = Vec::new();
-    for event in events.iter().filter(|event| event.text("ph") != Some("M")) {
+    for event in events {
         let start = nanoseconds(event, "ts");
         assert!(start >= last, "times go back: {event:?}");
         last = start;

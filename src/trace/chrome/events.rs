@@ -177,9 +177,7 @@ impl Waiting {
         }
         write!(out, "\",\"pid\":{PROCESS},\"tid\":{}", self.track.0)?;
         let start = Eighths::of(self.start);
-        if self.kind != "M" {
-            write!(out, ",\"ts\":{start}")?;
-        }
+        write!(out, ",\"ts\":{start}")?;
         if let SliceEnd::At(end) = self.end {
             let duration = Eighths::of(end).0.saturating_sub(start.0);
             write!(out, ",\"dur\":{}", Eighths(duration))?;
