@@ -200,14 +200,6 @@ impl Recorder {
         self.output.borrow_mut().flush();
     }
 
-    /// Hands frames to the sink, and waits until it has taken them.
-    fn flush_all(&self) {
-        let mut output = self.output.borrow_mut();
-        let Output { sink, buffer, .. } = &mut *output;
-        let flushed = sink.wait(buffer);
-        output.note(flushed);
-    }
-
     /// Whether frames wait for room in the sink.
     pub fn has_backlog(&self) -> bool {
         let output = self.output.borrow();

@@ -1,6 +1,6 @@
 //! The replay of a client: its loop runs in the recorded world.
 
-#[cfg_attr(not(feature = "load"), path = "../../not_built.rs")]
+#[cfg_attr(not(feature = "load"), path = "../not_built.rs")]
 mod load;
 mod login;
 mod world;
@@ -31,6 +31,10 @@ pub(super) fn built() -> Option<ClientReplay> {
 }
 
 /// The terms of a load.
+#[cfg_attr(
+    not(feature = "load"),
+    expect(dead_code, reason = "a build without loads reads none")
+)]
 struct LoadTerms {
     sessions: usize,
     count: Option<u64>,

@@ -4,7 +4,6 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::core::ServerCore;
-use super::probe::CoreProbe;
 use crate::net::channel::Readiness;
 use crate::net::listener::Listener;
 use crate::net::poller::Poller;
@@ -35,11 +34,7 @@ impl NoControlSocket {
         match *self {}
     }
 
-    pub(super) fn tick<T: Transport, P: CoreProbe>(
-        &mut self,
-        _core: &ServerCore<T, P>,
-        _poller: &Poller,
-    ) {
+    pub(super) fn tick<T: Transport>(&mut self, _core: &ServerCore<T>, _poller: &Poller) {
         match *self {}
     }
 }

@@ -19,6 +19,7 @@
 //!
 //! What such a file cannot say stands in a comment. A dialogue in TLS is written as in the clear, where a test plays it in TLS as well.
 
+mod client;
 mod facts;
 mod options;
 mod steps;
@@ -54,6 +55,9 @@ pub(super) fn write<R: Read + Seek>(
     only: Option<ConnectionId>,
     out: &mut dyn Write,
 ) -> Result<(), TraceError> {
+    if client::is_client(frames)? {
+        return client::write(frames, only, out);
+    }
     let mut rules = None;
     let mut dialogues = 0;
     let mut time = TraceTime::default();

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use mailoop::net::lifecycle::Lifecycle;
+use mailoop::observe::codec::RecordValue;
 use mailoop::observe::file::{FrameReader, MAGIC, put_frame};
 use mailoop::observe::frame::Frame;
+use mailoop::replay::replay;
 
 use crate::common::TestServer;
 
@@ -219,7 +221,7 @@ fn a_record_with_another_octet_is_different() {
 fn a_trace_shows_what_a_client_said() {
     let server = TestServer::start(&["--discard"]);
     let folder = RecordFolder::new();
-    sent(server.address(), &folder, &[]);
+    sent(server.address(), &folder, &["--record-text"]);
     let output = mailoop("trace").arg(folder.path()).output().unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
     for line in [
@@ -235,12 +237,74 @@ fn a_trace_shows_what_a_client_said() {
     }
     let closed = Lifecycle::Closed.to_string();
     assert!(shown.contains(&format!("enters {closed}")), "{shown}");
-    let output = mailoop("trace")
-        .args(["--format", "chrome"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let traced = |format: &str| {
+        let mut trace = mailoop("trace");
+        let trace = trace.args(["--format", format]).arg(folder.path());
+        let output = trace.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let chrome = traced("chrome");
+    for phase in ["greeting", "hello", "mail", "rcpt", "data", "commit"] {
+        let name = format!("\"name\":\"{phase}\"");
+        assert!(chrome.contains(&name), "{phase}: {chrome}");
+    }
+    let dialogue = traced("dialogue");
+    for lines in [
+        "\nS: 220 ",
+        "\nC: MAIL FROM:<ada@example.com> SIZE=",
+        "\nC: DATA\nS: 354 ",
+        "\nC: Subject: a secret subject\nC: ",
+        "\nC: words that nobody sees\nC: .\nS: 250 2.0.0 Ok: queued as ",
+        "\nC: QUIT\nS: 221 2.0.0 Bye\n# Closed: quit.\n",
+    ] {
+        assert!(dialogue.contains(lines), "{lines:?}: {dialogue}");
+    }
+}
+
+/// Flips a bit of each frame in turn, and makes its checksum right.
+#[test]
+fn no_changed_record_of_a_client_panics() {
+    let server = TestServer::start(&["--discard"]);
+    let folder = RecordFolder::new();
+    sent(server.address(), &folder, &[]);
+    let whole = folder.octets();
+    let mut frames = Vec::new();
+    let mut reader = FrameReader::new(&whole[..]).unwrap();
+    loop {
+        let mut octets = Vec::new();
+        match reader.next_frame().unwrap() {
+            Some(frame) => frame.put(&mut octets),
+            None => break,
+        }
+        frames.push(octets);
+    }
+    for place in 0..frames.len() {
+        for octet in 0..frames[place].len().min(24) {
+            let bit = 1 << ((place + octet) % 8);
+            let mut changed = frames[place].clone();
+            changed[octet] ^= bit;
+            let mut record = MAGIC.to_vec();
+            for (number, frame) in frames.iter().enumerate() {
+                let frame = if number == place { &changed } else { frame };
+                frame.len().put(&mut record);
+                record.extend_from_slice(frame);
+                record.extend_from_slice(&crc32(frame).to_le_bytes());
+            }
+            fs::write(folder.path(), record).unwrap();
+            // Whatever comes of it: the same, another way, or no record.
+            let _ = replay(&folder.path(), None);
+        }
+    }
+}
+
+/// CRC-32, as a frame has it.
+fn crc32(octets: &[u8]) -> u32 {
+    octets.iter().fold(u32::MAX, |crc, octet| {
+        (0..8).fold(crc ^ u32::from(*octet), |crc, _| {
+            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
+        })
+    }) ^ u32::MAX
 }
 
 #[cfg(feature = "load")]

@@ -5,9 +5,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::Recorder;
 use super::client_login::RecordedCredentials;
 use super::tls::RecordedTls;
+use super::{Output, Recorder};
 use crate::net::channel::Readiness;
 use crate::net::connections::TickStep;
 use crate::net::epoch::Nanoseconds;
@@ -34,6 +34,16 @@ struct RecordedWorld {
     inner: Rc<dyn World>,
     recorder: Rc<Recorder>,
     ticks: Cell<u64>,
+}
+
+impl Recorder {
+    /// Hands frames to the sink, and waits until it has taken them.
+    fn flush_all(&self) {
+        let mut output = self.output.borrow_mut();
+        let Output { sink, buffer, .. } = &mut *output;
+        let flushed = sink.wait(buffer);
+        output.note(flushed);
+    }
 }
 
 /// The key in a record of what has this token.

@@ -85,12 +85,15 @@ impl ConnectionTrack {
     /// Goes on to the state of this name.
     pub(super) fn enter_state(&mut self, name: &str, at: Nanoseconds, events: &mut Events) {
         self.of_session = match name {
+            "AwaitingGreeting" => "greeting",
             "AwaitingHello" => "hello",
+            "AwaitingStartTls" | "AwaitingTls" => "tls",
             "AwaitingMail" => "mail",
-            "Authenticating" | "Tarpit" => "login",
+            "Authenticating" | "Tarpit" | "LoggingIn" => "login",
             "AwaitingRcpt" => "rcpt",
-            "EndingMessage" | "AwaitingCommit" => "commit",
-            "Closing" => "closing",
+            "EndingMessage" | "AwaitingCommit" | "AwaitingStored" => "commit",
+            "Closing" | "AwaitingQuit" => "closing",
+            "AwaitingData" | "SendingMessage" => "data",
             name if name.starts_with("Receiving")
                 || name.starts_with("Discarding")
                 || name == "BetweenChunks" =>
