@@ -15,6 +15,9 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use super::codec::RecordValue;
 use super::crc::crc32;
 use super::frame::Frame;
+use super::packed::{pack, unpack};
+use crate::net::driver::ConnectionId;
+use crate::net::probe::Content;
 
 /// The first line of every record; the number is the version of its frames.
 pub const MAGIC: &[u8] = b"mailoop-record-1\n";
@@ -22,12 +25,25 @@ pub const MAGIC: &[u8] = b"mailoop-record-1\n";
 const MAGIC_NAME: &[u8] = b"mailoop-record-";
 /// The longest frame: octets of one read, with their connection.
 const FRAME_BYTES_MAX: u64 = 16 << 20;
+/// The number of a frame `Used` whose text is [packed](super::packed).
+const PACKED_TEXT: u8 = 255;
 const READ_BYTES: usize = 64 * 1024;
 
 /// Appends a frame with its length and checksum; `scratch` is a buffer to put it together in.
 pub fn put_frame(frame: &Frame<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
     scratch.clear();
-    frame.put(scratch);
+    match *frame {
+        Frame::Used {
+            connection,
+            content: Content::Text,
+            octets,
+        } => {
+            scratch.push(PACKED_TEXT);
+            connection.put(scratch);
+            pack(octets, scratch);
+        }
+        _ => frame.put(scratch),
+    }
     scratch.len().put(out);
     out.extend_from_slice(scratch);
     out.extend_from_slice(&crc32(scratch).to_le_bytes());
@@ -71,6 +87,8 @@ pub struct FrameReader<R> {
     position: u64,
     /// The place of the next frame in the buffer, once it is whole and good.
     head: Option<Range<usize>>,
+    /// The text of that frame, if it was packed.
+    text: Vec<u8>,
     is_cut_short: bool,
 }
 
@@ -101,6 +119,7 @@ impl<R: Read> FrameReader<R> {
             start: 0,
             position: 0,
             head: None,
+            text: Vec::new(),
             is_cut_short: false,
         };
         while reader.rest().len() < MAGIC.len() && reader.fill()? {}
@@ -129,7 +148,7 @@ impl<R: Read> FrameReader<R> {
             return Ok(None);
         };
         self.skip();
-        Ok(Frame::read(&self.buffer[frame]))
+        Ok(read(&self.buffer[frame], &self.text))
     }
 
     /// Looks at the next frame, which stays the next one until it is [skipped](Self::skip).
@@ -147,10 +166,18 @@ impl<R: Read> FrameReader<R> {
             if sum != crc32(octets).to_le_bytes() {
                 return Err(RecordError::Garbled(self.position));
             }
+            if let [PACKED_TEXT, rest @ ..] = octets {
+                self.text.clear();
+                let max = usize::try_from(FRAME_BYTES_MAX).unwrap_or(usize::MAX);
+                let mut packed = rest;
+                let unpacked = ConnectionId::take(&mut packed)
+                    .and_then(|_| unpack(packed, max, &mut self.text));
+                unpacked.ok_or(RecordError::Garbled(self.position))?;
+            }
             self.head = Some(frame);
         }
         let octets = self.head.clone().map(|frame| &self.buffer[frame]);
-        match octets.map(Frame::read) {
+        match octets.map(|octets| read(octets, &self.text)) {
             Some(None) => Err(RecordError::Garbled(self.position)),
             frame => Ok(frame.flatten()),
         }
@@ -226,5 +253,17 @@ impl<R: Read> FrameReader<R> {
         };
         self.buffer.truncate(filled + read);
         Ok(read > 0)
+    }
+}
+
+/// Reads a frame, whose `text` was unpacked if it was packed.
+fn read<'a>(octets: &'a [u8], text: &'a [u8]) -> Option<Frame<'a>> {
+    match octets {
+        [PACKED_TEXT, rest @ ..] => Some(Frame::Used {
+            connection: ConnectionId::take(&mut &rest[..])?,
+            content: Content::Text,
+            octets: text,
+        }),
+        _ => Frame::read(octets),
     }
 }

@@ -7,16 +7,15 @@ mod client;
 
 use std::borrow::Cow;
 
-use memchr::memmem;
+use memchr::{memchr2, memmem};
 
+use super::packed::FILLER;
 use crate::smtp::command::verbs::Verb;
 use crate::smtp::data::EndText;
 use crate::smtp::mechanism::Mechanism;
 
 pub(super) use client::{HiddenReplies, hide_said_credentials};
 
-/// The octet in place of others.
-const FILLER: u8 = b'x';
 /// The octet in its place where that would mean something.
 const OTHER_FILLER: u8 = b'y';
 /// The octet in place of those that are in no name of a header field.
@@ -154,9 +153,28 @@ impl HiddenText {
     /// Hides the next piece.
     pub(super) fn hide(&mut self, text: &[u8], end_text: Option<&EndText>) -> Vec<u8> {
         let end_text = end_text.map_or("", EndText::as_str).as_bytes();
-        text.iter()
-            .map(|octet| self.hide_octet(*octet, end_text))
-            .collect()
+        let mut hidden = Vec::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((octet, behind)) = rest.split_first() {
+            let plain = match self.is_plain(end_text) {
+                true => memchr2(b'\r', b'\n', rest).unwrap_or(rest.len()),
+                false => 0,
+            };
+            if plain > 0 {
+                hidden.resize(hidden.len() + plain, FILLER);
+                rest = &rest[plain..];
+            } else {
+                hidden.push(self.hide_octet(*octet, end_text));
+                rest = behind;
+            }
+        }
+        hidden
+    }
+
+    /// Whether any octet within the present line is as good as another.
+    fn is_plain(&self, end_text: &[u8]) -> bool {
+        let is_in_end_text = self.is_end_text && !end_text.is_empty();
+        self.column > 0 && !is_in_end_text && (self.is_in_body || self.part == LinePart::Rest)
     }
 
     fn hide_octet(&mut self, octet: u8, end_text: &[u8]) -> u8 {

@@ -9,5 +9,6 @@ pub mod file;
 pub mod frame;
 mod mask;
 pub mod outcome;
+mod packed;
 pub mod record;
 pub mod rules;
