@@ -128,7 +128,8 @@ impl ChromeTrace {
         else {
             return;
         };
-        if is_of_turn(frame) && !self.of_loop.is_turn_of(id) {
+        let begins = matches!(frame, Frame::Turn { .. });
+        if begins || is_of_turn(frame) && !self.of_loop.is_turn_of(id) {
             self.of_loop
                 .begin_turn(id, track.octets, now, &mut self.events);
             if let Some(flow) = track.readiness.take() {

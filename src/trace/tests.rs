@@ -203,6 +203,30 @@ fn a_slice_that_is_open_for_too_long_is_cut_and_goes_on_at_once() {
     assert_eq!(slices(&json, "tick 2").len(), 1);
 }
 
+#[test]
+fn a_turn_begins_when_it_is_told_to() {
+    let turn = |at| Frame::Turn {
+        connection: ID,
+        at,
+        has_work: true,
+        iterations: 0,
+    };
+    let step = |step, at| Frame::Step { step, at };
+    let frames = [
+        added(),
+        tick(1, 1_000_000),
+        step(TickStep::Serve, 0),
+        turn(1000),
+        turn(3000),
+        step(TickStep::Commit, 6000),
+        step(TickStep::Reap, 8000),
+        CLOSED,
+    ];
+    let (json, _) = trace(&record(&frames), TraceFormat::Chrome);
+    let turns: Vec<_> = slices(&json, "conn 1").into_iter().skip(1).collect();
+    assert_eq!(turns, [(8008, 16), (8024, 24)]);
+}
+
 /// A message that is partly delivered after a login, in TLS or not.
 fn session() -> Vec<Frame<'static>> {
     let (connection, ticket) = (ID, 7);

@@ -32,7 +32,8 @@ impl TraceTime {
                 self.step = None;
                 self.advance(at);
             }
-            Frame::Read { at, .. }
+            Frame::Turn { at, .. }
+            | Frame::Read { at, .. }
             | Frame::Write { at, .. }
             | Frame::Handshake { at, .. }
             | Frame::TlsRead { at, .. }

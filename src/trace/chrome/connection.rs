@@ -84,24 +84,7 @@ impl ConnectionTrack {
 
     /// Goes on to the state of this name.
     pub(super) fn enter_state(&mut self, name: &str, at: Nanoseconds, events: &mut Events) {
-        self.of_session = match name {
-            "AwaitingGreeting" => "greeting",
-            "AwaitingHello" => "hello",
-            "AwaitingStartTls" | "AwaitingTls" => "tls",
-            "AwaitingMail" => "mail",
-            "Authenticating" | "Tarpit" | "LoggingIn" => "login",
-            "AwaitingRcpt" => "rcpt",
-            "EndingMessage" | "AwaitingCommit" | "AwaitingStored" => "commit",
-            "Closing" | "AwaitingQuit" => "closing",
-            "AwaitingData" | "SendingMessage" => "data",
-            name if name.starts_with("Receiving")
-                || name.starts_with("Discarding")
-                || name == "BetweenChunks" =>
-            {
-                "data"
-            }
-            _ => "session",
-        };
+        self.of_session = phase_of(name);
         self.enter(self.of_session, at, events);
     }
 
@@ -147,6 +130,23 @@ impl ConnectionTrack {
         self.life = events.begin(name, self.id(), at);
         self.life_from = self.octets;
         self.begin_phase(at, events);
+    }
+}
+
+/// The phase that a state is, of a server's session or a client's.
+fn phase_of(state: &str) -> &'static str {
+    match state {
+        "AwaitingGreeting" => GREETING,
+        "AwaitingHello" => "hello",
+        "AwaitingMail" => "mail",
+        "AwaitingStartTls" | "AwaitingTls" => "tls",
+        "Authenticating" | "Tarpit" | "LoggingIn" => "login",
+        "AwaitingRcpt" => "rcpt",
+        "ReceivingData" | "DiscardingData" | "ReceivingChunk" | "DiscardingChunk"
+        | "BetweenChunks" | "AwaitingData" | "SendingMessage" => "data",
+        "EndingMessage" | "AwaitingCommit" | "AwaitingStored" => "commit",
+        "Closing" | "AwaitingQuit" | "Closed" => "closing",
+        _ => "session",
     }
 }
 
