@@ -20,6 +20,13 @@ mod message_data;
 mod options;
 mod paths;
 mod proxy;
+#[cfg(all(
+    feature = "auth",
+    feature = "record",
+    feature = "smtputf8",
+    feature = "tls"
+))]
+mod records;
 #[cfg(feature = "auth")]
 mod sasl;
 mod tables;
