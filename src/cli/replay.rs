@@ -72,6 +72,7 @@ impl Run for ReplayCommand {
                     ReplayError::Open(_) | ReplayError::Record(RecordError::Io(_)) => ExitCode::Io,
                     ReplayError::Record(_)
                     | ReplayError::NoServer
+                    | ReplayError::OnlyWhole(_)
                     | ReplayError::NotBuilt(_)
                     | ReplayError::NoConnection(_) => ExitCode::Data,
                 };

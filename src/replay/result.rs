@@ -34,8 +34,10 @@ pub enum ReplayError {
     Open(io::Error),
     /// The record cannot be read.
     Record(RecordError),
-    /// The record does not begin with the rules of a server, and what was asked for needs one.
+    /// The record begins neither with the rules of a server nor as that of a client.
     NoServer,
+    /// The record is of this command, of which no connection can be cut out.
+    OnlyWhole(&'static str),
     /// The record is of this command, which this program lacks.
     NotBuilt(&'static str),
     /// The record does not have this connection.
@@ -53,7 +55,11 @@ impl fmt::Display for ReplayError {
         match self {
             Self::Open(error) => error.fmt(f),
             Self::Record(error) => error.fmt(f),
-            Self::NoServer => f.write_str("it is no record of a server"),
+            Self::NoServer => f.write_str("it is no record of a server or a client"),
+            Self::OnlyWhole(command) => write!(
+                f,
+                "it is a record of mailoop {command}, which replays as a whole: leave --connection out"
+            ),
             Self::NotBuilt(command) => write!(
                 f,
                 "it is a record of mailoop {command}, which this program was built without"

@@ -46,7 +46,7 @@ impl CoreProbe for ReplayCoreProbe {
 pub fn replay(path: &Path, only: Option<ConnectionId>) -> Result<Replayed, ReplayError> {
     if let Some(command) = client_command(open(path)?)? {
         if only.is_some() {
-            return Err(ReplayError::NoServer);
+            return Err(ReplayError::OnlyWhole(command));
         }
         let replay_client: Option<ClientReplay> = client::built();
         let script = Script::new(Box::new(open(path)?), Contents::new(open(path)?, None));

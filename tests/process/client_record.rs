@@ -218,6 +218,21 @@ fn a_record_with_another_octet_is_different() {
 }
 
 #[test]
+fn a_record_of_a_client_replays_as_a_whole() {
+    let server = TestServer::start(&["--discard"]);
+    let folder = RecordFolder::new();
+    sent(server.address(), &folder, &[]);
+    let output = mailoop("replay")
+        .args(["--connection", "1"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(65), "{told}");
+    assert!(told.contains("record of mailoop send"), "{told}");
+}
+
+#[test]
 fn a_trace_shows_what_a_client_said() {
     let server = TestServer::start(&["--discard"]);
     let folder = RecordFolder::new();
