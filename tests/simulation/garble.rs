@@ -1,9 +1,11 @@
 //! Records that are cut, garbled or changed: a replay says so, and never panics.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+#[cfg(all(feature = "auth", feature = "smtputf8", feature = "tls"))]
+use mailoop::net::probe::Content;
 use mailoop::observe::codec::RecordValue;
 use mailoop::observe::file::{FrameReader, MAGIC, RecordError, put_frame};
 use mailoop::observe::frame::Frame;
@@ -171,6 +173,79 @@ fn of_seed(test: &str, seed: u64) -> Garbled {
             .then_some(record)
     });
     Garbled::new(&format!("{test}-{seed}.record"), record.unwrap())
+}
+
+/// The records of real clients, which log in and chunk as well.
+fn of_clients() -> Vec<Garbled> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records");
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let records = files.filter(|file| file.extension().is_some_and(|name| name == "record"));
+    let short = records.map(|file| {
+        (
+            file.file_stem().unwrap().to_owned(),
+            fs::read(file).unwrap(),
+        )
+    });
+    let short = short.filter(|(_, record)| record.len() < SHORT_BYTES_MAX);
+    short
+        .map(|(name, record)| Garbled::new(&format!("changed-{}.record", name.display()), record))
+        .collect()
+}
+
+#[cfg(all(feature = "auth", feature = "smtputf8", feature = "tls"))]
+#[test]
+fn a_change_of_a_command_is_a_difference_of_its_connection_at_its_tick() {
+    for client in of_clients() {
+        let mut reader = FrameReader::new(&client.record[..]).unwrap();
+        let (mut index, mut tick, mut commands) = (0, 0, 0);
+        while let Some(frame) = reader.next_frame().unwrap() {
+            match frame {
+                Frame::Tick { number, .. } => tick = number,
+                Frame::Used {
+                    connection,
+                    content: Content::Protocol,
+                    octets,
+                } if octets.starts_with(b"MAIL FROM") => {
+                    let mut octets = octets.to_vec();
+                    octets[0] ^= 3;
+                    let mut changed = Vec::new();
+                    let content = Content::Protocol;
+                    let octets = &octets[..];
+                    Frame::Used {
+                        connection,
+                        content,
+                        octets,
+                    }
+                    .put(&mut changed);
+                    let changed = client.with(index, index + 1, &[changed]).unwrap();
+                    let difference = client.replay(&changed).unwrap().difference.unwrap();
+                    let place = (difference.tick, difference.connection);
+                    // A command that was not used in the tick that read it is looked at there.
+                    assert!(
+                        place.0 <= tick && place.1 == Some(connection),
+                        "{difference}"
+                    );
+                    commands += 1;
+                }
+                _ => {}
+            }
+            index += 1;
+        }
+        assert!(commands > 0, "{}", client.path.display());
+    }
+}
+
+#[test]
+fn no_change_of_a_record_of_clients_has_its_replay_panic() {
+    let clients = of_clients();
+    let mut rng = Prng::new(1);
+    for client in &clients {
+        for _ in 0..wanted(CHANGES) {
+            client.change(&mut rng);
+        }
+    }
 }
 
 #[test]
