@@ -270,3 +270,45 @@ fn a_reload_of_the_end_text_does_not_change_that_of_a_session_under_way() {
     server.stop();
     assert_eq!(record.is_same(), (bytes_out(&server.log()), false));
 }
+
+/// The fields of a message that is submitted decide what is put into it.
+#[test]
+fn fields_that_are_looked_for_are_found_in_text_that_is_hidden() {
+    let record = RecordFile::new();
+    let listen = ["--listen-submission", "127.0.0.1:0", "--discard"];
+    let mut server = record.serve(&[&listen[..], &["--xclient-from", "127.0.0.1"]].concat());
+    let mut client = Client::connect(server.address());
+    client.expect("220");
+    client.ask("XCLIENT LOGIN=ada PROTO=ESMTP HELO=client", "220");
+    for header in [
+        "",
+        "Date: x\r\n",
+        "Message-ID: <x>\r\n",
+        "dATe : x\r\nMESSAGE-ID:<y>\r\n",
+        ">From a\r\nDate: x\r\n",
+        "From a b\r\nMessage-Id: x\r\n",
+        "Dates: x\r\nMessage-IDs: y\r\n",
+        "Dat: x\r\nMessage-I: y\r\n",
+        " Date: x\r\n",
+        "Subject: x\r\n Date: y\r\nMessage-ID: z\r\n",
+        "no field\r\nDate: x\r\n",
+        "\u{e9}: x\r\nDate: x\r\n",
+        "\r\nDate: x\r\nMessage-ID: y\r\n",
+        "..Date: x\r\nMessage-ID: y\r\n",
+    ] {
+        client.ask("MAIL FROM:<ada@mx.example.org>", "250");
+        client.ask("RCPT TO:<b@example.org>", "250");
+        client.ask("DATA", "354");
+        // In one piece and in many.
+        client.say(header);
+        for piece in [header, "\r\nbody\r\n", ".\r\n"]
+            .concat()
+            .split_inclusive(' ')
+        {
+            client.say(piece);
+        }
+        client.expect("250");
+    }
+    server.stop();
+    assert_eq!(record.is_same(), (bytes_out(&server.log()), false));
+}
