@@ -82,6 +82,7 @@ fn bytes_out(log: &str) -> u64 {
 }
 
 /// The address of the listener for this protocol.
+#[cfg(feature = "auth")]
 fn listener(server: &TestServer, protocol: &str) -> String {
     let stdout = server.stdout();
     let prefix = format!("listening {protocol} ");
