@@ -22,6 +22,9 @@ impl Inbound {
 
     /// Tells of the octets of input that is left by which the session goes, or the reader of a proxy's header.
     pub(super) fn tell_left(&self, rest: &[u8], turn: &InboundTurn<'_>) {
+        if turn.shared.probe.is_none() {
+            return;
+        }
         let octets = match self.stage {
             OpeningStage::AwaitingProxyHeader => proxy::header_octets(rest),
             OpeningStage::Session
