@@ -59,10 +59,10 @@ fn print_once(server: &Endpoint) -> Result<(), Failed> {
     while engine.connections().shared().received() < 2 {
         tick(&mut engine, server, None, |_| {})?;
     }
-    let mut snapshot = engine.connections().shared_mut().take_snapshot();
+    let snapshot = engine.connections().shared_mut().snapshot_mut();
     let order = RowOrder::default();
     order.sort(&mut snapshot.rows);
-    show(&Picture::plain(&server.to_string(), &snapshot, order).text())
+    show(&Picture::plain(&server.to_string(), snapshot, order).text())
 }
 
 /// Begins to watch a server, at this interval.

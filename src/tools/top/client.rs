@@ -35,11 +35,6 @@ impl Board {
         &mut self.snapshot
     }
 
-    /// Takes the last snapshot.
-    pub(super) fn take_snapshot(&mut self) -> Snapshot {
-        std::mem::take(&mut self.snapshot)
-    }
-
     /// Takes the reason why no more will come, once there is one.
     pub(super) fn take_fault(&mut self) -> Option<String> {
         self.fault.take()
