@@ -1,6 +1,7 @@
 //! `mailoop top`: what the control socket of a server tells, drawn live in a terminal, or printed once.
 
 mod client;
+mod column;
 mod snapshot;
 mod sort;
 mod table;

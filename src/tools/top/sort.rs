@@ -1,61 +1,13 @@
 //! The order of connections in a picture, by a key that is pressed.
 
-use core::cmp::Ordering;
-
+use super::column::{COLUMNS, WAKES};
 use super::snapshot::ConnectionRow;
 
 /// The keys that are followed, as help and picture tell of them.
 pub const KEYS: &str =
     "q quits; sort: i id p peer s phase a age w wakes r read o wrote u unsent f waits";
 
-/// A column to sort by: the key that chooses it, its place in the picture, and the order of its values. Of numbers the
-/// greatest come first.
-struct SortColumn {
-    key: u8,
-    compare: fn(&ConnectionRow, &ConnectionRow) -> Ordering,
-}
-
-/// The columns, in their order.
-const COLUMNS: [SortColumn; 9] = [
-    SortColumn {
-        key: b'i',
-        compare: |one, other| one.id.cmp(&other.id),
-    },
-    SortColumn {
-        key: b'p',
-        compare: |one, other| one.peer.cmp(&other.peer),
-    },
-    SortColumn {
-        key: b's',
-        compare: |one, other| one.phase.cmp(&other.phase),
-    },
-    SortColumn {
-        key: b'a',
-        compare: |one, other| other.age_ms.cmp(&one.age_ms),
-    },
-    SortColumn {
-        key: b'w',
-        compare: |one, other| other.wakes.cmp(&one.wakes),
-    },
-    SortColumn {
-        key: b'r',
-        compare: |one, other| other.read.cmp(&one.read),
-    },
-    SortColumn {
-        key: b'o',
-        compare: |one, other| other.written.cmp(&one.written),
-    },
-    SortColumn {
-        key: b'u',
-        compare: |one, other| other.unsent.cmp(&one.unsent),
-    },
-    SortColumn {
-        key: b'f',
-        compare: |one, other| one.waits.cmp(&other.waits),
-    },
-];
-
-/// The column by number that connections are sorted by, and whether backwards.
+/// The place of the column that connections are sorted by, and whether backwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RowOrder {
     pub(super) column: usize,
@@ -63,10 +15,10 @@ pub(super) struct RowOrder {
 }
 
 impl Default for RowOrder {
-    /// Those that were woken most often come first.
+    /// The connections that were woken most often come first.
     fn default() -> Self {
         Self {
-            column: 4,
+            column: WAKES,
             is_reversed: false,
         }
     }
@@ -90,7 +42,7 @@ impl RowOrder {
             return;
         };
         rows.sort_unstable_by(|one, other| {
-            let order = (column.compare)(one, other);
+            let order = column.compare(one, other);
             let order = if self.is_reversed {
                 order.reverse()
             } else {

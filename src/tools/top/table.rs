@@ -1,25 +1,10 @@
 //! The picture of a snapshot: lines of plain text, as many and as wide as there is room.
 
+use super::column::{COLUMNS, TableColumn};
 use super::snapshot::{ConnectionRow, Snapshot};
 use super::sort::{KEYS, RowOrder};
 use crate::control::report::LoopReport;
 
-/// A column: its heading, and its width but for that of the peer, which takes what is left.
-const HEADINGS: [(&str, usize); 9] = [
-    ("ID", 6),
-    ("PEER", 0),
-    ("PHASE", 14),
-    ("AGE", 5),
-    ("WAKES", 6),
-    ("READ", 6),
-    ("WROTE", 6),
-    ("UNSENT", 6),
-    ("WAITS", 6),
-];
-/// The column of the peer.
-const PEER: usize = 1;
-/// The columns of text, which begin at the left; numbers end at the right.
-const TEXTS: [usize; 3] = [PEER, 2, 8];
 /// The bounds of the width of a peer: the longest is an IPv6 address with its port.
 const PEER_WIDTH: (usize, usize) = (12, 47);
 
@@ -50,7 +35,8 @@ impl Picture {
         order: RowOrder,
         (columns, height): (usize, usize),
     ) -> Self {
-        let fixed: usize = HEADINGS.iter().map(|(_, width)| width + 1).sum();
+        let widths = COLUMNS.iter().map(|column| column.width.unwrap_or(0));
+        let fixed: usize = widths.map(|width| width + 1).sum();
         let mut picture = Self::summary(title, snapshot);
         let room = height.saturating_sub(picture.lines.len() + 2);
         let rows = &snapshot.rows[..snapshot.rows.len().min(room)];
@@ -96,13 +82,13 @@ impl Picture {
     fn add_rows(&mut self, rows: &[ConnectionRow], peer_width: usize, order: RowOrder) {
         let width = peer_width.clamp(PEER_WIDTH.0, PEER_WIDTH.1);
         let mark = if order.is_reversed { "^" } else { "*" };
-        let mut headings = HEADINGS.map(|(heading, _)| heading.to_owned());
-        if let Some(heading) = headings.get_mut(order.column) {
-            heading.insert_str(0, mark);
-        }
-        self.lines.push(line(&headings, width));
-        self.lines
-            .extend(rows.iter().map(|row| line(&cells(row), width)));
+        let heading = |place, column: &TableColumn| {
+            let mark = if place == order.column { mark } else { "" };
+            format!("{mark}{}", column.heading)
+        };
+        self.lines.push(line(heading, width));
+        let cells = |row| line(|_, column| column.cell(row), width);
+        self.lines.extend(rows.iter().map(cells));
     }
 
     /// The lines as one text.
@@ -146,66 +132,11 @@ fn milliseconds(microseconds: u64) -> String {
     format!("{:.2} ms", microseconds as f64 / 1000.0)
 }
 
-/// The cells of a connection, in the order of the headings.
-fn cells(row: &ConnectionRow) -> [String; 9] {
-    [
-        row.id.to_string(),
-        row.peer.clone(),
-        row.phase.clone(),
-        age(row.age_ms),
-        short(row.wakes.into()),
-        short(row.read),
-        short(row.written),
-        short(row.unsent as u64),
-        row.waits.clone(),
-    ]
-}
-
-/// A line of cells, each as wide as its column.
-fn line(cells: &[String; 9], peer_width: usize) -> String {
-    let cells = cells.iter().zip(HEADINGS).enumerate();
-    let cells = cells.map(|(number, (cell, (_, width)))| {
-        let width = if number == PEER { peer_width } else { width };
-        let cell = cell.get(..width).unwrap_or(cell);
-        if TEXTS.contains(&number) {
-            format!("{cell:<width$}")
-        } else {
-            format!("{cell:>width$}")
-        }
-    });
+/// A line of a cell for each column.
+fn line(cell: impl Fn(usize, &TableColumn) -> String, peer_width: usize) -> String {
+    let columns = COLUMNS.iter().enumerate();
+    let cells = columns.map(|(place, column)| column.align(&cell(place, column), peer_width));
     cells.collect::<Vec<_>>().join(" ")
-}
-
-/// A number in at most five characters: `812`, `4.2k`, `17M`.
-fn short(number: u64) -> String {
-    const UNITS: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
-    if number < 1000 {
-        return number.to_string();
-    }
-    let mut tenths = number / 100;
-    let mut units = UNITS.iter();
-    let mut unit = units.next();
-    while tenths >= 10_000 {
-        tenths /= 1000;
-        unit = units.next();
-    }
-    let unit = unit.unwrap_or(&"");
-    match tenths {
-        ..100 => format!("{}.{}{unit}", tenths / 10, tenths % 10),
-        _ => format!("{}{unit}", tenths / 10),
-    }
-}
-
-/// A time in at most five characters, in the unit that tells it best.
-fn age(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000;
-    match seconds {
-        ..10 => format!("{seconds}.{}s", milliseconds / 100 % 10),
-        10..100 => format!("{seconds}s"),
-        100..6000 => format!("{}m", seconds / 60),
-        6000..360_000 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86_400),
-    }
 }
 
 /// The text as a terminal may show it, whoever wrote it: what is no plain character is a question mark.
@@ -220,33 +151,6 @@ pub(super) fn printable(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_and_times_are_short() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1.0k"),
-            (9999, "9.9k"),
-            (10_000, "10k"),
-            (999_999, "999k"),
-            (1_000_000, "1.0M"),
-            (u64::MAX, "18E"),
-        ] {
-            assert_eq!(short(number), text, "{number}");
-        }
-        for (milliseconds, text) in [
-            (0, "0.0s"),
-            (4240, "4.2s"),
-            (99_999, "99s"),
-            (100_000, "1m"),
-            (5_999_999, "99m"),
-            (6_000_000, "1h"),
-            (360_000_000, "4d"),
-        ] {
-            assert_eq!(age(milliseconds), text, "{milliseconds}");
-        }
-    }
 
     #[test]
     fn a_picture_fits_whatever_the_terminal() {
