@@ -1,11 +1,10 @@
 //! A terminal of which a program draws every line, until it gives it back as it was.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Stdin, Write};
 
-use rustix::stdio::stdin;
-use rustix::termios::{
-    OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
-};
+use rustix::termios::{SpecialCodeIndex, Termios, tcgetwinsize};
+
+use super::ChangedMode;
 
 /// Goes to the alternate screen, which keeps what was on the other one, and hides the cursor (xterm's control sequences).
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
@@ -25,7 +24,7 @@ const USUAL_SIZE: (usize, usize) = (80, 24);
 /// The terminal at standard input and output. Keys come one at a time, none of them sends a signal, and reading them does not
 /// wait. The terminal is as it was once this is dropped.
 pub struct FullScreen {
-    before: Termios,
+    keyboard: ChangedMode<Stdin>,
     /// The text of the next picture.
     text: String,
 }
@@ -40,17 +39,18 @@ impl FullScreen {
     /// Takes the terminal over.
     ///
     /// # Errors
-    /// It is no terminal, or it is gone.
+    /// Standard input is no terminal, or the terminal is gone.
     pub fn open() -> io::Result<Self> {
-        let before = tcgetattr(stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        // A read returns at once: non-blocking mode would be the shell's as well.
-        raw.special_codes[SpecialCodeIndex::VMIN] = 0;
-        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(stdin(), OptionalActions::Flush, &raw)?;
-        let text = String::new();
-        let screen = Self { before, text };
+        let make_raw = |mode: &mut Termios| {
+            mode.make_raw();
+            // A read returns at once: non-blocking mode would be the shell's as well.
+            mode.special_codes[SpecialCodeIndex::VMIN] = 0;
+            mode.special_codes[SpecialCodeIndex::VTIME] = 0;
+        };
+        let screen = Self {
+            keyboard: ChangedMode::new(io::stdin(), make_raw)?,
+            text: String::new(),
+        };
         show(ENTER)?;
         Ok(screen)
     }
@@ -72,7 +72,7 @@ impl FullScreen {
     /// The terminal is gone.
     pub fn key(&mut self) -> io::Result<Option<u8>> {
         let mut key = [0];
-        match rustix::io::read(stdin(), &mut key) {
+        match rustix::io::read(&self.keyboard.terminal, &mut key) {
             Ok(count) => Ok((count > 0).then_some(key[0])),
             Err(error) if error == rustix::io::Errno::INTR => Ok(None),
             Err(error) => Err(error.into()),
@@ -104,9 +104,8 @@ impl FullScreen {
 
 impl Drop for FullScreen {
     fn drop(&mut self) {
-        // Where this fails there is no terminal any more.
+        // Where this fails there is no terminal any more. The mode is the former one right after this.
         let _ = show(LEAVE);
-        let _ = tcsetattr(stdin(), OptionalActions::Flush, &self.before);
     }
 }
 
