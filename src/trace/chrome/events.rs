@@ -102,9 +102,7 @@ impl Events {
 
     /// Ends a slice.
     pub(super) fn end(&mut self, slice: SliceId, at: Nanoseconds, args: Members) {
-        let index = slice.0.checked_sub(self.written);
-        let index = index.and_then(|index| usize::try_from(index).ok());
-        match index.and_then(|index| self.waiting.get_mut(index)) {
+        match self.waiting_slice(slice) {
             Some(waiting) => {
                 waiting.end = SliceEnd::At(at);
                 waiting.args = args.into_text();
@@ -116,15 +114,16 @@ impl Events {
     /// Ends a slice that is not shown if it had no time: viewers would put it into the slice that begins then.
     pub(super) fn end_if_long(&mut self, slice: SliceId, at: Nanoseconds, args: Members) {
         self.end(slice, at, args);
-        let index = slice.0.saturating_sub(self.written);
-        let waiting = usize::try_from(index)
-            .ok()
-            .and_then(|index| self.waiting.get_mut(index));
-        if let Some(waiting) =
-            waiting.filter(|waiting| Eighths::of(waiting.start).0 == Eighths::of(at).0)
+        if let Some(waiting) = self.waiting_slice(slice)
+            && Eighths::of(waiting.start).0 == Eighths::of(at).0
         {
             waiting.end = SliceEnd::Dropped;
         }
+    }
+
+    fn waiting_slice(&mut self, slice: SliceId) -> Option<&mut Waiting> {
+        let index = slice.0.checked_sub(self.written)?;
+        self.waiting.get_mut(usize::try_from(index).ok()?)
     }
 
     /// Whether slices are to be cut, so that what waits can be written. With so many `tracks` a cut leaves some events for each.
