@@ -236,22 +236,21 @@ impl ChromeTrace {
         let Self {
             counters, events, ..
         } = self;
-        let mut show = |name, before: &mut Option<u64>, value: u64| {
-            if before.replace(value) != Some(value) {
-                show_counter(name, value, now, events);
-            }
-        };
-        show("open", &mut counters.open, connections.open() as u64);
-        show("unsent", &mut counters.unsent, connections.unsent());
         let awaiting = connections.awaiting() as u64;
-        show("waiting for the store", &mut counters.awaiting, awaiting);
+        for (name, shown, value) in [
+            ("open", &mut counters.open, connections.open() as u64),
+            ("unsent", &mut counters.unsent, connections.unsent()),
+            ("waiting for the store", &mut counters.awaiting, awaiting),
+        ] {
+            show_counter(name, shown, value, now, events);
+        }
     }
 
     /// Shows how many messages a commit has settled; of one connection alone that would say nothing.
     fn count_group(&mut self, now: Nanoseconds) {
         let Counters { group, settled, .. } = &mut self.counters;
-        if self.only.is_none() && group.replace(*settled) != Some(*settled) {
-            show_counter("group size", *settled, now, &mut self.events);
+        if self.only.is_none() {
+            show_counter("group size", group, *settled, now, &mut self.events);
         }
     }
 
@@ -260,8 +259,8 @@ impl ChromeTrace {
         let Counters {
             run_queue, ready, ..
         } = &mut self.counters;
-        if self.only.is_none() && run_queue.replace(*ready) != Some(*ready) {
-            show_counter("run queue", *ready, now, &mut self.events);
+        if self.only.is_none() {
+            show_counter("run queue", run_queue, *ready, now, &mut self.events);
         }
     }
 
@@ -314,10 +313,19 @@ impl TraceWriter for ChromeTrace {
     }
 }
 
-fn show_counter(name: &'static str, value: u64, at: Nanoseconds, events: &mut Events) {
-    let mut args = Members::default();
-    args.number("value", value);
-    events.add("C", EventName(name, None), LOOP, at, args);
+/// Shows a counter whose value is another one than was shown before.
+fn show_counter(
+    name: &'static str,
+    shown: &mut Option<u64>,
+    value: u64,
+    at: Nanoseconds,
+    events: &mut Events,
+) {
+    if shown.replace(value) != Some(value) {
+        let mut args = Members::default();
+        args.number("value", value);
+        events.add("C", EventName(name, None), LOOP, at, args);
+    }
 }
 
 /// Whether a frame tells that a connection has its turn.
