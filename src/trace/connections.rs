@@ -111,11 +111,8 @@ impl TracedConnections {
                 connection,
                 peer,
                 ..
-            } => {
-                self.insert(connection, TracedConnection::new(Some(key), peer));
-                self.by_key.insert(key, connection);
             }
-            Frame::Client {
+            | Frame::Client {
                 frame:
                     ClientFrame::Dialed {
                         key,
