@@ -96,10 +96,28 @@ pub(super) struct TracedConnections {
     by_ticket: HashMap<u64, ConnectionId>,
     /// The connection whose message is being settled.
     settling: Option<ConnectionId>,
+    totals: ConnectionTotals,
+}
+
+/// Totals over the connections that are open in the record.
+#[derive(Debug, Default)]
+struct ConnectionTotals {
     /// Octets that wait for room in sockets.
     unsent: u64,
     /// Connections whose end was not announced to the peer.
     open: usize,
+}
+
+impl ConnectionTotals {
+    fn add(&mut self, connection: &TracedConnection) {
+        self.unsent = self.unsent.saturating_add(connection.unsent());
+        self.open += usize::from(!connection.is_closing);
+    }
+
+    fn take_off(&mut self, connection: &TracedConnection) {
+        self.unsent = self.unsent.saturating_sub(connection.unsent());
+        self.open -= usize::from(!connection.is_closing);
+    }
 }
 
 impl TracedConnections {
@@ -146,11 +164,9 @@ impl TracedConnections {
         let Some(connection) = self.all.get_mut(&id) else {
             return;
         };
-        self.unsent = self.unsent.saturating_sub(connection.unsent());
-        self.open -= usize::from(!connection.is_closing);
+        self.totals.take_off(connection);
         connection.count(frame);
-        self.unsent = self.unsent.saturating_add(connection.unsent());
-        self.open += usize::from(!connection.is_closing);
+        self.totals.add(connection);
         if let Frame::Submit { ticket, .. }
         | Frame::Admit {
             result: Ok(Err(ticket)),
@@ -169,10 +185,9 @@ impl TracedConnections {
     }
 
     fn insert(&mut self, id: ConnectionId, connection: TracedConnection) {
-        self.open += usize::from(!connection.is_closing);
+        self.totals.add(&connection);
         if let Some(before) = self.all.insert(id, connection) {
-            self.open -= usize::from(!before.is_closing);
-            self.unsent = self.unsent.saturating_sub(before.unsent());
+            self.totals.take_off(&before);
         }
     }
 
@@ -191,8 +206,7 @@ impl TracedConnections {
                 let Some(closed) = self.all.remove(&connection) else {
                     return;
                 };
-                self.open -= usize::from(!closed.is_closing);
-                self.unsent = self.unsent.saturating_sub(closed.unsent());
+                self.totals.take_off(&closed);
                 if let Some(key) = closed.key
                     && self.by_key.get(&key) == Some(&connection)
                 {
@@ -227,12 +241,12 @@ impl TracedConnections {
 
     /// The number of connections whose end was not announced to the peer.
     pub(super) fn open(&self) -> usize {
-        self.open
+        self.totals.open
     }
 
     /// Octets that wait for room in sockets.
     pub(super) fn unsent(&self) -> u64 {
-        self.unsent
+        self.totals.unsent
     }
 
     /// The number of connections that wait for an answer of the store.
