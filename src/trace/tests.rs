@@ -227,9 +227,12 @@ fn a_turn_begins_when_it_is_told_to() {
     assert_eq!(turns, [(8008, 16), (8024, 24)]);
 }
 
-/// A message that is partly delivered after a login, in TLS or not.
+/// A message that is not delivered, after a login.
 fn session() -> Vec<Frame<'static>> {
-    let (connection, ticket) = (ID, 7);
+    [greeted_and_logged_in(), message(), answered_and_closed()].concat()
+}
+
+fn greeted_and_logged_in() -> Vec<Frame<'static>> {
     vec![
         Frame::Start {
             command: "serve",
@@ -254,9 +257,15 @@ fn session() -> Vec<Frame<'static>> {
         read(50),
         used(Content::Protocol, b"BDAT 6 LAST\r\n"),
         Frame::LoginProgress {
-            connection,
+            connection: ID,
             progress: LoginCode::LoggedIn("ada"),
         },
+    ]
+}
+
+fn message() -> Vec<Frame<'static>> {
+    let (connection, ticket) = (ID, 7);
+    vec![
         Frame::Admit {
             connection,
             declared: 0,
@@ -298,14 +307,19 @@ fn session() -> Vec<Frame<'static>> {
         Frame::Delivered {
             result: Err(FailureCode::Io("full")),
         },
+    ]
+}
+
+fn answered_and_closed() -> Vec<Frame<'static>> {
+    vec![
         said(b"250 2.0.0 Ok: queued as AB01\r\n"),
         Frame::State {
-            connection,
+            connection: ID,
             name: "Closing",
         },
         entered(Lifecycle::Closing(Ending::Close)),
         Frame::Left {
-            connection,
+            connection: ID,
             octets: b"MAIL ",
         },
         Frame::TickEnd {
