@@ -175,7 +175,7 @@ impl MissingFields {
     }
 
     /// Reads `text`, which begins where a line does if it does not begin in one, and returns how much of it is decided.
-    /// Where something is put in, all of `text` is decided, and given.
+    /// All of it is decided, and given, where something is put in.
     fn scan(&mut self, text: &[u8]) -> usize {
         let mut at = 0;
         while let Some(next) = self.next_line(&text[at..]) {

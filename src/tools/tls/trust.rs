@@ -127,12 +127,12 @@ struct Verifier {
 /// The certificates that a [`Verifier`] takes.
 #[derive(Debug)]
 enum TrustedCertificates {
-    /// Those that were named, and those that they vouch for.
+    /// The certificates that were named, and those that they vouch for.
     Listed {
         listed: Vec<CertificateDer<'static>>,
         webpki: Arc<WebPkiServerVerifier>,
     },
-    /// Any.
+    /// Any certificate.
     Any,
 }
 
