@@ -99,10 +99,11 @@ pub(crate) fn program(name: &str, server: &TestServer) -> Command {
     command
 }
 
-/// One of the Python scripts beside this file.
+/// One of the Python scripts beside this file. Of its surroundings it has no more than the modules beside it, and it
+/// leaves no compiled ones there.
 pub(crate) fn python(script: &str) -> Command {
     let mut command = foreign("python3");
-    command.arg("-I").arg(beside(script));
+    command.args(["-B", "-E", "-s"]).arg(beside(script));
     command
 }
 

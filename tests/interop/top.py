@@ -5,68 +5,35 @@ changes the terminal, `run=` runs a command of the shell, `term` sends SIGTERM. 
 drew last, and fails if the terminal is not as it was.
 """
 
-import fcntl
 import os
-import pty
 import signal
-import struct
 import subprocess
 import sys
-import termios
 
-# What never comes is not waited for for ever.
-signal.alarm(30)
+from pseudo_terminal import PseudoTerminal, keys_of
+
 ENTER, LEAVE = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"
-terminal, program_end = pty.openpty()
 
-
-def resize(columns, lines):
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-
-resize(100, 30)
-before = termios.tcgetattr(program_end)
-pid = os.fork()
-if pid == 0:
-    os.close(terminal)
-    os.login_tty(program_end)
-    os.execv(sys.argv[2], sys.argv[2:])
-shown = b""
-seen = 0
-
-
-def read_until(text):
-    global shown, seen
-    while (at := shown.find(text, seen)) < 0:
-        shown += os.read(terminal, 65536)
-    seen = at + len(text)
-
-
+terminal = PseudoTerminal(sys.argv[2:], seconds=30)
 for step in sys.argv[1].split("|"):
     what, _, text = step.partition("=")
     if what == "text":
-        read_until(text.encode())
+        terminal.read_until(text.encode())
     elif what == "keys":
-        assert termios.tcgetattr(program_end)[3] & (termios.ECHO | termios.ICANON | termios.ISIG) == 0, "it is not raw"
-        os.write(terminal, text.encode().decode("unicode_escape").encode("latin-1"))
+        assert terminal.flags() == 0, "it is not raw"
+        terminal.press(keys_of(text))
     elif what == "size":
-        resize(*map(int, text.split("x")))
-        seen = len(shown)
+        terminal.resize(*map(int, text.split("x")))
+        terminal.seen = len(terminal.shown)
     elif what == "run":
         subprocess.run(text, shell=True, check=True)
     elif what == "term":
-        os.kill(pid, signal.SIGTERM)
+        os.kill(terminal.pid, signal.SIGTERM)
     else:
         sys.exit(f"no such step: {step}")
-if shown.startswith(ENTER):
-    read_until(LEAVE)
-_, status = os.waitpid(pid, 0)
-os.set_blocking(terminal, False)
-try:
-    shown += os.read(terminal, 65536)
-except BlockingIOError:
-    pass
-assert termios.tcgetattr(program_end) == before, "the terminal is not as it was"
-screens, _, after = shown.rpartition(LEAVE)
+if terminal.shown.startswith(ENTER):
+    terminal.read_until(LEAVE)
+code = terminal.wait()
+screens, _, after = terminal.shown.rpartition(LEAVE)
 sys.stdout.buffer.write(screens.rpartition(b"\x1b[H")[2] + b"\n--\n" + after)
-sys.exit(os.waitstatus_to_exitcode(status))
+sys.exit(code)
