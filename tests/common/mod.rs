@@ -160,6 +160,14 @@ impl TestServer {
         &self.address
     }
 
+    /// Where it listens for this protocol, the first of its listeners for that.
+    pub fn address_for(&self, protocol: &str) -> String {
+        let stdout = self.stdout();
+        let prefix = format!("listening {protocol} ");
+        let address = stdout.lines().find_map(|line| line.strip_prefix(&prefix));
+        address.unwrap().to_owned()
+    }
+
     /// The port of [`Self::address`].
     pub fn port(&self) -> &str {
         self.address.rsplit(':').next().unwrap()

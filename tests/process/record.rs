@@ -81,15 +81,6 @@ fn bytes_out(log: &str) -> u64 {
     .sum()
 }
 
-/// The address of the listener for this protocol.
-#[cfg(feature = "auth")]
-fn listener(server: &TestServer, protocol: &str) -> String {
-    let stdout = server.stdout();
-    let prefix = format!("listening {protocol} ");
-    let address = stdout.lines().find_map(|line| line.strip_prefix(&prefix));
-    address.unwrap().to_owned()
-}
-
 fn holds(octets: &[u8], wanted: impl AsRef<[u8]>) -> bool {
     memchr::memmem::find(octets, wanted.as_ref()).is_some()
 }

@@ -185,11 +185,7 @@ fn start_with_tls() -> (TestServer, String) {
         "--listen-tls",
         "127.0.0.1:0",
     ]);
-    let stdout = server.stdout();
-    let smtps = stdout
-        .lines()
-        .find_map(|line| line.strip_prefix("listening smtps "));
-    let smtps = smtps.unwrap().to_owned();
+    let smtps = server.address_for("smtps");
     (server, smtps)
 }
 

@@ -16,14 +16,6 @@ const COUNT: usize = 1000;
 
 type Secured = Client<StreamOwned<ClientConnection, TcpStream>>;
 
-/// Where a server with two listeners listens for this.
-fn address(server: &TestServer, service: &str) -> String {
-    let stdout = server.stdout();
-    let prefix = format!("listening {service} ");
-    let address = stdout.lines().find_map(|line| line.strip_prefix(&prefix));
-    address.unwrap().to_owned()
-}
-
 #[test]
 fn every_message_of_a_crowd_is_stored() {
     let count = env::var("MAILOOP_TEST_TLS_CROWD").map_or(COUNT, |count| count.parse().unwrap());
@@ -35,7 +27,7 @@ fn every_message_of_a_crowd_is_stored() {
         "--listen-tls",
         "127.0.0.1:0",
     ]);
-    let (smtp, smtps) = (address(&server, "smtp"), address(&server, "smtps"));
+    let (smtp, smtps) = (server.address_for("smtp"), server.address_for("smtps"));
     let start = Instant::now();
     // All handshakes are under way before the first one ends.
     let mut crowd: Vec<_> = (0..count / 2).map(|_| from_the_start(&smtps)).collect();

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::secrets::{RIGHT, WRONG, assert_absent, plain, scram};
-use super::{RecordFile, bytes_out, holds, listener};
+use super::{RecordFile, bytes_out, holds};
 use crate::common::client::Client;
 use crate::common::logins::UsersFile;
 use crate::common::{TestServer, tls, users_file, wait_until};
@@ -283,8 +283,8 @@ fn mixed(options: &[&str]) {
     let mut server = serve(&record, &users, options);
     let addresses = Addresses {
         smtp: server.address().to_owned(),
-        submission: listener(&server, "submission"),
-        lmtp: listener(&server, "lmtp"),
+        submission: server.address_for("submission"),
+        lmtp: server.address_for("lmtp"),
     };
     // No message gets there.
     let blocked = server.mailbox("blocked@example.org");

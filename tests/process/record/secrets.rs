@@ -113,7 +113,7 @@ fn hello(address: &str) -> Client<std::net::TcpStream> {
 fn no_login_leaves_its_secrets() {
     let (record, users) = (RecordFile::new(), ada());
     let mut server = serve(&record, &users);
-    let submission = super::listener(&server, "submission");
+    let submission = server.address_for("submission");
     let mut secrets = Vec::new();
     for (password, code) in [(RIGHT, "235"), (WRONG, "535")] {
         secrets.push(password.as_bytes().to_vec());
@@ -150,7 +150,7 @@ fn a_login_that_is_not_offered_or_given_up_leaves_no_secrets_either() {
     let mut server = serve(&record, &users);
     let (smtp, submission) = (
         server.address().to_owned(),
-        super::listener(&server, "submission"),
+        server.address_for("submission"),
     );
     let (blob, word) = (plain(RIGHT), to_base64(RIGHT.as_bytes()));
     // Not offered; what follows is taken for a command.
