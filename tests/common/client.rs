@@ -1,7 +1,7 @@
 //! A client that waits for every answer.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -24,7 +24,12 @@ impl Client<TcpStream> {
     /// others.
     pub fn connect_from(number: usize, address: &str) -> Self {
         let [.., high, low] = (number % 65_000 + 1).to_be_bytes();
-        let source = SocketAddr::from(([127, 1, high, low], 0));
+        Self::connect_from_ip(Ipv4Addr::new(127, 1, high, low), address)
+    }
+
+    /// Connects from this address of the machine.
+    pub fn connect_from_ip(source: Ipv4Addr, address: &str) -> Self {
+        let source = SocketAddr::from((source, 0));
         let server: SocketAddr = address.parse().unwrap();
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
         socket.bind(&source.into()).unwrap();
@@ -74,6 +79,11 @@ impl<S: Read + Write> Client<S> {
     #[track_caller]
     pub fn hello(&mut self) {
         self.expect("220 ");
+        self.hello_again();
+    }
+
+    /// An extended hello where no greeting comes first.
+    pub fn hello_again(&mut self) {
         self.say("EHLO client\r\n");
         while !self.hear().starts_with("250 ") {}
     }

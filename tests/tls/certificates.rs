@@ -215,8 +215,7 @@ fn a_session_that_resumes_is_a_session_as_any() {
         let config = tls::trusting_in(&[version]);
         for _ in 0..2 {
             let mut client = greeted(&server, &config, "a.example");
-            client.say("EHLO client\r\n");
-            while !client.hear().starts_with("250 ") {}
+            client.hello_again();
             client.envelope("b@example.org");
             client.ask(".", "250");
             client.ask("QUIT", "221");

@@ -2,16 +2,16 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
 use mailoop::smtp::auth::text::to_base64;
 use rustix::process::Signal;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 
-use super::secrets::{RIGHT, WRONG, assert_absent, plain, scram};
+use super::secrets::{RIGHT, WRONG, assert_absent, hello, plain, scram, shut_down};
 use super::{RecordFile, bytes_out, holds};
 use crate::common::client::Client;
 use crate::common::logins::UsersFile;
@@ -48,21 +48,7 @@ fn serve(record: &RecordFile, users: &UsersFile, options: &[&str]) -> TestServer
 }
 
 fn connect_from(source: &str, server: &str) -> Plain {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
-    let source: SocketAddr = format!("{source}:0").parse().unwrap();
-    socket.bind(&source.into()).unwrap();
-    let server: SocketAddr = server.parse().unwrap();
-    socket.connect(&server.into()).unwrap();
-    let stream = TcpStream::from(socket);
-    let timeout = Some(Duration::from_secs(60));
-    stream.set_read_timeout(timeout).unwrap();
-    Client::new(stream)
-}
-
-fn hello(address: &str) -> Plain {
-    let mut client = Client::connect(address);
-    client.hello();
-    client
+    Client::connect_from_ip(source.parse().unwrap(), server)
 }
 
 fn deliver<S: Read + Write>(client: &mut Client<S>) {
@@ -81,12 +67,6 @@ fn reset(client: Plain) {
     let stream = client.stream.into_inner();
     let socket = SockRef::from(&stream);
     socket.set_linger(Some(Duration::ZERO)).unwrap();
-}
-
-fn half_close(client: &mut Plain) {
-    client.stream.get_mut().shutdown(Shutdown::Write).unwrap();
-    let mut rest = Vec::new();
-    let _ = client.stream.read_to_end(&mut rest);
 }
 
 /// The sessions, each of which is a client of its own.
@@ -108,7 +88,7 @@ const SESSIONS: [fn(&Addresses); 24] = [
         let mut client = hello(&to.smtp);
         client.say("MAIL FROM:<a@x>\r\nRCPT TO:<b@example.org>\r\nBDAT 1000\r\nwozzeck");
         expect(&mut client, &["250", "250"]);
-        half_close(&mut client);
+        shut_down(&mut client);
     },
     |to| {
         let mut client = hello(&to.smtp);
@@ -130,14 +110,13 @@ const SESSIONS: [fn(&Addresses); 24] = [
         let mut client = Client::connect(&to.smtp);
         client.begin_message("b@example.org");
         client.say(&format!("{TEXT}NOOP\r\nQUI"));
-        half_close(&mut client);
+        shut_down(&mut client);
     },
     |to| {
         let mut client = hello(&to.smtp);
         client.ask("STARTTLS", "220");
         let mut client = tls::secured(client);
-        client.say("EHLO client\r\n");
-        while !client.hear().starts_with("250 ") {}
+        client.hello_again();
         deliver(&mut client);
         client.ask("QUIT", "221");
     },
@@ -145,8 +124,7 @@ const SESSIONS: [fn(&Addresses); 24] = [
         let mut client = hello(&to.submission);
         client.ask("STARTTLS", "220");
         let mut client = tls::secured(client);
-        client.say("EHLO client\r\n");
-        while !client.hear().starts_with("250 ") {}
+        client.hello_again();
         client.ask(&format!("AUTH PLAIN {}", plain(RIGHT)), "235");
         deliver(&mut client);
         // It goes without a word.
@@ -154,7 +132,7 @@ const SESSIONS: [fn(&Addresses); 24] = [
     |to| {
         let mut client = hello(&to.smtp);
         client.say("STARTTLS\r\nEHLO injected\r\n");
-        half_close(&mut client);
+        shut_down(&mut client);
     },
     |to| {
         let mut client = hello(&to.submission);
@@ -213,7 +191,7 @@ const SESSIONS: [fn(&Addresses); 24] = [
     |to| {
         let mut client = connect_from(PROXY, &to.smtp);
         client.say(&format!("AUTH PLAIN {}\r\n", plain(RIGHT)));
-        half_close(&mut client);
+        shut_down(&mut client);
     },
     |to| {
         let mut client = connect_from(SPOKESMAN, &to.smtp);
@@ -225,12 +203,12 @@ const SESSIONS: [fn(&Addresses); 24] = [
     |to| {
         let mut client = Client::connect(&to.smtp);
         client.say("EHLO early\r\nMAIL FROM:<a@x>\r\n");
-        half_close(&mut client);
+        shut_down(&mut client);
     },
     |to| {
         let mut client = Client::connect(&to.smtp);
         client.say("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRh\r\n\r\n");
-        half_close(&mut client);
+        shut_down(&mut client);
     },
     |to| {
         let mut client = hello(&to.smtp);
@@ -240,7 +218,7 @@ const SESSIONS: [fn(&Addresses); 24] = [
         expect(&mut client, &["250", "250", "354"]);
         client.say("Received: a\r\nno field\r\nbare\nlines\n.\nand\rmore\r\n.\r\n");
         client.expect("250");
-        half_close(&mut client);
+        shut_down(&mut client);
     },
     |to| {
         let mut client = hello(&to.smtp);
@@ -251,17 +229,6 @@ const SESSIONS: [fn(&Addresses); 24] = [
         client.ask("QUIT", "221");
     },
 ];
-
-trait HelloAgain {
-    fn hello_again(&mut self);
-}
-
-impl HelloAgain for Plain {
-    fn hello_again(&mut self) {
-        self.say("EHLO client\r\n");
-        while !self.hear().starts_with("250 ") {}
-    }
-}
 
 /// All sessions, at once.
 fn converse(addresses: &Addresses) {

@@ -103,7 +103,7 @@ fn ada() -> UsersFile {
     users
 }
 
-fn hello(address: &str) -> Client<std::net::TcpStream> {
+pub(super) fn hello(address: &str) -> Client<std::net::TcpStream> {
     let mut client = Client::connect(address);
     client.hello();
     client
@@ -210,7 +210,7 @@ fn a_login_that_is_not_offered_or_given_up_leaves_no_secrets_either() {
 }
 
 /// Says no more, and hears the rest.
-fn shut_down(client: &mut Client<std::net::TcpStream>) {
+pub(super) fn shut_down(client: &mut Client<std::net::TcpStream>) {
     let stream = client.stream.get_mut();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut rest = Vec::new();
