@@ -100,12 +100,11 @@ impl<S: Read + Write> Client<S> {
     #[track_caller]
     pub fn envelope(&mut self, to: &str) {
         for (line, code) in [
-            ("MAIL FROM:<a@example.com>", "250"),
-            (&format!("RCPT TO:<{to}>"), "250"),
-            ("DATA", "354"),
+            ("MAIL FROM:<a@example.com>", "250 "),
+            (&format!("RCPT TO:<{to}>"), "250 "),
+            ("DATA", "354 "),
         ] {
-            self.say(&format!("{line}\r\n"));
-            self.expect(code);
+            self.ask(line, code);
         }
     }
 

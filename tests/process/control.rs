@@ -25,7 +25,7 @@ fn socket(server: &TestServer) -> PathBuf {
 }
 
 /// A client of the control socket.
-pub(crate) struct Watcher {
+struct Watcher {
     lines: BufReader<UnixStream>,
 }
 
@@ -168,9 +168,7 @@ fn connections_are_listed_with_what_they_do() {
     client.hello();
     let mut sender = Client::connect(server.address());
     sender.hello();
-    sender.ask("MAIL FROM:<a@example.com>", "250 ");
-    sender.ask("RCPT TO:<b@example.org>", "250 ");
-    sender.ask("DATA", "354 ");
+    sender.envelope("b@example.org");
     let mut watcher = Watcher::connect(&server);
     let listed = watcher.ask("connections");
     assert_eq!(listed.len(), 2, "{listed:?}");

@@ -28,9 +28,7 @@ fn it_rests_while_nothing_happens() {
     client.hello();
     let mut sender = Client::connect(server.address());
     sender.hello();
-    sender.ask("MAIL FROM:<a@example.com>", "250 ");
-    sender.ask("RCPT TO:<b@example.org>", "250 ");
-    sender.ask("DATA", "354 ");
+    sender.envelope("b@example.org");
     Client::connect(server.address()).hello();
     let before = (processor_time(&server), server.wakes());
     thread::sleep(Duration::from_secs(1));
