@@ -16,11 +16,11 @@ use crate::common::program::{foreign, installed};
 use crate::common::{TestServer, raise_descriptor_limit, wait_until};
 
 /// A server whose control socket is `control` in its folder.
-fn start(options: &[&str]) -> TestServer {
+pub(crate) fn start(options: &[&str]) -> TestServer {
     TestServer::start(&[&["--control", "control"], options].concat())
 }
 
-fn socket(server: &TestServer) -> PathBuf {
+pub(crate) fn socket(server: &TestServer) -> PathBuf {
     server.folder().join("control")
 }
 

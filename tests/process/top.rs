@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -10,12 +10,12 @@ use std::thread;
 use crate::common::client::Client;
 use crate::common::program::{installed, python};
 use crate::common::{TestServer, wait_until};
+use crate::control;
 
-/// A server whose control socket is `control` in its folder, and the address of that.
-fn start(options: &[&str]) -> (TestServer, String) {
-    let server = TestServer::start(&[&["--control", "control"], options].concat());
-    let socket = server.folder().join("control");
-    let address = format!("unix:{}", socket.display());
+/// A server with a control socket, and the address of that.
+fn start() -> (TestServer, String) {
+    let server = control::start(&[]);
+    let address = format!("unix:{}", control::socket(&server).display());
     (server, address)
 }
 
@@ -39,7 +39,7 @@ fn at_a_terminal(steps: &str, server: &str) -> (Option<i32>, String) {
 
 #[test]
 fn without_a_terminal_one_snapshot_is_printed() {
-    let (server, address) = start(&[]);
+    let (server, address) = start();
     let mut client = Client::connect(server.address());
     client.hello();
     let output = top(&address);
@@ -67,7 +67,7 @@ fn without_a_terminal_one_snapshot_is_printed() {
 
 #[test]
 fn where_nothing_can_be_watched_one_line_says_so() {
-    let (server, _) = start(&[]);
+    let (server, _) = start();
     let smtp = server.address().to_owned();
     for (address, said) in [
         (
@@ -134,10 +134,10 @@ fn what_a_server_says_does_nothing_to_the_terminal_or_the_memory() {
 
 #[test]
 fn a_full_house_is_told() {
-    let (server, address) = start(&[]);
-    let path = server.folder().join("control");
+    let (server, address) = start();
+    let path = control::socket(&server);
     let clients: Vec<_> = (0..8)
-        .map(|_| std::os::unix::net::UnixStream::connect(&path).unwrap())
+        .map(|_| UnixStream::connect(&path).unwrap())
         .collect();
     let mut output = top(&address);
     // Some may not have been accepted when it came.
@@ -158,7 +158,7 @@ fn it_draws_until_a_key_ends_it_and_the_terminal_is_as_before() {
     if !installed(&["python3"]) {
         return;
     }
-    let (server, address) = start(&[]);
+    let (server, address) = start();
     let mut client = Client::connect(server.address());
     client.hello();
     for keys in ["q", "Q", "\\x03"] {
@@ -197,7 +197,7 @@ fn the_terminal_is_as_before_also_when_the_server_or_a_signal_ends_it() {
     if !installed(&["python3"]) {
         return;
     }
-    let (server, address) = start(&[]);
+    let (server, address) = start();
     let (code, screen) = at_a_terminal("text=q quits|term", &address);
     assert_eq!(code, Some(0), "{screen}");
     let pid = server.pid();
