@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use mailoop::net::lifecycle::Lifecycle;
@@ -12,41 +11,29 @@ use mailoop::observe::frame::Frame;
 use mailoop::replay::replay;
 
 use crate::common::TestServer;
+use crate::record::RecordFile;
 
 const MESSAGE: &str = "Subject: a secret subject\n\nwords that nobody sees\n";
 
-/// A folder for a record.
-struct RecordFolder(tempfile::TempDir);
-
-impl RecordFolder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.path().join("record")
-    }
-
-    fn octets(&self) -> Vec<u8> {
-        fs::read(self.path()).unwrap()
-    }
-
+impl RecordFile {
     /// What a replay tells, behind its exit code.
     fn replayed(&self) -> (Option<i32>, String) {
-        replayed(&self.path())
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.replay();
+        let told = [stdout, stderr].concat();
+        (status.code(), String::from_utf8_lossy(&told).into_owned())
     }
 
     /// The replay is the same, to the end, with so many connections.
-    fn is_same(&self, connections: usize) {
+    fn is_same_with(&self, connections: usize) {
         let (code, told) = self.replayed();
         assert_eq!(code, Some(0), "{told}");
         let end = told.trim_end().strip_suffix(" octets").expect(&told);
         let there = format!(", {connections} connections, ");
         assert!(told.starts_with("same: ") && end.contains(&there), "{told}");
-    }
-
-    fn holds(&self, text: &str) -> bool {
-        memchr::memmem::find(&self.octets(), text.as_bytes()).is_some()
     }
 }
 
@@ -56,22 +43,12 @@ fn mailoop(command: &str) -> Command {
     program
 }
 
-fn replayed(record: &Path) -> (Option<i32>, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = mailoop("replay").arg(record).output().unwrap();
-    let told = [stdout, stderr].concat();
-    (status.code(), String::from_utf8_lossy(&told).into_owned())
-}
-
 /// Sends a message and records that.
-fn send(address: &str, folder: &RecordFolder, arguments: &[&str]) -> Output {
+fn send(address: &str, file: &RecordFile, arguments: &[&str]) -> Output {
     let mut child = mailoop("send")
         .args(["--server", address, "--from", "ada@example.com"])
         .args(["--to", "b@example.org", "--record"])
-        .arg(folder.path())
+        .arg(&file.path)
         .args(arguments)
         .env("MAILOOP_PASSWORD", "pencil")
         .stdin(Stdio::piped())
@@ -83,54 +60,54 @@ fn send(address: &str, folder: &RecordFolder, arguments: &[&str]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn sent(address: &str, folder: &RecordFolder, arguments: &[&str]) {
-    let output = send(address, folder, arguments);
+fn sent(address: &str, file: &RecordFile, arguments: &[&str]) {
+    let output = send(address, file, arguments);
     assert!(output.status.success(), "{output:?}");
-    folder.is_same(1);
+    file.is_same_with(1);
 }
 
 #[test]
 fn a_message_on_its_way_replays() {
     let server = TestServer::start(&["--discard"]);
-    let folder = RecordFolder::new();
+    let file = RecordFile::new();
     for arguments in [
         &[][..],
         &["--helo", "client.example"],
         &["--end-of-data", ".", "--timeout", "5"],
     ] {
-        sent(server.address(), &folder, arguments);
-        assert!(!folder.holds("secret subject") && !folder.holds("nobody sees"));
-        assert!(folder.holds("MAIL FROM:<ada@example.com>"));
+        sent(server.address(), &file, arguments);
+        assert!(!file.holds("secret subject") && !file.holds("nobody sees"));
+        assert!(file.holds("MAIL FROM:<ada@example.com>"));
         sent(
             server.address(),
-            &folder,
+            &file,
             &[arguments, &["--record-text"]].concat(),
         );
-        assert!(folder.holds("secret subject") && folder.holds("nobody sees"));
+        assert!(file.holds("secret subject") && file.holds("nobody sees"));
     }
 }
 
 #[test]
 fn what_fails_replays_too() {
-    let folder = RecordFolder::new();
+    let file = RecordFile::new();
     let server = TestServer::start(&["--discard", "--domain", "example.net"]);
-    let output = send(server.address(), &folder, &[]);
+    let output = send(server.address(), &file, &[]);
     assert_eq!(output.status.code(), Some(65), "{output:?}");
-    folder.is_same(1);
+    file.is_same_with(1);
 
-    let output = send(server.address(), &folder, &["--record-max", "600"]);
+    let output = send(server.address(), &file, &["--record-max", "600"]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("it has reached its largest size"), "{told}");
-    assert!(folder.octets().len() <= 600);
-    let (code, told) = folder.replayed();
+    assert!(file.octets().len() <= 600);
+    let (code, told) = file.replayed();
     assert!(code == Some(0) && told.starts_with("same: "), "{told}");
 
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = closed.local_addr().unwrap().to_string();
     drop(closed);
-    let output = send(&address, &folder, &[]);
+    let output = send(&address, &file, &[]);
     assert_eq!(output.status.code(), Some(69), "{output:?}");
-    assert_eq!(folder.replayed().0, Some(0));
+    assert_eq!(file.replayed().0, Some(0));
 
     let nowhere = ["--record", "/nowhere/record"];
     let output = mailoop("load")
@@ -184,9 +161,9 @@ fn changed(
 #[test]
 fn a_record_with_another_octet_is_different() {
     let server = TestServer::start(&["--discard"]);
-    let folder = RecordFolder::new();
-    sent(server.address(), &folder, &[]);
-    let whole = folder.octets();
+    let file = RecordFile::new();
+    sent(server.address(), &file, &[]);
+    let whole = file.octets();
     assert_eq!(changed(&whole, |_| None), whole);
     for (from, to, replayed) in [
         // It says what it has said, whatever the record has.
@@ -197,8 +174,8 @@ fn a_record_with_another_octet_is_different() {
     ] {
         let record = changed(&whole, |_| Some((from.into(), to.into())));
         assert_ne!(record, whole, "{from}");
-        fs::write(folder.path(), record).unwrap();
-        let (code, told) = folder.replayed();
+        fs::write(&file.path, record).unwrap();
+        let (code, told) = file.replayed();
         assert_eq!(code, Some(1), "{told}");
         assert!(
             told.starts_with("different: tick ") && told.contains(replayed),
@@ -207,8 +184,8 @@ fn a_record_with_another_octet_is_different() {
     }
     // Of a record that is cut anywhere the complete frames are the same.
     for length in (MAGIC.len()..whole.len()).step_by(37) {
-        fs::write(folder.path(), &whole[..length]).unwrap();
-        let (code, told) = folder.replayed();
+        fs::write(&file.path, &whole[..length]).unwrap();
+        let (code, told) = file.replayed();
         let is_well = code == Some(0) && told.ends_with(", cut short\n");
         assert!(
             is_well || code == Some(65) && length < 600,
@@ -220,11 +197,11 @@ fn a_record_with_another_octet_is_different() {
 #[test]
 fn a_record_of_a_client_replays_as_a_whole() {
     let server = TestServer::start(&["--discard"]);
-    let folder = RecordFolder::new();
-    sent(server.address(), &folder, &[]);
+    let file = RecordFile::new();
+    sent(server.address(), &file, &[]);
     let output = mailoop("replay")
         .args(["--connection", "1"])
-        .arg(folder.path())
+        .arg(&file.path)
         .output()
         .unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
@@ -235,9 +212,9 @@ fn a_record_of_a_client_replays_as_a_whole() {
 #[test]
 fn a_trace_shows_what_a_client_said() {
     let server = TestServer::start(&["--discard"]);
-    let folder = RecordFolder::new();
-    sent(server.address(), &folder, &["--record-text"]);
-    let output = mailoop("trace").arg(folder.path()).output().unwrap();
+    let file = RecordFile::new();
+    sent(server.address(), &file, &["--record-text"]);
+    let output = mailoop("trace").arg(&file.path).output().unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
     for line in [
         "C: MAIL FROM:<ada@example.com>",
@@ -254,7 +231,7 @@ fn a_trace_shows_what_a_client_said() {
     assert!(shown.contains(&format!("enters {closed}")), "{shown}");
     let traced = |format: &str| {
         let mut trace = mailoop("trace");
-        let trace = trace.args(["--format", format]).arg(folder.path());
+        let trace = trace.args(["--format", format]).arg(&file.path);
         let output = trace.output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
@@ -281,9 +258,9 @@ fn a_trace_shows_what_a_client_said() {
 #[test]
 fn no_changed_record_of_a_client_panics() {
     let server = TestServer::start(&["--discard"]);
-    let folder = RecordFolder::new();
-    sent(server.address(), &folder, &[]);
-    let whole = folder.octets();
+    let file = RecordFile::new();
+    sent(server.address(), &file, &[]);
+    let whole = file.octets();
     let mut frames = Vec::new();
     let mut reader = FrameReader::new(&whole[..]).unwrap();
     loop {
@@ -306,9 +283,9 @@ fn no_changed_record_of_a_client_panics() {
                 record.extend_from_slice(frame);
                 record.extend_from_slice(&crc32(frame).to_le_bytes());
             }
-            fs::write(folder.path(), record).unwrap();
+            fs::write(&file.path, record).unwrap();
             // Whatever comes of it: the same, another way, or no record.
-            let _ = replay(&folder.path(), None);
+            let _ = replay(file.path.as_ref(), None);
         }
     }
 }
@@ -324,14 +301,14 @@ fn crc32(octets: &[u8]) -> u32 {
 
 #[cfg(feature = "load")]
 mod load {
-    use super::{RecordFolder, mailoop};
+    use super::{RecordFile, mailoop};
     use crate::common::TestServer;
 
-    fn recorded(server: &TestServer, arguments: &[&str]) -> RecordFolder {
-        let folder = RecordFolder::new();
+    fn recorded(server: &TestServer, arguments: &[&str]) -> RecordFile {
+        let file = RecordFile::new();
         let output = mailoop("load")
             .args(["--server", server.address(), "--record"])
-            .arg(folder.path())
+            .arg(&file.path)
             .args(arguments)
             .output()
             .unwrap();
@@ -339,12 +316,12 @@ mod load {
             matches!(output.status.code(), Some(0 | 69)),
             "{arguments:?}: {output:?}"
         );
-        let (code, told) = folder.replayed();
+        let (code, told) = file.replayed();
         assert!(
             code == Some(0) && told.ends_with(" octets\n"),
             "{arguments:?}: {told}"
         );
-        folder
+        file
     }
 
     #[test]
@@ -356,7 +333,7 @@ mod load {
             (&["-m", "30", "-s", "3", "-d", "-l", "200k"], 3),
             (&["-m", "30", "-s", "3", "--connect-only"], 30),
         ] {
-            recorded(&server, arguments).is_same(connections);
+            recorded(&server, arguments).is_same_with(connections);
         }
     }
 
@@ -386,7 +363,7 @@ mod load {
     fn a_load_under_tls_replays() {
         let server = TestServer::start(&["--discard", "--tls-self-signed"]);
         let arguments = ["-m", "30", "-s", "3", "--starttls", "--insecure"];
-        recorded(&server, &arguments).is_same(30);
+        recorded(&server, &arguments).is_same_with(30);
         let server = TestServer::start(&["--discard"]);
         recorded(&server, &arguments);
     }
@@ -400,7 +377,7 @@ mod login {
 
     use mailoop::smtp::auth::text::{from_base64, to_base64};
 
-    use super::{RecordFolder, send, sent};
+    use super::{RecordFile, send, sent};
     use crate::common::TestServer;
     use crate::common::logins::UsersFile;
     use crate::common::peer;
@@ -465,16 +442,16 @@ mod login {
             "--auth-insecure",
         ]);
         let (address, wire) = wire(server.address());
-        let folder = RecordFolder::new();
-        sent(&address, &folder, &["--auth", "ada", "--record-text"]);
+        let file = RecordFile::new();
+        sent(&address, &file, &["--auth", "ada", "--record-text"]);
         let dialogue = wire.join().unwrap();
         assert!(dialogue.contains("AUTH SCRAM-SHA-256 "), "{dialogue}");
         let secrets = secrets(&dialogue);
         assert!(secrets.len() > 10, "{secrets:?}");
         for secret in secrets {
-            assert!(!folder.holds(&secret), "{secret}");
+            assert!(!file.holds(&secret), "{secret}");
         }
-        assert!(folder.holds("AUTH SCRAM-SHA-256 xxxxxxx"));
+        assert!(file.holds("AUTH SCRAM-SHA-256 xxxxxxx"));
     }
 
     #[test]
@@ -496,21 +473,21 @@ mod login {
                     peer.say(outcome);
                     peer.converse(&["250 ok", "250 ok", "451 later", "221 bye"]);
                 });
-                let folder = RecordFolder::new();
-                let output = send(&address, &folder, &["--auth", "ada"]);
+                let file = RecordFile::new();
+                let output = send(&address, &file, &["--auth", "ada"]);
                 assert!(!output.status.success(), "{output:?}");
                 let heard = server.join().unwrap().join("\n");
                 assert!(
                     heard.contains(&to_base64(b"pencil")) || mechanism == "PLAIN",
                     "{heard}"
                 );
-                folder.is_same(1);
+                file.is_same_with(1);
                 let plain = to_base64(b"\0ada\0pencil");
                 let (user, password) = (to_base64(b"ada"), to_base64(b"pencil"));
                 for secret in ["pencil", &plain, &user, &password] {
-                    assert!(!folder.holds(secret), "{secret} in {heard}");
+                    assert!(!file.holds(secret), "{secret} in {heard}");
                 }
-                assert!(folder.holds(outcome), "{outcome}");
+                assert!(file.holds(outcome), "{outcome}");
             }
         }
     }
@@ -519,7 +496,7 @@ mod login {
     #[test]
     fn a_login_under_tls_replays() {
         let users = UsersFile::new();
-        let folder = RecordFolder::new();
+        let file = RecordFile::new();
         for (listen, begin) in [
             ("--listen-submission", "--starttls"),
             ("--listen-submissions", "--tls"),
@@ -527,10 +504,10 @@ mod login {
             let known = ["--users", &users.path(), listen, "127.0.0.1:0"];
             let server = TestServer::start(&[&known[..], &["--tls-self-signed"]].concat());
             let arguments = ["--auth", "ada", begin, "--insecure"];
-            sent(server.address(), &folder, &arguments);
-            assert!(folder.holds("AUTH SCRAM-SHA-256-PLUS xxxxxx"));
+            sent(server.address(), &file, &arguments);
+            assert!(file.holds("AUTH SCRAM-SHA-256-PLUS xxxxxx"));
             for secret in ["pencil", &to_base64(b"pencil")] {
-                assert!(!folder.holds(secret), "{secret}");
+                assert!(!file.holds(secret), "{secret}");
             }
         }
     }

@@ -15,13 +15,13 @@ use tempfile::TempDir;
 use crate::common::TestServer;
 
 /// A record in a folder of its own, which goes with it.
-struct RecordFile {
+pub(crate) struct RecordFile {
     folder: TempDir,
-    path: String,
+    pub(crate) path: String,
 }
 
 impl RecordFile {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("loop.record");
         Self {
@@ -40,11 +40,16 @@ impl RecordFile {
         self.folder.path().join(name)
     }
 
-    fn octets(&self) -> Vec<u8> {
+    pub(crate) fn octets(&self) -> Vec<u8> {
         fs::read(&self.path).unwrap()
     }
 
-    fn replay(&self) -> Output {
+    /// Whether this stands in it anywhere.
+    pub(crate) fn holds(&self, wanted: &str) -> bool {
+        holds(&self.octets(), wanted)
+    }
+
+    pub(crate) fn replay(&self) -> Output {
         replay(Path::new(&self.path))
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::{RecordFile, bytes_out, holds, replay};
+use super::{RecordFile, bytes_out, replay};
 use crate::common::client::Client;
 use crate::common::{TestServer, happens, skipped, wait_until};
 
@@ -75,7 +75,7 @@ fn text_is_kept_where_that_is_wanted_and_nowhere_else() {
         deliver(&server, "Subject: wozzeck-47\r\n\r\nmarie-48");
         server.stop();
         for text in ["wozzeck", "marie"] {
-            assert_eq!(holds(&record.octets(), text), is_kept, "{option:?}");
+            assert_eq!(record.holds(text), is_kept, "{option:?}");
         }
         let (octets, _) = record.is_same();
         assert_eq!(octets, bytes_out(&server.log()));
@@ -90,7 +90,7 @@ fn what_a_tick_brought_is_in_the_file_within_a_second() {
     client.expect("220");
     client.ask("HELO alban-berg", "250");
     let heard = Instant::now();
-    wait_until("the record", || holds(&record.octets(), "alban-berg"));
+    wait_until("the record", || record.holds("alban-berg"));
     assert!(heard.elapsed() < Duration::from_secs(1));
 }
 
@@ -105,7 +105,7 @@ fn a_server_that_is_killed_leaves_a_record_that_is_cut_short() {
     let mut other = Client::connect(server.address());
     other.expect("220");
     other.ask("HELO alban-berg", "250");
-    wait_until("the record", || holds(&record.octets(), "alban-berg"));
+    wait_until("the record", || record.holds("alban-berg"));
     server.signal(Signal::KILL);
     wait_until("the server to end", || server.has_ended());
     // Its record process writes what it has been given.
