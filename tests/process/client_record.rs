@@ -1,8 +1,7 @@
 //! `mailoop send --record` and `mailoop load --record`: what is in the file, and that it replays.
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use mailoop::net::lifecycle::Lifecycle;
 use mailoop::observe::codec::RecordValue;
@@ -12,6 +11,7 @@ use mailoop::replay::replay;
 
 use crate::common::TestServer;
 use crate::record::RecordFile;
+use crate::send::send_as;
 
 const MESSAGE: &str = "Subject: a secret subject\n\nwords that nobody sees\n";
 
@@ -45,19 +45,10 @@ fn mailoop(command: &str) -> Command {
 
 /// Sends a message and records that.
 fn send(address: &str, file: &RecordFile, arguments: &[&str]) -> Output {
-    let mut child = mailoop("send")
-        .args(["--server", address, "--from", "ada@example.com"])
-        .args(["--to", "b@example.org", "--record"])
-        .arg(&file.path)
-        .args(arguments)
-        .env("MAILOOP_PASSWORD", "pencil")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let _ = child.stdin.take().unwrap().write_all(MESSAGE.as_bytes());
-    child.wait_with_output().unwrap()
+    let fixed = ["--from", "ada@example.com", "--to", "b@example.org"];
+    let record = ["--record", &file.path];
+    let arguments = [&fixed[..], &record, arguments].concat();
+    send_as("pencil", address, &arguments, MESSAGE)
 }
 
 fn sent(address: &str, file: &RecordFile, arguments: &[&str]) {

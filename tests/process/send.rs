@@ -13,7 +13,7 @@ fn send(server: &TestServer, arguments: &[&str], message: &str) -> Output {
 }
 
 /// Sends with this password to the server at `address`.
-fn send_as(password: &str, address: &str, arguments: &[&str], message: &str) -> Output {
+pub(crate) fn send_as(password: &str, address: &str, arguments: &[&str], message: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mailoop"))
         .args(["send", "--server", address])
         .args(arguments)
