@@ -39,17 +39,13 @@ impl fmt::Debug for ReplayUsers {
 
 impl UserDatabase for ReplayUsers {
     fn has(&self, _: &str) -> bool {
-        let own = self.current.get();
         let made = Frame::UserLookedUp {
-            connection: own,
+            connection: self.current.get(),
             is_there: false,
         };
         let mut script = self.script.borrow_mut();
         let is_there = script.call(&made, |recorded| match *recorded {
-            Frame::UserLookedUp {
-                connection,
-                is_there,
-            } if connection == own => Some(is_there),
+            Frame::UserLookedUp { is_there, .. } => Some(is_there),
             _ => None,
         });
         is_there.unwrap_or(false)
@@ -86,15 +82,6 @@ impl fmt::Debug for ReplayLogin {
     }
 }
 
-impl ReplayLogin {
-    fn call<R>(&self, made: &Frame<'_>, see: impl FnOnce(&Frame<'_>) -> Option<R>) -> Option<R> {
-        self.script.borrow_mut().call(made, |recorded| {
-            let is_own = recorded.connection() == Some(self.connection);
-            is_own.then(|| see(recorded)).flatten()
-        })
-    }
-}
-
 impl LoginExchange for ReplayLogin {
     fn mechanism(&self) -> Mechanism {
         self.mechanism
@@ -110,14 +97,17 @@ impl LoginExchange for ReplayLogin {
             octets: response.len(),
             is_deriving: false,
         };
-        let is_deriving = self.call(&made, |recorded| match *recorded {
-            Frame::LoginResponse {
-                octets,
-                is_deriving,
-                ..
-            } if octets == response.len() => Some(is_deriving),
-            _ => None,
-        });
+        let is_deriving = self
+            .script
+            .borrow_mut()
+            .call(&made, |recorded| match *recorded {
+                Frame::LoginResponse {
+                    octets,
+                    is_deriving,
+                    ..
+                } if octets == response.len() => Some(is_deriving),
+                _ => None,
+            });
         self.is_deriving = is_deriving.unwrap_or(false);
     }
 
@@ -126,28 +116,31 @@ impl LoginExchange for ReplayLogin {
             connection: self.connection,
             progress: LoginCode::AwaitResponse,
         };
-        let progress = self.call(&made, |recorded| match *recorded {
-            Frame::LoginProgress { progress, .. } => Some(match progress {
-                LoginCode::Challenge(length) => {
-                    let length = length.min(CHALLENGE_BYTES_MAX);
-                    (LoginProgress::Challenge("x".repeat(length)), None)
-                }
-                LoginCode::AwaitResponse => (LoginProgress::AwaitResponse, None),
-                LoginCode::DeriveKey => (LoginProgress::DeriveKey, None),
-                LoginCode::LoggedIn(user) => {
-                    (LoginProgress::LoggedIn(user.into()), Some(user.to_owned()))
-                }
-                LoginCode::Malformed => (LoginProgress::Failed(LoginFailure::Malformed), None),
-                LoginCode::Refused(user) => (
-                    LoginProgress::Failed(LoginFailure::Refused),
-                    Some(user.to_owned()),
-                ),
-                LoginCode::NoRandomness => {
-                    (LoginProgress::Failed(LoginFailure::NoRandomness), None)
-                }
-            }),
-            _ => None,
-        });
+        let progress = self
+            .script
+            .borrow_mut()
+            .call(&made, |recorded| match *recorded {
+                Frame::LoginProgress { progress, .. } => Some(match progress {
+                    LoginCode::Challenge(length) => {
+                        let length = length.min(CHALLENGE_BYTES_MAX);
+                        (LoginProgress::Challenge("x".repeat(length)), None)
+                    }
+                    LoginCode::AwaitResponse => (LoginProgress::AwaitResponse, None),
+                    LoginCode::DeriveKey => (LoginProgress::DeriveKey, None),
+                    LoginCode::LoggedIn(user) => {
+                        (LoginProgress::LoggedIn(user.into()), Some(user.to_owned()))
+                    }
+                    LoginCode::Malformed => (LoginProgress::Failed(LoginFailure::Malformed), None),
+                    LoginCode::Refused(user) => (
+                        LoginProgress::Failed(LoginFailure::Refused),
+                        Some(user.to_owned()),
+                    ),
+                    LoginCode::NoRandomness => {
+                        (LoginProgress::Failed(LoginFailure::NoRandomness), None)
+                    }
+                }),
+                _ => None,
+            });
         let (progress, user) = progress.unwrap_or((LoginProgress::AwaitResponse, None));
         if let Some(user) = user {
             self.user = user;
@@ -165,14 +158,17 @@ impl LoginExchange for ReplayLogin {
             iterations: 0,
             is_deriving: false,
         };
-        let derived = self.call(&made, |recorded| match *recorded {
-            Frame::KeyDerived {
-                iterations,
-                is_deriving,
-                ..
-            } => Some((iterations, is_deriving)),
-            _ => None,
-        });
+        let derived = self
+            .script
+            .borrow_mut()
+            .call(&made, |recorded| match *recorded {
+                Frame::KeyDerived {
+                    iterations,
+                    is_deriving,
+                    ..
+                } => Some((iterations, is_deriving)),
+                _ => None,
+            });
         // Without a record to follow it is done: nothing may go round.
         let (iterations, is_deriving) = derived.unwrap_or((*budget, false));
         *budget = budget.saturating_sub(iterations);

@@ -34,9 +34,9 @@ impl ReplayProbe {
 
 impl Probe for ReplayProbe {
     /// A connection that is alone gets what it had beside the others.
-    fn began_turn(&self, own: ConnectionId, budget: TurnBudget) -> TurnBudget {
+    fn began_turn(&self, connection: ConnectionId, budget: TurnBudget) -> TurnBudget {
         let made = Frame::Turn {
-            connection: own,
+            connection,
             at: 0,
             has_work: budget.has_work,
             iterations: budget.iterations,
@@ -44,11 +44,10 @@ impl Probe for ReplayProbe {
         let mut script = self.script.borrow_mut();
         let recorded = script.call(&made, |recorded| match *recorded {
             Frame::Turn {
-                connection,
                 has_work,
                 iterations,
                 ..
-            } if connection == own => {
+            } => {
                 let recorded = TurnBudget {
                     has_work,
                     iterations,

@@ -10,7 +10,7 @@ use super::difference::{Difference, first_different, shown};
 use crate::net::connections::HeldBack;
 use crate::net::driver::ConnectionId;
 use crate::observe::file::RecordError;
-use crate::observe::frame::Frame;
+use crate::observe::frame::{ClientFrame, Frame};
 
 /// A script that everything shares which takes the place of a part of the world.
 pub(super) type SharedScript = Rc<RefCell<Script>>;
@@ -72,7 +72,8 @@ impl Script {
         self.tick = number;
     }
 
-    /// Looks at the next frame: `see` says what it means, `None` if it is not the one that is wanted, which `made` shows.
+    /// Looks at the next frame: `see` says what it means, `None` if it is not the one that is wanted, which `made` shows. A frame
+    /// of another connection is never wanted.
     pub(super) fn call<R>(
         &mut self,
         made: &Frame<'_>,
@@ -98,7 +99,10 @@ impl Script {
                 return None;
             }
         };
-        let seen = see(&recorded);
+        let seen = match (made.connection(), recorded.connection()) {
+            (Some(own), Some(other)) if own != other => None,
+            _ => see(&recorded),
+        };
         if seen.is_some() {
             self.frames.skip();
         } else if self
@@ -113,6 +117,18 @@ impl Script {
             self.end = Some(ScriptEnd::Different(Box::new(difference)));
         }
         seen
+    }
+
+    /// Looks at the next frame as [`call`](Self::call), for what only a client does.
+    pub(super) fn call_client<R>(
+        &mut self,
+        made: ClientFrame<'_>,
+        see: impl FnOnce(&ClientFrame<'_>) -> Option<R>,
+    ) -> Option<R> {
+        self.call(&made.into(), |recorded| match recorded {
+            Frame::Client { frame } => see(frame),
+            _ => None,
+        })
     }
 
     /// Compares a decision with the next frame, which must be equal.

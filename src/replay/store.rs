@@ -29,19 +29,16 @@ fn admission(result: AdmissionCode<'_>) -> Result<Admission, Failure> {
 
 impl Store for ReplayStore {
     fn admit(&mut self, declared_bytes: u64, _: u64) -> Result<Admission, Failure> {
-        let own = self.current.get();
         let made = Frame::Admit {
-            connection: own,
+            connection: self.current.get(),
             declared: declared_bytes,
             result: Ok(Ok(0)),
         };
         let mut script = self.script.borrow_mut();
         let result = script.call(&made, |recorded| match *recorded {
             Frame::Admit {
-                connection,
-                declared,
-                result,
-            } if connection == own && declared == declared_bytes => Some(admission(result)),
+                declared, result, ..
+            } if declared == declared_bytes => Some(admission(result)),
             _ => None,
         });
         result.unwrap_or_else(|| Err(over()))
@@ -53,10 +50,9 @@ impl Store for ReplayStore {
         _: &Envelope,
         mailboxes_to_make: usize,
     ) -> Result<Admission, Failure> {
-        let own = self.current.get();
         let address = recipient.address.as_str();
         let made = Frame::Check {
-            connection: own,
+            connection: self.current.get(),
             recipient: address,
             to_make: mailboxes_to_make,
             result: Ok(Ok(0)),
@@ -64,13 +60,11 @@ impl Store for ReplayStore {
         let mut script = self.script.borrow_mut();
         let result = script.call(&made, |recorded| match *recorded {
             Frame::Check {
-                connection,
                 recipient,
                 to_make,
                 result,
-            } if connection == own && recipient == address && to_make == mailboxes_to_make => {
-                Some(admission(result))
-            }
+                ..
+            } if recipient == address && to_make == mailboxes_to_make => Some(admission(result)),
             _ => None,
         });
         result.unwrap_or_else(|| Err(over()))
@@ -88,10 +82,9 @@ impl Store for ReplayStore {
     }
 
     fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
-        let own = self.current.get();
         let reverse_path = envelope.reverse_path.to_string();
         let made = Frame::Begin {
-            connection: own,
+            connection: self.current.get(),
             from: &reverse_path,
             recipients: envelope.recipients.len(),
             result: Ok(QueuedAs { id: "", draft: 0 }),
@@ -99,30 +92,25 @@ impl Store for ReplayStore {
         let mut script = self.script.borrow_mut();
         let result = script.call(&made, |recorded| match *recorded {
             Frame::Begin {
-                connection,
                 from,
                 recipients,
                 result,
-            } if connection == own
-                && from == reverse_path
-                && recipients == envelope.recipients.len() =>
-            {
-                match result {
-                    Ok(QueuedAs { id, draft }) => {
-                        QueueId::from_text(id).map(|id| Ok((id, Draft::new(draft))))
-                    }
-                    Err(failure) => Some(Err(failure.into())),
+                ..
+            } if from == reverse_path && recipients == envelope.recipients.len() => match result {
+                Ok(QueuedAs { id, draft }) => {
+                    QueueId::from_text(id).map(|id| Ok((id, Draft::new(draft))))
                 }
-            }
+                Err(failure) => Some(Err(failure.into())),
+            },
             _ => None,
         });
         result.unwrap_or_else(|| Err(over()))
     }
 
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
-        let (own, key) = (self.current.get(), draft.key());
+        let key = draft.key();
         let made = Frame::Text {
-            connection: own,
+            connection: self.current.get(),
             draft: key,
             octets: text.len(),
             crc: None,
@@ -131,13 +119,12 @@ impl Store for ReplayStore {
         let mut script = self.script.borrow_mut();
         let result = script.call(&made, |recorded| match *recorded {
             Frame::Text {
-                connection,
                 draft,
                 octets,
                 crc,
                 result,
-            } if connection == own
-                && draft == key
+                ..
+            } if draft == key
                 && octets == text.len()
                 && crc.is_none_or(|crc| crc == crc32(text)) =>
             {
@@ -156,19 +143,15 @@ impl Store for ReplayStore {
     }
 
     fn submit(&mut self, draft: Draft) -> Ticket {
-        let (own, key) = (self.current.get(), draft.key());
+        let key = draft.key();
         let made = Frame::Submit {
-            connection: own,
+            connection: self.current.get(),
             draft: key,
             ticket: 0,
         };
         let mut script = self.script.borrow_mut();
         let ticket = script.call(&made, |recorded| match *recorded {
-            Frame::Submit {
-                connection,
-                draft,
-                ticket,
-            } if connection == own && draft == key => Some(ticket),
+            Frame::Submit { draft, ticket, .. } if draft == key => Some(ticket),
             _ => None,
         });
         Ticket(ticket.unwrap_or(u64::MAX))

@@ -48,11 +48,7 @@ impl StartTls for ReplayTls {
         };
         let mut script = self.script.borrow_mut();
         let started = script.call(&made, |recorded| match *recorded {
-            Frame::TlsStarted {
-                connection,
-                result,
-                held,
-            } if connection == own => Some(result.map(|()| held)),
+            Frame::TlsStarted { result, held, .. } => Some(result.map(|()| held)),
             _ => None,
         });
         script.begin_tls(own);
@@ -77,13 +73,6 @@ impl ReplayTlsSession {
     fn hold(&mut self, held: usize) {
         self.held = held.min(HELD_BYTES_MAX);
     }
-
-    fn call<R>(&self, made: &Frame<'_>, see: impl FnOnce(&Frame<'_>) -> Option<R>) -> Option<R> {
-        self.script.borrow_mut().call(made, |recorded| {
-            let is_own = recorded.connection() == Some(self.connection);
-            is_own.then(|| see(recorded)).flatten()
-        })
-    }
 }
 
 impl TlsSession for ReplayTlsSession {
@@ -95,20 +84,23 @@ impl TlsSession for ReplayTlsSession {
             result: Ok(HandshakeCode::Progress),
             held: 0,
         };
-        let step = self.call(&made, |recorded| match *recorded {
-            Frame::Handshake {
-                work, result, held, ..
-            } => {
-                let outcome = match result {
-                    Ok(HandshakeCode::Progress) => Ok(Handshake::Progress),
-                    Ok(HandshakeCode::WouldBlock) => Ok(Handshake::WouldBlock),
-                    Ok(HandshakeCode::Done(facts)) => Ok(Handshake::Done(facts_of(&facts))),
-                    Err(error) => Err(error.into()),
-                };
-                Some((HandshakeStep { work, outcome }, held))
-            }
-            _ => None,
-        });
+        let step = self
+            .script
+            .borrow_mut()
+            .call(&made, |recorded| match *recorded {
+                Frame::Handshake {
+                    work, result, held, ..
+                } => {
+                    let outcome = match result {
+                        Ok(HandshakeCode::Progress) => Ok(Handshake::Progress),
+                        Ok(HandshakeCode::WouldBlock) => Ok(Handshake::WouldBlock),
+                        Ok(HandshakeCode::Done(facts)) => Ok(Handshake::Done(facts_of(&facts))),
+                        Err(error) => Err(error.into()),
+                    };
+                    Some((HandshakeStep { work, outcome }, held))
+                }
+                _ => None,
+            });
         let Some((step, held)) = step else {
             return HandshakeStep {
                 work: HandshakeWork::None,
@@ -131,10 +123,13 @@ impl TlsSession for ReplayTlsSession {
             result: Ok(Read::WouldBlock),
             held: 0,
         };
-        let read = self.call(&made, |recorded| match *recorded {
-            Frame::TlsRead { result, held, .. } => Some((result, held)),
-            _ => None,
-        });
+        let read = self
+            .script
+            .borrow_mut()
+            .call(&made, |recorded| match *recorded {
+                Frame::TlsRead { result, held, .. } => Some((result, held)),
+                _ => None,
+            });
         let Some((result, held)) = read else {
             return Ok(Read::WouldBlock);
         };
@@ -154,16 +149,19 @@ impl TlsSession for ReplayTlsSession {
             result: Ok(text.len()),
             held: 0,
         };
-        let written = self.call(&made, |recorded| match *recorded {
-            Frame::TlsWrite {
-                offered,
-                crc,
-                result,
-                held,
-                ..
-            } if offered == text.len() && fits(crc, text) => Some((result, held)),
-            _ => None,
-        });
+        let written = self
+            .script
+            .borrow_mut()
+            .call(&made, |recorded| match *recorded {
+                Frame::TlsWrite {
+                    offered,
+                    crc,
+                    result,
+                    held,
+                    ..
+                } if offered == text.len() && fits(crc, text) => Some((result, held)),
+                _ => None,
+            });
         let Some((result, held)) = written else {
             return nothing();
         };
@@ -184,10 +182,13 @@ impl TlsSession for ReplayTlsSession {
             result: Ok(()),
             held: 0,
         };
-        let flushed = self.call(&made, |recorded| match *recorded {
-            Frame::TlsFlush { result, held, .. } => Some((result, held)),
-            _ => None,
-        });
+        let flushed = self
+            .script
+            .borrow_mut()
+            .call(&made, |recorded| match *recorded {
+                Frame::TlsFlush { result, held, .. } => Some((result, held)),
+                _ => None,
+            });
         let Some((result, held)) = flushed else {
             return nothing();
         };
@@ -201,10 +202,13 @@ impl TlsSession for ReplayTlsSession {
             result: Ok(()),
             held: 0,
         };
-        let notified = self.call(&made, |recorded| match *recorded {
-            Frame::CloseNotify { result, held, .. } => Some((result, held)),
-            _ => None,
-        });
+        let notified = self
+            .script
+            .borrow_mut()
+            .call(&made, |recorded| match *recorded {
+                Frame::CloseNotify { result, held, .. } => Some((result, held)),
+                _ => None,
+            });
         let Some((result, held)) = notified else {
             return Ok(());
         };

@@ -38,19 +38,12 @@ impl ReplayTransport {
         };
         let result = script.call(&made, |recorded| match *recorded {
             Frame::Write {
-                connection,
                 offered,
                 crc,
                 is_last,
                 result,
                 ..
-            } if connection == self.connection
-                && offered == octets.len()
-                && is_last == last
-                && fits(crc, octets) =>
-            {
-                Some(result)
-            }
+            } if offered == octets.len() && is_last == last && fits(crc, octets) => Some(result),
             _ => None,
         });
         match result {
@@ -72,10 +65,8 @@ impl Transport for ReplayTransport {
             result: Ok(true),
         };
         let mut script = self.script.borrow_mut();
-        let result = script.call(&made.into(), |recorded| match *recorded {
-            Frame::Client {
-                frame: ClientFrame::Connected { connection, result },
-            } if connection == self.connection => Some(result),
+        let result = script.call_client(made, |recorded| match *recorded {
+            ClientFrame::Connected { result, .. } => Some(result),
             _ => None,
         });
         Ok(result.unwrap_or(Ok(false))?)
@@ -93,9 +84,7 @@ impl Transport for ReplayTransport {
             result: Ok(0),
         };
         let result = script.call(&made, |recorded| match *recorded {
-            Frame::Read {
-                connection, result, ..
-            } if connection == self.connection => Some(result),
+            Frame::Read { result, .. } => Some(result),
             _ => None,
         });
         match result {
@@ -126,9 +115,7 @@ impl Transport for ReplayTransport {
             .script
             .borrow_mut()
             .call(&made, |recorded| match *recorded {
-                Frame::ShutdownWrite { connection, result } if connection == self.connection => {
-                    Some(result)
-                }
+                Frame::ShutdownWrite { result, .. } => Some(result),
                 _ => None,
             });
         result.map_or(Ok(()), |result| result.map_err(io::Error::from))

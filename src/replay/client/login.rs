@@ -4,7 +4,7 @@ use core::fmt;
 use std::rc::Rc;
 
 use crate::net::driver::ConnectionId;
-use crate::observe::frame::{ClientFrame, Frame};
+use crate::observe::frame::ClientFrame;
 use crate::replay::probe::CurrentConnection;
 use crate::replay::script::SharedScript;
 use crate::smtp::client::{ChannelSecurity, ClientCredentials, ClientFault, ClientLogin};
@@ -23,21 +23,6 @@ pub(super) struct ReplayCredentials {
 struct ReplayClientLogin {
     connection: ConnectionId,
     script: SharedScript,
-}
-
-/// The next frame, if it is one of a client and of this connection.
-fn call<R>(
-    script: &SharedScript,
-    own: ConnectionId,
-    made: ClientFrame<'_>,
-    see: impl FnOnce(&ClientFrame<'_>) -> Option<R>,
-) -> Option<R> {
-    script
-        .borrow_mut()
-        .call(&made.into(), |recorded| match recorded {
-            Frame::Client { frame } if frame.connection() == Some(own) => see(frame),
-            _ => None,
-        })
 }
 
 impl fmt::Debug for ReplayCredentials {
@@ -61,10 +46,13 @@ impl ClientCredentials for ReplayCredentials {
             connection,
             result: Ok("AUTH"),
         };
-        let begun = call(&self.script, connection, made, |recorded| match *recorded {
-            ClientFrame::LoginBegun { result, .. } => Some(result.map(str::to_owned)),
-            _ => None,
-        });
+        let begun = self
+            .script
+            .borrow_mut()
+            .call_client(made, |recorded| match *recorded {
+                ClientFrame::LoginBegun { result, .. } => Some(result.map(str::to_owned)),
+                _ => None,
+            });
         let line = begun.unwrap_or(Err(ClientFault::NoLogin))?;
         let login = ReplayClientLogin {
             connection,
@@ -86,18 +74,16 @@ impl ClientLogin for ReplayClientLogin {
             connection: self.connection,
             result: Ok(0),
         };
-        let response = call(
-            &self.script,
-            self.connection,
-            made,
-            |recorded| match *recorded {
+        let response = self
+            .script
+            .borrow_mut()
+            .call_client(made, |recorded| match *recorded {
                 ClientFrame::LoginResponse { result, .. } => {
                     let is_too_long = result.is_ok_and(|octets| octets > RESPONSE_BYTES_MAX);
                     (!is_too_long).then_some(result)
                 }
                 _ => None,
-            },
-        );
+            });
         let octets = response.unwrap_or(Err(ClientFault::BadChallenge))?;
         Ok("x".repeat(octets))
     }
@@ -107,15 +93,13 @@ impl ClientLogin for ReplayClientLogin {
             connection: self.connection,
             may_succeed: true,
         };
-        let answer = call(
-            &self.script,
-            self.connection,
-            made,
-            |recorded| match *recorded {
+        let answer = self
+            .script
+            .borrow_mut()
+            .call_client(made, |recorded| match *recorded {
                 ClientFrame::LoginMaySucceed { may_succeed, .. } => Some(may_succeed),
                 _ => None,
-            },
-        );
+            });
         answer.unwrap_or(false)
     }
 }

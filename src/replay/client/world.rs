@@ -42,19 +42,6 @@ impl ReplayWorld {
         }
     }
 
-    /// Goes by the next frame, which must be one of a client that `see` knows.
-    fn call<R>(
-        &self,
-        made: ClientFrame<'_>,
-        see: impl FnOnce(&ClientFrame<'_>) -> Option<R>,
-    ) -> Option<R> {
-        let mut script = self.script.borrow_mut();
-        script.call(&made.into(), |recorded| match recorded {
-            Frame::Client { frame } => see(frame),
-            _ => None,
-        })
-    }
-
     /// Ends the replay where the loop of the client has ended, or has nothing more to go on.
     fn end(&self, replayed: &str) {
         let mut script = self.script.borrow_mut();
@@ -89,10 +76,13 @@ impl ReplayWorld {
 impl World for ReplayWorld {
     fn now(&self) -> Instant {
         let made = ClientFrame::Clock { now: 0 };
-        let now = self.call(made, |recorded| match *recorded {
-            ClientFrame::Clock { now } if now <= TIME_MAX => Some(now),
-            _ => None,
-        });
+        let now = self
+            .script
+            .borrow_mut()
+            .call_client(made, |recorded| match *recorded {
+                ClientFrame::Clock { now } if now <= TIME_MAX => Some(now),
+                _ => None,
+            });
         if let Some(now) = now {
             self.now.set(self.epoch.instant(now));
         }
@@ -159,19 +149,22 @@ impl World for ReplayWorld {
             short_read_drains: false,
             result: Ok(()),
         };
-        let dialed = self.call(made, |recorded| match *recorded {
-            ClientFrame::Dialed {
-                key,
-                connection,
-                resets_on_close,
-                peer,
-                short_read_drains,
-                result,
-            } if (key, connection, resets_on_close) == own => {
-                Some((peer, short_read_drains, result))
-            }
-            _ => None,
-        });
+        let dialed = self
+            .script
+            .borrow_mut()
+            .call_client(made, |recorded| match *recorded {
+                ClientFrame::Dialed {
+                    key,
+                    connection,
+                    resets_on_close,
+                    peer,
+                    short_read_drains,
+                    result,
+                } if (key, connection, resets_on_close) == own => {
+                    Some((peer, short_read_drains, result))
+                }
+                _ => None,
+            });
         let Some((peer, short_read_drains, result)) = dialed else {
             return Err(ErrorKind::UnexpectedEof.into());
         };
@@ -190,10 +183,13 @@ impl World for ReplayWorld {
 
     fn next_address(&self) -> bool {
         let made = ClientFrame::NextAddress { is_there: false };
-        let is_there = self.call(made, |recorded| match *recorded {
-            ClientFrame::NextAddress { is_there } => Some(is_there),
-            _ => None,
-        });
+        let is_there = self
+            .script
+            .borrow_mut()
+            .call_client(made, |recorded| match *recorded {
+                ClientFrame::NextAddress { is_there } => Some(is_there),
+                _ => None,
+            });
         is_there.unwrap_or(false)
     }
 
