@@ -18,7 +18,7 @@ use super::transport::{Read, Transport};
 pub const OUTPUT_HIGH_WATER_BYTES: usize = 16 * 1024;
 
 /// Readiness of a socket, as one event tells it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readiness {
     /// A read may find something.
     pub readable: bool,

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::inbound::Rejection;
+use crate::net::channel::Readiness;
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::lifecycle::{Ending, Lifecycle};
@@ -251,6 +252,22 @@ cases! {
         0 Self::Normalize => Self::Normalize,
         1 Self::Reject => Self::Reject,
         2 Self::Accept => Self::Accept,
+    }
+}
+
+impl RecordValue<'_> for Readiness {
+    fn put(&self, out: &mut Vec<u8>) {
+        for flag in [self.readable, self.writable, self.read_on] {
+            flag.put(out);
+        }
+    }
+
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            readable: bool::take(from)?,
+            writable: bool::take(from)?,
+            read_on: bool::take(from)?,
+        })
     }
 }
 

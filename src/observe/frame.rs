@@ -17,6 +17,7 @@ use table::frames;
 use super::codec::RecordValue;
 use super::outcome::{AdmissionCode, ErrorCode, FailureCode, HandshakeCode, LoginCode};
 use crate::inbound::Rejection;
+use crate::net::channel::Readiness;
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
@@ -62,12 +63,8 @@ frames! { Frame
     4 Event {
         /// The key of the connection.
         key: usize,
-        /// A read may find something.
-        readable: bool,
-        /// A write may find room.
-        writable: bool,
-        /// A short read does not drain the socket.
-        read_on: bool,
+        /// The readiness.
+        readiness: Readiness,
     }
     /// A drain was asked for.
     5 Drain {}

@@ -14,6 +14,7 @@ mod core;
 mod login;
 pub mod process;
 mod store;
+mod ticks;
 mod tls;
 
 use std::cell::{Cell, RefCell};
@@ -95,7 +96,8 @@ pub struct Recorder {
     clock: Clock,
     /// The start of the record.
     epoch: Cell<Epoch>,
-    /// The start of the present tick.
+    /// The number of ticks so far, and the start of the present one.
+    ticks: Cell<u64>,
     tick: Cell<Instant>,
     /// The connection that is served now.
     current: Cell<ConnectionId>,
@@ -126,6 +128,7 @@ impl Recorder {
         let recorder = Self {
             clock,
             epoch: Cell::new(Epoch(now)),
+            ticks: Cell::new(0),
             tick: Cell::new(now),
             current: Cell::new(ConnectionId(0)),
             is_in_tls: Cell::new(false),
@@ -198,12 +201,6 @@ impl Recorder {
     /// Hands frames to the sink.
     fn flush(&self) {
         self.output.borrow_mut().flush();
-    }
-
-    /// Whether frames wait for room in the sink.
-    pub fn has_backlog(&self) -> bool {
-        let output = self.output.borrow();
-        !output.buffer.is_empty()
     }
 
     /// Ends the record.

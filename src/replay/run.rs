@@ -12,7 +12,7 @@ use super::cut::Index;
 use super::login::ReplayUsers;
 use super::probe::{CurrentConnection, ReplayProbe};
 use super::result::{ClientReplay, ReplayError, Replayed, TIME_MAX};
-use super::script::{Script, ScriptEnd, SharedScript};
+use super::script::{Script, SharedScript};
 use super::steps::{RecordedClient, ReplayCore, run_steps, take_in};
 use super::store::ReplayStore;
 use super::tls::ReplayTls;
@@ -124,7 +124,6 @@ struct Replay {
     epoch: Epoch,
     /// How often the users have changed.
     generation: u64,
-    ticks: u64,
     connections: u64,
 }
 
@@ -149,7 +148,6 @@ impl Replay {
             core: None,
             epoch: Epoch(Instant::now()),
             generation: 0,
-            ticks: 0,
             connections: 0,
         }
     }
@@ -182,7 +180,6 @@ impl Replay {
             (Input::Start, _) => {}
             (Input::Rules(rules), core) => core.reload(*rules),
             (Input::Tick(number, now, wall), core) => {
-                self.ticks += 1;
                 self.script.borrow_mut().begin_tick(number);
                 core.set_time(now, UNIX_EPOCH + wall);
             }
@@ -239,19 +236,7 @@ impl Replay {
                 Frame::Tick { number, now, wall } if now <= TIME_MAX => {
                     Input::Tick(number, epoch.instant(now), Duration::from_nanos(wall))
                 }
-                Frame::Event {
-                    key,
-                    readable,
-                    writable,
-                    read_on,
-                } => {
-                    let readiness = Readiness {
-                        readable,
-                        writable,
-                        read_on,
-                    };
-                    Input::Event(key, readiness)
-                }
+                Frame::Event { key, readiness } => Input::Event(key, readiness),
                 Frame::Drain {} => Input::Drain,
                 Frame::Step { .. } => Input::Steps,
                 Frame::Added {
@@ -289,21 +274,10 @@ impl Replay {
     }
 
     fn finish(self) -> Result<Replayed, ReplayError> {
-        let mut script = self.script.borrow_mut();
-        let difference = match script.take_end() {
-            Some(ScriptEnd::Different(difference)) => Some(difference),
-            Some(ScriptEnd::Unreadable(error)) => return Err(error.into()),
-            Some(ScriptEnd::Over) | None => None,
-        };
-        if self.core.is_none() && difference.is_none() && !script.is_cut_short() {
+        let replayed = self.script.borrow_mut().result(self.connections)?;
+        if self.core.is_none() && replayed.difference.is_none() && !replayed.is_cut_short {
             return Err(ReplayError::NoServer);
         }
-        Ok(Replayed {
-            ticks: self.ticks,
-            connections: self.connections,
-            octets: script.written,
-            is_cut_short: script.is_cut_short(),
-            difference,
-        })
+        Ok(replayed)
     }
 }

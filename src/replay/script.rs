@@ -7,8 +7,10 @@ use std::rc::Rc;
 use super::contents::Contents;
 use super::cut::FrameSource;
 use super::difference::{Difference, first_different, shown};
-use crate::net::connections::HeldBack;
+use super::result::{ReplayError, Replayed};
+use crate::net::connections::{HeldBack, TickStep};
 use crate::net::driver::ConnectionId;
+use crate::net::epoch::Nanoseconds;
 use crate::observe::file::RecordError;
 use crate::observe::frame::{ClientFrame, Frame};
 
@@ -20,6 +22,7 @@ pub(super) struct Script {
     frames: Box<dyn FrameSource>,
     contents: Contents,
     tick: u64,
+    ticks: u64,
     /// Whether the store takes no more text.
     is_congested: bool,
     /// Octets that each connection has said.
@@ -32,7 +35,7 @@ pub(super) struct Script {
 }
 
 /// Why nothing is compared any more.
-pub(super) enum ScriptEnd {
+enum ScriptEnd {
     /// The record is over.
     Over,
     /// The replay has gone another way.
@@ -47,6 +50,7 @@ impl Script {
             frames,
             contents,
             tick: 0,
+            ticks: 0,
             is_congested: false,
             said: HashMap::new(),
             written: 0,
@@ -59,17 +63,43 @@ impl Script {
         self.end.is_some()
     }
 
-    pub(super) fn take_end(&mut self) -> Option<ScriptEnd> {
-        self.end.take()
-    }
-
-    /// Whether the record ends without a word.
-    pub(super) fn is_cut_short(&self) -> bool {
-        !self.has_ended
-    }
-
     pub(super) fn begin_tick(&mut self, number: u64) {
         self.tick = number;
+        self.ticks += 1;
+    }
+
+    /// Compares the step that the tick takes.
+    pub(super) fn check_step(&mut self, own: TickStep) {
+        let made = Frame::Step { step: own, at: 0 };
+        self.call(&made, |recorded| match *recorded {
+            Frame::Step { step, .. } if step == own => Some(()),
+            _ => None,
+        });
+    }
+
+    /// Compares the instant at which connections want to be woken, unless one is alone: it is that of the first of all.
+    pub(super) fn check_tick_end(&mut self, own: Option<Nanoseconds>, is_alone: bool) {
+        let made = Frame::TickEnd { at: 0, wake: own };
+        self.call(&made, |recorded| match *recorded {
+            Frame::TickEnd { wake, .. } if wake == own || is_alone => Some(()),
+            _ => None,
+        });
+    }
+
+    /// The result of the replay, in which there were so many connections.
+    pub(super) fn result(&mut self, connections: u64) -> Result<Replayed, ReplayError> {
+        let difference = match self.end.take() {
+            Some(ScriptEnd::Different(difference)) => Some(difference),
+            Some(ScriptEnd::Unreadable(error)) => return Err(error.into()),
+            Some(ScriptEnd::Over) | None => None,
+        };
+        Ok(Replayed {
+            ticks: self.ticks,
+            connections,
+            octets: self.written,
+            is_cut_short: !self.has_ended,
+            difference,
+        })
     }
 
     /// Looks at the next frame: `see` says what it means, `None` if it is not the one that is wanted, which `made` shows. A frame

@@ -8,7 +8,6 @@ use crate::inbound::Rejection;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Epoch;
 use crate::net::peer::PeerAddress;
-use crate::observe::frame::Frame;
 use crate::server::core::ServerCore;
 use crate::server::probe::Carrier;
 use crate::smtp::event::Limit;
@@ -37,23 +36,14 @@ pub(super) fn run_steps(
 ) {
     core.hold_back(script.borrow().held_back());
     let mut is_first = true;
-    core.tick(|own, _| {
+    core.tick(|step, _| {
         if std::mem::take(&mut is_first) {
             return;
         }
-        let made = Frame::Step { step: own, at: 0 };
-        script.borrow_mut().call(&made, |recorded| match *recorded {
-            Frame::Step { step, .. } if step == own => Some(()),
-            _ => None,
-        });
+        script.borrow_mut().check_step(step);
     });
-    let own = core.next_timer().map(|wake| epoch.count(wake));
-    let made = Frame::TickEnd { at: 0, wake: own };
-    script.borrow_mut().call(&made, |recorded| match *recorded {
-        // The next wake is that of the first of all connections.
-        Frame::TickEnd { wake, .. } if wake == own || is_alone => Some(()),
-        _ => None,
-    });
+    let wake = core.next_timer().map(|wake| epoch.count(wake));
+    script.borrow_mut().check_tick_end(wake, is_alone);
 }
 
 /// Lets a client in, or refuses it, where the core would do so as well.

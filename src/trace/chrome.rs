@@ -145,13 +145,11 @@ impl ChromeTrace {
         }
         self.follow_flows(&mut track, frame, now);
         match *frame {
-            Frame::Event {
-                readable, writable, ..
-            } => {
-                if readable {
+            Frame::Event { readiness, .. } => {
+                if readiness.readable {
                     self.instant("readable", track.id(), now);
                 }
-                if writable {
+                if readiness.writable {
                     self.instant("writable", track.id(), now);
                 }
             }

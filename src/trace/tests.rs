@@ -5,6 +5,7 @@ use std::io::Cursor;
 use super::run::write;
 use super::writer::TraceError;
 use super::{TraceFormat, TraceOptions};
+use crate::net::channel::Readiness;
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::lifecycle::{Ending, Lifecycle};
@@ -148,9 +149,11 @@ fn times_never_go_back() {
         added(),
         Frame::Event {
             key: 0,
-            readable: true,
-            writable: false,
-            read_on: false,
+            readiness: Readiness {
+                readable: true,
+                writable: false,
+                read_on: false,
+            },
         },
         tick(2, 1_000),
         Frame::Step {
@@ -246,9 +249,11 @@ fn greeted_and_logged_in() -> Vec<Frame<'static>> {
         said(b"220 hi\r\n"),
         Frame::Event {
             key: 0,
-            readable: true,
-            writable: true,
-            read_on: false,
+            readiness: Readiness {
+                readable: true,
+                writable: true,
+                read_on: false,
+            },
         },
         Frame::Step {
             step: TickStep::Serve,

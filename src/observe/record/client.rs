@@ -1,9 +1,8 @@
 //! The recorder of a client: what its dialogues begin with, and the world around its loop.
 
-use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use super::client_login::RecordedCredentials;
 use super::tls::RecordedTls;
@@ -14,7 +13,7 @@ use crate::net::epoch::Nanoseconds;
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Probe;
 use crate::net::token::Token;
-use crate::observe::frame::{ClientFrame, Frame};
+use crate::observe::frame::ClientFrame;
 use crate::observe::mask::HiddenText;
 use crate::smtp::client::Pace;
 use crate::smtp::path::Mailbox;
@@ -22,8 +21,6 @@ use crate::tools::encryption::Start;
 use crate::tools::opening::Opening;
 use crate::tools::world::{ATTACKER, CONNECTION, Call, Dialed, World};
 
-/// Frames that a slow sink did not take are offered again after this time.
-const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// Octets of the message that are in one frame.
 const MESSAGE_BYTES: usize = 32 * 1024;
 /// What the key of an event of each further kind is counted from.
@@ -33,7 +30,6 @@ const KEYS_OF_KIND: usize = 1_000_000_000;
 struct RecordedWorld {
     inner: Rc<dyn World>,
     recorder: Rc<Recorder>,
-    ticks: Cell<u64>,
 }
 
 impl Recorder {
@@ -84,7 +80,6 @@ pub fn watch(
     Rc::new(RecordedWorld {
         inner: world,
         recorder: Rc::clone(recorder),
-        ticks: Cell::new(0),
     })
 }
 
@@ -138,40 +133,17 @@ impl World for RecordedWorld {
 
     fn poll(&self, wake: Option<Instant>) -> io::Result<Instant> {
         let recorder = &self.recorder;
-        if self.ticks.get() > 0 {
-            let at = recorder.at();
-            let wake = wake.map(|wake| recorder.since_start(wake));
-            recorder.put(&Frame::TickEnd { at, wake });
-        }
+        recorder.saw_tick_end(wake);
         recorder.flush();
-        let retry = recorder
-            .has_backlog()
-            .then(|| Instant::now() + RETRY_INTERVAL);
+        let retry = recorder.next_wake(Instant::now());
         let now = self.inner.poll(wake.into_iter().chain(retry).min())?;
-        recorder.tick.set(now);
-        self.ticks.set(self.ticks.get() + 1);
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
-        recorder.put(&Frame::Tick {
-            number: self.ticks.get(),
-            now: recorder.since_start(now),
-            wall: u64::try_from(wall.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX),
-        });
+        recorder.saw_tick(now, SystemTime::now());
         Ok(now)
     }
 
     fn events(&self, tell: &mut dyn FnMut(Token, Readiness)) {
         self.inner.events(&mut |token, readiness| {
-            let Readiness {
-                readable,
-                writable,
-                read_on,
-            } = readiness;
-            self.recorder.put(&Frame::Event {
-                key: key_of(token),
-                readable,
-                writable,
-                read_on,
-            });
+            self.recorder.saw_event(key_of(token), readiness);
             tell(token, readiness);
         });
     }
@@ -216,8 +188,7 @@ impl World for RecordedWorld {
     }
 
     fn step(&self, step: TickStep) {
-        let at = self.recorder.at();
-        self.recorder.put(&Frame::Step { step, at });
+        self.recorder.saw_step(step);
     }
 
     fn probe(&self) -> Option<Rc<dyn Probe>> {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use super::Recorder;
 use super::login::RecordedUsers;
@@ -23,13 +23,9 @@ use crate::smtp::login::UserDatabase;
 use crate::smtp::policy::Policy;
 use crate::store::Store;
 
-/// Frames that a slow sink did not take are offered again after this time.
-const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-
 /// The recorder of the core of a server.
 pub struct CoreRecorder {
     recorder: Rc<Recorder>,
-    ticks: u64,
     users: Option<Rc<dyn UserDatabase>>,
 }
 
@@ -39,7 +35,6 @@ impl CoreRecorder {
     pub fn new(recorder: Rc<Recorder>) -> Self {
         Self {
             recorder,
-            ticks: 0,
             users: None,
         }
     }
@@ -107,28 +102,11 @@ impl CoreProbe for CoreRecorder {
     }
 
     fn time(&mut self, now: Instant, wall: SystemTime) {
-        self.ticks += 1;
-        self.recorder.tick.set(now);
-        let wall = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.recorder.put(&Frame::Tick {
-            number: self.ticks,
-            now: self.recorder.since_start(now),
-            wall: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
-        });
+        self.recorder.saw_tick(now, wall);
     }
 
     fn event(&mut self, key: usize, readiness: Readiness) {
-        let Readiness {
-            readable,
-            writable,
-            read_on,
-        } = readiness;
-        self.recorder.put(&Frame::Event {
-            key,
-            readable,
-            writable,
-            read_on,
-        });
+        self.recorder.saw_event(key, readiness);
     }
 
     fn added(&mut self, key: usize, client: Client) {
@@ -172,14 +150,11 @@ impl CoreProbe for CoreRecorder {
     }
 
     fn step(&mut self, step: TickStep) {
-        let at = self.recorder.at();
-        self.recorder.put(&Frame::Step { step, at });
+        self.recorder.saw_step(step);
     }
 
     fn tick_ended(&mut self, wake: Option<Instant>) {
-        let at = self.recorder.at();
-        let wake = wake.map(|wake| self.recorder.since_start(wake));
-        self.recorder.put(&Frame::TickEnd { at, wake });
+        self.recorder.saw_tick_end(wake);
     }
 
     fn carry(
@@ -196,7 +171,7 @@ impl CoreProbe for CoreRecorder {
     }
 
     fn next_wake(&self, now: Instant) -> Option<Instant> {
-        self.recorder.has_backlog().then(|| now + RETRY_INTERVAL)
+        self.recorder.next_wake(now)
     }
 
     fn poll(&mut self) {

@@ -15,7 +15,7 @@ use crate::observe::frame::{ClientFrame, Frame};
 use crate::observe::record::client::{key_of, token_of};
 use crate::replay::probe::{CurrentConnection, ReplayProbe};
 use crate::replay::result::{ReplayError, Replayed, TIME_MAX};
-use crate::replay::script::{ScriptEnd, SharedScript};
+use crate::replay::script::SharedScript;
 use crate::replay::transport::ReplayTransport;
 use crate::tools::world::{Call, Dialed, World};
 
@@ -25,7 +25,8 @@ pub(super) struct ReplayWorld {
     probe: Rc<ReplayProbe>,
     epoch: Epoch,
     now: Cell<Instant>,
-    ticks: Cell<u64>,
+    /// Whether there was a tick.
+    has_begun: Cell<bool>,
     connections: Cell<u64>,
 }
 
@@ -37,7 +38,7 @@ impl ReplayWorld {
             probe: Rc::new(ReplayProbe::new(Rc::clone(script), current, false)),
             epoch,
             now: Cell::new(epoch.0),
-            ticks: Cell::new(0),
+            has_begun: Cell::new(false),
             connections: Cell::new(0),
         }
     }
@@ -57,19 +58,7 @@ impl ReplayWorld {
     /// The result, once the loop of the client has ended.
     pub(super) fn finish(&self) -> Result<Replayed, ReplayError> {
         self.end("the end");
-        let mut script = self.script.borrow_mut();
-        let difference = match script.take_end() {
-            Some(ScriptEnd::Different(difference)) => Some(difference),
-            Some(ScriptEnd::Unreadable(error)) => return Err(error.into()),
-            Some(ScriptEnd::Over) | None => None,
-        };
-        Ok(Replayed {
-            ticks: self.ticks.get(),
-            connections: self.connections.get(),
-            octets: script.written,
-            is_cut_short: script.is_cut_short(),
-            difference,
-        })
+        self.script.borrow_mut().result(self.connections.get())
     }
 }
 
@@ -92,12 +81,8 @@ impl World for ReplayWorld {
     fn poll(&self, wake: Option<Instant>) -> io::Result<Instant> {
         let own = wake.map(|wake| self.epoch.count(wake));
         let mut script = self.script.borrow_mut();
-        if self.ticks.get() > 0 {
-            let made = Frame::TickEnd { at: 0, wake: own };
-            script.call(&made, |recorded| match *recorded {
-                Frame::TickEnd { wake, .. } if wake == own => Some(()),
-                _ => None,
-            });
+        if self.has_begun.replace(true) {
+            script.check_tick_end(own, false);
         }
         let tick = script.take_if(|frame| match *frame {
             Frame::Tick { number, now, .. } if now <= TIME_MAX => Some((number, now)),
@@ -109,7 +94,6 @@ impl World for ReplayWorld {
             return Err(ErrorKind::UnexpectedEof.into());
         };
         script.begin_tick(number);
-        self.ticks.set(self.ticks.get() + 1);
         self.now.set(self.epoch.instant(now));
         Ok(self.now.get())
     }
@@ -117,19 +101,7 @@ impl World for ReplayWorld {
     fn events(&self, tell: &mut dyn FnMut(Token, Readiness)) {
         loop {
             let event = self.script.borrow_mut().take_if(|frame| match *frame {
-                Frame::Event {
-                    key,
-                    readable,
-                    writable,
-                    read_on,
-                } => {
-                    let readiness = Readiness {
-                        readable,
-                        writable,
-                        read_on,
-                    };
-                    Some((token_of(key)?, readiness))
-                }
+                Frame::Event { key, readiness } => Some((token_of(key)?, readiness)),
                 _ => None,
             });
             match event {
@@ -205,13 +177,7 @@ impl World for ReplayWorld {
     }
 
     fn step(&self, step: TickStep) {
-        let own = step;
-        let made = Frame::Step { step: own, at: 0 };
-        let mut script = self.script.borrow_mut();
-        script.call(&made, |recorded| match *recorded {
-            Frame::Step { step, .. } if step == own => Some(()),
-            _ => None,
-        });
+        self.script.borrow_mut().check_step(step);
     }
 
     fn probe(&self) -> Option<Rc<dyn Probe>> {

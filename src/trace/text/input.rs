@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::inbound::Rejection;
+use crate::net::channel::Readiness;
 use crate::net::transport::Read;
 use crate::observe::frame::Frame;
 use crate::observe::outcome::{ErrorCode, HandshakeCode};
@@ -13,12 +14,7 @@ pub(super) fn put(traced: &Traced<'_>, line: &mut Vec<u8>) -> bool {
     let ends = traced.connection.and_then(|id| traced.connections.get(id));
     let (bytes_in, bytes_out) = ends.map_or((0, 0), |one| (one.bytes_in, one.bytes_out));
     let _ = match *traced.frame {
-        Frame::Event {
-            readable,
-            writable,
-            read_on,
-            ..
-        } => return put_event([readable, writable, read_on], line),
+        Frame::Event { readiness, .. } => return put_event(readiness, line),
         Frame::Added { service, peer, .. } => write!(line, "accepted by {service} from {peer}"),
         Frame::Refused {
             service, peer, why, ..
@@ -76,10 +72,16 @@ pub(super) fn put(traced: &Traced<'_>, line: &mut Vec<u8>) -> bool {
     true
 }
 
-fn put_event(tells: [bool; 3], line: &mut Vec<u8>) -> bool {
-    let names: [&[u8]; 3] = [b"readable ", b"writable ", b"to be read on "];
-    let told = names.into_iter().zip(tells).filter(|(_, is_told)| *is_told);
-    told.for_each(|(name, _)| line.extend_from_slice(name));
+fn put_event(readiness: Readiness, line: &mut Vec<u8>) -> bool {
+    for (is_told, name) in [
+        (readiness.readable, &b"readable "[..]),
+        (readiness.writable, b"writable "),
+        (readiness.read_on, b"to be read on "),
+    ] {
+        if is_told {
+            line.extend_from_slice(name);
+        }
+    }
     line.truncate(line.trim_ascii_end().len());
     true
 }
