@@ -13,10 +13,10 @@ use super::login::ReplayUsers;
 use super::probe::{CurrentConnection, ReplayProbe};
 use super::result::{ClientReplay, ReplayError, Replayed, TIME_MAX};
 use super::script::{Script, SharedScript};
-use super::steps::{RecordedClient, ReplayCore, run_steps, take_in};
+use super::steps::{ReplayCore, run_steps, take_in};
 use super::store::ReplayStore;
 use super::tls::ReplayTls;
-use crate::inbound::Rules;
+use crate::inbound::{Rejection, Rules};
 use crate::net::channel::Readiness;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Epoch;
@@ -26,7 +26,7 @@ use crate::observe::file::FrameReader;
 use crate::observe::frame::Frame;
 use crate::observe::rules;
 use crate::server::core::ServerCore;
-use crate::server::probe::CoreProbe;
+use crate::server::probe::{Client, CoreProbe};
 use crate::smtp::login::UserDatabase;
 
 /// Hands the probe of connections to the core.
@@ -44,7 +44,8 @@ impl CoreProbe for ReplayCoreProbe {
 /// # Errors
 /// The file is missing, or no record of a server, or does not have the connection.
 pub fn replay(path: &Path, only: Option<ConnectionId>) -> Result<Replayed, ReplayError> {
-    if let Some(command) = client_command(open(path)?)? {
+    let head = Head::read(open(path)?)?;
+    if let Some(command) = head.client {
         if only.is_some() {
             return Err(ReplayError::OnlyWhole(command));
         }
@@ -53,7 +54,7 @@ pub fn replay(path: &Path, only: Option<ConnectionId>) -> Result<Replayed, Repla
         return replay_client.ok_or(ReplayError::NotBuilt(command))?(script);
     }
     let index = match only {
-        None if is_whole(open(path)?)? => {
+        None if head.is_whole => {
             let script = Script::new(Box::new(open(path)?), Contents::new(open(path)?, None));
             return Replay::new(script, None).run();
         }
@@ -91,26 +92,31 @@ fn open(path: &Path) -> Result<FrameReader<File>, ReplayError> {
     Ok(FrameReader::new(file)?)
 }
 
-/// The command whose record it is, unless that is a server's.
-fn client_command(mut frames: FrameReader<File>) -> Result<Option<&'static str>, ReplayError> {
-    let first = frames.next_frame()?;
-    Ok(match first {
-        Some(Frame::Start {
-            command: "send", ..
-        }) => Some("send"),
-        Some(Frame::Start {
-            command: "load", ..
-        }) => Some("load"),
-        _ => None,
-    })
+/// The facts with which a record begins.
+struct Head {
+    /// The command whose record it is, unless that is a server's.
+    client: Option<&'static str>,
+    /// Whether every connection is in it.
+    is_whole: bool,
 }
 
-/// Whether every connection is in the record.
-fn is_whole(mut frames: FrameReader<File>) -> Result<bool, ReplayError> {
-    Ok(match frames.next_frame()? {
-        Some(Frame::Start { is_whole, .. }) => is_whole,
-        _ => true,
-    })
+impl Head {
+    fn read(mut frames: FrameReader<File>) -> Result<Self, ReplayError> {
+        Ok(match frames.next_frame()? {
+            Some(Frame::Start {
+                command, is_whole, ..
+            }) => Self {
+                client: ["send", "load"]
+                    .into_iter()
+                    .find(|client| *client == command),
+                is_whole,
+            },
+            _ => Self {
+                client: None,
+                is_whole: true,
+            },
+        })
+    }
 }
 
 /// A replay under way.
@@ -135,7 +141,7 @@ enum Input {
     Event(usize, Readiness),
     Drain,
     Steps,
-    Client(RecordedClient),
+    Client(Client, Result<usize, Rejection>),
     End,
 }
 
@@ -192,9 +198,9 @@ impl Replay {
             (Input::Steps, core) => {
                 run_steps(core, &self.script, self.epoch, self.only.is_some());
             }
-            (Input::Client(client), core) => {
+            (Input::Client(client, admitted), core) => {
                 self.connections += 1;
-                take_in(client, core, &self.script, self.only.is_some());
+                take_in(client, admitted, core, &self.script, self.only.is_some());
             }
             (Input::End, _) => self.script.borrow_mut().finish(),
         }
@@ -245,28 +251,30 @@ impl Replay {
                     service,
                     peer,
                     short_read_drains,
-                } => Input::Client(RecordedClient {
-                    key: Some(key),
-                    connection,
-                    service,
-                    peer,
-                    refusal: None,
-                    short_read_drains,
-                }),
+                } => {
+                    let client = Client {
+                        connection,
+                        service,
+                        peer,
+                        short_read_drains,
+                    };
+                    Input::Client(client, Ok(key))
+                }
                 Frame::Refused {
                     connection,
                     service,
                     peer,
                     why,
                     short_read_drains,
-                } => Input::Client(RecordedClient {
-                    key: None,
-                    connection,
-                    service,
-                    peer,
-                    refusal: Some(why),
-                    short_read_drains,
-                }),
+                } => {
+                    let client = Client {
+                        connection,
+                        service,
+                        peer,
+                        short_read_drains,
+                    };
+                    Input::Client(client, Err(why))
+                }
                 Frame::End { .. } => Input::End,
                 _ => return None,
             })

@@ -5,27 +5,13 @@ use std::rc::Rc;
 use super::script::SharedScript;
 use super::transport::ReplayTransport;
 use crate::inbound::Rejection;
-use crate::net::driver::ConnectionId;
 use crate::net::epoch::Epoch;
-use crate::net::peer::PeerAddress;
 use crate::server::core::ServerCore;
-use crate::server::probe::Carrier;
+use crate::server::probe::{Carrier, Client};
 use crate::smtp::event::Limit;
-use crate::smtp::service::Service;
 
 /// The core of a server in a replay.
 pub(super) type ReplayCore = ServerCore<Carrier>;
-
-/// A client that was let in or refused.
-#[derive(Clone, Copy)]
-pub(super) struct RecordedClient {
-    pub(super) key: Option<usize>,
-    pub(super) connection: ConnectionId,
-    pub(super) service: Service,
-    pub(super) peer: PeerAddress,
-    pub(super) refusal: Option<Rejection>,
-    pub(super) short_read_drains: bool,
-}
 
 /// Runs the steps of a tick, of which the record has the first one already.
 pub(super) fn run_steps(
@@ -46,24 +32,24 @@ pub(super) fn run_steps(
     script.borrow_mut().check_tick_end(wake, is_alone);
 }
 
-/// Lets a client in, or refuses it, where the core would do so as well.
+/// Lets a client in under this key, or refuses it, where the core would do so as well.
 pub(super) fn take_in(
-    client: RecordedClient,
+    client: Client,
+    admitted: Result<usize, Rejection>,
     core: &mut ReplayCore,
     script: &SharedScript,
     is_alone: bool,
 ) {
-    let RecordedClient {
-        key,
+    let Client {
         connection,
         service,
         peer,
-        refusal,
         short_read_drains,
     } = client;
     if is_alone {
         core.go_on_from(connection);
     }
+    let refusal = admitted.err();
     let own = match refusal {
         _ if is_alone => refusal,
         // Whether there were descriptors is no decision of the core.
@@ -71,7 +57,7 @@ pub(super) fn take_in(
         Some(Rejection::Drain) => core.is_draining().then_some(Rejection::Drain),
         _ => core.refusal_for(peer),
     };
-    let is_same_key = is_alone || key.is_none_or(|key| key == core.next_key());
+    let is_same_key = is_alone || admitted.map_or(true, |key| key == core.next_key());
     if own != refusal || !is_same_key || core.next_connection() != connection {
         let replayed = format!("refusal {own:?} instead of {refusal:?}, or another key or id");
         script.borrow_mut().differ(&replayed);

@@ -119,15 +119,6 @@ impl<T: Transport> ServerCore<T> {
         self.connections.go_on_from(connection);
     }
 
-    fn client(&self, transport: &T, service: Service, peer: PeerAddress) -> Client {
-        Client {
-            connection: self.next_connection(),
-            service,
-            peer,
-            short_read_drains: transport.short_read_drains(),
-        }
-    }
-
     /// The key that the next connection will have.
     pub fn next_key(&self) -> usize {
         self.connections.next_key()
@@ -135,9 +126,9 @@ impl<T: Transport> ServerCore<T> {
 
     /// Takes in a client that was just accepted on a listener for `service`, under [`next_key`](Self::next_key).
     pub fn add(&mut self, transport: T, service: Service, peer: PeerAddress) {
-        let (key, client) = (self.next_key(), self.client(&transport, service, peer));
         if let Some(probe) = &mut self.probe {
-            probe.added(key, client);
+            let client = client(&self.connections, &transport, service, peer);
+            probe.added(self.connections.next_key(), client);
         }
         let shared = self.connections.shared();
         let driver = Inbound::new(service, peer, shared, self.connections.now());
@@ -160,8 +151,8 @@ impl<T: Transport> ServerCore<T> {
 
     /// Tells a client why it is not let in, and closes its connection at once: to wait for it could need what is lacking.
     pub fn refuse(&mut self, transport: T, service: Service, peer: PeerAddress, why: Rejection) {
-        let client = self.client(&transport, service, peer);
         if let Some(probe) = &mut self.probe {
+            let client = client(&self.connections, &transport, service, peer);
             probe.refused(client, why);
         }
         let (shared, now) = (self.connections.shared(), self.connections.now());
@@ -309,6 +300,21 @@ impl<T: Transport> ServerCore<T> {
     /// Logs the counters of the whole run.
     pub fn log_metrics(&self) {
         log::info!("ended {}", self.connections.shared().metrics());
+    }
+}
+
+/// The next client, as a probe sees it.
+fn client<T: Transport>(
+    connections: &Connections<Inbound, T>,
+    transport: &T,
+    service: Service,
+    peer: PeerAddress,
+) -> Client {
+    Client {
+        connection: connections.next_connection(),
+        service,
+        peer,
+        short_read_drains: transport.short_read_drains(),
     }
 }
 

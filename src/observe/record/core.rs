@@ -111,36 +111,24 @@ impl CoreProbe for CoreRecorder {
 
     fn added(&mut self, key: usize, client: Client) {
         if self.begins(&client) {
-            let Client {
-                connection,
-                service,
-                peer,
-                short_read_drains,
-            } = client;
             self.recorder.put(&Frame::Added {
                 key,
-                connection,
-                service,
-                peer,
-                short_read_drains,
+                connection: client.connection,
+                service: client.service,
+                peer: client.peer,
+                short_read_drains: client.short_read_drains,
             });
         }
     }
 
     fn refused(&mut self, client: Client, why: Rejection) {
         if self.begins(&client) {
-            let Client {
-                connection,
-                service,
-                peer,
-                short_read_drains,
-            } = client;
             self.recorder.put(&Frame::Refused {
-                connection,
-                service,
-                peer,
+                connection: client.connection,
+                service: client.service,
+                peer: client.peer,
                 why,
-                short_read_drains,
+                short_read_drains: client.short_read_drains,
             });
         }
     }
