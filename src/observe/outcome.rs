@@ -78,19 +78,51 @@ pub(super) fn coded<T: Copy>(result: &io::Result<T>) -> Result<T, ErrorCode> {
     }
 }
 
-/// A failure of a store, as a record holds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureCode<'a> {
-    /// As [`Failure::Full`].
-    Full(&'a str),
-    /// As [`Failure::LittleLeft`].
-    LittleLeft(u64),
-    /// As [`Failure::TooManyMailboxes`].
-    TooManyMailboxes,
-    /// As [`Failure::BadName`].
-    BadName,
-    /// As [`Failure::Io`].
-    Io(&'a str),
+/// An enum whose cases are told apart by number, and hold one value or none.
+macro_rules! numbered {
+    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $number:literal $case:ident $(($type:ty))?,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name<'a> {
+            $($(#[$case_doc])* $case $(($type))?,)*
+        }
+
+        impl<'a> RecordValue<'a> for $name<'a> {
+            fn put(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(numbered!(@pattern value $case $(($type))?) => {
+                        out.push($number);
+                        $(<$type as RecordValue<'a>>::put(value, out);)?
+                    })*
+                }
+            }
+
+            fn take(from: &mut &'a [u8]) -> Option<Self> {
+                Some(match u8::take(from)? {
+                    $($number => Self::$case $((<$type>::take(from)?))?,)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+    (@pattern $value:ident $case:ident) => { Self::$case };
+    (@pattern $value:ident $case:ident ($type:ty)) => { Self::$case($value) };
+}
+
+numbered! {
+    /// A failure of a store, as a record holds it.
+    FailureCode {
+        /// As [`Failure::Full`].
+        0 Full(&'a str),
+        /// As [`Failure::LittleLeft`].
+        1 LittleLeft(u64),
+        /// As [`Failure::TooManyMailboxes`].
+        2 TooManyMailboxes,
+        /// As [`Failure::BadName`].
+        3 BadName,
+        /// As [`Failure::Io`].
+        4 Io(&'a str),
+    }
 }
 
 impl<'a> From<&'a Failure> for FailureCode<'a> {
@@ -114,29 +146,6 @@ impl From<FailureCode<'_>> for Failure {
             FailureCode::BadName => Self::BadName,
             FailureCode::Io(text) => Self::Io(text.into()),
         }
-    }
-}
-
-impl<'a> RecordValue<'a> for FailureCode<'a> {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Full(text) => (0_u8.put(out), text.put(out)).1,
-            Self::LittleLeft(bytes) => (1_u8.put(out), bytes.put(out)).1,
-            Self::TooManyMailboxes => 2_u8.put(out),
-            Self::BadName => 3_u8.put(out),
-            Self::Io(text) => (4_u8.put(out), text.put(out)).1,
-        }
-    }
-
-    fn take(from: &mut &'a [u8]) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Self::Full(<&str>::take(from)?),
-            1 => Self::LittleLeft(u64::take(from)?),
-            2 => Self::TooManyMailboxes,
-            3 => Self::BadName,
-            4 => Self::Io(<&str>::take(from)?),
-            _ => return None,
-        })
     }
 }
 
@@ -189,82 +198,35 @@ impl<'a> RecordValue<'a> for TlsFactsCode<'a> {
     }
 }
 
-/// Progress of a handshake of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HandshakeCode<'a> {
-    /// There may be more to read at once.
-    Progress,
-    /// Only an event tells of more.
-    WouldBlock,
-    /// The handshake is done.
-    Done(TlsFactsCode<'a>),
-}
-
-impl<'a> RecordValue<'a> for HandshakeCode<'a> {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Progress => 0_u8.put(out),
-            Self::WouldBlock => 1_u8.put(out),
-            Self::Done(facts) => {
-                2_u8.put(out);
-                facts.put(out);
-            }
-        }
-    }
-
-    fn take(from: &mut &'a [u8]) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Self::Progress,
-            1 => Self::WouldBlock,
-            2 => Self::Done(TlsFactsCode::take(from)?),
-            _ => return None,
-        })
+numbered! {
+    /// Progress of a handshake of TLS.
+    HandshakeCode {
+        /// There may be more to read at once.
+        0 Progress,
+        /// Only an event tells of more.
+        1 WouldBlock,
+        /// The handshake is done.
+        2 Done(TlsFactsCode<'a>),
     }
 }
 
-/// The next thing that a login wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginCode<'a> {
-    /// A challenge of so many octets is to be sent.
-    Challenge(usize),
-    /// A response.
-    AwaitResponse,
-    /// Iterations of key derivation.
-    DeriveKey,
-    /// Nothing: this user has logged in.
-    LoggedIn(&'a str),
-    /// Nothing: the response was no good.
-    Malformed,
-    /// Nothing: this user was refused.
-    Refused(&'a str),
-    /// Nothing: there were no random octets.
-    NoRandomness,
-}
-
-impl<'a> RecordValue<'a> for LoginCode<'a> {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Challenge(length) => (0_u8.put(out), length.put(out)).1,
-            Self::AwaitResponse => 1_u8.put(out),
-            Self::DeriveKey => 2_u8.put(out),
-            Self::LoggedIn(user) => (3_u8.put(out), user.put(out)).1,
-            Self::Malformed => 4_u8.put(out),
-            Self::Refused(user) => (5_u8.put(out), user.put(out)).1,
-            Self::NoRandomness => 6_u8.put(out),
-        }
-    }
-
-    fn take(from: &mut &'a [u8]) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Self::Challenge(usize::take(from)?),
-            1 => Self::AwaitResponse,
-            2 => Self::DeriveKey,
-            3 => Self::LoggedIn(<&str>::take(from)?),
-            4 => Self::Malformed,
-            5 => Self::Refused(<&str>::take(from)?),
-            6 => Self::NoRandomness,
-            _ => return None,
-        })
+numbered! {
+    /// The next thing that a login wants.
+    LoginCode {
+        /// A challenge of so many octets is to be sent.
+        0 Challenge(usize),
+        /// A response.
+        1 AwaitResponse,
+        /// Iterations of key derivation.
+        2 DeriveKey,
+        /// Nothing: this user has logged in.
+        3 LoggedIn(&'a str),
+        /// Nothing: the response was no good.
+        4 Malformed,
+        /// Nothing: this user was refused.
+        5 Refused(&'a str),
+        /// Nothing: there were no random octets.
+        6 NoRandomness,
     }
 }
 
