@@ -95,19 +95,8 @@ fn hide_argument(argument: &[u8], hidden: &mut Vec<u8>) {
 
 /// Hides the challenges of logins in what a server says; whether there are any.
 pub(super) fn hide_challenges(said: &[u8]) -> Option<Vec<u8>> {
-    const CHALLENGE: &[u8] = b"334 ";
-    memmem::find(said, CHALLENGE)?;
-    let mut hidden = Vec::with_capacity(said.len());
-    for line in said.split_inclusive(|octet| *octet == b'\n') {
-        match line.strip_prefix(CHALLENGE) {
-            Some(challenge) => {
-                hidden.extend_from_slice(CHALLENGE);
-                hidden.extend(hide(challenge));
-            }
-            None => hidden.extend_from_slice(line),
-        }
-    }
-    Some(hidden)
+    memmem::find(said, b"334 ")?;
+    Some(HiddenReplies::default().hide(said))
 }
 
 /// The position in a message whose text is hidden, piece by piece.

@@ -19,11 +19,10 @@ use rustix::stdio::{stdin, stdout};
 
 use super::{RecordOptions, RecordSink, Recorder};
 use crate::exit::{ExitCode, Failed};
+use crate::store::maildir::THIS_PROGRAM;
 
 /// The command that starts a record process.
 pub use crate::signals::RECORD_PROCESS as COMMAND;
-/// The running program, even if its file was replaced since it began to run.
-const THIS_PROGRAM: &str = "/proc/self/exe";
 /// The capacity of the pipe, if the system grants it.
 const PIPE_BYTES: usize = 1024 * 1024;
 const READ_BYTES: usize = 64 * 1024;
