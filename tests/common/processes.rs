@@ -49,6 +49,11 @@ fn state(process: u32) -> Option<char> {
 
 /// Kills a process, unless it has ended.
 pub fn kill(process: u32) {
+    signal(process, Signal::KILL);
+}
+
+/// Sends a process a signal; one that has ended hears none.
+pub fn signal(process: u32, signal: Signal) {
     let process = Pid::from_raw(process.try_into().unwrap()).unwrap();
-    let _ = kill_process(process, Signal::KILL);
+    let _ = kill_process(process, signal);
 }

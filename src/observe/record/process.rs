@@ -13,8 +13,10 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::io::ioctl_fionbio;
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::pipe::fcntl_setpipe_size;
+#[cfg(target_os = "linux")]
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::stdio::{stdin, stdout};
 
 use super::{RecordOptions, RecordSink, Recorder};
@@ -122,10 +124,7 @@ impl RecordSink for RecordProcess {
         while let Some(pipe) = &self.pipe
             && !octets.is_empty()
         {
-            let mut room = [PollFd::new(pipe, PollFlags::OUT)];
-            if poll(&mut room, Some(&FINISH_TIMEOUT))? == 0 {
-                return Err(ErrorKind::TimedOut.into());
-            }
+            await_readiness(PollFd::new(pipe, PollFlags::OUT))?;
             self.write(octets)?;
         }
         Ok(())
@@ -136,9 +135,28 @@ impl RecordSink for RecordProcess {
     fn finish(&mut self, octets: &mut BytesMut) -> io::Result<()> {
         self.wait(octets)?;
         if self.pipe.take().is_some() {
+            // A disk that hangs is left to the process.
+            #[cfg(target_os = "linux")]
+            await_readiness(PollFd::new(
+                &pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?,
+                PollFlags::IN,
+            ))?;
             self.child.wait()?;
         }
         Ok(())
+    }
+}
+
+/// Waits until a descriptor is ready, for as long as the process may take.
+fn await_readiness(descriptor: PollFd<'_>) -> io::Result<()> {
+    let mut awaited = [descriptor];
+    loop {
+        match poll(&mut awaited, Some(&FINISH_TIMEOUT)) {
+            Ok(0) => return Err(ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use super::{RecordFile, bytes_out, replay};
 use crate::common::client::Client;
+use crate::common::processes::{is_running, is_stopped, signal};
 use crate::common::{TestServer, happens, skipped, wait_until};
 
 /// A session that delivers one message.
@@ -310,5 +311,26 @@ fn fields_that_are_looked_for_are_found_in_text_that_is_hidden() {
         client.expect("250");
     }
     server.stop();
+    assert_eq!(record.is_same(), (bytes_out(&server.log()), false));
+}
+
+/// As one does whose disk hangs.
+#[test]
+fn a_record_process_that_stands_still_does_not_keep_the_server_from_ending() {
+    let record = RecordFile::new();
+    let mut server = record.serve(&["--discard"]);
+    deliver(&server, "text");
+    let mut family = server.family().into_iter();
+    let writes_record = |process: &u32| {
+        let command = fs::read(format!("/proc/{process}/cmdline"));
+        command.is_ok_and(|command| command.ends_with(b"record-process\0"))
+    };
+    let writer = family.find(writes_record).unwrap();
+    signal(writer, Signal::STOP);
+    wait_until("the record process to stand still", || is_stopped(writer));
+    server.stop();
+    assert!(server.log().contains("the record lacks its end"));
+    signal(writer, Signal::CONT);
+    wait_until("the record", || !is_running(writer));
     assert_eq!(record.is_same(), (bytes_out(&server.log()), false));
 }
