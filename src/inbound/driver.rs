@@ -142,10 +142,6 @@ impl Driver for Inbound {
         }
     }
 
-    fn called(&self, id: ConnectionId, shared: &Shared) {
-        shared.tell(id, Seen::Called);
-    }
-
     fn said(&self, id: ConnectionId, octets: &[u8], shared: &Shared) {
         shared.tell(id, Seen::Said(octets));
     }

@@ -141,18 +141,12 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         self.driver.begins_turn(self.id, budget, shared)
     }
 
-    /// Tells observers that its driver is about to be called.
-    pub(super) fn announce(&self, shared: &D::Shared) {
-        self.driver.called(self.id, shared);
-    }
-
     /// Calls its driver, within this turn.
     fn call<R>(
         &mut self,
         lent: &mut Lent<'_, D::Shared>,
         act: impl FnOnce(&mut D, &mut Turn<'_, D::Shared>) -> R,
     ) -> R {
-        self.announce(lent.shared);
         let gathered = lent.output.len();
         let mut turn = Turn {
             id: self.id,

@@ -59,7 +59,7 @@ pub struct Connections<D: Driver, T> {
     /// The number of the last place in a queue.
     last_place: u64,
     drain: Drain,
-    /// Those in the run queue that get no turn for now.
+    /// Kinds of connections in the run queue that get no turn for now.
     held_back: HeldBack,
     counts: ConnectionCounts,
     scratch: Scratch,
@@ -130,11 +130,6 @@ impl<D: Driver, T: Transport> Connections<D, T> {
     /// The shared state of the connections, to be changed between their turns.
     pub fn shared_mut(&mut self) -> &mut D::Shared {
         &mut self.shared
-    }
-
-    /// Numbers connections from here on, where ids must not be those of others.
-    pub fn number_from(&mut self, first: u64) {
-        self.next_id = first;
     }
 
     /// Bounds how many connections linger.

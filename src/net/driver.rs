@@ -169,11 +169,6 @@ pub trait Driver: Sized {
         budget
     }
 
-    /// The driver is about to be called, for observers.
-    fn called(&self, id: ConnectionId, shared: &Self::Shared) {
-        let _ = (id, shared);
-    }
-
     /// The driver has appended these octets to its output, for observers.
     fn said(&self, id: ConnectionId, octets: &[u8], shared: &Self::Shared) {
         let _ = (id, octets, shared);

@@ -22,8 +22,8 @@ pub trait Probe {
 /// One step of a connection, as its driver took it.
 #[derive(Clone, Copy, Debug)]
 pub enum Seen<'a> {
-    /// The driver is called; the steps that follow are of its connection.
-    Called,
+    /// The driver is served, or changed between two turns: what follows is of its connection.
+    Served,
     /// The driver has taken these octets off its input.
     Used(Content, &'a [u8]),
     /// The driver has gone by these octets, at the start of its input, and left that for later.

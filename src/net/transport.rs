@@ -117,7 +117,7 @@ impl Read {
         }
     }
 
-    /// The same with so many octets at most.
+    /// Caps the number of octets at this many.
     #[must_use]
     pub fn at_most(self, octets: usize) -> Self {
         match self {

@@ -87,7 +87,7 @@ pub struct RecordOptions {
     pub bytes_max: u64,
 }
 
-/// Where the recorder takes the time from at which something happened within a tick.
+/// The clock by which the recorder tells when something happened within a tick.
 pub type Clock = fn() -> Instant;
 
 /// A recorder, which everything shares that writes frames.

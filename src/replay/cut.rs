@@ -21,7 +21,7 @@ pub(super) trait FrameSource {
     /// Leaves the frame behind that was looked at.
     fn skip(&mut self);
 
-    /// Those in the run queue that get no turn in this tick, since others came before them that are missing.
+    /// Kinds of connections in the run queue that get no turn in this tick, since others came before them that are missing.
     fn held_back(&self, tick: u64) -> HeldBack {
         let _ = tick;
         HeldBack::default()

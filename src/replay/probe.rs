@@ -35,6 +35,7 @@ impl ReplayProbe {
 impl Probe for ReplayProbe {
     /// A connection that is alone gets what it had beside the others.
     fn began_turn(&self, connection: ConnectionId, budget: TurnBudget) -> TurnBudget {
+        self.current.set(connection);
         let made = Frame::Turn {
             connection,
             at: 0,
@@ -63,7 +64,7 @@ impl Probe for ReplayProbe {
         self.current.set(connection);
         let mut script = self.script.borrow_mut();
         match step {
-            Seen::Called => {}
+            Seen::Served => {}
             Seen::Used(content, octets) => script.check(&Frame::Used {
                 connection,
                 content,

@@ -191,7 +191,7 @@ impl Script {
         seen
     }
 
-    /// Those in the run queue that get no turn in this tick, where one connection is alone.
+    /// Kinds of connections in the run queue that get no turn in this tick, where one connection is alone.
     pub(super) fn held_back(&self) -> HeldBack {
         self.frames.held_back(self.tick)
     }

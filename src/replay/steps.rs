@@ -47,7 +47,7 @@ pub(super) fn take_in(
         short_read_drains,
     } = client;
     if is_alone {
-        core.go_on_from(connection);
+        core.number_from(connection);
     }
     let refusal = admitted.err();
     let own = match refusal {

@@ -13,6 +13,7 @@ use crate::net::channel::Readiness;
 use crate::net::connections::{Connections, HeldBack, TickStep};
 use crate::net::driver::ConnectionId;
 use crate::net::peer::PeerAddress;
+use crate::net::probe::Seen;
 use crate::net::transport::Transport;
 use crate::smtp::event::Limit;
 use crate::smtp::service::Service;
@@ -109,14 +110,14 @@ impl<T: Transport> ServerCore<T> {
         self.connections.next_connection()
     }
 
-    /// Holds these in the run queue back, and no others any longer.
+    /// Holds these kinds in the run queue back, and no others any longer.
     pub fn hold_back(&mut self, held_back: HeldBack) {
         self.connections.hold_back(held_back);
     }
 
     /// Gives the next client this id, and those after it the ids that follow.
-    pub fn go_on_from(&mut self, connection: ConnectionId) {
-        self.connections.go_on_from(connection);
+    pub fn number_from(&mut self, first: ConnectionId) {
+        self.connections.number_from(first);
     }
 
     /// The key that the next connection will have.
@@ -238,8 +239,12 @@ impl<T: Transport> ServerCore<T> {
         let users = rules.policy.users();
         let has_other_users = users != shared.rules.policy.users();
         shared.rules = rules;
-        self.connections.update_drivers(|driver| {
+        let probe = shared.probe.clone();
+        self.connections.update_drivers(|id, driver| {
             if has_other_users {
+                if let Some(probe) = &probe {
+                    probe.saw(id, Seen::Served);
+                }
                 driver.replace_users(users.as_ref());
             }
         });

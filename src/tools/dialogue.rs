@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::encryption::{Start, TlsStart};
+use crate::net::budget::TurnBudget;
 use crate::net::driver::{Close, ConnectionFailure, ConnectionId, Driver, Step, Summary, Turn};
 use crate::net::lifecycle::Lifecycle;
 use crate::net::link::TlsFacts;
@@ -361,8 +362,9 @@ impl<T: Task> Driver for Dialogue<T> {
         self.task.failed(error, turn);
     }
 
-    fn called(&self, id: ConnectionId, shared: &T::Shared) {
-        Self::tell(id, Seen::Called, shared);
+    fn begins_turn(&self, id: ConnectionId, budget: TurnBudget, shared: &T::Shared) -> TurnBudget {
+        Self::tell(id, Seen::Served, shared);
+        budget
     }
 
     fn entered(&mut self, id: ConnectionId, _: Lifecycle, now: Lifecycle, shared: &mut T::Shared) {

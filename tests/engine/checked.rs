@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Instant;
 
+use mailoop::net::budget::TurnBudget;
 use mailoop::net::channel::OUTPUT_HIGH_WATER_BYTES;
 use mailoop::net::driver::{
     ConnectionFailure, ConnectionId, Drain, Driver, Step, Summary, Turn, Wait,
@@ -198,8 +199,8 @@ impl<D: Driver> Driver for Checked<D> {
         self.inner.entered(id, before, now, shared);
     }
 
-    fn called(&self, id: ConnectionId, shared: &D::Shared) {
-        self.inner.called(id, shared);
+    fn begins_turn(&self, id: ConnectionId, budget: TurnBudget, shared: &D::Shared) -> TurnBudget {
+        self.inner.begins_turn(id, budget, shared)
     }
 
     fn said(&self, id: ConnectionId, octets: &[u8], shared: &D::Shared) {

@@ -211,7 +211,7 @@ fn a_socket_that_fails_tells_its_driver_and_waits_for_its_answer() {
     let peer = bench.accept(1000, script);
     bench.connections.complete(7, 7);
     bench.board().deadline = Some(bench.now() + SECOND);
-    bench.connections.update_drivers(|_| {});
+    bench.connections.update_drivers(|_, _| {});
     peer.reset();
     bench.pass(SECOND);
     bench.settle(&[&peer], 10);
@@ -251,7 +251,7 @@ fn an_answer_for_one_that_is_gone_does_not_meet_the_next_in_its_place() {
         }),
     );
     bench.board().deadline = Some(bench.now());
-    bench.connections.update_drivers(|_| {});
+    bench.connections.update_drivers(|_, _| {});
     bench.settle(&[&first], 10);
     assert!(bench.connections.is_empty());
     let second = bench.accept(1000, script(|| Step::Continue));

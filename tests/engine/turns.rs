@@ -281,7 +281,7 @@ fn a_driver_that_stays_after_the_end_of_input_is_left_alone() {
         bench.settle(&[&peer], 10);
         bench.connections.complete(1, 1);
         bench.board().deadline = Some(bench.now());
-        bench.connections.update_drivers(|_| {});
+        bench.connections.update_drivers(|_, _| {});
         bench.settle(&[&peer], 10);
         assert_eq!(
             (peer.receive(), bench.connections.is_empty()),
@@ -446,7 +446,7 @@ fn a_connection_has_one_turn_a_tick() {
     let peer = bench.accept(1000, script);
     for _ in 0..10 {
         bench.board().deadline = Some(bench.now());
-        bench.connections.update_drivers(|_| {});
+        bench.connections.update_drivers(|_, _| {});
         // It is in the queue when the deadline takes it out of there, and an event puts it back.
         bench.tick(&[&peer]);
         is_busy.set(true);

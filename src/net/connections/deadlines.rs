@@ -1,15 +1,15 @@
 //! Deadlines: of each connection by its timer, and of the drain.
 
 use super::Connections;
-use crate::net::driver::Driver;
+use crate::net::driver::{ConnectionId, Driver};
 use crate::net::transport::Transport;
 
 impl<D: Driver, T: Transport> Connections<D, T> {
     /// Changes every driver, and has their deadlines computed anew.
-    pub fn update_drivers(&mut self, mut update: impl FnMut(&mut D)) {
+    pub fn update_drivers(&mut self, mut update: impl FnMut(ConnectionId, &mut D)) {
         for (key, slot) in &mut self.slots {
-            slot.connection.announce(&self.shared);
-            update(slot.connection.driver_mut());
+            let id = slot.connection.id();
+            update(id, slot.connection.driver_mut());
             let deadline = slot.connection.deadline(&self.shared);
             self.timers.set(key, &mut slot.alarm, deadline);
         }

@@ -136,6 +136,7 @@ impl Recorder {
 
 impl Probe for Recorder {
     fn began_turn(&self, connection: ConnectionId, budget: TurnBudget) -> TurnBudget {
+        self.current.set(connection);
         let TurnBudget {
             has_work,
             iterations,
@@ -156,7 +157,7 @@ impl Probe for Recorder {
             return;
         }
         match step {
-            Seen::Called => {}
+            Seen::Served => {}
             Seen::Used(content, octets) => {
                 let octets = &*self.hidden(connection, content, octets);
                 self.put(&Frame::Used {

@@ -7,13 +7,14 @@ use std::time::Instant;
 use super::attack_kind::{AttackEnding, AttackKind, AttackPace};
 use super::attacker::{AttackShared, Attacker};
 use crate::net::connections::Connections;
+use crate::net::driver::ConnectionId;
 use crate::net::token::Token;
 use crate::net::transport::Transport;
 use crate::tools::opening::Opening;
 use crate::tools::world::{ATTACKER, Call, Dialed, World};
 
 /// The first id of a hostile peer, so that none is that of a connection of the load.
-const FIRST_ID: u64 = 1_000_000_000;
+const FIRST_ID: ConnectionId = ConnectionId(1_000_000_000);
 
 /// The hostile peers of a run: always as many, as each that ends is followed by another.
 pub(super) struct Attack {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::attack_kind::{AttackEnding, AttackPace, AttackStage, Behaviour};
+use crate::net::budget::TurnBudget;
 use crate::net::driver::{
     Close, ConnectionFailure, ConnectionId, Driver, Step, Summary, Turn, Wait,
 };
@@ -214,8 +215,14 @@ impl Driver for Attacker {
         self.last_word()
     }
 
-    fn called(&self, id: ConnectionId, shared: &AttackShared) {
-        shared.tell(id, Seen::Called);
+    fn begins_turn(
+        &self,
+        id: ConnectionId,
+        budget: TurnBudget,
+        shared: &AttackShared,
+    ) -> TurnBudget {
+        shared.tell(id, Seen::Served);
+        budget
     }
 
     fn said(&self, id: ConnectionId, octets: &[u8], shared: &AttackShared) {
