@@ -73,6 +73,7 @@
 //! Invariant: nothing here imports another module of this crate, so that the folder can be lifted out.
 
 pub mod budget;
+pub mod carrier;
 pub mod channel;
 mod connection;
 pub mod connections;

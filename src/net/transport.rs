@@ -45,32 +45,6 @@ pub trait Transport {
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
-impl Transport for Box<dyn Transport> {
-    fn short_read_drains(&self) -> bool {
-        (**self).short_read_drains()
-    }
-
-    fn is_connected(&self) -> io::Result<bool> {
-        (**self).is_connected()
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (**self).read(buffer)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (**self).write(bytes)
-    }
-
-    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (**self).write_last(bytes)
-    }
-
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        (**self).shutdown_write()
-    }
-}
-
 /// Outcome of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use super::script::SharedScript;
 use super::transport::ReplayTransport;
 use crate::inbound::Rejection;
+use crate::net::carrier::Carrier;
 use crate::net::epoch::Epoch;
 use crate::server::core::ServerCore;
-use crate::server::probe::{Carrier, Client};
+use crate::server::probe::Client;
 use crate::smtp::event::Limit;
 
 /// The core of a server in a replay.

@@ -17,11 +17,12 @@ use signal_hook_mio::v1_0::Signals;
 use super::control::ControlSocket;
 use super::core::ServerCore;
 use super::descriptors;
-use super::probe::{Carrier, CoreProbe};
+use super::probe::CoreProbe;
 use super::service_manager::{ManagerState, ServiceManager};
 use crate::inbound::metrics::ServerStatus;
 use crate::inbound::{Rejection, Rules};
 use crate::logging;
+use crate::net::carrier::Carrier;
 use crate::net::listener::Listener;
 use crate::net::listeners::{Listeners, Newcomer};
 use crate::net::peer::PeerAddress;
@@ -330,8 +331,9 @@ fn refuse(newcomer: Newcomer<Service>, core: &mut ServerCore<Carrier>, why: Reje
 /// The transport of the next connection, watched where there is a probe.
 fn carrier(socket: Socket, peer: PeerAddress, core: &mut ServerCore<Carrier>) -> Carrier {
     let connection = core.next_connection();
+    let transport = Carrier::Socket(socket);
     match core.probe() {
-        Some(probe) => Carrier::Watched(probe.carry(Box::new(socket), connection, peer)),
-        None => Carrier::Socket(socket),
+        Some(probe) => probe.carry(transport, connection, peer),
+        None => transport,
     }
 }

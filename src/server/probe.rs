@@ -1,17 +1,15 @@
 //! The seam for observers of the whole server: what comes in to its core, and when its steps are taken.
 
-use std::io;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use crate::inbound::{Rejection, Rules};
+use crate::net::carrier::Carrier;
 use crate::net::channel::Readiness;
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Probe;
-use crate::net::socket::Socket;
-use crate::net::transport::Transport;
 use crate::smtp::service::Service;
 use crate::store::Store;
 
@@ -86,10 +84,10 @@ pub trait CoreProbe {
     /// May stand around the transport of a connection from `peer`.
     fn carry(
         &mut self,
-        transport: Box<dyn Transport>,
+        transport: Carrier,
         connection: ConnectionId,
         peer: PeerAddress,
-    ) -> Box<dyn Transport> {
+    ) -> Carrier {
         let _ = (connection, peer);
         transport
     }
@@ -102,49 +100,4 @@ pub trait CoreProbe {
 
     /// Goes on with what it could not do at once.
     fn poll(&mut self) {}
-}
-
-/// The transport of a connection of the server: its socket, or what stands around that.
-pub enum Carrier {
-    /// The socket.
-    Socket(Socket),
-    /// A transport that a probe watches, or one without any socket.
-    Watched(Box<dyn Transport>),
-}
-
-impl Transport for Carrier {
-    fn short_read_drains(&self) -> bool {
-        match self {
-            Self::Socket(socket) => socket.short_read_drains(),
-            Self::Watched(transport) => transport.short_read_drains(),
-        }
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Socket(socket) => Transport::read(socket, buffer),
-            Self::Watched(transport) => transport.read(buffer),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Socket(socket) => Transport::write(socket, bytes),
-            Self::Watched(transport) => transport.write(bytes),
-        }
-    }
-
-    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Socket(socket) => socket.write_last(bytes),
-            Self::Watched(transport) => transport.write_last(bytes),
-        }
-    }
-
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        match self {
-            Self::Socket(socket) => Transport::shutdown_write(socket),
-            Self::Watched(transport) => transport.shutdown_write(),
-        }
-    }
 }

@@ -22,10 +22,10 @@ use super::opening::Opening;
 use super::world::{CONNECTION, Call, Dialed, LiveWorld, World};
 use crate::exit::{ExitCode, Failed};
 use crate::machine::client_name;
+use crate::net::carrier::Carrier;
 use crate::net::connections::Connections;
 use crate::net::endpoint::Endpoint;
 use crate::net::token::Token;
-use crate::net::transport::Transport;
 use crate::smtp::client::{Outgoing, Pace};
 use crate::smtp::envelope::Hello;
 pub use error::SendError;
@@ -148,7 +148,7 @@ fn unreachable(server: &Endpoint, error: &io::Error) -> SendError {
 }
 
 /// The connection over which a message goes, while there is one.
-type SendConnections<'a> = Connections<Dialogue<SendTask<'a>>, Box<dyn Transport>>;
+type SendConnections<'a> = Connections<Dialogue<SendTask<'a>>, Carrier>;
 
 /// Tries the addresses of the server in turn, each for at most the timeout, and has the dialogue with the first that answers.
 fn try_addresses<'a>(

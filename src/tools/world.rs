@@ -10,13 +10,13 @@ use std::time::Instant;
 
 pub use live::LiveWorld;
 
+use crate::net::carrier::Carrier;
 use crate::net::channel::Readiness;
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Probe;
 use crate::net::token::Token;
-use crate::net::transport::Transport;
 
 /// The kind of the tokens of connections.
 pub const CONNECTION: u8 = 0;
@@ -76,7 +76,7 @@ pub struct Call {
 /// A connection that was begun.
 pub struct Dialed {
     /// Its transport.
-    pub transport: Box<dyn Transport>,
+    pub transport: Carrier,
     /// The server.
     pub peer: PeerAddress,
 }

@@ -5,12 +5,11 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Instant, UNIX_EPOCH};
 
+use mailoop::net::carrier::Carrier;
 use mailoop::net::channel::Readiness;
 use mailoop::net::connections::TickStep;
 use mailoop::net::peer::PeerAddress;
-use mailoop::net::transport::Transport;
 use mailoop::server::core::ServerCore;
-use mailoop::server::probe::Carrier;
 
 use super::client::Client;
 use super::journal::Journal;
@@ -260,11 +259,11 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
             self.admitted.push((number, key));
             let transport = SimTransport::<DRAINS>(Rc::clone(&client.wire));
             let connection = self.core.next_connection();
-            let transport: Box<dyn Transport> = Box::new(transport);
-            let transport = Carrier::Watched(match self.core.probe() {
+            let transport = Carrier::Watched(Box::new(transport));
+            let transport = match self.core.probe() {
                 Some(probe) => probe.carry(transport, connection, peer),
                 None => transport,
-            });
+            };
             self.core.add(transport, self.profile.service, peer);
         }
     }

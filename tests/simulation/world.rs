@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use mailoop::config::Config;
 use mailoop::inbound::Rules;
+use mailoop::net::carrier::Carrier;
 use mailoop::server::core::ServerCore;
-use mailoop::server::probe::{Carrier, CoreProbe};
+use mailoop::server::probe::CoreProbe;
 
 use super::behaviours::{BEHAVIOURS, BULKY, Behaviour};
 use super::client::Client;

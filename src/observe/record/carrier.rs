@@ -4,6 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::Recorder;
+use crate::net::carrier::Carrier;
 use crate::net::driver::ConnectionId;
 use crate::net::transport::Transport;
 use crate::observe::crc::crc32;
@@ -12,23 +13,19 @@ use crate::observe::outcome::coded;
 
 /// A transport whose every call is recorded, but for those that TLS makes.
 struct RecordedTransport {
-    inner: Box<dyn Transport>,
+    inner: Carrier,
     connection: ConnectionId,
     recorder: Rc<Recorder>,
 }
 
 impl Recorder {
     /// Records a transport of this connection.
-    pub fn carry(
-        self: &Rc<Self>,
-        inner: Box<dyn Transport>,
-        connection: ConnectionId,
-    ) -> Box<dyn Transport> {
-        Box::new(RecordedTransport {
+    pub fn carry(self: &Rc<Self>, inner: Carrier, connection: ConnectionId) -> Carrier {
+        Carrier::Watched(Box::new(RecordedTransport {
             inner,
             connection,
             recorder: Rc::clone(self),
-        })
+        }))
     }
 
     /// The checksum of octets that are offered, unless they may be hidden ones.
@@ -49,13 +46,13 @@ impl RecordedTransport {
         &mut self,
         octets: &[u8],
         is_last: bool,
-        write: fn(&mut dyn Transport, &[u8]) -> io::Result<usize>,
+        write: fn(&mut Carrier, &[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         if self.recorder.is_in_tls.get() {
-            return write(&mut *self.inner, octets);
+            return write(&mut self.inner, octets);
         }
         let at = self.recorder.at();
-        let result = write(&mut *self.inner, octets);
+        let result = write(&mut self.inner, octets);
         self.recorder.put(&Frame::Write {
             connection: self.connection,
             at,
@@ -97,11 +94,11 @@ impl Transport for RecordedTransport {
     }
 
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.write_by(octets, false, |inner, octets| inner.write(octets))
+        self.write_by(octets, false, Carrier::write)
     }
 
     fn write_last(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.write_by(octets, true, |inner, octets| inner.write_last(octets))
+        self.write_by(octets, true, Carrier::write_last)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {

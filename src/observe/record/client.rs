@@ -13,6 +13,7 @@ use crate::net::epoch::Nanoseconds;
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Probe;
 use crate::net::token::Token;
+use crate::net::transport::Transport;
 use crate::observe::frame::ClientFrame;
 use crate::observe::mask::HiddenText;
 use crate::smtp::client::Pace;

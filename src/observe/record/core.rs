@@ -9,13 +9,13 @@ use super::login::RecordedUsers;
 use super::store::RecordedStore;
 use super::tls::RecordedTls;
 use crate::inbound::{Rejection, Rules};
+use crate::net::carrier::Carrier;
 use crate::net::channel::Readiness;
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::link::StartTls;
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Probe;
-use crate::net::transport::Transport;
 use crate::observe::frame::Frame;
 use crate::observe::rules;
 use crate::server::probe::{Client, CoreProbe};
@@ -147,10 +147,10 @@ impl CoreProbe for CoreRecorder {
 
     fn carry(
         &mut self,
-        transport: Box<dyn Transport>,
+        transport: Carrier,
         connection: ConnectionId,
         peer: PeerAddress,
-    ) -> Box<dyn Transport> {
+    ) -> Carrier {
         if self.recorder.records(peer) {
             self.recorder.carry(transport, connection)
         } else {

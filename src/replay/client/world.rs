@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::net::carrier::Carrier;
 use crate::net::channel::Readiness;
 use crate::net::connections::TickStep;
 use crate::net::epoch::Epoch;
@@ -148,7 +149,7 @@ impl World for ReplayWorld {
             script: Rc::clone(&self.script),
         };
         Ok(Dialed {
-            transport: Box::new(transport),
+            transport: Carrier::Watched(Box::new(transport)),
             peer,
         })
     }

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use super::attack_kind::{AttackEnding, AttackKind, AttackPace};
 use super::attacker::{AttackShared, Attacker};
+use crate::net::carrier::Carrier;
 use crate::net::connections::Connections;
 use crate::net::driver::ConnectionId;
 use crate::net::token::Token;
-use crate::net::transport::Transport;
 use crate::tools::opening::Opening;
 use crate::tools::world::{ATTACKER, Call, Dialed, World};
 
@@ -21,7 +21,7 @@ pub(super) struct Attack {
     kind: AttackKind,
     peers_max: usize,
     opening: Rc<Opening>,
-    pub(super) connections: Connections<Attacker, Box<dyn Transport>>,
+    pub(super) connections: Connections<Attacker, Carrier>,
 }
 
 impl Attack {

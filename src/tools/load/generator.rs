@@ -9,9 +9,9 @@ use super::attack::Attack;
 use super::progress::Progress;
 use super::stats::FailureKind;
 use super::transactions::{LoadShared, Order, Transactions};
+use crate::net::carrier::Carrier;
 use crate::net::connections::Connections;
 use crate::net::token::Token;
-use crate::net::transport::Transport;
 use crate::tools::dialogue::Dialogue;
 use crate::tools::opening::Opening;
 use crate::tools::world::{ATTACKER, CONNECTION, Call, Dialed, World};
@@ -35,7 +35,7 @@ pub(super) struct Generator {
     world: Rc<dyn World>,
     /// The most connections at a time.
     sessions_max: usize,
-    connections: Connections<Dialogue<Transactions>, Box<dyn Transport>>,
+    connections: Connections<Dialogue<Transactions>, Carrier>,
     attack: Option<Attack>,
     /// No connection is begun before this.
     connect_after: Option<Instant>,

@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
 use super::{Call, Dialed, World};
+use crate::net::carrier::Carrier;
 use crate::net::channel::Readiness;
 use crate::net::dialer::Dialer;
 use crate::net::endpoint::SocketAddress;
@@ -87,7 +88,7 @@ impl World for LiveWorld {
         let poller = self.poller.borrow();
         socket.register(poller.registry(), call.token.into())?;
         Ok(Dialed {
-            transport: Box::new(socket),
+            transport: Carrier::Socket(socket),
             peer: dialer.peer(),
         })
     }
