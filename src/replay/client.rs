@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use self::login::ReplayCredentials;
 use self::world::ReplayWorld;
-use super::result::{ClientReplay, ReplayError, Replayed, TIME_MAX};
-use super::script::{Script, SharedScript};
+use super::result::{ReplayError, Replayed, TIME_MAX};
+use super::script::{ClientReplay, Script, SharedScript};
 use super::tls::ReplayTls;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;

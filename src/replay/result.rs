@@ -4,7 +4,6 @@ use core::fmt;
 use std::io;
 
 use super::difference::Difference;
-use super::script::Script;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
 use crate::observe::file::RecordError;
@@ -68,6 +67,3 @@ impl fmt::Display for ReplayError {
         }
     }
 }
-
-/// Replays the record of a client.
-pub(super) type ClientReplay = fn(Script) -> Result<Replayed, ReplayError>;

@@ -14,6 +14,9 @@ use crate::net::epoch::Nanoseconds;
 use crate::observe::file::RecordError;
 use crate::observe::frame::{ClientFrame, Frame};
 
+/// Replays the record of a client.
+pub(super) type ClientReplay = fn(Script) -> Result<Replayed, ReplayError>;
+
 /// A script that everything shares which takes the place of a part of the world.
 pub(super) type SharedScript = Rc<RefCell<Script>>;
 
