@@ -70,7 +70,7 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, store: &mut dyn Store) {
     let envelope = envelope();
     let text = common::text(KIB);
     let mut finished = Vec::new();
-    let mut channel = store.take_pipes().map(StoreChannel::new);
+    let mut channel = store.take_pipes(0).map(StoreChannel::new);
     group.sampling_mode(SamplingMode::Flat);
     for size in GROUPS {
         group.throughput(Throughput::Elements(size as u64));
@@ -107,14 +107,14 @@ fn commit(
 }
 
 fn exchange(store: &mut dyn Store, channel: Option<&mut StoreChannel>) {
-    if let (Some(channel), Some(client)) = (channel, store.client()) {
+    if let (Some(channel), Some(client)) = (channel, store.client(0)) {
         channel.exchange(client).unwrap();
     }
 }
 
 /// Waits as the event loop does: for room only with requests that found none.
 fn wait(store: &mut dyn Store, channel: Option<&mut StoreChannel>) {
-    let (Some(channel), Some(client)) = (channel, store.client()) else {
+    let (Some(channel), Some(client)) = (channel, store.client(0)) else {
         return;
     };
     if channel.can_send(client) {
@@ -153,8 +153,12 @@ fn envelope() -> Envelope {
         recipients: vec![Recipient {
             address: recipient.clone(),
             mailboxes: smallvec![recipient],
+            remote: Vec::new(),
+            dsn: None,
         }],
         body: Body::EightBitMime,
         smtputf8: false,
+        dsn: None,
+        sender_is_ours: false,
     }
 }

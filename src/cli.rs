@@ -1,13 +1,25 @@
 //! The command line: a table of subcommands, of which a build has those of its features.
 
-#[cfg(any(feature = "send", feature = "top"))]
+#[cfg_attr(not(feature = "catch"), path = "not_built.rs")]
+mod catch;
+#[cfg_attr(not(feature = "stream"), path = "not_built.rs")]
+mod deliver;
+#[cfg(any(feature = "judge", feature = "send", feature = "top"))]
 mod endpoint;
+#[cfg_attr(not(feature = "catch"), path = "not_built.rs")]
+mod expect;
+#[cfg_attr(not(feature = "milter"), path = "not_built.rs")]
+mod hold_process;
+#[cfg_attr(not(feature = "judge"), path = "not_built.rs")]
+mod judge;
 #[cfg_attr(not(feature = "load"), path = "not_built.rs")]
 mod load;
 #[cfg_attr(not(feature = "man"), path = "not_built.rs")]
 mod man;
 #[cfg_attr(not(feature = "auth"), path = "not_built.rs")]
 mod passwd;
+#[cfg_attr(not(feature = "relay"), path = "not_built.rs")]
+mod queue;
 #[cfg_attr(not(feature = "record"), path = "not_built.rs")]
 mod record_process;
 #[cfg_attr(not(feature = "record"), path = "not_built.rs")]
@@ -15,6 +27,8 @@ mod replay;
 #[cfg_attr(not(feature = "send"), path = "not_built.rs")]
 mod send;
 mod serve;
+#[cfg_attr(not(feature = "relay"), path = "not_built.rs")]
+mod spool_process;
 mod store_process;
 mod subcommand;
 #[cfg_attr(not(feature = "top"), path = "not_built.rs")]
@@ -57,13 +71,20 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, F
 fn subcommands() -> impl Iterator<Item = Subcommand> {
     let all = [
         Some(serve::SUBCOMMAND),
+        deliver::built(),
+        catch::built(),
+        expect::built(),
         send::built(),
         load::built(),
+        judge::built(),
         top::built(),
+        queue::built(),
         passwd::built(),
         replay::built(),
         trace::built(),
         Some(store_process::SUBCOMMAND),
+        spool_process::built(),
+        hold_process::built(),
         record_process::built(),
         man::built(),
     ];
@@ -74,7 +95,7 @@ fn subcommands() -> impl Iterator<Item = Subcommand> {
 fn command() -> Command {
     let hidden = subcommands().filter(|subcommand| !subcommand.shown);
     shown_command()
-        .mut_subcommand(serve::SUBCOMMAND.name, serve::with_hidden_options)
+        .mut_subcommands(serve::with_hidden_options)
         .subcommands(hidden.map(|subcommand| described(&subcommand).hide(true)))
 }
 

@@ -4,19 +4,30 @@
 //! origin: [`settings`]. [`values`] reads the text, and [`Config`] is what comes of it. Aliases, mailboxes and
 //! senders are [`tables`] of the file.
 
+mod catch;
 #[cfg_attr(not(feature = "tls"), path = "not_built.rs")]
 mod certificates;
 pub mod environment;
+#[cfg_attr(not(feature = "catch"), path = "config/no_faults.rs")]
+pub mod faults;
 pub mod file;
+#[cfg_attr(not(feature = "milter"), path = "config/no_filters.rs")]
+pub mod filters;
+mod http;
 pub mod key;
 pub mod option;
 pub mod options;
 mod parts;
+mod private_file;
+pub mod relay;
+mod routes;
 mod rows;
 mod senders;
 pub mod settings;
 mod source;
 pub mod sources;
+#[cfg_attr(not(feature = "stream"), path = "config/no_stream.rs")]
+pub mod stream;
 pub mod tables;
 pub(crate) mod text;
 mod users;
@@ -29,17 +40,24 @@ use std::rc::Rc;
 use log::LevelFilter;
 
 use crate::exit::{ExitCode, Failed};
-use crate::inbound::cidr::Cidr;
 use crate::inbound::{Limits, Rules};
+use crate::net::cidr::Cidr;
 use crate::net::endpoint::SocketAddress;
 use crate::net::link::StartTls;
 use crate::smtp::line::BareNewline;
 use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
-use options::{DEFAULT_LISTEN, LISTENERS};
+pub use catch::CatchConfig;
+use faults::FaultRule;
+use filters::FilterConfig;
+pub use http::HttpConfig;
+use option::ServerCommand;
+use options::LISTENERS;
 use parts::SettingsReader;
 pub use parts::{Delivery, RecordSettings};
+pub use relay::RelayConfig;
 use settings::Settings;
+use stream::StreamConfig;
 use value::{OptionValue, Origin};
 
 /// Fewer recipients than this a server must not set as its limit (RFC 5321 §4.5.3.1.8).
@@ -56,6 +74,14 @@ pub struct Config {
     pub limits: Limits,
     /// The destination of mail.
     pub delivery: Delivery,
+    /// What the inbox keeps, of a server for tests.
+    pub catch: Option<CatchConfig>,
+    /// All about mail that is sent on; `None` without a route.
+    pub relay: Option<RelayConfig>,
+    /// All about the stream that mail is kept in, if it is.
+    pub stream: Option<StreamConfig>,
+    /// The mail filters, if there are any.
+    pub filters: Option<FilterConfig>,
     /// TLS with the certificates of the server, if it has any.
     pub tls: Option<Rc<dyn StartTls>>,
     /// The file of those who may log in, if anybody may read it.
@@ -64,8 +90,12 @@ pub struct Config {
     pub proxy_from: Vec<Cidr>,
     /// The peers that may say by XCLIENT for whom they speak.
     pub xclient_from: Vec<Cidr>,
+    /// The rules by which faults are made.
+    pub faults: Vec<FaultRule>,
     /// Whether several processes may listen on the same port.
     pub reuse_port: bool,
+    /// All about HTTP.
+    pub http: HttpConfig,
     /// The socket file by which the server is watched, if it is.
     pub control: Option<PathBuf>,
     /// The user to become once the listeners are bound.
@@ -90,19 +120,33 @@ impl Config {
         let tls = read.tls();
         let (users, exposed_users) = read.mistakes.note(users::read(settings));
         let log_level = settings.get(&options::LOG_LEVEL);
+        let relay = RelayConfig::read(&mut read);
+        let routes = relay.as_ref().map(|relay| Rc::clone(&relay.routes));
+        let mut source_warnings = settings.warnings().to_vec();
+        if relay.is_none() {
+            source_warnings.extend(relay::warn_without_route(settings));
+        }
+        source_warnings.extend(stream::warn_without_stream(settings));
+        source_warnings.extend(filters::warn_without_filter(settings));
         let config = Self {
             listen: read.listeners(),
             policy: Policy {
                 tls: tls.is_some(),
-                ..read.policy(users)
+                ..read.policy(users, routes)
             },
             tls,
             exposed_users,
             limits: read.limits(),
             delivery: read.delivery(),
+            catch: CatchConfig::read(&mut read),
+            relay,
+            stream: StreamConfig::read(&mut read),
+            filters: filters::read(&mut read),
             proxy_from: read.get(&options::PROXY_FROM),
             xclient_from: read.get(&options::XCLIENT_FROM),
+            faults: read.get(&options::RULE),
             reuse_port: read.get(&options::REUSE_PORT),
+            http: HttpConfig::read(&mut read),
             control: read.get(&options::CONTROL),
             user: read.get(&options::USER),
             log_level: read
@@ -111,8 +155,17 @@ impl Config {
                 .unwrap_or(LevelFilter::Info),
             log_file: read.get(&options::LOG_FILE),
             record: read.record(),
-            source_warnings: settings.warnings().to_vec(),
+            source_warnings,
         };
+        if let (Some(relay), Delivery::Maildir { directory, .. }) =
+            (&config.relay, &config.delivery)
+        {
+            read.mistakes.note(relay.check_beside(directory, settings));
+        }
+        // One whose token cannot be read is told of that.
+        if settings.value(&options::HTTP_TOKEN.option).is_none() {
+            read.mistakes.note(config.http.check(&config.http.listen));
+        }
         read.mistakes.told()?;
         let checked = config.check_listeners(config.named_listeners());
         checked.map_err(|unfit| match named_values(settings).nth(unfit.index) {
@@ -130,6 +183,10 @@ impl Config {
             limits: self.limits,
             proxies: self.proxy_from.clone(),
             xclient_peers: self.xclient_from.clone(),
+            relay_peers: match &self.relay {
+                Some(relay) => relay.relay_from.clone(),
+                None => Vec::new(),
+            },
             tls: self.tls.clone(),
         }
     }
@@ -159,7 +216,8 @@ impl Config {
             return Ok(());
         };
         let wrong = |message| Err(UnfitListener { index, message });
-        if self.policy.domains.is_empty() {
+        // With a route only the name of the server is ours. A server for tests sends nothing on, whatever comes.
+        if self.catch.is_none() && self.policy.domains.is_empty() && self.policy.routes.is_none() {
             return wrong(format!(
                 "{public} can be reached from other machines: name the domains to accept mail for with --domain, \
                  or listen on a loopback address"
@@ -171,13 +229,28 @@ impl Config {
                  be smuggled in, so they work on loopback and unix sockets only"
             ));
         }
-        if self.policy.auth_insecure {
+        if self.policy.auth_insecure && self.catch.is_none() {
             return wrong(format!(
                 "{public} can be reached from other machines: --auth-insecure lets passwords be sent in the clear, so it \
                  works on loopback and unix sockets only"
             ));
         }
         Ok(())
+    }
+
+    /// Whether mail is taken out of a stream, and no client brings any.
+    #[must_use]
+    pub fn delivers(&self) -> bool {
+        self.stream.as_ref().is_some_and(StreamConfig::delivers)
+    }
+
+    /// The subcommand that it is for.
+    fn command(&self) -> ServerCommand {
+        match self.catch {
+            Some(_) => ServerCommand::Catch,
+            None if self.delivers() => ServerCommand::Deliver,
+            None => ServerCommand::Serve,
+        }
     }
 
     /// The listeners that somebody named.
@@ -190,14 +263,16 @@ impl Config {
     pub fn socket_files(&self) -> impl Iterator<Item = &Path> {
         let listeners = self.listen.iter();
         let files = listeners.filter_map(|(_, address)| address.path());
-        files.chain(self.control.as_deref())
+        let http = self.http.listen.iter().filter_map(SocketAddress::path);
+        files.chain(http).chain(self.control.as_deref())
     }
 
     /// The listeners to open beside `inherited` ones: the default one is only for a server that has none at all.
     #[must_use]
     pub fn listeners(&self, inherited: usize) -> Vec<(Service, SocketAddress)> {
         if self.listen.is_empty() && inherited == 0 {
-            let address = values::listen_address(DEFAULT_LISTEN).into_iter();
+            let default = options::default_listen(self.command()).into_iter();
+            let address = default.filter_map(|default| values::listen_address(default).ok());
             address.map(|address| (Service::Smtp, address)).collect()
         } else {
             self.listen.clone()
@@ -228,6 +303,16 @@ impl Config {
             ));
         }
         warnings.extend(self.login_warnings(inherited));
+        if let Some(catch) = &self.catch {
+            warnings.extend(catch.warnings(self, inherited));
+        }
+        if let Some(relay) = &self.relay {
+            let mut named = self.listen.iter();
+            // Of a socket that was passed on nobody knows whom it is for.
+            let is_public =
+                !inherited.is_empty() || named.any(|(_, address)| !address.is_private());
+            warnings.extend(relay.warnings(&self.policy, is_public));
+        }
         warnings
     }
 

@@ -60,10 +60,18 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(feature = "milter")]
+pub mod filters;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod inbound;
+#[cfg(feature = "milter")]
+pub mod milter;
 pub mod net;
 #[cfg(feature = "record")]
 pub mod observe;
+#[cfg(feature = "relay")]
+pub mod outbound;
 #[cfg(feature = "record")]
 pub mod replay;
 pub mod server;
@@ -74,11 +82,22 @@ pub mod store;
 pub mod cli;
 #[doc(hidden)]
 pub mod config;
-#[cfg(feature = "top")]
+#[cfg(any(feature = "relay", feature = "top"))]
 #[doc(hidden)]
 pub mod control;
 #[doc(hidden)]
 pub mod exit;
+#[cfg(any(
+    feature = "http",
+    feature = "judge",
+    feature = "record",
+    feature = "relay"
+))]
+#[doc(hidden)]
+pub mod json;
+#[cfg(feature = "judge")]
+#[doc(hidden)]
+pub mod judge;
 #[doc(hidden)]
 pub mod logging;
 #[doc(hidden)]
@@ -91,9 +110,18 @@ pub mod sandbox;
 pub mod serve;
 #[doc(hidden)]
 pub mod signals;
+#[cfg(feature = "stream")]
+#[doc(hidden)]
+pub mod stream;
 #[doc(hidden)]
 pub mod terminal;
-#[cfg(any(feature = "send", feature = "top"))]
+#[cfg(any(
+    feature = "catch",
+    feature = "judge",
+    feature = "relay",
+    feature = "send",
+    feature = "top"
+))]
 #[doc(hidden)]
 pub mod tools;
 #[cfg(feature = "record")]

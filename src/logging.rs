@@ -7,6 +7,7 @@
 mod sink;
 mod stamp;
 
+use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -230,8 +231,19 @@ impl Gathered {
     }
 }
 
-impl Write for Gathered {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+/// The end of a line that is being made.
+struct LineEnd<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for LineEnd<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0.extend_from_slice(part.as_bytes());
+        Ok(())
+    }
+}
+
+impl Gathered {
+    /// Begins a line, unless one is being made.
+    fn begin_line(&mut self) {
         if self.lines.len() == self.line_start {
             let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
             if target.stamped {
@@ -239,11 +251,28 @@ impl Write for Gathered {
                 self.lines.extend_from_slice(stamp);
             }
         }
+    }
+}
+
+impl Write for Gathered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begin_line();
         self.lines.extend_from_slice(bytes);
         if bytes.ends_with(b"\n") {
             self.end_line();
         }
         Ok(bytes.len())
+    }
+
+    /// Writes a whole line, as the logger does. Its many short parts go straight to where it is made.
+    fn write_fmt(&mut self, line: fmt::Arguments<'_>) -> io::Result<()> {
+        self.begin_line();
+        // It fails only where a value cannot be written: what could be is the line then.
+        let _ = fmt::write(&mut LineEnd(&mut self.lines), line);
+        if self.lines.ends_with(b"\n") {
+            self.end_line();
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {

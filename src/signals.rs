@@ -6,7 +6,14 @@ use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 
+#[cfg(feature = "milter")]
+use crate::store::hold::HOLD_COMMAND as HOLD_PROCESS;
 use crate::store::maildir::COMMAND as STORE_PROCESS;
+#[cfg(feature = "relay")]
+use crate::store::spool::SPOOL_COMMAND as SPOOL_PROCESS;
+
+/// Signals that a process outlives which ends when the server does.
+const FOR_THE_SERVER: &[i32] = &[SIGXFSZ, SIGHUP, SIGUSR1, SIGINT, SIGTERM];
 
 /// The command that starts a record process, which ends when the program that records does.
 pub const RECORD_PROCESS: &str = "record-process";
@@ -23,7 +30,11 @@ pub fn outlive() -> Arc<AtomicBool> {
     let command = env::args_os().nth(1).unwrap_or_default();
     let signals: &[_] = match command.to_str() {
         Some("serve") => &[SIGXFSZ, SIGHUP, SIGUSR1],
-        Some(STORE_PROCESS | RECORD_PROCESS) => &[SIGXFSZ, SIGHUP, SIGUSR1, SIGINT, SIGTERM],
+        Some(STORE_PROCESS | RECORD_PROCESS) => FOR_THE_SERVER,
+        #[cfg(feature = "milter")]
+        Some(HOLD_PROCESS) => FOR_THE_SERVER,
+        #[cfg(feature = "relay")]
+        Some(SPOOL_PROCESS) => FOR_THE_SERVER,
         _ => &[SIGXFSZ],
     };
     for signal in signals {

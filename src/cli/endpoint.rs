@@ -1,4 +1,4 @@
-//! The option that names a server, of those commands that connect to one.
+//! The argument that names a server, of those commands that connect to one.
 
 use clap::ArgMatches;
 
@@ -6,9 +6,9 @@ use crate::exit::{ExitCode, Failed};
 use crate::net::endpoint::Endpoint;
 
 /// The server that is asked for.
-pub(super) fn server(matches: &ArgMatches) -> Result<Endpoint, Failed> {
-    let server: Option<&Endpoint> = matches.get_one("server");
-    let missing = || Failed::new(ExitCode::Usage, "name a server with --server");
+pub(super) fn server(matches: &ArgMatches, argument: &str) -> Result<Endpoint, Failed> {
+    let server: Option<&Endpoint> = matches.get_one(argument);
+    let missing = || Failed::new(ExitCode::Usage, "name the server, as 127.0.0.1:2525");
     server.cloned().ok_or_else(missing)
 }
 

@@ -188,7 +188,7 @@ fn options(matches: &ArgMatches) -> Result<LoadOptions, Failed> {
         None => 1,
     };
     Ok(LoadOptions {
-        server: server(matches)?,
+        server: server(matches, "server")?,
         sessions,
         extent,
         length: matches

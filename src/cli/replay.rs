@@ -27,7 +27,7 @@ const CONNECTION: &str = "connection";
 #[derive(Debug)]
 struct ReplayCommand {
     file: PathBuf,
-    connection: Option<u64>,
+    connection: Option<ConnectionId>,
 }
 
 fn command(command: Command) -> Command {
@@ -45,7 +45,7 @@ fn command(command: Command) -> Command {
         )
         .arg(
             value(CONNECTION, "N", "Only this connection, as conn=N in the log")
-                .value_parser(value_parser!(u64)),
+                .value_parser(value_parser!(ConnectionId)),
         )
 }
 
@@ -63,21 +63,20 @@ fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> 
 
 impl Run for ReplayCommand {
     fn run(self: Box<Self>) -> Result<(), Failed> {
-        let replayed =
-            replay::replay(&self.file, self.connection.map(ConnectionId)).map_err(|error| {
-                let code = match &error {
-                    ReplayError::Open(error) if error.kind() == ErrorKind::NotFound => {
-                        ExitCode::NoInput
-                    }
-                    ReplayError::Open(_) | ReplayError::Record(RecordError::Io(_)) => ExitCode::Io,
-                    ReplayError::Record(_)
-                    | ReplayError::NoServer
-                    | ReplayError::OnlyWhole(_)
-                    | ReplayError::NotBuilt(_)
-                    | ReplayError::NoConnection(_) => ExitCode::Data,
-                };
-                Failed::new(code, format_args!("{}: {error}", self.file.display()))
-            })?;
+        let replayed = replay::replay(&self.file, self.connection).map_err(|error| {
+            let code = match &error {
+                ReplayError::Open(error) if error.kind() == ErrorKind::NotFound => {
+                    ExitCode::NoInput
+                }
+                ReplayError::Open(_) | ReplayError::Record(RecordError::Io(_)) => ExitCode::Io,
+                ReplayError::Record(_)
+                | ReplayError::NoServer
+                | ReplayError::OnlyWhole(_)
+                | ReplayError::NotBuilt(_)
+                | ReplayError::NoConnection(_) => ExitCode::Data,
+            };
+            Failed::new(code, format_args!("{}: {error}", self.file.display()))
+        })?;
         if let Some(difference) = &replayed.difference {
             show(&format!("{difference}\n"))?;
             return Err(Failed::new(ExitCode::Different, ""));

@@ -165,7 +165,7 @@ fn dialogue() -> [Arg; 4] {
 
 fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {
     Ok(Request::to_run(Send {
-        options: options(matches, server(matches)?),
+        options: options(matches, server(matches, "server")?),
         record: record(matches),
         file: matches.get_one::<PathBuf>("FILE").cloned(),
         user: user(matches),

@@ -49,6 +49,6 @@ fn command(command: Command) -> Command {
 }
 
 fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {
-    let server = server(matches)?;
+    let server = server(matches, "server")?;
     Ok(Request::to_run(Top { server }))
 }

@@ -33,8 +33,8 @@ fn command(command: Command) -> Command {
             "Exit status: 65 if the file is no record or does not have the connection, 66 if it is not there.",
         )
         .args([
-            value(CONNECTION, "N", "Show this connection only, conn=N in the log")
-                .value_parser(value_parser!(u64)),
+            value(CONNECTION, "N", "Show this connection only: N of conn=N in the log, or out-N to another server")
+                .value_parser(value_parser!(ConnectionId)),
             value(
                 FORMAT,
                 "FORMAT",
@@ -52,7 +52,7 @@ fn command(command: Command) -> Command {
 fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {
     Ok(Request::to_run(TraceOptions {
         file: matches.get_one(FILE).cloned().unwrap_or_default(),
-        connection: matches.get_one(CONNECTION).copied().map(ConnectionId),
+        connection: matches.get_one(CONNECTION).copied(),
         format: match matches.get_one::<String>(FORMAT).map(String::as_str) {
             Some(DIALOGUE) => TraceFormat::Dialogue,
             Some(CHROME) => TraceFormat::Chrome,

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 
+use super::faults;
 use super::option::{Kind, ServeOption, VARIABLE_PREFIX};
-use super::options;
+use super::options::{self, ROUTE, RULE};
 use super::settings::Settings;
 use super::text::one_line;
 use super::value::Origin;
+use crate::smtp::route::Hop;
 use crate::terminal::PASSWORD_VARIABLE;
 
 /// Reads these variables, of which most are somebody else's. An empty one is as if it were not set.
@@ -25,7 +27,7 @@ pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Settin
         if name == PASSWORD_VARIABLE || value.is_empty() {
             continue;
         }
-        match options::all().find(|option| option.variable() == name) {
+        match options::every().find(|option| option.variable() == name) {
             Some(option) => settings.set(option, texts(option, value), &Origin::Environment),
             None => unknown.push((one_line(&name), options::nearly(own))),
         }
@@ -65,13 +67,23 @@ fn warn_of(mut unknown: Vec<(String, Option<&ServeOption>)>, settings: &mut Sett
 
 /// The values in one variable.
 fn texts(option: &ServeOption, value: OsString) -> Vec<OsString> {
-    match (option.kind, value.to_str()) {
-        (Kind::List, Some(text)) => text
-            .split(',')
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-            .map(OsString::from)
-            .collect(),
-        _ => vec![value],
+    let (Kind::List, Some(text)) = (option.kind, value.to_str()) else {
+        return vec![value];
+    };
+    let mut texts: Vec<String> = Vec::new();
+    let parts = text.split(',').map(str::trim);
+    for part in parts.filter(|part| !part.is_empty()) {
+        match texts.last_mut() {
+            // One more hop of the same route.
+            Some(route) if option.name == ROUTE.option.name && Hop::is_begun_by(part) => {
+                *route = format!("{route},{part}");
+            }
+            // The rest of what the rule before has happen.
+            Some(rule) if option.name == RULE.option.name && !faults::is_begun_by(part) => {
+                *rule = format!("{rule}, {part}");
+            }
+            _ => texts.push(part.to_owned()),
+        }
     }
+    texts.into_iter().map(OsString::from).collect()
 }

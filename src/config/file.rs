@@ -6,9 +6,11 @@ use std::path::Path;
 use memchr::memchr_iter;
 use toml::de::{DeInteger, DeTable, DeValue};
 
+use super::faults;
 use super::option::{Kind, Scope, ServeOption};
-use super::options;
-use super::rows::KEYS;
+use super::options::{self, ROUTE, RULE};
+use super::routes;
+use super::rows::{KEYS, ROUTES, RULES};
 use super::settings::Settings;
 use super::source::{Source, TomlValue};
 use super::tables::AddressTables;
@@ -52,7 +54,21 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Failed> {
     let mut tables = AddressTables::new(name);
     let mut mistakes = Mistakes::default();
     for (key, value) in Source::entries(table.get_ref()) {
-        if KEYS.contains(&&**key.get_ref()) {
+        let name = &**key.get_ref();
+        if name == ROUTES && ROUTE.option.built {
+            // A list and a table say more together.
+            let listed = settings.values(&ROUTE.option).to_vec();
+            let rows = routes::read(&source, key, value, &mut mistakes);
+            settings.set_values(&ROUTE.option, [listed, rows].concat());
+            continue;
+        }
+        if name == RULES && RULE.option.built {
+            let listed = settings.values(&RULE.option).to_vec();
+            let tables = faults::read(&RULE.option, &source, key, value, &mut mistakes);
+            settings.set_values(&RULE.option, [listed, tables].concat());
+            continue;
+        }
+        if KEYS.contains(&name) {
             tables.read(&source, key, value, &mut mistakes);
             continue;
         }
@@ -74,7 +90,13 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Failed> {
 /// The option with the name `key`.
 fn option(source: &Source<'_>, key: &str, at: usize) -> Result<&'static ServeOption, Failed> {
     let key_shown = one_line(key);
-    let names: Vec<_> = options::shown_names().chain(KEYS).collect();
+    let routes = ROUTE.option.built.then_some(ROUTES);
+    let rules = RULE.option.built.then_some(RULES);
+    let names = options::shown_names()
+        .chain(KEYS)
+        .chain(routes)
+        .chain(rules);
+    let names: Vec<_> = names.collect();
     let remedy = match options::named(key) {
         Some(option) if option.scope == Scope::Outside => {
             format!("use --{key} or {}", option.variable())
@@ -82,7 +104,7 @@ fn option(source: &Source<'_>, key: &str, at: usize) -> Result<&'static ServeOpt
         Some(option) => return Ok(option),
         None => match nearest(key, &names) {
             Some(name) => format!("did you mean {name}?"),
-            None => "mailoop serve --help tells which there are".to_owned(),
+            None => "--help tells which there are".to_owned(),
         },
     };
     Err(source.wrong(
@@ -99,11 +121,11 @@ fn values(
     item: &TomlValue<'_>,
 ) -> Result<Vec<OptionValue>, Failed> {
     match (option.kind, item.get_ref()) {
-        (Kind::List, DeValue::Array(items)) => items
+        (Kind::List | Kind::Numbers, DeValue::Array(items)) => items
             .iter()
             .map(|item| value(source, option, item.span().start, item))
             .collect(),
-        (Kind::List, _) => Err(mistyped(source, option, at, item)),
+        (Kind::List | Kind::Numbers, _) => Err(mistyped(source, option, at, item)),
         _ => Ok(vec![value(source, option, at, item)?]),
     }
 }
@@ -116,7 +138,7 @@ fn value(
 ) -> Result<OptionValue, Failed> {
     let text = plain(option.kind, value).ok_or_else(|| mistyped(source, option, at, value))?;
     let written = match (option.kind, source.shown(value)) {
-        (Kind::List, Some(shown)) => format!("{} = [{shown}]", option.name),
+        (Kind::List | Kind::Numbers, Some(shown)) => format!("{} = [{shown}]", option.name),
         (_, Some(shown)) => format!("{} = {shown}", option.name),
         (_, None) => option.name.to_owned(),
     };
@@ -134,7 +156,7 @@ fn mistyped(source: &Source<'_>, option: &ServeOption, at: usize, value: &TomlVa
     let written = source.written(option.name, value);
     match option.kind {
         Kind::Flag => source.wrong(at, format_args!("{written}: write true or false")),
-        Kind::Text | Kind::Number | Kind::List => {
+        Kind::Text | Kind::Number | Kind::List | Kind::Numbers => {
             let example = option.example();
             source.wrong(at, format_args!("{written}: write it as {example}"))
         }
@@ -144,9 +166,11 @@ fn mistyped(source: &Source<'_>, option: &ServeOption, at: usize, value: &TomlVa
 /// One value as text, if its type is right.
 fn plain(kind: Kind, value: &TomlValue<'_>) -> Option<String> {
     match (kind, value.get_ref()) {
-        (Kind::Text | Kind::Number | Kind::List, DeValue::String(text)) => Some(text.to_string()),
-        (Kind::Number, DeValue::Integer(number)) => Some(decimal(number)),
-        (Kind::Number, DeValue::Float(number)) => Some(number.as_str().to_owned()),
+        (Kind::Text | Kind::Number | Kind::List | Kind::Numbers, DeValue::String(text)) => {
+            Some(text.to_string())
+        }
+        (Kind::Number | Kind::Numbers, DeValue::Integer(number)) => Some(decimal(number)),
+        (Kind::Number | Kind::Numbers, DeValue::Float(number)) => Some(number.as_str().to_owned()),
         (Kind::Flag, DeValue::Boolean(on)) => Some(on.to_string()),
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::option::{Kind, Scope, ServeOption};
+use super::option::{Kind, Scope, ServeOption, ServerCommand};
 use super::value::OptionValue;
 use super::values;
 use crate::exit::{ExitCode, Failed, Mistakes};
@@ -137,6 +137,8 @@ const fn key<R>(
         kind,
         scope: Scope::Reload,
         hidden: false,
+        only: None,
+        delivers: false,
         built: true,
     };
     Key { option, read }
@@ -167,6 +169,15 @@ pub(super) const fn list<T>(
     help: &'static str,
 ) -> Key<Many<T>> {
     key(Kind::List, name, placeholder, Many(parse), help)
+}
+
+pub(super) const fn numbers<T>(
+    name: &'static str,
+    placeholder: &'static str,
+    parse: Parse<T>,
+    help: &'static str,
+) -> Key<Many<T>> {
+    key(Kind::Numbers, name, placeholder, Many(parse), help)
 }
 
 pub(super) const fn path(
@@ -231,6 +242,19 @@ impl<R> Key<R> {
     pub(super) const fn hidden(mut self) -> Self {
         self.option.hidden = true;
         self.outside()
+    }
+
+    /// Only this subcommand has it.
+    pub(super) const fn of(mut self, command: ServerCommand) -> Self {
+        self.option.only = Some(command);
+        self.option.delivers = matches!(command, ServerCommand::Deliver);
+        self
+    }
+
+    /// `mailoop deliver` has it as well.
+    pub(super) const fn and_deliver(mut self) -> Self {
+        self.option.delivers = true;
+        self
     }
 
     /// Is there only if this build has what it is for.

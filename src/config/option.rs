@@ -24,8 +24,45 @@ pub struct ServeOption {
     pub scope: Scope,
     /// Whether help, manual page and completions leave it out: it is for measurements.
     pub hidden: bool,
+    /// The one subcommand that has the option; `None` if all do that listen for mail.
+    pub only: Option<ServerCommand>,
+    /// Whether `mailoop deliver` has it as well, which has no listener for mail and so few of them.
+    pub delivers: bool,
     /// Whether this build has what the option is for. Without, the option is as unknown as any other word.
     pub built: bool,
+}
+
+/// A subcommand that runs a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerCommand {
+    /// `mailoop serve`.
+    #[default]
+    Serve,
+    /// `mailoop catch`, the server for tests.
+    Catch,
+    /// `mailoop deliver`, which takes mail out of a stream.
+    Deliver,
+}
+
+impl ServerCommand {
+    /// The name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Catch => "catch",
+            Self::Deliver => "deliver",
+        }
+    }
+
+    /// Whether it has this option.
+    #[must_use]
+    pub fn has(self, option: &ServeOption) -> bool {
+        match self {
+            Self::Deliver => option.delivers,
+            Self::Serve | Self::Catch => option.only.is_none_or(|only| only == self),
+        }
+    }
 }
 
 /// The form of an option's values.
@@ -37,6 +74,8 @@ pub enum Kind {
     Number,
     /// Any number of texts: a flag that is repeated, an array, or text with commas.
     List,
+    /// Several numbers: text with commas, or an array of them.
+    Numbers,
     /// On or off.
     Flag,
 }
@@ -62,12 +101,18 @@ impl ServeOption {
 
     /// A line of TOML that gives the option these values.
     pub fn toml(&self, values: &[impl AsRef<str>]) -> String {
-        let mut written = values.iter().map(|value| {
-            let text = value.as_ref();
+        let texts = values.iter().map(AsRef::as_ref);
+        let numbers = texts.clone().flat_map(|text: &str| text.split(','));
+        let texts: Vec<&str> = match self.kind {
+            Kind::Numbers => numbers.map(str::trim).collect(),
+            _ => texts.collect(),
+        };
+        let mut written = texts.iter().map(|text| {
+            let text = *text;
             let bare = match self.kind {
                 Kind::Text | Kind::List => false,
                 // TOML knows no number with a zero in front.
-                Kind::Number => text
+                Kind::Number | Kind::Numbers => text
                     .parse::<u64>()
                     .is_ok_and(|number| number.to_string() == text),
                 Kind::Flag => true,
@@ -79,7 +124,7 @@ impl ServeOption {
             }
         });
         let value = match self.kind {
-            Kind::List => format!("[{}]", written.collect::<Vec<_>>().join(", ")),
+            Kind::List | Kind::Numbers => format!("[{}]", written.collect::<Vec<_>>().join(", ")),
             Kind::Text | Kind::Number | Kind::Flag => written.next().unwrap_or_default(),
         };
         format!("{} = {value}", self.name)
@@ -90,7 +135,7 @@ impl ServeOption {
     pub fn example(&self) -> String {
         let value = match self.kind {
             Kind::Flag => "true",
-            Kind::Text | Kind::Number | Kind::List => self.default.unwrap_or(self.placeholder),
+            _ => self.default.unwrap_or(self.placeholder),
         };
         self.toml(&[value])
     }

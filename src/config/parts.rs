@@ -6,16 +6,19 @@ use std::rc::Rc;
 
 use super::certificates;
 use super::key::{Key, Reader};
+use super::option::ServerCommand;
 use super::options::{self, LISTENERS};
 use super::settings::{ConfigureTls, Settings};
+use super::users;
 use crate::exit::Mistakes;
 use crate::inbound::Limits;
-use crate::inbound::cidr::Cidr;
+use crate::net::cidr::Cidr;
 use crate::net::connections::LINGERING_MAX;
 use crate::net::endpoint::SocketAddress;
 use crate::net::link::StartTls;
 use crate::smtp::login::UserDatabase;
 use crate::smtp::policy::Policy;
+use crate::smtp::route::Routes;
 use crate::smtp::service::Service;
 
 /// The destination of mail.
@@ -32,6 +35,8 @@ pub enum Delivery {
     },
     /// Mail is accepted and dropped.
     Discard,
+    /// Into a stream.
+    Stream,
 }
 
 /// A record of the loop that the operator wants.
@@ -49,7 +54,7 @@ pub struct RecordSettings {
 
 /// Reads settings, and gathers what is wrong with them.
 pub(super) struct SettingsReader<'a> {
-    settings: &'a Settings,
+    pub(super) settings: &'a Settings,
     pub(super) mistakes: Mistakes,
 }
 
@@ -94,14 +99,19 @@ impl<'a> SettingsReader<'a> {
         self.mistakes.note(configure(self.settings))
     }
 
-    pub(super) fn policy(&mut self, users: Option<Rc<dyn UserDatabase>>) -> Policy {
+    pub(super) fn policy(
+        &mut self,
+        users: Option<Rc<dyn UserDatabase>>,
+        routes: Option<Rc<Routes>>,
+    ) -> Policy {
         let before = self.mistakes.0.len();
         let hostname = self.get(&options::HOSTNAME);
         let domains = self.get(&options::DOMAIN);
         let (directory, senders) = match self.settings.tables() {
             // Without the right domains nobody can tell which names are in them.
             Some(tables) if self.mistakes.0.len() == before => (
-                self.mistakes.note(tables.directory(&hostname, &domains)),
+                self.mistakes
+                    .note(tables.directory(&hostname, &domains, routes.as_deref())),
                 tables.senders(),
             ),
             _ => Default::default(),
@@ -110,13 +120,16 @@ impl<'a> SettingsReader<'a> {
             hostname,
             domains,
             directory,
+            routes,
             senders,
             tls: false,
+            any_login: users::takes_anybody(self.settings),
             users: RefCell::new(users),
             auth_insecure: self.get(&options::AUTH_INSECURE),
             auth_everywhere: self.get(&options::AUTH_EVERYWHERE),
             bare_newline: self.get(&options::BARE_NEWLINE),
             end_text: self.get(&options::END_OF_DATA),
+            withheld: self.get(&options::WITHOUT).into_iter().collect(),
             message_bytes_max: self.get(&options::MAX_MESSAGE_SIZE),
             recipients_max: self.get(&options::MAX_RECIPIENTS) as usize,
             messages_max: self.get(&options::MAX_MESSAGES_PER_SESSION).into(),
@@ -135,13 +148,20 @@ impl<'a> SettingsReader<'a> {
             drain_timeout: self.get(&options::DRAIN_TIMEOUT),
             min_free: self.get(&options::MIN_FREE),
             exit_after: self.get(&options::EXIT_AFTER).into(),
+            user_rate: match options::RELAY {
+                true => self.get(&options::USER_RATE),
+                false => 0,
+            },
         }
     }
 
     pub(super) fn delivery(&mut self) -> Delivery {
         let mailboxes_max = self.get(&options::MAX_MAILBOXES) as usize;
         let group_max = self.get(&options::MAX_COMMIT_GROUP);
+        let stream = self.settings.value(&options::STREAM.option);
+        let command = self.settings.command();
         match self.get(&options::MAILDIR) {
+            _ if stream.is_some() && command == ServerCommand::Serve => Delivery::Stream,
             Some(directory) => Delivery::Maildir {
                 directory,
                 mailboxes_max,

@@ -11,13 +11,17 @@ use super::values::remedy;
 use crate::exit::Failed;
 use crate::smtp::path::PathError;
 
-/// The keys of a file that are no options.
+/// The keys of a file that are no options, but tables of addresses.
 pub(super) const KEYS: [&str; 4] = [ALIASES, MAILBOXES, CATCH_ALL, SENDERS];
 
 pub(super) const ALIASES: &str = "aliases";
 pub(super) const MAILBOXES: &str = "mailboxes";
 pub(super) const CATCH_ALL: &str = "catch-all";
 pub(super) const SENDERS: &str = "senders";
+/// The table that says in rows what the option `route` says in a list.
+pub(super) const ROUTES: &str = "routes";
+/// The tables that say what the option `rule` says in a list.
+pub(super) const RULES: &str = "rules";
 
 /// The form of the entries of a table, as messages explain it.
 pub(super) struct Form {
@@ -90,7 +94,7 @@ impl<'r, 'a> Row<'r, 'a> {
     }
 
     /// The row, as messages name it.
-    fn written(&self) -> String {
+    pub(super) fn written(&self) -> String {
         self.source.written(&self.label(), self.value)
     }
 
@@ -113,7 +117,10 @@ impl<'r, 'a> Row<'r, 'a> {
     pub(super) fn refuse_option(&self) -> Result<(), Failed> {
         let name = self.name();
         let is_bare = self.source.text_at(self.key.span()) == Some(name);
-        if !is_bare || (options::named(name).is_none() && !KEYS.contains(&name)) {
+        let is_key = options::named(name).is_some()
+            || KEYS.contains(&name)
+            || [ROUTES, RULES].contains(&name);
+        if !is_bare || !is_key {
             return Ok(());
         }
         Err(if self.table == MAILBOXES {

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::rc::Rc;
 
 use super::key::{Key, Reader};
-use super::option::{Scope, ServeOption};
+use super::option::{Scope, ServeOption, ServerCommand};
 use super::options;
 use super::tables::AddressTables;
 use super::text::one_line;
@@ -20,6 +20,7 @@ pub(super) type ConfigureTls = fn(&Settings) -> Result<Option<Rc<dyn StartTls>>,
 /// The values that options were given: by one source, or by all of them together.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    command: ServerCommand,
     options: BTreeMap<&'static str, Vec<OptionValue>>,
     /// Of the configuration file; no other source has any.
     tables: Option<AddressTables>,
@@ -29,11 +30,26 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// No values yet, for this subcommand.
+    #[must_use]
+    pub fn of(command: ServerCommand) -> Self {
+        Self {
+            command,
+            ..Self::default()
+        }
+    }
+
+    /// The subcommand that they are for.
+    #[must_use]
+    pub fn command(&self) -> ServerCommand {
+        self.command
+    }
+
     /// The defaults of the table.
     #[must_use]
     pub fn defaults() -> Self {
         let mut settings = Self::default();
-        for option in options::all() {
+        for option in options::every() {
             settings.set(option, option.default.map(OsString::from), &Origin::Default);
         }
         settings
@@ -76,6 +92,7 @@ impl Settings {
 
     /// Takes over what `other` says, about each option that it speaks of.
     pub fn overlay(&mut self, other: Self) {
+        self.command = other.command;
         self.options.extend(other.options);
         self.tables = other.tables.or(self.tables.take());
         self.mistakes.extend(other.mistakes);
@@ -141,7 +158,7 @@ impl Settings {
             let values = settings.values(option).iter();
             values.map(|value| value.text.clone()).collect()
         };
-        options::all()
+        options::of(self.command)
             .filter(|option| option.scope == Scope::Restart)
             .filter(move |option| texts(self, option) != texts(other, option))
             .map(|option| option.name)
@@ -151,7 +168,7 @@ impl Settings {
 /// Written as a configuration file that says the same, with the origin of each value.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for option in options::all() {
+        for option in options::of(self.command) {
             let values = self.values(option);
             if let Some(first) = values.first()
                 && option.scope != Scope::Outside

@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 
-use super::options::{self, DEFAULT_LISTEN, LISTENERS, LONE_DOT};
+use super::option::ServerCommand;
+use super::options::{self, LISTENERS, LONE_DOT};
+use super::relay::DEFAULT_SPOOL;
 use super::settings::Settings;
 use super::value::{OptionValue, Origin};
-use super::{environment, file};
+use super::{catch, environment, file};
 use crate::exit::Failed;
 use crate::machine::server_name;
 
@@ -35,9 +37,19 @@ impl Sources {
             settings.overlay(file::read(&path)?);
         }
         settings.overlay(self.above.clone());
+        if options::CATCH_BUILT || options::STREAM_BUILT {
+            refuse_others(&mut settings);
+        }
+        if options::CATCH_BUILT {
+            catch::imply(&mut settings);
+        }
         listen_somewhere(&mut settings);
         if settings.value(&options::HOSTNAME.option).is_none() {
             settings.imply(&options::HOSTNAME.option, server_name(), &Origin::Default);
+        }
+        let (route, spool) = (&options::ROUTE.option, &options::SPOOL.option);
+        if !settings.values(route).is_empty() && settings.value(spool).is_none() {
+            settings.imply(spool, DEFAULT_SPOOL, &Origin::Implied(route));
         }
         for agree in [keep_or_discard, follow_dialect] {
             if let Err(mistake) = agree(&mut settings) {
@@ -56,6 +68,29 @@ impl Sources {
     }
 }
 
+/// Refuses options of another subcommand. One environment may serve both, so there they are only warned of.
+fn refuse_others(settings: &mut Settings) {
+    let command = settings.command();
+    for option in options::every().filter(|option| !command.has(option)) {
+        let Some(value) = settings.value(option).filter(|value| !value.is_default()) else {
+            continue;
+        };
+        let remedy = match (command, option.only) {
+            (ServerCommand::Deliver, _) => "mailoop deliver listens for no mail: leave this out",
+            (_, Some(ServerCommand::Deliver)) => "only mailoop deliver has it: leave this out",
+            (ServerCommand::Catch, _) => "mailoop catch never sends mail on: leave this out",
+            (ServerCommand::Serve, _) => "only mailoop catch keeps mail in memory: leave this out",
+        };
+        let mistake = value.wrong(remedy);
+        if matches!(value.origin, Origin::Environment) {
+            settings.warn(mistake.message);
+        } else {
+            settings.add_mistake(mistake);
+        }
+        settings.set(option, option.default.map(OsString::from), &Origin::Default);
+    }
+}
+
 /// There is one listener by default, if none of any kind is named.
 fn listen_somewhere(settings: &mut Settings) {
     let names = |value: &OptionValue| !value.is_default();
@@ -68,7 +103,10 @@ fn listen_somewhere(settings: &mut Settings) {
             settings.clear(listen);
         }
     } else {
-        settings.imply(listen, DEFAULT_LISTEN, &Origin::Default);
+        match options::default_listen(settings.command()) {
+            Some(default) => settings.imply(listen, default, &Origin::Default),
+            None => settings.clear(listen),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use super::source::{Source, TomlKey, TomlValue};
 use super::text::{Quoted, one_line};
 use crate::exit::{ExitCode, Failed, Mistakes};
 use crate::smtp::directory::{AddressName, Directory, Tables};
+use crate::smtp::path::Mailbox;
+use crate::smtp::route::Routes;
 use crate::smtp::senders::Senders;
 
 const ALIAS: Form = Form {
@@ -132,41 +134,58 @@ impl AddressTables {
         Ok(())
     }
 
-    /// The directory that these tables make for a server that is called `hostname` and has these `domains`, or
-    /// any if there are none.
+    /// The directory that these tables make for a server that is called `hostname`, has these `domains`, or any if there are
+    /// none, and sends mail on by these `routes`, if it does. What an alias or the catch-all leads to may be elsewhere then.
     ///
     /// # Errors
-    /// A name in a domain that is not ours; an alias that leads nowhere, or too far.
-    pub fn directory(&self, hostname: &str, domains: &[String]) -> Result<Directory, Failed> {
-        let check = |table: &str, entry: &TableEntry<AddressName>| match &entry.value {
-            AddressName::Mailbox(mailbox) if !is_ours(mailbox.domain(), hostname, domains) => {
-                let domain = mailbox.domain();
-                Err(self.wrong(
-                    entry.line,
-                    format_args!(
-                        "{table}{mailbox}: {domain} is none of our domains, and mail is not relayed: \
-                         write an address in one of them, or add it with domain"
-                    ),
-                ))
+    /// A name in a domain that is not ours; an alias that leads nowhere, or too far, or to where no route leads.
+    pub fn directory(
+        &self,
+        hostname: &str,
+        domains: &[String],
+        routes: Option<&Routes>,
+    ) -> Result<Directory, Failed> {
+        let ours = OurDomains {
+            hostname,
+            domains,
+            any: domains.is_empty() && routes.is_none(),
+        };
+        let is_ours = |mailbox: &Mailbox| ours.has(mailbox.domain());
+        let name = |table: &str, entry: &TableEntry<AddressName>| match &entry.value {
+            AddressName::Mailbox(mailbox) if !is_ours(mailbox) => {
+                let fault = "is none of our domains: write";
+                Err(self.not_ours(table, entry.line, mailbox, fault))
+            }
+            _ => Ok(()),
+        };
+        let target = |table: &str, entry: &TableEntry<AddressName>| match (&entry.value, routes) {
+            (AddressName::Mailbox(mailbox), Some(routes)) if !is_ours(mailbox) => {
+                let route = routes.find(mailbox).map(|_| ());
+                let fault = "is none of our domains, and no route leads there: add a route, write";
+                route.ok_or_else(|| self.not_ours(table, entry.line, mailbox, fault))
+            }
+            (AddressName::Mailbox(mailbox), None) if !is_ours(mailbox) => {
+                let fault = "is none of our domains, and without a route no mail is sent on: add a route, write";
+                Err(self.not_ours(table, entry.line, mailbox, fault))
             }
             _ => Ok(()),
         };
         let mut mistakes = Mistakes::default();
         for Alias { alias, targets } in &self.aliases {
-            mistakes.note(check("[aliases] ", alias));
+            mistakes.note(name("[aliases] ", alias));
             let table = format!("[aliases] {} = ", alias.value);
-            for target in targets {
-                mistakes.note(check(&table, target));
+            for entry in targets {
+                mistakes.note(target(&table, entry));
             }
         }
         for entry in &self.mailboxes {
-            mistakes.note(check("[mailboxes] ", entry));
+            mistakes.note(name("[mailboxes] ", entry));
         }
         if let Some(entry) = &self.catch_all {
-            mistakes.note(check("catch-all = ", entry));
+            mistakes.note(target("catch-all = ", entry));
         }
         mistakes.told()?;
-        Directory::new(self.tables()).map_err(|bad| {
+        Directory::new(self.tables(&is_ours)).map_err(|bad| {
             let TableEntry { line, value: name } = &self.aliases[bad.index].alias;
             self.wrong(*line, format_args!("[aliases] {name}: {}", bad.reason))
         })
@@ -178,18 +197,35 @@ impl AddressTables {
         self.senders.senders()
     }
 
-    fn tables(&self) -> Tables {
-        let names = |entries: &[TableEntry<AddressName>]| {
-            entries.iter().map(|entry| entry.value.clone()).collect()
+    /// A failure about an address in a domain that is not ours.
+    fn not_ours(&self, table: &str, line: usize, mailbox: &Mailbox, fault: &str) -> Failed {
+        let domain = mailbox.domain();
+        self.wrong(
+            line,
+            format_args!(
+                "{table}{mailbox}: {domain} {fault} an address in one of ours, or add it with domain"
+            ),
+        )
+    }
+
+    /// The tables, in which targets say whether they are ours.
+    fn tables(&self, is_ours: &dyn Fn(&Mailbox) -> bool) -> Tables {
+        let name = |entry: &TableEntry<AddressName>| entry.value.clone();
+        let target = |entry: &TableEntry<AddressName>| match &entry.value {
+            AddressName::Mailbox(mailbox) if !is_ours(mailbox) => {
+                AddressName::Elsewhere(mailbox.clone())
+            }
+            name => name.clone(),
         };
-        let aliases = self.aliases.iter();
+        let alias = |Alias { alias, targets }: &Alias| {
+            let targets = targets.iter().map(target).collect();
+            (name(alias), targets)
+        };
         Tables {
-            aliases: aliases
-                .map(|Alias { alias, targets }| (alias.value.clone(), names(targets)))
-                .collect(),
-            mailboxes: names(&self.mailboxes),
+            aliases: self.aliases.iter().map(alias).collect(),
+            mailboxes: self.mailboxes.iter().map(name).collect(),
             closed: self.closed.is_some_and(|(_, closed)| closed),
-            catch_all: self.catch_all.as_ref().map(|entry| entry.value.clone()),
+            catch_all: self.catch_all.as_ref().map(target),
         }
     }
 
@@ -199,10 +235,23 @@ impl AddressTables {
     }
 }
 
-/// A domain of ours, where the postmaster without a domain is at home as well.
-fn is_ours(domain: &str, hostname: &str, domains: &[String]) -> bool {
-    let mut ours = domains.iter().map(String::as_str).chain([hostname]);
-    domains.is_empty() || ours.any(|ours| ours.eq_ignore_ascii_case(domain))
+/// The domains of ours, where the postmaster without a domain is at home as well.
+struct OurDomains<'a> {
+    hostname: &'a str,
+    domains: &'a [String],
+    /// Whether every domain is.
+    any: bool,
+}
+
+impl OurDomains<'_> {
+    fn has(&self, domain: &str) -> bool {
+        let mut ours = self
+            .domains
+            .iter()
+            .map(String::as_str)
+            .chain([self.hostname]);
+        self.any || ours.any(|ours| ours.eq_ignore_ascii_case(domain))
+    }
 }
 
 /// Written as the end of a configuration file that says the same.

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::option::ServerCommand;
 use super::options::USERS;
 use super::settings::Settings;
 use super::text::one_line;
@@ -18,11 +19,19 @@ const OTHERS: u32 = 0o007;
 /// Users, if there are any, and where their file is if anybody may read it.
 type Found = (Option<Rc<dyn UserDatabase>>, Option<PathBuf>);
 
+/// Whether anybody may log in, as at a server for tests that has no users of its own.
+pub(super) fn takes_anybody(settings: &Settings) -> bool {
+    settings.command() == ServerCommand::Catch && settings.value(&USERS.option).is_none()
+}
+
 /// The users in the file that `users` names, and where that is if anybody may read it.
 ///
 /// # Errors
 /// The file cannot be read, or a line of it.
 pub(super) fn read(settings: &Settings) -> Result<Found, Failed> {
+    if takes_anybody(settings) {
+        return Ok((SASL.map(|sasl| (sasl.anybody)()), None));
+    }
     let (Some(path), Some(value)) = (settings.get(&USERS)?, settings.value(&USERS.option)) else {
         return Ok((None, None));
     };

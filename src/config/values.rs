@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::inbound::cidr::{Cidr, CidrError};
+use crate::net::cidr::{Cidr, CidrError};
 use crate::net::endpoint::{Endpoint, EndpointError, SocketAddress};
 use crate::smtp::data::EndText;
+use crate::smtp::extension::Extension;
 use crate::smtp::line::BareNewline;
 use crate::smtp::path::{Mailbox, PathError};
 
@@ -55,6 +56,16 @@ pub fn size(text: &str) -> Result<u64, String> {
 pub fn rate(text: &str) -> Result<u64, String> {
     octets(text)
         .ok_or_else(|| "write a number of bytes a second, as 500, or 0 for any rate".to_owned())
+}
+
+/// Reads the keyword of an extension of SMTP.
+///
+/// # Errors
+/// What would be right.
+pub fn extension(text: &str) -> Result<Extension, String> {
+    Extension::named(text).ok_or_else(|| {
+        "write an extension as EHLO announces it, as 8BITMIME or STARTTLS".to_owned()
+    })
 }
 
 /// Reads a number of octets as [`size`] does, which may be 0.
@@ -207,6 +218,19 @@ pub(super) fn remedy(error: PathError, wanted: &'static str) -> &'static str {
         "this build takes no domain beyond ASCII: write its A-labels, as xn--bcher-kva.example"
     } else {
         wanted
+    }
+}
+
+/// Reads the name of a host as browsers send it, without a port.
+///
+/// # Errors
+/// What would be right.
+pub fn http_host(text: &str) -> Result<String, String> {
+    let is_fit = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
+    if !text.is_empty() && text.bytes().all(is_fit) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("write a name without a port, as mail or mail.example.org".to_owned())
     }
 }
 

@@ -2,13 +2,22 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "relay")]
+use super::queue::{
+    ListCursor, QueueAction, QueueChange, QueueRequest, QueueSelection, ShowCursor,
+};
+#[cfg(feature = "relay")]
+use super::queue_report::ChangedReport;
+#[cfg(feature = "relay")]
+use crate::store::spool::MailId;
+
 /// The shortest interval of `watch`.
 const WATCH_INTERVAL_MIN: Duration = Duration::from_millis(50);
 /// The longest interval of `watch`.
 const WATCH_INTERVAL_MAX: Duration = Duration::from_secs(3600);
 
 /// A question to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlRequest {
     /// The line about the loop.
     Loop,
@@ -16,10 +25,13 @@ pub enum ControlRequest {
     Snapshot,
     /// The connections whose keys are not less than this.
     Connections(usize),
+    /// The queue, or a change of it.
+    #[cfg(feature = "relay")]
+    Queue(QueueRequest),
 }
 
 /// A command line that was understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ControlCommand {
     /// The commands are told.
     Help,
@@ -72,6 +84,58 @@ pub(super) const COMMANDS: &[CommandRow] = &[
         help: "a snapshot now and after each such time, until the next command",
         parse: |argument| interval(argument).map(ControlCommand::Watch),
     },
+    #[cfg(feature = "relay")]
+    CommandRow {
+        name: "list",
+        argument: "",
+        help: "a line about each mail in the queue, and one about each recipient",
+        parse: |_| queue(QueueRequest::List(ListCursor::default())),
+    },
+    #[cfg(feature = "relay")]
+    CommandRow {
+        name: "show",
+        argument: "ID",
+        help: "all about one of them, with its header",
+        parse: |argument| {
+            let mail = MailId::from_queue_id(argument)?;
+            queue(QueueRequest::Show(mail, ShowCursor::Recipients(0)))
+        },
+    },
+    #[cfg(feature = "relay")]
+    CommandRow {
+        name: "sites",
+        argument: "",
+        help: "a line about each site that mail goes to",
+        parse: |_| queue(QueueRequest::Sites(None)),
+    },
+    #[cfg(feature = "relay")]
+    CommandRow {
+        name: "hold",
+        argument: "SELECTION",
+        help: "mail is not sent; SELECTION is all, ID, or domain=D older=SECONDS sender=<A>",
+        parse: |argument| change(QueueAction::Hold, argument),
+    },
+    #[cfg(feature = "relay")]
+    CommandRow {
+        name: "release",
+        argument: "SELECTION",
+        help: "mail is sent again",
+        parse: |argument| change(QueueAction::Release, argument),
+    },
+    #[cfg(feature = "relay")]
+    CommandRow {
+        name: "retry",
+        argument: "SELECTION",
+        help: "mail is tried at once",
+        parse: |argument| change(QueueAction::Retry, argument),
+    },
+    #[cfg(feature = "relay")]
+    CommandRow {
+        name: "delete",
+        argument: "SELECTION",
+        help: "mail is taken off the queue",
+        parse: |argument| change(QueueAction::Delete, argument),
+    },
     CommandRow {
         name: "quit",
         argument: "",
@@ -102,6 +166,24 @@ pub(super) fn parse(line: &[u8]) -> Result<ControlCommand, String> {
     }
     let wrong = || format!("write {} {}", row.name, row.argument);
     (row.parse)(argument.trim()).ok_or_else(wrong)
+}
+
+#[cfg(feature = "relay")]
+fn queue(request: QueueRequest) -> Option<ControlCommand> {
+    Some(ControlCommand::Ask(ControlRequest::Queue(request)))
+}
+
+/// A change of the mail that `argument` selects.
+#[cfg(feature = "relay")]
+fn change(action: QueueAction, argument: &str) -> Option<ControlCommand> {
+    let change = QueueChange {
+        action,
+        selection: QueueSelection::parse(argument)?,
+        after: None,
+        began_ms: None,
+        changed: ChangedReport::default(),
+    };
+    queue(QueueRequest::Change(Box::new(change)))
 }
 
 /// Reads an interval in milliseconds. What is out of bounds becomes the bound.

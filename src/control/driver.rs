@@ -12,6 +12,8 @@ use crate::net::driver::{Close, ConnectionFailure, Driver, Ending, Step, Turn, W
 
 /// Time for a client to read something of what it was told.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for the disk to come up with what an answer needs.
+const PAUSE: Duration = Duration::from_millis(2);
 /// The work of a command line, whatever its answer costs.
 const COMMAND_WORK: u32 = 64;
 
@@ -29,8 +31,21 @@ pub type ControlTicket = u64;
 pub struct AnswerPart {
     /// Whole lines.
     pub text: BytesMut,
-    /// The question for the next part, unless this is the last one.
-    pub next: Option<ControlRequest>,
+    /// What comes after them.
+    pub next: NextPart,
+}
+
+/// The continuation of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NextPart {
+    /// Nothing.
+    End,
+    /// Nothing: the command has failed, for this reason.
+    Error(String),
+    /// The answer to this question, as soon as the client has read this part.
+    Ask(ControlRequest),
+    /// The answer to this question, which the disk has not come up with yet.
+    AskLater(ControlRequest),
 }
 
 impl ControlShared {
@@ -70,6 +85,8 @@ enum AnswerState {
     Asked,
     /// Output is being written. Then the next question goes to the server, or the answer is over.
     Telling(Option<ControlRequest>),
+    /// The server had no answer yet: it is asked again in a moment.
+    Pausing(ControlRequest),
 }
 
 type ControlTurn<'a> = Turn<'a, ControlShared>;
@@ -92,11 +109,14 @@ impl Driver for Control {
     }
 
     fn input(&mut self, input: &mut &[u8], turn: &mut ControlTurn<'_>) -> Step<Self> {
-        match self.state {
+        match &mut self.state {
             AnswerState::Asked => return Step::Wait(Wait::Completion(turn.id.0)),
+            AnswerState::Pausing(_) => return Step::Wait(Wait::Timer),
             AnswerState::Telling(_) if turn.unsent > 0 => return Step::Wait(Wait::Output),
-            AnswerState::Telling(Some(request)) => return self.ask(request, turn),
-            AnswerState::Telling(None) => {
+            AnswerState::Telling(next) => {
+                if let Some(request) = next.take() {
+                    return self.ask(request, turn);
+                }
                 self.state = AnswerState::Idle;
                 self.deadline = self.interval.map(|interval| turn.now + interval);
             }
@@ -130,10 +150,22 @@ impl Driver for Control {
             "one question has one answer"
         );
         turn.output.extend_from_slice(&part.text);
-        if part.next.is_none() {
-            self.tell_end(turn);
+        match part.next {
+            NextPart::End => {
+                self.tell_end(turn);
+                self.tell(None, turn)
+            }
+            NextPart::Error(error) => {
+                self.tell_error(&error, turn);
+                self.tell(None, turn)
+            }
+            NextPart::AskLater(request) if part.text.is_empty() => {
+                self.state = AnswerState::Pausing(request);
+                self.deadline = Some(turn.now + PAUSE);
+                Step::Wait(Wait::Timer)
+            }
+            NextPart::Ask(request) | NextPart::AskLater(request) => self.tell(Some(request), turn),
         }
-        self.tell(part.next, turn)
     }
 
     fn deadline(&self, _: &ControlShared) -> Option<Instant> {
@@ -141,12 +173,16 @@ impl Driver for Control {
     }
 
     fn expired(&mut self, turn: &mut ControlTurn<'_>) -> Option<Step<Self>> {
-        match self.state {
+        match &mut self.state {
             AnswerState::Telling(_) if turn.bytes_out > self.bytes_read => {
                 self.note_progress(turn);
                 None
             }
             AnswerState::Telling(_) => Some(Step::Close(Close::abort(()))),
+            AnswerState::Pausing(request) => {
+                let request = request.clone();
+                Some(self.ask(request, turn))
+            }
             AnswerState::Idle | AnswerState::Asked | AnswerState::Refused => {
                 Some(self.ask(ControlRequest::Snapshot, turn))
             }

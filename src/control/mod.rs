@@ -9,10 +9,14 @@
 
 pub mod command;
 mod driver;
+#[cfg(feature = "relay")]
+pub mod queue;
+#[cfg(feature = "relay")]
+pub mod queue_report;
 pub mod report;
 
 pub use command::ControlRequest;
-pub use driver::{AnswerPart, Control, ControlShared, ControlTicket};
+pub use driver::{AnswerPart, Control, ControlShared, ControlTicket, NextPart};
 
 /// The first line of a server, before the name and version of its program. Its number is that of the protocol.
 pub const GREETING: &str = "control 1";

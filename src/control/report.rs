@@ -157,12 +157,13 @@ impl LoopReport {
 }
 
 /// The value of a field. Others may stand beside it: a newer server says more.
-fn value<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     let mut fields = fields.split(' ');
     fields.find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
 }
 
-fn number<T: core::str::FromStr>(fields: &str, name: &str) -> Option<T> {
+/// The number in a field.
+pub(super) fn number<T: core::str::FromStr>(fields: &str, name: &str) -> Option<T> {
     value(fields, name)?.parse().ok()
 }
 

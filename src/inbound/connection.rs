@@ -1,8 +1,12 @@
 //! One connection that brings mail: its state, and how it begins and ends. The modules beside this one act on it.
 
+use core::fmt;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::filter_state::Filtering;
+#[cfg(feature = "catch")]
+use super::judged::Faults;
 use super::proxied;
 use super::refusal_counts::Refusals;
 use super::shared::Shared;
@@ -32,6 +36,9 @@ pub struct Inbound {
     pub(super) message: Message,
     pub(super) timeouts: Timeouts,
     pub(super) refusals: Refusals,
+    #[cfg(feature = "catch")]
+    pub(super) faults: Faults,
+    pub(super) filtering: Filtering,
 }
 
 /// The stages that a client passes before its session runs.
@@ -69,6 +76,8 @@ pub enum Rejection {
     Limit(Limit),
     /// The server is about to end.
     Drain,
+    /// The store has taken no mail for a while.
+    StoreLost,
 }
 
 impl Rejection {
@@ -76,6 +85,7 @@ impl Rejection {
         match self {
             Self::Limit(_) => reply::TOO_MANY_CONNECTIONS,
             Self::Drain => reply::SHUTTING_DOWN,
+            Self::StoreLost => reply::STORE_LOST,
         }
     }
 
@@ -83,6 +93,18 @@ impl Rejection {
         match self {
             Self::Limit(limit) => CloseReason::Limit(limit),
             Self::Drain => CloseReason::Drain,
+            Self::StoreLost => CloseReason::Limit(Limit::Store),
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    /// The option that sets the limit, or the word for a drain or a lost store.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Limit(limit) => limit.fmt(f),
+            Self::Drain => f.write_str("drain"),
+            Self::StoreLost => Limit::Store.fmt(f),
         }
     }
 }
@@ -115,6 +137,12 @@ pub enum Completion {
     Message(Outcome),
     /// Whether there is room, or a mailbox.
     Answer(Answer),
+    /// What filters have decided.
+    #[cfg(feature = "milter")]
+    Verdict(crate::filters::verdict::FilterVerdict),
+    /// Text of a message on hold.
+    #[cfg(feature = "milter")]
+    Held(crate::store::hold::HoldAnswer),
 }
 
 impl Inbound {
@@ -156,6 +184,9 @@ impl Inbound {
             message: Message::None,
             timeouts: Timeouts::new(now),
             refusals: Refusals::default(),
+            #[cfg(feature = "catch")]
+            faults: Faults::default(),
+            filtering: Filtering::default(),
         }
     }
 
@@ -163,6 +194,12 @@ impl Inbound {
     #[must_use]
     pub fn is_identified(&self) -> bool {
         self.stage != OpeningStage::AwaitingProxyHeader
+    }
+
+    /// The protocol of its listener.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        self.session.service()
     }
 
     /// The name of the state of its session, or of the stage before that.
@@ -183,7 +220,8 @@ impl Inbound {
     }
 
     /// The statistics of its session.
-    pub(super) fn stats(&self) -> SessionStats {
+    /// Counts of its session so far.
+    pub fn stats(&self) -> SessionStats {
         self.session.stats()
     }
 
@@ -222,6 +260,7 @@ impl Inbound {
 
     /// Drops a message that is being received. One that is already submitted stays with the store.
     pub(super) fn abort_message(&mut self, store: &mut dyn Store) {
+        self.drop_held(store);
         match std::mem::replace(&mut self.message, Message::None) {
             Message::Open(draft) => store.abort(draft),
             Message::None | Message::Asked(_) => {}

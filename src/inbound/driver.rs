@@ -6,16 +6,16 @@ use std::time::Instant;
 use super::connection::{
     Completion, Inbound, InboundStep, InboundTurn, Message, OpeningStage, Rejection, ends,
 };
-use super::log_line::LogValue;
 use super::security::security;
 use super::shared::Shared;
 use super::timeouts::{PROXY_HEADER_TIMEOUT, Timer};
 use crate::net::budget::TurnBudget;
-use crate::net::driver::{Close, ConnectionFailure, ConnectionId, Driver, Step, Summary};
+use crate::net::driver::{Close, ConnectionFailure, ConnectionId, Driver, Step, Summary, Wait};
 use crate::net::lifecycle::Lifecycle;
 use crate::net::link::TlsFacts;
 use crate::net::probe::Seen;
 use crate::smtp::event::CloseReason;
+use crate::smtp::log_value::LogValue;
 use crate::store::Ticket;
 
 impl Driver for Inbound {
@@ -28,7 +28,7 @@ impl Driver for Inbound {
         match self.stage {
             OpeningStage::Refused(refusal) => self.refuse(refusal, turn),
             OpeningStage::BeforeTls => self.start_tls(turn),
-            OpeningStage::BeforeGreeting => self.look_before_greeting(),
+            OpeningStage::BeforeGreeting => self.look_before_greeting(turn),
             OpeningStage::AwaitingProxyHeader | OpeningStage::Greeting | OpeningStage::Session => {
                 Step::Continue
             }
@@ -59,7 +59,7 @@ impl Driver for Inbound {
         log::debug!("conn={id} tls={version} cipher={cipher}");
         self.timeouts.progress(turn.now);
         if self.session.secure(security(facts)) {
-            return self.look_before_greeting();
+            return self.look_before_greeting(turn);
         }
         Step::Continue
     }
@@ -68,12 +68,20 @@ impl Driver for Inbound {
         match completion {
             Completion::Message(outcome) => self.answer_for_message(outcome, turn),
             Completion::Answer(answer) => self.on_answer(answer, turn),
+            #[cfg(feature = "milter")]
+            Completion::Verdict(verdict) => self.on_verdict(verdict, turn),
+            #[cfg(feature = "milter")]
+            Completion::Held(answer) => self.on_held(answer),
         }
         Step::Continue
     }
 
     fn deadline(&self, shared: &Shared) -> Option<Instant> {
         let limits = &shared.rules.limits;
+        if self.waits_for_filters() {
+            // They have times of their own.
+            return None;
+        }
         match self.stage {
             OpeningStage::AwaitingProxyHeader => {
                 let timeout = PROXY_HEADER_TIMEOUT.min(limits.idle_timeout);
@@ -81,8 +89,7 @@ impl Driver for Inbound {
             }
             _ => self
                 .timeouts
-                .timer(Timer::Answer)
-                .or(self.timeouts.timer(Timer::Tarpit))
+                .next_timer()
                 .or_else(|| self.timeouts.deadline(self.session.phase(), limits)),
         }
     }
@@ -142,14 +149,27 @@ impl Driver for Inbound {
         }
     }
 
+    fn ended_turn(&self, id: ConnectionId, wait: Wait<Ticket>, unsent: usize, shared: &Shared) {
+        if let Some(probe) = &shared.probe {
+            probe.saw(id, Seen::Waits(wait.name(unsent)));
+        }
+    }
+
     fn said(&self, id: ConnectionId, octets: &[u8], shared: &Shared) {
+        #[cfg(feature = "http")]
+        if let Some(replies) = &shared.replies {
+            replies.add(octets);
+        }
         shared.tell(id, Seen::Said(octets));
     }
 
     fn closed(&mut self, reason: &CloseReason, summary: &Summary, shared: &mut Shared) {
+        self.close_filters(shared);
         self.log_end(*reason, summary);
         let is_refused = matches!(self.stage, OpeningStage::Refused(_));
-        shared.metrics.add(*reason, self.stats(), is_refused);
+        shared
+            .metrics
+            .add(*reason, self.stats(), summary, is_refused);
         let word = CloseReason::WORDS[reason.index()];
         let Summary {
             id,
@@ -167,10 +187,10 @@ impl Inbound {
         match self.stage {
             OpeningStage::AwaitingProxyHeader => self.read_proxy_header(input, turn),
             OpeningStage::BeforeTls => self.start_tls(turn),
-            OpeningStage::BeforeGreeting => self.look_before_greeting(),
+            OpeningStage::BeforeGreeting => self.look_before_greeting(turn),
             OpeningStage::Greeting => {
-                self.greet(!input.is_empty(), turn);
-                self.drive(input, turn)
+                self.hint_at_proxy(input, turn);
+                self.open_session(input, turn)
             }
             OpeningStage::Session => self.drive(input, turn),
             OpeningStage::Refused(refusal) => {
@@ -194,8 +214,12 @@ impl Inbound {
             self.stop_waiting_for_answer(turn);
             return Some(Step::Continue);
         }
-        if self.timeouts.timer(Timer::Tarpit).is_some() {
-            return Some(Step::Continue);
+        if self.timeouts.next_timer().is_some() {
+            // What comes after the delay of a greeting looks first whether the client has talked meanwhile.
+            return Some(match self.stage {
+                OpeningStage::Greeting => Step::Read,
+                _ => Step::Continue,
+            });
         }
         if self.is_kept_waiting(&*turn.shared.store) {
             self.note_progress(turn);

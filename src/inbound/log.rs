@@ -1,11 +1,18 @@
 //! The log lines of messages and of the end of a connection.
 
+use std::time::Duration;
+
 use super::connection::{Inbound, InboundTurn};
-use super::log_line::{Id, LedTo, LogValue, Outcomes, Recipients};
+use super::log_line::{Id, LedTo, Outcomes, Recipients};
+use super::proxy;
 use crate::net::driver::Summary;
 use crate::smtp::event::CloseReason;
+use crate::smtp::log_value::LogValue;
 use crate::smtp::reply::Reply;
 use crate::smtp::transaction::Transaction;
+
+/// The wait between two hints at a proxy.
+const PROXY_HINT_WAIT: Duration = Duration::from_secs(60);
 
 /// Why nobody has the message, unless somebody does.
 fn lost_for(outcomes: &[Result<(), Reply>]) -> Option<Reply> {
@@ -42,6 +49,22 @@ impl Inbound {
                 "conn={conn} peer={peer}{id} from={from} to={to}{mailboxes} size={size} {told} why={why}"
             );
         }
+    }
+
+    /// Logs, now and then, that a client sends a PROXY header which nobody asked for: a proxy that is not named sends one with each of
+    /// its connections.
+    pub(super) fn hint_at_proxy(&self, input: &[u8], turn: &InboundTurn<'_>) {
+        let hint_after = &turn.shared.proxy_hint_after;
+        let is_quiet = hint_after.get().is_some_and(|after| turn.now < after);
+        if !proxy::begins_header(input) || is_quiet {
+            return;
+        }
+        hint_after.set(Some(turn.now + PROXY_HINT_WAIT));
+        let (id, peer) = (turn.id, turn.peer());
+        log::warn!(
+            "conn={id} peer={peer} hint=\"a PROXY header came from a peer that is to send none: name it with --proxy-from if it is your \
+             proxy\""
+        );
     }
 
     /// The one line of a connection that is over, and why it is.

@@ -3,11 +3,17 @@
 //! `driver` is what the engine calls. Its parts: `opening` from accept to greeting, `drive` from input to the store,
 //! `questions` about senders and recipients that the store answers later, `timeouts`, `refusals` and `log`.
 
-pub mod cidr;
 mod connection;
 mod date;
 mod drive;
 mod driver;
+#[cfg_attr(not(feature = "catch"), path = "no_faults.rs")]
+mod faults;
+#[cfg_attr(not(feature = "milter"), path = "no_filter_state.rs")]
+mod filter_state;
+#[cfg_attr(not(feature = "milter"), path = "no_filtering.rs")]
+mod filtering;
+mod judged;
 mod log;
 pub(crate) mod log_line;
 pub mod metrics;
@@ -22,6 +28,7 @@ pub mod rules;
 mod security;
 pub mod shared;
 mod timeouts;
+mod user_rate;
 mod work;
 
 pub use connection::{Completion, Inbound, Rejection};

@@ -2,6 +2,8 @@
 
 use super::connection::{Inbound, InboundTurn, OpeningStage};
 use super::proxy;
+use crate::net::connections::ConnectionView;
+use crate::net::lifecycle::Lifecycle;
 use crate::net::probe::{Content, Seen};
 use crate::smtp::event::Event;
 
@@ -30,7 +32,7 @@ impl Inbound {
             OpeningStage::Session
                 if !self.session.is_logging_in() && !self.session.awaits_text() =>
             {
-                start_of_line(rest)
+                start_of_line(rest, self.session.knows_dsn())
             }
             _ => b"",
         };
@@ -43,6 +45,17 @@ impl Inbound {
     pub(super) fn tell_state(&self, turn: &InboundTurn<'_>) {
         if let Some(probe) = &turn.shared.probe {
             probe.saw(turn.id, Seen::State(self.session.state_name()));
+        }
+    }
+}
+
+impl ConnectionView<'_, Inbound> {
+    /// The name of the state of its session, or of the stage of its life where it has no session any more.
+    #[must_use]
+    pub fn phase_name(&self) -> &'static str {
+        match self.lifecycle {
+            Lifecycle::Open => self.driver.phase_name(),
+            other => other.name(),
         }
     }
 }
@@ -65,9 +78,14 @@ pub(super) fn tell_used(
     }
 }
 
-/// The octets of an unfinished line by which a session goes: verbs whose lines may be longer, the start of TLS.
-fn start_of_line(rest: &[u8]) -> &[u8] {
-    for start in [&b"MAIL "[..], b"AUTH ", b"\x16\x03"] {
+/// The octets of an unfinished line by which a session goes: verbs whose lines may be longer, those of RCPT for reports, the start
+/// of TLS.
+fn start_of_line(rest: &[u8], knows_dsn: bool) -> &[u8] {
+    let rcpt = knows_dsn.then_some(&b"RCPT "[..]);
+    for start in [&b"MAIL "[..], b"AUTH ", b"\x16\x03"]
+        .into_iter()
+        .chain(rcpt)
+    {
         let begins = rest.get(..start.len());
         if let Some(begins) = begins.filter(|begins| begins.eq_ignore_ascii_case(start)) {
             return begins;

@@ -3,14 +3,16 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::cidr::Cidr;
 use super::connection::{Inbound, InboundStep, InboundTurn, OpeningStage, ends};
 use super::proxied;
 use super::proxy::{self, Header, ProxySource};
+use crate::net::cidr::Cidr;
 use crate::net::driver::{Step, Wait};
 use crate::net::peer::PeerAddress;
 use crate::net::probe::{Content, Seen};
 use crate::smtp::event::{CloseReason, Limit};
+use crate::smtp::policy::RelayAccess;
+use crate::smtp::reply;
 use crate::smtp::xclient::{Attributes, XclientAccess};
 
 /// Time for the handshake of TLS: a handful of round trips, with some retransmissions.
@@ -81,6 +83,18 @@ impl Inbound {
         self.close(reason, turn)
     }
 
+    /// Goes on under TLS, as the client has asked, unless that is not to be had: there were certificates when STARTTLS was offered,
+    /// but a reload may have taken them away.
+    pub(super) fn accept_tls(&mut self, turn: &mut InboundTurn<'_>) -> Option<InboundStep> {
+        if turn.shared.rules.tls.is_none() {
+            self.session.refuse(reply::TLS_UNAVAILABLE, turn.output);
+            return None;
+        }
+        self.timeouts.progress(turn.now);
+        self.session.start_tls(turn.output);
+        Some(self.start_tls(turn))
+    }
+
     /// Begins TLS. After the header of a proxy the client may have sent some of it already; after STARTTLS it has not, or it
     /// would not have come this far.
     pub(super) fn start_tls(&mut self, turn: &mut InboundTurn<'_>) -> InboundStep {
@@ -94,8 +108,9 @@ impl Inbound {
     }
 
     /// Has the engine read once before the greeting: a client that has talked already does not speak SMTP.
-    pub(super) fn look_before_greeting(&mut self) -> InboundStep {
+    pub(super) fn look_before_greeting(&mut self, turn: &mut InboundTurn<'_>) -> InboundStep {
         self.stage = OpeningStage::Greeting;
+        self.open_filters(turn.id, turn.shared);
         Step::Read
     }
 
@@ -110,7 +125,13 @@ impl Inbound {
             }
             _ => XclientAccess::Denied,
         };
+        let relay_peers = &turn.shared.rules.relay_peers;
+        let relay_access = match peer.ip() {
+            Some(ip) if Cidr::any_contains(relay_peers, ip) => RelayAccess::Granted,
+            _ => RelayAccess::Denied,
+        };
         self.session.set_client(proxied::peer(peer), access);
+        self.session.set_relay_access(relay_access);
         self.session.greet(talked_early, turn.output);
     }
 }

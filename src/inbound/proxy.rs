@@ -6,7 +6,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::FromStr;
 
-use super::cidr::decimal;
+use crate::net::cidr::decimal;
 
 /// The most octets of a header of version 1, its CRLF counted in (§2.1).
 pub const V1_BYTES_MAX: usize = 107;
@@ -57,6 +57,12 @@ pub fn read(input: &[u8]) -> Header {
     } else {
         read_v1(input)
     }
+}
+
+/// Whether somebody who was not asked for one sends a header.
+#[must_use]
+pub fn begins_header(input: &[u8]) -> bool {
+    input.starts_with(V1_START) || input.starts_with(V2_SIGNATURE)
 }
 
 /// The octets at the start of `input` by which it is read. Octets that follow may be a client's, and are not for everybody.

@@ -4,9 +4,11 @@ use std::mem;
 use std::time::Duration;
 
 use super::connection::{About, Inbound, InboundTurn, Message, Question};
+use super::judged::ClientStep;
 use super::timeouts::Timer;
 use super::work::charge_mailboxes;
 use crate::smtp::envelope::Recipient;
+use crate::smtp::reply;
 use crate::smtp::transaction::Transaction;
 use crate::store::{Admission, Answer, Failure};
 
@@ -33,6 +35,7 @@ impl Inbound {
             debug_assert!(false, "a recipient without a transaction");
             return;
         };
+        charge_mailboxes(turn.work, recipient.mailboxes.len());
         let to_make = transaction.mailboxes_to_make;
         let admission = turn
             .shared
@@ -74,6 +77,22 @@ impl Inbound {
         }
     }
 
+    /// Takes a recipient elsewhere of the allowance of the user who sends to it; whether that was there. Who sends without a login is
+    /// trusted with any number.
+    fn has_allowance(&self, recipient: &Recipient, turn: &mut InboundTurn<'_>) -> bool {
+        if recipient.remote.is_empty() {
+            return true;
+        }
+        let envelope = self.session.envelope();
+        match envelope.and_then(|envelope| envelope.user.as_ref()) {
+            Some(user) => {
+                let per_hour = turn.shared.rules.limits.user_rate;
+                turn.shared.user_rates.take(user, per_hour, turn.now)
+            }
+            None => true,
+        }
+    }
+
     fn go_on(&mut self, result: Result<usize, Failure>, about: About, turn: &mut InboundTurn<'_>) {
         self.decide(result, about, turn);
         self.note_progress(turn);
@@ -104,11 +123,15 @@ impl Inbound {
     fn decide(&mut self, result: Result<usize, Failure>, about: About, turn: &mut InboundTurn<'_>) {
         match (result, about) {
             (Ok(_), About::Sender(transaction)) => {
-                self.session.accept_sender(transaction, turn.output);
+                self.filter(ClientStep::Sender(transaction), turn);
+            }
+            (Ok(_), About::Recipient(recipient)) if !self.has_allowance(&recipient, turn) => {
+                let reply = reply::USER_RATE;
+                self.note_refused_recipient(&recipient.address, reply, turn);
+                self.session.refuse(reply, turn.output);
             }
             (Ok(to_make), About::Recipient(recipient)) => {
-                self.session
-                    .accept_recipient(recipient, to_make, turn.output);
+                self.filter(ClientStep::Recipient(recipient, to_make), turn);
             }
             (Err(failure), about) => {
                 let reply = self.refusal(&failure, turn);

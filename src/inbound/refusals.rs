@@ -6,12 +6,13 @@ use core::fmt;
 use std::slice;
 
 use super::connection::{Inbound, InboundTurn};
-use super::log_line::{LogValue, Recipients};
+use super::log_line::Recipients;
 use super::timeouts::Timer;
 use crate::net::driver::Summary;
 use crate::smtp::command::Command;
 use crate::smtp::envelope::{Envelope, Recipient};
 use crate::smtp::event::Phase;
+use crate::smtp::log_value::LogValue;
 use crate::smtp::login::{LoginAttempt, LoginVerdict};
 use crate::smtp::path::{ForwardPath, Mailbox, ReversePath};
 use crate::smtp::reply::{self, Reply};
@@ -54,6 +55,7 @@ impl Inbound {
         reply: Reply,
         turn: &InboundTurn<'_>,
     ) {
+        self.hint_at_proxy(line, turn);
         let line = line.trim_ascii_end();
         let verb = line.get(..4).unwrap_or_default();
         let [mail, rcpt] = ["MAIL", "RCPT"].map(|name| verb.eq_ignore_ascii_case(name.as_bytes()));
@@ -62,7 +64,7 @@ impl Inbound {
         }
         match Command::parse(line) {
             Ok(Command::Mail(from, _)) => self.log_refusal(&Refused::Mail(&from), reply, turn),
-            Ok(Command::Rcpt(ForwardPath::Mailbox(to))) => {
+            Ok(Command::Rcpt(ForwardPath::Mailbox(to), _)) => {
                 let envelope = self.session.envelope();
                 let from = envelope.map(|envelope| &envelope.reverse_path);
                 self.log_refusal(&Refused::Rcpt(from, &to), reply, turn);
@@ -109,7 +111,15 @@ impl Inbound {
 
     fn log_refusal(&self, refused: &Refused<'_>, reply: Reply, turn: &InboundTurn<'_>) {
         let (id, peer, code, why) = (turn.id, turn.peer(), reply.code, LogValue(reply.text));
-        log::info!("conn={id} peer={peer} {refused} rejected={code} why={why}");
+        let envelope = self.session.envelope();
+        match envelope.and_then(|envelope| envelope.user.as_deref()) {
+            // Which of them has sent that much, or whose password others have.
+            Some(user) if reply == reply::USER_RATE => {
+                let user = LogValue(user);
+                log::info!("conn={id} peer={peer} {refused} rejected={code} why={why} user={user}");
+            }
+            _ => log::info!("conn={id} peer={peer} {refused} rejected={code} why={why}"),
+        }
     }
 
     /// Logs a login. Who was refused is held up, without work or a thread of its own: nothing is read meanwhile.
@@ -122,6 +132,7 @@ impl Inbound {
         let (id, peer, user) = (turn.id, turn.peer(), LogValue(user));
         match verdict {
             LoginVerdict::LoggedIn => {
+                self.filtering.note_login(mechanism);
                 log::info!("conn={id} peer={peer} auth={mechanism} user={user} ok");
             }
             LoginVerdict::Refused(delay) => {
@@ -172,6 +183,7 @@ impl Inbound {
 fn reply_for(failure: &Failure) -> Reply {
     match failure {
         Failure::Full(_) | Failure::LittleLeft(_) => reply::STORE_FULL,
+        Failure::QueueFull => reply::QUEUE_FULL,
         Failure::TooManyMailboxes => reply::MAILBOX_LIMIT,
         Failure::BadName => reply::BAD_ADDRESS,
         Failure::Io(_) => reply::STORE_FAILED,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::cidr::Cidr;
+use crate::net::cidr::Cidr;
 use crate::net::link::StartTls;
 use crate::smtp::policy::Policy;
 
@@ -18,6 +18,8 @@ pub struct Rules {
     pub proxies: Vec<Cidr>,
     /// Networks of XCLIENT peers, which may name the client that they speak for.
     pub xclient_peers: Vec<Cidr>,
+    /// Networks of peers that may send to wherever a route leads, without a login.
+    pub relay_peers: Vec<Cidr>,
     /// TLS as a server with its certificates, where there are any.
     pub tls: Option<Rc<dyn StartTls>>,
 }
@@ -43,4 +45,6 @@ pub struct Limits {
     pub min_free: u64,
     /// After so many stored messages the server stops by itself; 0 for never.
     pub exit_after: u64,
+    /// The most recipients elsewhere in an hour of one login; 0 for no limit.
+    pub user_rate: u32,
 }

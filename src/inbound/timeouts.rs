@@ -31,6 +31,9 @@ pub(super) enum Timer {
     Answer,
     /// The tarpit: a login was refused, and the client is to learn of that only then.
     Tarpit,
+    /// The end of a delay that a rule wants.
+    #[cfg(feature = "catch")]
+    Fault,
 }
 
 impl Timeouts {
@@ -56,6 +59,17 @@ impl Timeouts {
     pub(super) fn timer(&self, timer: Timer) -> Option<Instant> {
         let runs = self.timer_at > 0 && self.timer == timer;
         runs.then(|| self.opened.instant(self.timer_at))
+    }
+
+    /// The instant at which a timer goes off, if one of whatever kind runs.
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        (self.timer_at > 0).then(|| self.opened.instant(self.timer_at))
+    }
+
+    /// The instant itself, but at most the end of the session timeout.
+    #[cfg(feature = "catch")]
+    pub(super) fn within_session(&self, instant: Instant, limits: &Limits) -> Instant {
+        instant.min(self.session_deadline(limits))
     }
 
     /// Stops the timer that runs, if one does.

@@ -112,6 +112,11 @@ impl<T: Transport> Channel<T> {
         self.link.transport()
     }
 
+    /// The transport below it, to be put into another one.
+    pub fn transport_mut(&mut self) -> &mut T {
+        self.link.transport_mut()
+    }
+
     /// Gives the transport back. Unsent output is dropped.
     pub fn into_transport(self) -> T {
         self.link.into_transport()

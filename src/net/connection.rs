@@ -74,6 +74,10 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         &mut self.driver
     }
 
+    pub(super) fn transport_mut(&mut self) -> &mut T {
+        self.channel.transport_mut()
+    }
+
     /// The group of addresses by which the CPU is shared out.
     pub(super) fn group(&self) -> AddressGroup {
         self.peer.group()
@@ -139,6 +143,12 @@ impl<D: Driver, T: Transport> Connection<D, T> {
     /// Tells observers that a turn begins in which so much may be done, and returns what it is.
     pub(super) fn begin_turn(&self, budget: TurnBudget, shared: &D::Shared) -> TurnBudget {
         self.driver.begins_turn(self.id, budget, shared)
+    }
+
+    /// Tells observers that a turn is over, and what it waits for now.
+    pub(super) fn end_turn(&self, wait: Wait<D::Ticket>, shared: &D::Shared) {
+        let unsent = self.channel.unsent();
+        self.driver.ended_turn(self.id, wait, unsent, shared);
     }
 
     /// Calls its driver, within this turn.

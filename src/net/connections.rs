@@ -344,6 +344,7 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         self.scratch.work.charge(lent.work.spent());
         let connection = &mut slot.connection;
         self.counts.note(before, connection.presence());
+        connection.end_turn(wait, &self.shared);
         let id = connection.id();
         let name = ConnectionName { key, id };
         if before.open && connection.is_lingering() {

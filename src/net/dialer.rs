@@ -84,13 +84,40 @@ impl Dialer {
             return TcpStream::connect(address);
         }
         let source = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + u32::from(self.source));
-        let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&SocketAddr::from((source, 0)).into())?;
-        match socket.connect(&address.into()) {
-            Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
-            _ => Ok(TcpStream::from_std(socket.into())),
-        }
+        connect_from(source.into(), address)
+    }
+}
+
+/// Begins a connection to `address`. Over TCP it comes from the one of `sources` that is of the family of the address, if there
+/// is one; otherwise the system chooses.
+///
+/// # Errors
+/// It failed at once. `WouldBlock` means that the backlog of a unix socket is full.
+pub fn dial(address: &SocketAddress, sources: &[IpAddr]) -> io::Result<Socket> {
+    let address = match address {
+        SocketAddress::Unix(path) => return UnixStream::connect(path).map(Socket::Unix),
+        SocketAddress::Tcp(address) => *address,
+    };
+    let mut sources = sources.iter();
+    let stream = match sources.find(|source| source.is_ipv4() == address.is_ipv4()) {
+        Some(source) => connect_from(*source, address)?,
+        None => TcpStream::connect(address)?,
+    };
+    stream.set_nodelay(true)?;
+    Ok(Socket::Tcp(stream))
+}
+
+fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = socket2::Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    match socket.connect(&address.into()) {
+        Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
+        _ => Ok(TcpStream::from_std(socket.into())),
     }
 }
 

@@ -11,7 +11,6 @@
 //! - A driver that returned [`Step::Close`] is asked nothing more, but gets the completions it still waits for. What it says
 //!   then is not written.
 
-use core::fmt;
 use std::hash::Hash;
 use std::io;
 use std::rc::Rc;
@@ -21,28 +20,12 @@ use bytes::BytesMut;
 
 use super::budget::{Budget, TurnBudget};
 use super::channel::OUTPUT_HIGH_WATER_BYTES;
+pub use super::connection_id::{ConnectionId, ConnectionName};
 use super::counts::ConnectionCounts;
 pub use super::lifecycle::Ending;
 use super::lifecycle::Lifecycle;
 use super::link::{StartTls, TlsFacts};
 use super::peer::PeerAddress;
-
-/// The name of a connection in the log; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub u64);
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A connection as queues and tickets remember it: by its key, which is used again, and its id, which is not.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionName {
-    pub(super) key: usize,
-    pub(super) id: ConnectionId,
-}
 
 /// Whether a server is about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +152,17 @@ pub trait Driver: Sized {
         budget
     }
 
+    /// A turn of the connection is over, after which it waits for this with so many octets unsent, for observers.
+    fn ended_turn(
+        &self,
+        id: ConnectionId,
+        wait: Wait<Self::Ticket>,
+        unsent: usize,
+        shared: &Self::Shared,
+    ) {
+        let _ = (id, wait, unsent, shared);
+    }
+
     /// The driver has appended these octets to its output, for observers.
     fn said(&self, id: ConnectionId, octets: &[u8], shared: &Self::Shared) {
         let _ = (id, octets, shared);
@@ -194,6 +188,9 @@ pub enum Step<D: Driver> {
     /// [`Driver::wrote`] tells. In between it is given input: what is written in parts may be objected to. It returns this again
     /// for as long as there is text.
     Write,
+    /// Its output and the text to be written as by [`Write`](Self::Write), before it is given any input: for a driver that has no use
+    /// for that, and is to keep none.
+    WriteOut,
     /// Something else before it takes more input.
     Wait(Wait<D::Ticket>),
     /// The handshake of TLS within this time. Unsent output goes out before it in the clear; input that is left belongs to it.
@@ -220,6 +217,23 @@ pub enum Wait<K> {
     Completion(K),
     /// Its deadline.
     Timer,
+}
+
+impl<K> Wait<K> {
+    /// The word for what a connection waits for that has so many octets of output unsent.
+    #[must_use]
+    pub fn name(&self, unsent: usize) -> &'static str {
+        match self {
+            Self::Input if unsent > 0 => "output",
+            Self::Input => "client",
+            Self::Output => "output",
+            Self::Turn => "turn",
+            Self::Cpu => "cpu",
+            Self::Room => "room",
+            Self::Completion(_) => "store",
+            Self::Timer => "timer",
+        }
+    }
 }
 
 /// The end of a connection, as its driver wants it.
@@ -347,6 +361,13 @@ impl<S> Turn<'_, S> {
     #[must_use]
     pub fn peer(&self) -> PeerAddress {
         *self.peer
+    }
+
+    /// The connections that are open from the address of the peer, with this one.
+    #[must_use]
+    pub fn open_from_peer(&self) -> usize {
+        let ip = self.peer.ip();
+        ip.map_or(1, |ip| self.counts.open_from(ip))
     }
 
     /// The peer speaks for another client from now on, as a proxy does. Whether there is room for one more connection of that

@@ -64,17 +64,23 @@ impl Lifecycle {
                 )
         )
     }
-}
 
-impl fmt::Display for Lifecycle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// The name of the stage.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Dialing => "Dialing",
             Self::Handshaking => "Handshaking",
             Self::Open => "Open",
             Self::Closing(_) => "Closing",
             Self::Lingering => "Lingering",
             Self::Closed => "Closed",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

@@ -128,6 +128,10 @@ impl<T: Transport> Link<T> {
         &self.transport
     }
 
+    pub(super) fn transport_mut(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
     pub(super) fn into_transport(self) -> T {
         self.transport
     }

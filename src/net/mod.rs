@@ -4,7 +4,9 @@
 //!
 //! - [`endpoint`] reads the address of a server or a listener; [`dialer`] begins connections.
 //! - [`transport`]: the trait of a non-blocking stream of octets; [`socket`] is the one of the system.
+//! - [`datagram`]: sockets for datagrams, which have none of what follows.
 //! - [`link`]: a transport in the clear, and from some point on TLS over it. `tls` is the adapter of rustls, for both roles.
+//!   [`trust`] says whom a client trusts, [`failure`] why that came to nothing.
 //! - [`channel`]: a link with the rules of edge-triggered I/O, and output that is bounded by backpressure.
 //! - [`lifecycle`]: the stages in the life of a connection, as `docs/architecture.md` draws them.
 //! - [`driver`]: one protocol on one connection. [`connections`]: the slab of them, with turns, timers and the end, which is
@@ -75,15 +77,20 @@
 pub mod budget;
 pub mod carrier;
 pub mod channel;
+pub mod cidr;
 mod connection;
+mod connection_id;
 pub mod connections;
 mod counts;
+pub mod datagram;
+mod der;
 pub mod descriptors;
 pub mod dialer;
 pub mod driver;
 pub mod endpoint;
 pub mod engine;
 pub mod epoch;
+pub mod failure;
 pub mod lifecycle;
 pub mod link;
 pub mod listener;
@@ -97,5 +104,6 @@ mod timers;
 pub mod tls;
 pub mod token;
 pub mod transport;
+pub mod trust;
 
 pub use connection::LINGER_TIMEOUT;

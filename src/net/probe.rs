@@ -3,6 +3,8 @@
 //! A driver that has a probe tells it what it used of its input and what it has said. Without one a driver pays a comparison
 //! for each call.
 
+use std::io;
+
 use super::budget::TurnBudget;
 use super::driver::ConnectionId;
 use super::lifecycle::Lifecycle;
@@ -13,6 +15,12 @@ pub trait Probe {
     fn began_turn(&self, connection: ConnectionId, budget: TurnBudget) -> TurnBudget {
         let _ = connection;
         budget
+    }
+
+    /// Sees what was decided about a connection by more than what came of it, if anything was; a replay gives what there was.
+    fn decided(&self, connection: ConnectionId, decision: Option<String>) -> Option<String> {
+        let _ = connection;
+        decision
     }
 
     /// Sees one step of a connection, at the moment at which it is taken.
@@ -38,6 +46,12 @@ pub enum Seen<'a> {
         /// The octets.
         left: usize,
     },
+    /// The transport was read from, with this result. Only a [told](super::carrier::Carrier::tell) carrier says so.
+    Read(&'a io::Result<usize>),
+    /// The transport was written to, with this result. Only a [told](super::carrier::Carrier::tell) carrier says so.
+    Wrote(&'a io::Result<usize>),
+    /// A turn is over, after which the connection waits for this.
+    Waits(&'static str),
     /// The protocol is in the state of this name.
     State(&'static str),
     /// The connection has gone on to another stage of its life.

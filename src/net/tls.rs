@@ -4,9 +4,13 @@
 //! was decrypted and not read yet, which comes before the socket is asked again, and ciphertext, which is taken out at once and
 //! kept in `sealed` until there is room for it.
 
+mod associations;
 mod certificates;
+mod chain;
 mod end_point;
+mod key;
 mod suites;
+mod trust;
 
 use core::fmt;
 use std::io::{self, BufRead, ErrorKind, Read as _, Write as _};
@@ -24,6 +28,7 @@ use rustls::{
 
 pub use certificates::{Certificate, CertificateError, Certificates, is_of_version_1};
 pub use end_point::end_point;
+pub use trust::client_config;
 
 use super::link::{Handshake, HandshakeStep, HandshakeWork, StartTls, TlsFacts, TlsSession};
 use super::transport::{Read, Transport};

@@ -165,7 +165,7 @@ macro_rules! texts {
     )*};
 }
 
-texts! { SocketAddr IpAddr crate::inbound::cidr::Cidr crate::smtp::directory::AddressName crate::smtp::senders::Sender }
+texts! { SocketAddr IpAddr crate::net::cidr::Cidr crate::smtp::directory::AddressName crate::smtp::route::Route crate::smtp::senders::Sender }
 
 /// The cases of an enum, by number.
 macro_rules! cases {
@@ -207,6 +207,7 @@ cases! {
         1 Self::Limit(Limit::Connections) => Self::Limit(Limit::Connections),
         2 Self::Limit(Limit::ConnectionsPerIp) => Self::Limit(Limit::ConnectionsPerIp),
         3 Self::Limit(_) => Self::Limit(Limit::Descriptors),
+        4 Self::StoreLost => Self::StoreLost,
     }
     Content {
         0 Self::Protocol => Self::Protocol,
@@ -369,6 +370,18 @@ mod tests {
             assert_eq!(back(&service), Some(service));
         }
         assert_eq!(Service::take(&mut &[5][..]), None);
+        let refusals = [
+            Rejection::Drain,
+            Rejection::Limit(Limit::Connections),
+            Rejection::Limit(Limit::ConnectionsPerIp),
+            Rejection::Limit(Limit::Descriptors),
+            Rejection::StoreLost,
+        ];
+        for (number, refusal) in (0..).zip(refusals) {
+            // Records of earlier versions have these numbers.
+            assert_eq!(Rejection::take(&mut &[number][..]), Some(refusal));
+            assert_eq!(back(&refusal), Some(refusal));
+        }
         assert_eq!(back(&Read::Drained(7)), Some(Read::Drained(7)));
         assert_eq!(back(&Some(Ok::<_, bool>(3_u8))), Some(Some(Ok(3))));
     }

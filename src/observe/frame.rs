@@ -8,10 +8,12 @@
 
 mod about;
 mod client;
+mod relay;
 mod table;
 
 pub use about::QueuedAs;
 pub use client::ClientFrame;
+pub use relay::{PlaceCode, RelayFrame, ReportCode, SpoolState};
 use table::frames;
 
 use super::codec::RecordValue;
@@ -113,7 +115,6 @@ frames! { Frame
     }
     /// A transport was read in the clear.
     16 Read {
-        /// The connection.
         connection: ConnectionId,
         at: Nanoseconds,
         /// The number of octets, 0 at the end, or the error.
@@ -121,7 +122,6 @@ frames! { Frame
     }
     /// A transport was written in the clear.
     17 Write {
-        /// The connection.
         connection: ConnectionId,
         at: Nanoseconds,
         /// The number of octets that were offered.
@@ -135,14 +135,12 @@ frames! { Frame
     }
     /// The output of a transport was ended.
     18 ShutdownWrite {
-        /// The connection.
         connection: ConnectionId,
         /// The result.
         result: Result<(), ErrorCode>,
     }
     /// TLS was begun.
     19 TlsStarted {
-        /// The connection.
         connection: ConnectionId,
         /// The result.
         result: Result<(), ErrorCode>,
@@ -151,7 +149,6 @@ frames! { Frame
     }
     /// The handshake of TLS has gone on.
     20 Handshake {
-        /// The connection.
         connection: ConnectionId,
         at: Nanoseconds,
         /// The cost.
@@ -163,7 +160,6 @@ frames! { Frame
     }
     /// Text was read by TLS.
     21 TlsRead {
-        /// The connection.
         connection: ConnectionId,
         at: Nanoseconds,
         /// The result.
@@ -173,7 +169,6 @@ frames! { Frame
     }
     /// Text was encrypted by TLS.
     22 TlsWrite {
-        /// The connection.
         connection: ConnectionId,
         at: Nanoseconds,
         /// The number of octets that were offered.
@@ -187,7 +182,6 @@ frames! { Frame
     }
     /// Ciphertext was written.
     23 TlsFlush {
-        /// The connection.
         connection: ConnectionId,
         at: Nanoseconds,
         /// The result.
@@ -197,7 +191,6 @@ frames! { Frame
     }
     /// The close_notify alert of TLS was held for sending.
     24 CloseNotify {
-        /// The connection.
         connection: ConnectionId,
         /// The result.
         result: Result<(), ErrorCode>,
@@ -206,7 +199,6 @@ frames! { Frame
     }
     /// A driver used octets of its input.
     32 Used {
-        /// The connection.
         connection: ConnectionId,
         /// The kind of the octets.
         content: Content,
@@ -215,35 +207,30 @@ frames! { Frame
     }
     /// A driver looked at octets and left them.
     33 Left {
-        /// The connection.
         connection: ConnectionId,
         /// As many as matter.
         octets: &'a [u8],
     }
     /// A driver appended octets to its output.
     34 Said {
-        /// The connection.
         connection: ConnectionId,
         /// The octets, challenges of logins masked.
         octets: &'a [u8],
     }
     /// The protocol went on to another state.
     35 State {
-        /// The connection.
         connection: ConnectionId,
         /// The name of the state.
         name: &'a str,
     }
     /// A connection went on to another stage of its life.
     36 Entered {
-        /// The connection.
         connection: ConnectionId,
         /// The stage.
         stage: Lifecycle,
     }
     /// A connection was removed.
     37 Closed {
-        /// The connection.
         connection: ConnectionId,
         /// Why.
         reason: &'a str,
@@ -254,7 +241,6 @@ frames! { Frame
     }
     /// A turn of a connection begins.
     38 Turn {
-        /// The connection.
         connection: ConnectionId,
         at: Nanoseconds,
         /// Whether there was work left of the tick's.
@@ -264,14 +250,12 @@ frames! { Frame
     }
     /// A login begins.
     48 LoginBegun {
-        /// The connection.
         connection: ConnectionId,
         /// The mechanism.
         mechanism: Mechanism,
     }
     /// A login took a response of so many octets.
     49 LoginResponse {
-        /// The connection.
         connection: ConnectionId,
         /// Octets of the response, which itself is in no record.
         octets: usize,
@@ -280,14 +264,12 @@ frames! { Frame
     }
     /// A login said what it wants next.
     50 LoginProgress {
-        /// The connection.
         connection: ConnectionId,
         /// Its next need.
         progress: LoginCode<'a>,
     }
     /// A login was given iterations of key derivation.
     51 KeyDerived {
-        /// The connection.
         connection: ConnectionId,
         /// The iterations that it used.
         iterations: u32,
@@ -296,14 +278,12 @@ frames! { Frame
     }
     /// A reload asked whether a user who has logged in is still there.
     52 UserLookedUp {
-        /// The connection.
         connection: ConnectionId,
         /// The answer.
         is_there: bool,
     }
     /// The store was asked for room.
     64 Admit {
-        /// The connection.
         connection: ConnectionId,
         /// Octets that the client declared.
         declared: u64,
@@ -312,7 +292,6 @@ frames! { Frame
     }
     /// The store was asked about a recipient.
     65 Check {
-        /// The connection.
         connection: ConnectionId,
         /// The recipient.
         recipient: &'a str,
@@ -323,7 +302,6 @@ frames! { Frame
     }
     /// A message was opened in the store.
     66 Begin {
-        /// The connection.
         connection: ConnectionId,
         /// The reverse-path.
         from: &'a str,
@@ -334,7 +312,6 @@ frames! { Frame
     }
     /// Text was appended to a message.
     67 Text {
-        /// The connection.
         connection: ConnectionId,
         /// The number of the draft.
         draft: usize,
@@ -347,14 +324,12 @@ frames! { Frame
     }
     /// A message was dropped.
     68 Abort {
-        /// The connection.
         connection: ConnectionId,
         /// The number of the draft.
         draft: usize,
     }
     /// A complete message was handed over.
     69 Submit {
-        /// The connection.
         connection: ConnectionId,
         /// The number of the draft.
         draft: usize,
@@ -387,10 +362,30 @@ frames! { Frame
         /// Whether it takes none.
         is_congested: bool,
     }
-
+    /// A rule decided on what a connection had come to.
+    75 Decided {
+        connection: ConnectionId,
+        /// The rule, as it was written.
+        rule: &'a str,
+    }
+    /// A message without text was given another envelope.
+    76 Readdress {
+        connection: ConnectionId,
+        /// The number of the draft.
+        draft: usize,
+        /// The reverse-path.
+        from: &'a str,
+        /// The number of recipients.
+        recipients: usize,
+        /// The new queue id if there is one, or the failure.
+        result: Result<Option<&'a str>, FailureCode<'a>>,
+    }
     /// A frame of a client.
     80 Client {
-        /// The frame.
         frame: ClientFrame<'a>,
+    }
+    /// A frame of mail that is sent on.
+    81 Relay {
+        frame: RelayFrame<'a>,
     }
 }

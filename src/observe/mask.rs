@@ -1,102 +1,32 @@
-//! Masks: what a record holds in place of credentials and of message text, so that a replay takes the same way.
+//! The mask of the text of a message, in a record: a replay takes the same way with it.
 //!
-//! Every mask has the length of what it hides, and its line ends. Octets on which a decision of the session depends stay: verbs,
-//! names of mechanisms, what ends a message, the names of the header fields that are counted or put in.
+//! It has the length of what it hides, and its line ends. Octets on which a decision of the session depends stay: what ends a message,
+//! the names of the header fields that are counted or put in.
 
-mod client;
+use memchr::memchr2;
+#[cfg(feature = "relay")]
+use memchr::memchr2_iter;
 
-use std::borrow::Cow;
-
-use memchr::{memchr2, memmem};
-
-use super::packed::FILLER;
-use crate::smtp::command::verbs::Verb;
+use crate::smtp::by_clause::ByClause;
 use crate::smtp::data::EndText;
-use crate::smtp::mechanism::Mechanism;
-
-pub(super) use client::{HiddenReplies, hide_said_credentials};
+use crate::smtp::mask::FILLER;
 
 /// The octet in its place where that would mean something.
 const OTHER_FILLER: u8 = b'y';
+
 /// The octet in place of those that are in no name of a header field.
 const NO_NAME_FILLER: u8 = 0x7F;
 
 /// The fields and lines whose name decides something; the last one begins an mbox.
 const NAMES: [&[u8]; 4] = [b"received", b"date", b"message-id", b"from"];
 
-/// Hides all but what ends or breaks a line.
-pub(super) fn hide(octets: &[u8]) -> Vec<u8> {
-    let hidden = octets.iter().map(|octet| match octet {
-        b'\r' | b'\n' | 0 | b' ' | b'\t' => *octet,
-        _ => FILLER,
-    });
-    hidden.collect()
-}
-
-/// Hides a response of a login; the line that gives it up stays.
-pub(super) fn hide_response(line: &[u8]) -> Vec<u8> {
-    if line.trim_ascii_end() == b"*" {
-        return line.to_vec();
-    }
-    hide(line)
-}
-
-/// Hides the credentials in a command line. `is_guarded` is set by AUTH, DATA and BDAT; from then on no line without a verb is shown:
-/// it may be a response to a challenge that was never given, or text of a message that was refused.
-pub(super) fn hide_command<'a>(line: &'a [u8], is_guarded: &mut bool) -> Cow<'a, [u8]> {
-    const AUTH: &[u8] = b"AUTH";
-    let indent = line.len() - line.trim_ascii_start().len();
-    let command = &line[indent..];
-    let verb = command.get(..AUTH.len()).unwrap_or_default();
-    if verb.eq_ignore_ascii_case(AUTH) {
-        *is_guarded = true;
-        let mut hidden = line[..indent + AUTH.len()].to_vec();
-        hide_argument(&command[AUTH.len()..], &mut hidden);
-        return hidden.into();
-    }
-    let name = command.split(u8::is_ascii_whitespace).next();
-    let name = name.unwrap_or_default();
-    if *is_guarded && !Verb::is_known(name) {
-        return hide_unknown(line).into();
-    }
-    *is_guarded |= [b"DATA", b"BDAT"]
-        .iter()
-        .any(|verb| name.eq_ignore_ascii_case(*verb));
-    line.into()
-}
-
-/// Hides a line without a verb, but for the name of a protocol at its end, by which a request of HTTP is known.
-fn hide_unknown(line: &[u8]) -> Vec<u8> {
-    const HTTP: &[u8] = b"HTTP/";
-    let mut hidden = hide(line);
-    let words = line.trim_ascii_end();
-    let last = words.iter().rposition(|octet| *octet == b' ');
-    if let Some(last) = last.map(|space| space + 1)
-        && words[last..].starts_with(HTTP)
-    {
-        hidden[last..last + HTTP.len()].copy_from_slice(HTTP);
-    }
-    hidden
-}
-
-/// Hides what follows AUTH, but for the name of a mechanism and a response that is empty.
-fn hide_argument(argument: &[u8], hidden: &mut Vec<u8>) {
-    let mut is_first = true;
-    for word in argument.split_inclusive(u8::is_ascii_whitespace) {
-        let bare = word.trim_ascii_end();
-        if bare == b"=" || is_first && Mechanism::named(bare).is_some() {
-            hidden.extend_from_slice(word);
-        } else {
-            hidden.extend(hide(word));
-        }
-        is_first &= bare.is_empty();
-    }
-}
-
-/// Hides the challenges of logins in what a server says; whether there are any.
-pub(super) fn hide_challenges(said: &[u8]) -> Option<Vec<u8>> {
-    memmem::find(said, b"334 ")?;
-    Some(HiddenReplies::default().hide(said))
+/// What a text may hold by which a session goes, beside the names of fields.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DecisiveText {
+    /// The line that ends a message.
+    pub(super) end_text: Option<EndText>,
+    /// The name of the server, by which it counts how often it has seen a message; `None` where it does not count.
+    pub(super) own_name: Option<String>,
 }
 
 /// The position in a message whose text is hidden, piece by piece.
@@ -113,6 +43,8 @@ pub(super) struct HiddenText {
     has_dot: bool,
     /// Octets at the start of the line that quote it, as `>` does.
     quotes: u16,
+    /// The value of a `Received` field, whose lines go on, where its servers are looked at.
+    clause: Option<ByClause>,
 }
 
 /// The part of a line of the header.
@@ -120,8 +52,8 @@ pub(super) struct HiddenText {
 enum LinePart {
     /// In a name, which may be one of [`NAMES`], by bits.
     Name(u8),
-    /// After the white space behind a name.
-    AfterName,
+    /// After the white space behind a name, which is `Received` or not.
+    AfterName(bool),
     /// Anywhere else.
     Rest,
 }
@@ -136,12 +68,15 @@ impl HiddenText {
             is_end_text: true,
             has_dot: false,
             quotes: 0,
+            clause: None,
         }
     }
 
     /// Hides the next piece.
-    pub(super) fn hide(&mut self, text: &[u8], end_text: Option<&EndText>) -> Vec<u8> {
+    pub(super) fn hide(&mut self, text: &[u8], decisive: &DecisiveText) -> Vec<u8> {
+        let end_text = decisive.end_text.as_ref();
         let end_text = end_text.map_or("", EndText::as_str).as_bytes();
+        let own_name = decisive.own_name.as_deref().map(str::as_bytes);
         let mut hidden = Vec::with_capacity(text.len());
         let mut rest = text;
         while let Some((octet, behind)) = rest.split_first() {
@@ -153,7 +88,7 @@ impl HiddenText {
                 hidden.resize(hidden.len() + plain, FILLER);
                 rest = &rest[plain..];
             } else {
-                hidden.push(self.hide_octet(*octet, end_text));
+                hidden.push(self.hide_octet(*octet, end_text, own_name));
                 rest = behind;
             }
         }
@@ -163,16 +98,21 @@ impl HiddenText {
     /// Whether any octet within the present line is as good as another.
     fn is_plain(&self, end_text: &[u8]) -> bool {
         let is_in_end_text = self.is_end_text && !end_text.is_empty();
-        self.column > 0 && !is_in_end_text && (self.is_in_body || self.part == LinePart::Rest)
+        let is_free = self.column > 0 && !is_in_end_text && self.clause.is_none();
+        is_free && (self.is_in_body || self.part == LinePart::Rest)
     }
 
-    fn hide_octet(&mut self, octet: u8, end_text: &[u8]) -> u8 {
+    fn hide_octet(&mut self, octet: u8, end_text: &[u8], own_name: Option<&[u8]>) -> u8 {
+        if let (b'\r' | b'\n', Some(clause)) = (octet, &mut self.clause) {
+            clause.read(octet, own_name.unwrap_or_default());
+        }
         match octet {
             b'\r' => return octet,
             b'\n' => {
                 let is_in_body = self.is_in_body || self.column == 0 && !self.has_dot;
                 *self = Self {
                     is_in_body,
+                    clause: self.clause.filter(|_| !is_in_body),
                     ..Self::new()
                 };
                 return octet;
@@ -186,7 +126,7 @@ impl HiddenText {
         let column = usize::from(self.column);
         self.column = self.column.saturating_add(1);
         let expected = end_text.get(column).filter(|_| self.is_end_text);
-        let shown = self.show_in_header(octet, column);
+        let shown = self.show_in_header(octet, column, own_name);
         if expected == Some(&octet) {
             return octet;
         }
@@ -199,25 +139,31 @@ impl HiddenText {
     }
 
     /// The octet in place of this one in a header, where not any will do.
-    fn show_in_header(&mut self, octet: u8, column: usize) -> Option<u8> {
+    fn show_in_header(&mut self, octet: u8, column: usize, own_name: Option<&[u8]>) -> Option<u8> {
         if self.is_in_body {
             return None;
         }
+        if column == 0 && !matches!(octet, b' ' | b'\t') {
+            self.clause = None;
+        }
         match (self.part, octet) {
-            (LinePart::Rest, _) => None,
+            (LinePart::Rest, _) => self.show_in_value(octet, own_name?),
             (_, b' ' | b'\t') if column == 0 => {
                 self.part = LinePart::Rest;
+                let name = own_name.unwrap_or_default();
+                self.show_in_value(octet, name).or(Some(octet))
+            }
+            (part, b' ' | b'\t') => {
+                self.part = LinePart::AfterName(self.is_received(part, column));
                 Some(octet)
             }
-            (_, b' ' | b'\t') => {
-                self.part = LinePart::AfterName;
-                Some(octet)
-            }
-            (_, b':') => {
+            (part, b':') => {
+                let is_watched = own_name.is_some() && self.is_received(part, column);
+                self.clause = is_watched.then(ByClause::new);
                 self.part = LinePart::Rest;
                 Some(octet)
             }
-            (LinePart::AfterName, _) => {
+            (LinePart::AfterName(_), _) => {
                 self.part = LinePart::Rest;
                 None
             }
@@ -242,59 +188,66 @@ impl HiddenText {
     }
 }
 
+impl HiddenText {
+    /// Whether the name that has ended at this column is `Received`.
+    fn is_received(&self, part: LinePart, column: usize) -> bool {
+        match part {
+            LinePart::Name(candidates) => {
+                candidates & 1 == 1 && self.quotes == 0 && column == NAMES[0].len()
+            }
+            LinePart::AfterName(is_received) => is_received,
+            LinePart::Rest => false,
+        }
+    }
+
+    /// The octet in place of this one in the value of a `Received` field whose servers are looked at.
+    fn show_in_value(&mut self, octet: u8, own_name: &[u8]) -> Option<u8> {
+        let clause = self.clause.as_mut()?;
+        let shown = clause.masked(octet, own_name);
+        clause.read(octet, own_name);
+        Some(shown)
+    }
+}
+
+/// Hides text of a message on its way out, or a piece of it: what ends a line stays, and a dot that may begin one, which is doubled.
+#[cfg(feature = "relay")]
+pub(super) fn hide_sent(text: &[u8]) -> Vec<u8> {
+    let mut hidden = vec![FILLER; text.len()];
+    let mut begins_line = 0;
+    for end in memchr2_iter(b'\r', b'\n', text) {
+        keep_dot(text, begins_line, &mut hidden);
+        hidden[end] = text[end];
+        begins_line = end + 1;
+    }
+    keep_dot(text, begins_line, &mut hidden);
+    hidden
+}
+
+/// Shows the octet at this place if it is a dot.
+#[cfg(feature = "relay")]
+fn keep_dot(text: &[u8], place: usize, hidden: &mut [u8]) {
+    if text.get(place) == Some(&b'.') {
+        hidden[place] = b'.';
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn command(line: &str) -> String {
-        let mut is_guarded = false;
-        String::from_utf8_lossy(&hide_command(line.as_bytes(), &mut is_guarded)).into_owned()
-    }
-
-    #[test]
-    fn credentials_are_hidden_in_a_command() {
-        for (line, hidden) in [
-            ("MAIL FROM:<a@b>\r\n", "MAIL FROM:<a@b>\r\n"),
-            ("auth plain AGFiAHB3\r\n", "auth plain xxxxxxxx\r\n"),
-            ("AUTH LOGIN\r\n", "AUTH LOGIN\r\n"),
-            ("AUTH PLAIN =\r\n", "AUTH PLAIN =\r\n"),
-            (" AUTH  LOGIN\tdXNlcg==\n", " AUTH  LOGIN\txxxxxxxx\n"),
-            ("AUTH secret more\r\n", "AUTH xxxxxx xxxx\r\n"),
-            ("AUTH PLAIN PLAIN\r\n", "AUTH PLAIN xxxxx\r\n"),
-            ("AUTHENTICATE pw\r\n", "AUTHxxxxxxxx xx\r\n"),
-        ] {
-            assert_eq!(command(line), hidden);
-        }
-        let mut is_guarded = true;
-        for (line, hidden) in [
-            ("dXNlcg==\r\n", "xxxxxxxx\r\n"),
-            ("NOOP\r\n", "NOOP\r\n"),
-            ("x /y HTTP/1.1 \r\n", "x xx HTTP/xxx \r\n"),
-            ("HTTP/1.1\r\n", "xxxxxxxx\r\n"),
-        ] {
-            let shown = hide_command(line.as_bytes(), &mut is_guarded);
-            assert_eq!(*shown, *hidden.as_bytes());
-        }
-        for verb in ["AUTH", "data\r\n", "BDAT x\r\n"] {
-            let mut is_guarded = false;
-            hide_command(verb.as_bytes(), &mut is_guarded);
-            assert!(is_guarded, "{verb}");
-        }
-        assert_eq!(hide_response(b"*\r\n"), b"*\r\n");
-        assert_eq!(hide_response(b"c2Vj\r\n"), b"xxxx\r\n");
-        let said = b"250 Ok 334 is no code\r\n334 cj1u\r\n";
-        assert_eq!(
-            hide_challenges(said).as_deref(),
-            Some(&b"250 Ok 334 is no code\r\n334 xxxx\r\n"[..])
-        );
-    }
-
     fn text(text: &str, end: Option<&str>, piece: usize) -> String {
-        let end = end.and_then(EndText::new);
+        let decisive = DecisiveText {
+            end_text: end.and_then(EndText::new),
+            own_name: None,
+        };
+        text_of(text, &decisive, piece)
+    }
+
+    fn text_of(text: &str, decisive: &DecisiveText, piece: usize) -> String {
         let mut hidden = HiddenText::new();
         let pieces = text.as_bytes().chunks(piece);
         let octets: Vec<u8> = pieces
-            .flat_map(|piece| hidden.hide(piece, end.as_ref()))
+            .flat_map(|piece| hidden.hide(piece, decisive))
             .collect();
         String::from_utf8_lossy(&octets).into_owned()
     }
@@ -319,6 +272,36 @@ mod tests {
         ] {
             for piece in 1..said.len() {
                 assert_eq!(text(said, None, piece), hidden, "{said:?} by {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn servers_that_a_message_has_passed_are_hidden_but_for_this_one() {
+        let decisive = DecisiveText {
+            end_text: None,
+            own_name: Some("mx.a".to_owned()),
+        };
+        for (said, hidden) in [
+            (
+                "Received : from q (r)\r\n\tby mx.a; 1\r\nX: by mx.a\r\n",
+                "Received : xxxx x (x)\r\n\tby mx.a; x\r\nx:xxxxxxxx\r\n",
+            ),
+            (
+                "Received: by mx.b\r\nSubject: hi\r\n by mx.a\r\n",
+                "Received: by mx.x\r\nxxxxxxx:xxx\r\n xxxxxxx\r\n",
+            ),
+            (
+                "Received: by mx.a\r\n\r\n by mx.a\r\n",
+                "Received: by mx.a\r\n\r\nxxxxxxxx\r\n",
+            ),
+        ] {
+            for piece in 1..said.len() {
+                assert_eq!(
+                    text_of(said, &decisive, piece),
+                    hidden,
+                    "{said:?} by {piece}"
+                );
             }
         }
     }

@@ -8,7 +8,11 @@ pub(crate) mod crc;
 pub mod file;
 pub mod frame;
 mod mask;
+#[cfg(feature = "relay")]
+pub mod names;
 pub mod outcome;
 mod packed;
 pub mod record;
+#[cfg(feature = "relay")]
+pub mod relay;
 pub mod rules;

@@ -14,7 +14,7 @@ pub struct ErrorCode {
 }
 
 /// The kinds that occur without a number. Another one is as [`ErrorKind::Other`].
-const KINDS: [ErrorKind; 11] = [
+const KINDS: [ErrorKind; 15] = [
     ErrorKind::Other,
     ErrorKind::WouldBlock,
     ErrorKind::Interrupted,
@@ -26,6 +26,10 @@ const KINDS: [ErrorKind; 11] = [
     ErrorKind::WriteZero,
     ErrorKind::NotFound,
     ErrorKind::ConnectionAborted,
+    ErrorKind::ConnectionRefused,
+    ErrorKind::NetworkUnreachable,
+    ErrorKind::HostUnreachable,
+    ErrorKind::NotConnected,
 ];
 
 impl From<&io::Error> for ErrorCode {
@@ -122,6 +126,34 @@ numbered! {
         3 BadName,
         /// As [`Failure::Io`].
         4 Io(&'a str),
+        /// As [`Failure::QueueFull`].
+        5 QueueFull,
+    }
+}
+
+numbered! {
+    /// What came of a read of the spool, as a record holds it.
+    ReadCode {
+        /// It was read.
+        0 Now,
+        /// It comes under this ticket.
+        1 Later(u64),
+        /// The text is not there any more.
+        2 Gone,
+        /// It cannot be read.
+        3 Failed(FailureCode<'a>),
+    }
+}
+
+numbered! {
+    /// The answer to a name, as a record holds it.
+    NameCode {
+        /// It comes later.
+        0 Later,
+        /// What was found, as octets.
+        1 Found(&'a [u8]),
+        /// Nothing was, for a reason of this number.
+        2 Failed(u8),
     }
 }
 
@@ -130,6 +162,7 @@ impl<'a> From<&'a Failure> for FailureCode<'a> {
         match failure {
             Failure::Full(text) => Self::Full(text),
             Failure::LittleLeft(bytes) => Self::LittleLeft(*bytes),
+            Failure::QueueFull => Self::QueueFull,
             Failure::TooManyMailboxes => Self::TooManyMailboxes,
             Failure::BadName => Self::BadName,
             Failure::Io(text) => Self::Io(text),
@@ -142,6 +175,7 @@ impl From<FailureCode<'_>> for Failure {
         match code {
             FailureCode::Full(text) => Self::Full(text.into()),
             FailureCode::LittleLeft(bytes) => Self::LittleLeft(bytes),
+            FailureCode::QueueFull => Self::QueueFull,
             FailureCode::TooManyMailboxes => Self::TooManyMailboxes,
             FailureCode::BadName => Self::BadName,
             FailureCode::Io(text) => Self::Io(text.into()),

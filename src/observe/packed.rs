@@ -3,9 +3,7 @@
 //! Packed text is a list of runs: the number of fillers, the number of other octets behind them, and these.
 
 use super::codec::RecordValue;
-
-/// The octet in place of hidden ones.
-pub(super) const FILLER: u8 = b'x';
+use crate::smtp::mask::FILLER;
 
 /// Appends `text`, packed.
 pub(super) fn pack(mut text: &[u8], out: &mut Vec<u8>) {

@@ -7,12 +7,18 @@
 mod carrier;
 #[cfg(feature = "send")]
 pub mod client;
-#[cfg(feature = "send")]
+#[cfg(any(feature = "relay", feature = "send"))]
 mod client_login;
 mod connections;
 mod core;
 mod login;
 pub mod process;
+#[cfg(feature = "relay")]
+mod relay;
+#[cfg(feature = "relay")]
+mod spool;
+#[cfg(feature = "relay")]
+mod spool_facts;
 mod store;
 mod ticks;
 mod tls;
@@ -28,7 +34,7 @@ use self::connections::WatchedConnections;
 pub use self::core::CoreRecorder;
 use super::file::{MAGIC, put_frame};
 use super::frame::Frame;
-use crate::inbound::cidr::Cidr;
+use crate::net::cidr::Cidr;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::{Epoch, Nanoseconds};
 use crate::net::peer::PeerAddress;

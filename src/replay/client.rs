@@ -2,7 +2,6 @@
 
 #[cfg_attr(not(feature = "load"), path = "../not_built.rs")]
 mod load;
-mod login;
 mod world;
 
 use std::cell::{Cell, RefCell};
@@ -10,8 +9,8 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use self::login::ReplayCredentials;
 use self::world::ReplayWorld;
+use super::client_login::ReplayCredentials;
 use super::result::{ReplayError, Replayed, TIME_MAX};
 use super::script::{ClientReplay, Script, SharedScript};
 use super::tls::ReplayTls;
@@ -208,6 +207,7 @@ fn opening_of(
             to: Vec::new(),
             size,
             eight_bit,
+            parameters: None,
         }),
         message: Rc::default(),
         tls,

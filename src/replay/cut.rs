@@ -208,6 +208,8 @@ impl Filter {
             Frame::Delivered { .. } => self.is_own_message,
             Frame::Committed {} => mem::take(&mut self.has_own_message),
             Frame::Answered { ticket, .. } => presence.tickets.contains(&ticket),
+            // One connection sends nothing on, and only the message that it opened knows of the spool.
+            Frame::Relay { frame } => frame.connection() == Some(self.connection),
             _ => match frame.connection() {
                 Some(connection) if connection == self.connection => {
                     self.is_there |= matches!(frame, Frame::Added { .. });

@@ -6,14 +6,20 @@
 
 #[cfg_attr(not(feature = "send"), path = "../not_built.rs")]
 mod client;
+#[cfg(any(feature = "relay", feature = "send"))]
+mod client_login;
 mod contents;
 mod cut;
 mod difference;
 mod login;
 mod probe;
+#[cfg_attr(not(feature = "relay"), path = "no_relay.rs")]
+mod relay;
 mod result;
 mod run;
 mod script;
+#[cfg(feature = "relay")]
+mod spool;
 mod steps;
 mod store;
 mod tls;

@@ -60,11 +60,24 @@ impl Probe for ReplayProbe {
         recorded.unwrap_or(budget)
     }
 
+    /// The rules and their counts are in no record, only what they decided.
+    fn decided(&self, connection: ConnectionId, _: Option<String>) -> Option<String> {
+        let mut script = self.script.borrow_mut();
+        script.pass_states();
+        script.take_if(|frame| match *frame {
+            Frame::Decided {
+                connection: of,
+                rule,
+            } if of == connection => Some(rule.to_owned()),
+            _ => None,
+        })
+    }
+
     fn saw(&self, connection: ConnectionId, step: Seen<'_>) {
         self.current.set(connection);
         let mut script = self.script.borrow_mut();
         match step {
-            Seen::Served => {}
+            Seen::Served | Seen::Read(_) | Seen::Wrote(_) | Seen::Waits(_) => {}
             Seen::Used(content, octets) => script.check(&Frame::Used {
                 connection,
                 content,

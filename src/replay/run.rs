@@ -1,6 +1,7 @@
 //! The loop of a replay: the inputs of the record drive the core of a server.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use super::contents::Contents;
 use super::cut::Index;
 use super::login::ReplayUsers;
 use super::probe::{CurrentConnection, ReplayProbe};
+use super::relay::{self, RelayInput, ReplayedWorld};
 use super::result::{ReplayError, Replayed, TIME_MAX};
 use super::script::{ClientReplay, Script, SharedScript};
 use super::steps::{ReplayCore, run_steps, take_in};
@@ -23,18 +25,39 @@ use crate::net::epoch::Epoch;
 use crate::net::link::StartTls;
 use crate::net::probe::Probe;
 use crate::observe::file::FrameReader;
-use crate::observe::frame::Frame;
+use crate::observe::frame::{Frame, RelayFrame};
 use crate::observe::rules;
 use crate::server::core::ServerCore;
 use crate::server::probe::{Client, CoreProbe};
 use crate::smtp::login::UserDatabase;
 
 /// Hands the probe of connections to the core.
-struct ReplayCoreProbe(Rc<ReplayProbe>);
+struct ReplayCoreProbe {
+    probe: Rc<ReplayProbe>,
+    epoch: Epoch,
+    is_alone: bool,
+}
 
 impl CoreProbe for ReplayCoreProbe {
     fn of_connections(&self) -> Option<Rc<dyn Probe>> {
-        Some(Rc::clone(&self.0) as Rc<dyn Probe>)
+        Some(Rc::clone(&self.probe) as Rc<dyn Probe>)
+    }
+
+    fn tick_ended(&mut self, wake: Option<Instant>) {
+        let wake = wake.map(|wake| self.epoch.count(wake));
+        let mut script = self.probe.script.borrow_mut();
+        script.check_tick_end(wake, self.is_alone);
+    }
+
+    #[cfg(feature = "relay")]
+    fn of_hops(&self) -> Option<Rc<dyn Probe>> {
+        self.of_connections()
+    }
+
+    fn relay_tick_ended(&mut self, wake: Option<Instant>, queued: usize) {
+        let wake = wake.map(|wake| self.epoch.count(wake));
+        let mut script = self.probe.script.borrow_mut();
+        script.check(&RelayFrame::TickEnd { wake, queued }.into());
     }
 }
 
@@ -61,7 +84,7 @@ pub fn replay(path: &Path, only: Option<ConnectionId>) -> Result<Replayed, Repla
         _ => Rc::new(Index::read(open(path)?)?),
     };
     let connections: Vec<ConnectionId> = match only {
-        Some(only) if index.connections.contains_key(&only) => vec![only],
+        Some(only) if !only.is_outgoing() && index.connections.contains_key(&only) => vec![only],
         Some(only) => return Err(ReplayError::NoConnection(only)),
         None => index.connections.keys().copied().collect(),
     };
@@ -142,6 +165,7 @@ enum Input {
     Drain,
     Steps,
     Client(Client, Result<usize, Rejection>),
+    Relay(RelayInput),
     End,
 }
 
@@ -195,8 +219,14 @@ impl Replay {
             }
             (Input::Event(key, readiness), core) => core.on_event(key, readiness),
             (Input::Drain, core) => core.ask_to_drain(),
-            (Input::Steps, core) => {
-                run_steps(core, &self.script, self.epoch, self.only.is_some());
+            (Input::Steps, core) => run_steps(core, &self.script),
+            (Input::Relay(input), core) => {
+                let world = ReplayedWorld {
+                    script: Rc::clone(&self.script),
+                    current: Rc::clone(&self.current),
+                    epoch: self.epoch,
+                };
+                world.go_on(input, core)?;
             }
             (Input::Client(client, admitted), core) => {
                 self.connections += 1;
@@ -216,8 +246,13 @@ impl Replay {
         let store = ReplayStore {
             script: Rc::clone(&self.script),
             current: Rc::clone(&self.current),
+            spooled: HashSet::new(),
         };
-        let probe = Box::new(ReplayCoreProbe(Rc::new(probe)));
+        let probe = Box::new(ReplayCoreProbe {
+            probe: Rc::new(probe),
+            epoch: self.epoch,
+            is_alone: self.only.is_some(),
+        });
         ServerCore::watched(rules, Box::new(store), self.epoch.0, probe)
     }
 
@@ -226,6 +261,7 @@ impl Replay {
         let (script, current) = (Rc::clone(&self.script), Rc::clone(&self.current));
         let epoch = self.epoch;
         let generation = &mut self.generation;
+        self.script.borrow_mut().pass_states();
         self.script.borrow_mut().take_if(|frame| {
             Some(match *frame {
                 Frame::Start { .. } => Input::Start,
@@ -276,7 +312,7 @@ impl Replay {
                     Input::Client(client, Err(why))
                 }
                 Frame::End { .. } => Input::End,
-                _ => return None,
+                _ => Input::Relay(relay::input(frame)?),
             })
         })
     }

@@ -12,7 +12,7 @@ use crate::net::connections::{HeldBack, TickStep};
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
 use crate::observe::file::RecordError;
-use crate::observe::frame::{ClientFrame, Frame};
+use crate::observe::frame::{ClientFrame, Frame, RelayFrame, SpoolState};
 
 /// Replays the record of a client.
 pub(super) type ClientReplay = fn(Script) -> Result<Replayed, ReplayError>;
@@ -28,10 +28,12 @@ pub(super) struct Script {
     ticks: u64,
     /// Whether the store takes no more text.
     is_congested: bool,
+    /// The state of the spool.
+    spool_state: SpoolState,
     /// Octets that each connection has said.
     said: HashMap<ConnectionId, u64>,
     /// Octets that were written, as text.
-    pub(super) written: u64,
+    written: u64,
     /// Whether the record says that it ends.
     has_ended: bool,
     end: Option<ScriptEnd>,
@@ -55,6 +57,7 @@ impl Script {
             tick: 0,
             ticks: 0,
             is_congested: false,
+            spool_state: SpoolState::default(),
             said: HashMap::new(),
             written: 0,
             has_ended: false,
@@ -112,7 +115,7 @@ impl Script {
         made: &Frame<'_>,
         see: impl FnOnce(&Frame<'_>) -> Option<R>,
     ) -> Option<R> {
-        self.pass_congestion();
+        self.pass_states();
         if self.is_over() {
             return None;
         }
@@ -162,6 +165,33 @@ impl Script {
             Frame::Client { frame } => see(frame),
             _ => None,
         })
+    }
+
+    /// Looks at the next frame as [`call`](Self::call), for what only mail does that is sent on.
+    #[cfg(feature = "relay")]
+    pub(super) fn call_relay<R>(
+        &mut self,
+        made: RelayFrame<'_>,
+        see: impl FnOnce(&RelayFrame<'_>) -> Option<R>,
+    ) -> Option<R> {
+        self.call(&made.into(), |recorded| match recorded {
+            Frame::Relay { frame } => see(frame),
+            _ => None,
+        })
+    }
+
+    /// Takes the next frames of mail that is sent on, as long as `see` wants them.
+    #[cfg(feature = "relay")]
+    pub(super) fn take_relay<R>(&mut self, see: impl Fn(&RelayFrame<'_>) -> Option<R>) -> Vec<R> {
+        let mut all = Vec::new();
+        self.pass_states();
+        while let Some(one) = self.take_if(|frame| match frame {
+            Frame::Relay { frame } => see(frame),
+            _ => None,
+        }) {
+            all.push(one);
+        }
+        all
     }
 
     /// Compares a decision with the next frame, which must be equal.
@@ -229,16 +259,42 @@ impl Script {
 
     /// Whether the store takes no more text at this place of the record.
     pub(super) fn is_congested(&mut self) -> bool {
-        self.pass_congestion();
+        self.pass_states();
         self.is_congested
     }
 
-    fn pass_congestion(&mut self) {
-        while let Some(is_congested) = self.take_if(|frame| match frame {
-            Frame::Congested { is_congested } => Some(*is_congested),
-            _ => None,
-        }) {
-            self.is_congested = is_congested;
+    /// The state of the spool at this place of the record.
+    #[cfg(feature = "relay")]
+    pub(super) fn spool_state(&mut self) -> SpoolState {
+        self.pass_states();
+        self.spool_state
+    }
+
+    /// Goes by frames that tell of states, which hold until the next one of their kind.
+    pub(super) fn pass_states(&mut self) {
+        loop {
+            let (mut is_congested, mut spool) = (self.is_congested, self.spool_state);
+            let passed = self.take_if(|frame| {
+                match *frame {
+                    Frame::Congested { is_congested: now } => is_congested = now,
+                    Frame::Relay {
+                        frame: RelayFrame::Spool { state },
+                    } => spool = state,
+                    _ => return None,
+                }
+                Some(())
+            });
+            if passed.is_none() {
+                return;
+            }
+            (self.is_congested, self.spool_state) = (is_congested, spool);
+        }
+    }
+
+    /// Counts octets that a connection wrote, as the log counts them: those of connections to other servers it does not.
+    pub(super) fn wrote(&mut self, connection: ConnectionId, octets: usize) {
+        if !connection.is_outgoing() {
+            self.written += octets as u64;
         }
     }
 

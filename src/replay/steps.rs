@@ -6,7 +6,6 @@ use super::script::SharedScript;
 use super::transport::ReplayTransport;
 use crate::inbound::Rejection;
 use crate::net::carrier::Carrier;
-use crate::net::epoch::Epoch;
 use crate::server::core::ServerCore;
 use crate::server::probe::Client;
 use crate::smtp::event::Limit;
@@ -15,12 +14,7 @@ use crate::smtp::event::Limit;
 pub(super) type ReplayCore = ServerCore<Carrier>;
 
 /// Runs the steps of a tick, of which the record has the first one already.
-pub(super) fn run_steps(
-    core: &mut ReplayCore,
-    script: &SharedScript,
-    epoch: Epoch,
-    is_alone: bool,
-) {
+pub(super) fn run_steps(core: &mut ReplayCore, script: &SharedScript) {
     core.hold_back(script.borrow().held_back());
     let mut is_first = true;
     core.tick(|step, _| {
@@ -29,8 +23,6 @@ pub(super) fn run_steps(
         }
         script.borrow_mut().check_step(step);
     });
-    let wake = core.next_timer().map(|wake| epoch.count(wake));
-    script.borrow_mut().check_tick_end(wake, is_alone);
 }
 
 /// Lets a client in under this key, or refuses it, where the core would do so as well.
@@ -53,8 +45,8 @@ pub(super) fn take_in(
     let refusal = admitted.err();
     let own = match refusal {
         _ if is_alone => refusal,
-        // Whether there were descriptors is no decision of the core.
-        Some(Rejection::Limit(Limit::Descriptors)) => refusal,
+        // Whether there were descriptors is no decision of the core, and the store of a replay is never lost.
+        Some(Rejection::Limit(Limit::Descriptors) | Rejection::StoreLost) => refusal,
         Some(Rejection::Drain) => core.is_draining().then_some(Rejection::Drain),
         _ => core.refusal_for(peer),
     };

@@ -1,21 +1,27 @@
 //! The store of a replay: what it is asked is compared, and what it answers comes from the record.
 
+use std::collections::HashSet;
+
 use super::probe::CurrentConnection;
 use super::script::{Script, SharedScript};
 use crate::observe::crc::crc32;
-use crate::observe::frame::{Frame, QueuedAs};
+use crate::observe::frame::{Frame, QueuedAs, RelayFrame};
 use crate::observe::outcome::{AdmissionCode, FailureCode};
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
+#[cfg(feature = "relay")]
+use crate::store::spool::SpoolStore;
 use crate::store::{Admission, Answer, Draft, Failure, Finished, Outcome, Store, Ticket};
 
 /// The store of a replay.
 pub(super) struct ReplayStore {
     pub(super) script: SharedScript,
     pub(super) current: CurrentConnection,
+    /// Drafts of messages that go to a spool.
+    pub(super) spooled: HashSet<usize>,
 }
 
 /// The failure of a store that nothing is compared with any more.
-fn over() -> Failure {
+pub(super) fn over() -> Failure {
     Failure::Io("the record is over".into())
 }
 
@@ -24,6 +30,22 @@ fn admission(result: AdmissionCode<'_>) -> Result<Admission, Failure> {
         Ok(Ok(to_make)) => Ok(Admission::Granted(to_make)),
         Ok(Err(ticket)) => Ok(Admission::Asked(Ticket(ticket))),
         Err(failure) => Err(failure.into()),
+    }
+}
+
+impl ReplayStore {
+    /// Notes whether the record says next that a message goes to a spool.
+    fn note_spooled(&mut self, draft: &Draft) {
+        let own = self.current.get();
+        let is_spooled = self.script.borrow_mut().take_if(|frame| match *frame {
+            Frame::Relay {
+                frame: RelayFrame::Spooled { connection },
+            } if connection == own => Some(()),
+            _ => None,
+        });
+        if is_spooled.is_some() {
+            self.spooled.insert(draft.key());
+        }
     }
 }
 
@@ -104,7 +126,57 @@ impl Store for ReplayStore {
             },
             _ => None,
         });
+        drop(script);
+        let (id, draft) = result.unwrap_or_else(|| Err(over()))?;
+        self.note_spooled(&draft);
+        Ok((id, draft))
+    }
+
+    fn readdress(
+        &mut self,
+        draft: &mut Draft,
+        envelope: &Envelope,
+    ) -> Result<Option<QueueId>, Failure> {
+        let reverse_path = envelope.reverse_path.to_string();
+        let key = draft.key();
+        let made = Frame::Readdress {
+            connection: self.current.get(),
+            draft: key,
+            from: &reverse_path,
+            recipients: envelope.recipients.len(),
+            result: Ok(None),
+        };
+        let mut script = self.script.borrow_mut();
+        let result = script.call(&made, |recorded| match *recorded {
+            Frame::Readdress {
+                draft,
+                from,
+                recipients,
+                result,
+                ..
+            } if draft == key
+                && from == reverse_path
+                && recipients == envelope.recipients.len() =>
+            {
+                Some(match result {
+                    Ok(id) => Ok(id.and_then(QueueId::from_text)),
+                    Err(failure) => Err(failure.into()),
+                })
+            }
+            _ => None,
+        });
+        drop(script);
+        self.note_spooled(draft);
         result.unwrap_or_else(|| Err(over()))
+    }
+
+    fn is_final_delivery(&self, draft: &Draft) -> bool {
+        !self.spooled.contains(&draft.key())
+    }
+
+    #[cfg(feature = "relay")]
+    fn spool(&mut self) -> Option<&mut dyn SpoolStore> {
+        Some(self)
     }
 
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
@@ -136,6 +208,7 @@ impl Store for ReplayStore {
     }
 
     fn abort(&mut self, draft: Draft) {
+        self.spooled.remove(&draft.key());
         self.script.borrow_mut().check(&Frame::Abort {
             connection: self.current.get(),
             draft: draft.key(),
@@ -144,6 +217,7 @@ impl Store for ReplayStore {
 
     fn submit(&mut self, draft: Draft) -> Ticket {
         let key = draft.key();
+        self.spooled.remove(&key);
         let made = Frame::Submit {
             connection: self.current.get(),
             draft: key,

@@ -167,7 +167,7 @@ impl TlsSession for ReplayTlsSession {
         };
         self.hold(held);
         let count = result?.min(text.len());
-        self.script.borrow_mut().written += count as u64;
+        self.script.borrow_mut().wrote(self.connection, count);
         Ok(count)
     }
 

@@ -49,7 +49,7 @@ impl ReplayTransport {
         match result {
             Some(Ok(count)) => {
                 let count = count.min(octets.len());
-                script.written += count as u64;
+                script.wrote(self.connection, count);
                 Ok(count)
             }
             Some(Err(error)) => Err(error.into()),

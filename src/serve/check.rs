@@ -34,7 +34,7 @@ pub(super) fn check(settings: &Settings, config: &Config) -> Result<(), Failed> 
                 mistakes.note(can_log(config));
             }
             mistakes.note(store::check(config));
-            warnings.extend(unreadable_files(settings, name));
+            warnings.extend(unreadable_files(settings, config, name));
         }
         Some((name, Err(UserError::NotRoot))) => {
             let known = privileges::find_user(name);
@@ -43,6 +43,7 @@ pub(super) fn check(settings: &Settings, config: &Config) -> Result<(), Failed> 
         }
         Some((_, Err(error))) => mistakes.0.push(cannot_become(settings, &error)),
     }
+    warnings.extend(super::left_behind(settings, config));
     for warning in warnings {
         let _ = writeln!(io::stderr(), "mailoop: warning: {warning}");
     }

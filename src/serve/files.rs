@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::option::ServeOption;
 use crate::config::options;
@@ -13,12 +13,17 @@ use crate::logging::Log;
 use crate::privileges::{self, UserError};
 use crate::sandbox::Needs;
 
+/// The folder in the spool that keeps the policies of domains (MTA-STS).
+pub(super) const POLICY_FOLDER: &str = "mta-sts";
+
 /// The options that name files which a reload reads again.
-static READ_AGAIN: [&ServeOption; 4] = [
+static READ_AGAIN: [&ServeOption; 6] = [
     &options::CONFIG.option,
     &options::TLS_CERT.option,
     &options::TLS_KEY.option,
     &options::USERS.option,
+    &options::HTTP_TOKEN.option,
+    &options::ROUTE_PASSWORDS.option,
 ];
 
 /// Becomes the configured user, for good, and opens a log that had to wait for that.
@@ -38,7 +43,7 @@ pub(super) fn become_user(settings: &Settings, config: &Config, log: &Log) -> Re
         let opened = log.reopen(config.log_file.as_deref());
         opened.map_err(|error| cannot_log(config, &error, ExitCode::CannotCreate))?;
     }
-    for warning in unreadable_files(settings, name) {
+    for warning in unreadable_files(settings, config, name) {
         log::warn!("warning={warning:?}");
     }
     Ok(())
@@ -53,11 +58,14 @@ pub(super) fn cannot_become(settings: &Settings, error: &UserError) -> Failed {
 
 /// Warnings of files that were read with more rights than there are from now on: a renewed certificate would never be
 /// shown, and its owner should hear of that before the old one ends.
-pub(super) fn unreadable_files(settings: &Settings, user: &str) -> Vec<String> {
+pub(super) fn unreadable_files(settings: &Settings, config: &Config, user: &str) -> Vec<String> {
     let values = READ_AGAIN.iter().flat_map(|option| settings.values(option));
-    let unreadable = values.filter_map(|value| {
-        let error = File::open(&value.text).err()?;
-        let file = Path::new(&value.text).display();
+    let named = values.map(|value| Path::new(&value.text));
+    let relay = config.relay.iter();
+    let authorities = relay.flat_map(|relay| relay.authorities.keys().map(PathBuf::as_path));
+    let unreadable = named.chain(authorities).filter_map(|file| {
+        let error = File::open(file).err()?;
+        let file = file.display();
         Some(format!(
             "{user} cannot read {file}, so SIGHUP will not renew it: {error}"
         ))
@@ -93,14 +101,18 @@ pub(super) fn cannot_log(config: &Config, error: &io::Error, code: ExitCode) -> 
 pub(super) fn needs(config: &Config) -> Needs {
     let mail = match &config.delivery {
         Delivery::Maildir { directory, .. } => Some(directory.clone()),
-        Delivery::Discard => None,
+        Delivery::Discard | Delivery::Stream => None,
     };
     // Relative to the current folder, as the path itself.
     let folder = |path: &Path| Some(Path::new(".").join(path.parent()?));
     let log = config.log_file.as_deref().and_then(folder);
     let sockets = config.socket_files().filter_map(folder);
+    // The queue's socket is removed at the end; all else in the spool is its own process's, but for the policies of domains.
+    let spool = config.relay.as_ref().map(|relay| relay.spool.clone());
+    let policies = spool.iter().map(|spool| spool.join(POLICY_FOLDER));
+    let policies = policies.filter(|folder| folder.is_dir());
     Needs {
-        writable: mail.into_iter().chain(log).collect(),
-        removable: sockets.collect(),
+        writable: mail.into_iter().chain(log).chain(policies).collect(),
+        removable: sockets.chain(spool).collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! A server whose loop is recorded.
 
-use super::StartRecord;
+use super::parts::StartRecord;
 use crate::config::RecordSettings;
 use crate::exit::Failed;
 use crate::observe::record::process::record_in;

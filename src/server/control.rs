@@ -8,13 +8,13 @@ use bytes::BytesMut;
 
 use super::core::ServerCore;
 use super::loop_stats::{LoopStats, TickSample};
+#[cfg(feature = "relay")]
+use super::queue_answers;
 use crate::control::report::{ConnectionReport, LoopReport};
-use crate::control::{AnswerPart, Control, ControlRequest, ControlShared};
+use crate::control::{AnswerPart, Control, ControlRequest, ControlShared, NextPart};
 use crate::inbound::Inbound;
 use crate::net::channel::Readiness;
 use crate::net::connections::{ConnectionView, Connections};
-use crate::net::driver::Wait;
-use crate::net::lifecycle::Lifecycle;
 use crate::net::listener::Listener;
 use crate::net::listeners::{Listeners, Newcomer};
 use crate::net::peer::PeerAddress;
@@ -44,13 +44,13 @@ pub(super) struct ControlSocket {
 impl ControlSocket {
     /// Lets clients in. The kinds of tokens are those of the listener and of the clients.
     pub(super) fn open(
-        listener: Listener<()>,
+        listeners: Vec<Listener<()>>,
         poller: &Poller,
         [listener_kind, kind]: [u8; 2],
         started: Instant,
     ) -> io::Result<Self> {
         Ok(Self {
-            listeners: Listeners::open(vec![listener], poller, listener_kind)?,
+            listeners: Listeners::open(listeners, poller, listener_kind)?,
             clients: Connections::new(ControlShared::default(), started),
             kind,
             stats: None,
@@ -83,7 +83,7 @@ impl ControlSocket {
 
     /// One tick: notes what that of the mail server came to, serves clients, answers them from what `core` is now, and
     /// lets others in. Without a client nothing is counted.
-    pub(super) fn tick<T: Transport>(&mut self, core: &ServerCore<T>, poller: &Poller) {
+    pub(super) fn tick<T: Transport>(&mut self, core: &mut ServerCore<T>, poller: &Poller) {
         if !self.is_awake {
             return;
         }
@@ -108,7 +108,7 @@ impl ControlSocket {
     }
 
     /// Serves clients: commands, then answers, each part of one in a tick of its own.
-    fn serve<T: Transport>(&mut self, report: &LoopReport, core: &ServerCore<T>) {
+    fn serve<T: Transport>(&mut self, report: &LoopReport, core: &mut ServerCore<T>) {
         self.clients.set_time(core.connections().now());
         let commit = |clients: &mut Connections<Control, Socket>| {
             for (ticket, request) in clients.shared_mut().take_requests() {
@@ -146,16 +146,26 @@ impl ControlSocket {
 fn answer<T: Transport>(
     request: ControlRequest,
     report: &LoopReport,
-    core: &ServerCore<T>,
+    core: &mut ServerCore<T>,
 ) -> AnswerPart {
     match request {
-        ControlRequest::Loop => loop_part(report, None),
-        ControlRequest::Snapshot => loop_part(report, Some(ControlRequest::Connections(0))),
+        ControlRequest::Loop => loop_part(report, NextPart::End),
+        ControlRequest::Snapshot => {
+            loop_part(report, NextPart::Ask(ControlRequest::Connections(0)))
+        }
         ControlRequest::Connections(first) => connections_part(core.connections(), first),
+        #[cfg(feature = "relay")]
+        ControlRequest::Queue(request) => match core.queue_access() {
+            Some(mut queue) => queue_answers::answer(request, &mut queue),
+            None => AnswerPart {
+                text: BytesMut::new(),
+                next: NextPart::Error("this server has no queue".to_owned()),
+            },
+        },
     }
 }
 
-fn loop_part(report: &LoopReport, next: Option<ControlRequest>) -> AnswerPart {
+fn loop_part(report: &LoopReport, next: NextPart) -> AnswerPart {
     let mut text = BytesMut::new();
     write_line(&mut text, report);
     AnswerPart { text, next }
@@ -172,41 +182,27 @@ fn connections_part<T: Transport>(
         write_line(&mut text, &connection_report(&view));
     }
     let goes_on = end < connections.keys_end();
-    let next = goes_on.then_some(ControlRequest::Connections(end));
+    let next = if goes_on {
+        NextPart::Ask(ControlRequest::Connections(end))
+    } else {
+        NextPart::End
+    };
     AnswerPart { text, next }
 }
 
 fn connection_report(
     view: &ConnectionView<'_, Inbound>,
 ) -> ConnectionReport<PeerAddress, &'static str> {
-    let phase = match view.lifecycle {
-        Lifecycle::Open => view.driver.phase_name(),
-        Lifecycle::Dialing => "Dialing",
-        Lifecycle::Handshaking => "Handshaking",
-        Lifecycle::Closing(_) => "Closing",
-        Lifecycle::Lingering => "Lingering",
-        Lifecycle::Closed => "Closed",
-    };
-    let waits = match view.wait {
-        Wait::Input if view.unsent > 0 => "output",
-        Wait::Input => "client",
-        Wait::Output => "output",
-        Wait::Turn => "turn",
-        Wait::Cpu => "cpu",
-        Wait::Room => "room",
-        Wait::Completion(_) => "store",
-        Wait::Timer => "timer",
-    };
     ConnectionReport {
         id: view.id.0,
         peer: view.peer,
-        phase,
+        phase: view.phase_name(),
         age_ms: saturated(view.age.as_millis()),
         wakes: view.turns,
         read: view.bytes_in,
         written: view.bytes_out,
         unsent: view.unsent,
-        waits,
+        waits: view.wait.name(view.unsent),
     }
 }
 

@@ -3,13 +3,25 @@
 //! The loop around a real poll, the server in memory and the simulation of the tests all run this, so what the tests check
 //! is what runs. Polling comes before a [tick](ServerCore::tick), accepting after it.
 
+mod events;
+mod figures;
+mod start;
+#[cfg(feature = "http")]
+mod watching;
+
+use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::commits::Commits;
+use super::filters::ServerFilters;
+#[cfg(feature = "http")]
+use super::probe::observers::ObserverId;
 use super::probe::{Client, CoreProbe};
+use super::relay::Outbound;
 use super::store_channel::StoreChannel;
-use crate::inbound::metrics::ServerStatus;
-use crate::inbound::{Completion, Inbound, Rejection, Rules, Shared};
-use crate::net::channel::Readiness;
+use super::store_channels::StoreChannels;
+use super::stream::StreamService;
+use crate::inbound::{Inbound, Rejection, Rules};
 use crate::net::connections::{Connections, HeldBack, TickStep};
 use crate::net::driver::ConnectionId;
 use crate::net::peer::PeerAddress;
@@ -17,18 +29,37 @@ use crate::net::probe::Seen;
 use crate::net::transport::Transport;
 use crate::smtp::event::Limit;
 use crate::smtp::service::Service;
-use crate::store::{Finished, Store};
+#[cfg(feature = "catch")]
+use crate::store::inbox::Inbox;
+
+/// Time for which a lost store refuses senders only; after it new connections are not let in, so that clients go elsewhere.
+pub const LOST_STORE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Everything that a server is, but the poll and its sockets.
 pub struct ServerCore<T: Transport> {
-    connections: Connections<Inbound, T>,
+    pub(super) connections: Connections<Inbound, T>,
+    /// The number of ticks so far, as a record counts them.
+    pub(super) ticks: u64,
     /// The observer, if somebody watches.
-    probe: Option<Box<dyn CoreProbe>>,
+    pub(super) probe: Option<Box<dyn CoreProbe>>,
+    /// The name of the last observer that came while it runs.
+    #[cfg(feature = "http")]
+    last_observer: ObserverId,
     commits: Commits,
-    /// The pipes to the store process, as long as there is one.
-    store_channel: Option<StoreChannel>,
-    /// Whether there are requests for the store process, and room in its pipe.
-    can_send_to_store: bool,
+    /// The pipes to each store process, as long as it is there.
+    store_channels: StoreChannels,
+    /// Whether the pipes to a store process are worth another exchange at once.
+    is_exchange_pending: bool,
+    /// Whether there are requests that a pipe to a store process has no room for.
+    has_unsent: bool,
+    /// When the drain is over, once it has begun.
+    drain_end: Option<Instant>,
+    /// All that sends mail on, where there is a route.
+    pub(super) outbound: Option<Box<Outbound<T>>>,
+    /// The connection of the store to its stream, where it has one.
+    pub(super) stream: Option<Box<StreamService<T>>>,
+    /// The mail filters of sessions.
+    pub(super) filters: ServerFilters<T>,
 }
 
 /// Counts of what the store was given and has settled.
@@ -42,50 +73,15 @@ pub struct Settled {
     pub awaiting: usize,
 }
 
-/// Results of the group commits so far.
-#[derive(Default)]
-struct Commits {
-    messages_stored: u64,
-    /// Messages that were settled, stored or not.
-    messages: u64,
-    /// Questions about senders and recipients that were answered.
-    questions: u64,
-    /// Whether a drain was asked for that connections have not heard of.
-    drain_asked: bool,
-    finished: Vec<Finished>,
-}
-
 impl<T: Transport> ServerCore<T> {
-    /// A server without connections, which nobody watches.
-    pub fn new(rules: Rules, store: Box<dyn Store>, now: Instant) -> Self {
-        Self::of(Shared::new(rules, store), None, now)
+    /// Has mail sent on that the store holds for other servers.
+    pub fn send_on(&mut self, outbound: Box<Outbound<T>>) {
+        self.outbound = Some(outbound);
     }
 
-    /// A server without connections, which `probe` watches.
-    pub fn watched(
-        rules: Rules,
-        store: Box<dyn Store>,
-        now: Instant,
-        mut probe: Box<dyn CoreProbe>,
-    ) -> Self {
-        probe.began(now);
-        let mut shared = Shared::new(probe.rules(rules), probe.store(store));
-        shared.probe = probe.of_connections();
-        Self::of(shared, Some(probe), now)
-    }
-
-    fn of(shared: Shared, probe: Option<Box<dyn CoreProbe>>, now: Instant) -> Self {
-        let lingering_max = shared.rules.limits.lingering_max;
-        let mut connections: Connections<Inbound, T> = Connections::new(shared, now);
-        connections.set_lingering_max(lingering_max);
-        let pipes = connections.shared_mut().store.take_pipes();
-        Self {
-            connections,
-            probe,
-            commits: Commits::default(),
-            store_channel: pipes.map(StoreChannel::new),
-            can_send_to_store: false,
-        }
+    /// All that sends mail on, where there is a route.
+    pub fn outbound(&mut self) -> Option<&mut Outbound<T>> {
+        self.outbound.as_deref_mut()
     }
 
     /// Tells what time it is, once a tick.
@@ -95,14 +91,18 @@ impl<T: Transport> ServerCore<T> {
         }
         self.connections.set_time(now);
         self.connections.shared_mut().set_time(now, wall);
+        if let Some(outbound) = &mut self.outbound {
+            outbound.set_time(now, wall);
+        }
+        if let Some(stream) = &mut self.stream {
+            stream.set_time(now);
+        }
+        self.filters.set_time(now);
     }
 
     /// The probe, if there is one.
     pub fn probe(&mut self) -> Option<&mut dyn CoreProbe> {
-        match &mut self.probe {
-            Some(probe) => Some(&mut **probe),
-            None => None,
-        }
+        Some(&mut **self.probe.as_mut()?)
     }
 
     /// The id that the next client will have, also one that is refused.
@@ -140,6 +140,12 @@ impl<T: Transport> ServerCore<T> {
     /// Why one more connection of this `peer` is not let in, if so.
     pub fn refusal_for(&self, peer: PeerAddress) -> Option<Rejection> {
         let shared = self.connections.shared();
+        let lost_for = self
+            .store_lost_since()
+            .map(|since| self.connections.now().saturating_duration_since(since));
+        if lost_for.is_some_and(|time| time >= LOST_STORE_TIMEOUT) {
+            return Some(Rejection::StoreLost);
+        }
         let limits = &shared.rules.limits;
         if self.connections.open() >= limits.connections_max {
             return Some(Rejection::Limit(Limit::Connections));
@@ -161,17 +167,19 @@ impl<T: Transport> ServerCore<T> {
         self.connections.refuse(transport, driver, peer);
     }
 
-    /// Notes an event of a connection, which is served in the next [tick](Self::tick).
-    pub fn on_event(&mut self, key: usize, readiness: Readiness) {
-        if let Some(probe) = &mut self.probe {
-            probe.event(key, readiness);
-        }
-        self.connections.on_event(key, readiness);
+    /// The pipes to a store process, which the poll tells of.
+    pub fn store_channel(&mut self, process: usize) -> Option<&mut StoreChannel> {
+        self.store_channels.get(process)
     }
 
-    /// The pipes to the store process, which the poll tells of.
-    pub fn store_channel(&mut self) -> Option<&mut StoreChannel> {
-        self.store_channel.as_mut()
+    /// Has `register` see to it that the poll tells of the pipes to each store process. One that cannot be polled is given up.
+    pub fn register_store(
+        &mut self,
+        mut register: impl FnMut(usize, &mut StoreChannel) -> io::Result<()>,
+    ) {
+        let store = &mut *self.connections.shared_mut().store;
+        self.store_channels
+            .each(store, |process, channel, _| register(process, channel));
     }
 
     /// Has the next tick begin a drain: no transaction begins any more, those in flight have until the drain timeout.
@@ -182,18 +190,28 @@ impl<T: Transport> ServerCore<T> {
         self.commits.drain_asked = true;
     }
 
-    /// One tick: serve ready connections → commit the store once → expire deadlines → reap. `see` is told of each step
-    /// before it is taken.
+    /// One tick: serve ready connections → commit the store once → expire deadlines → reap; after that the same for connections to
+    /// other servers. `see` is told of each step of the first before it is taken.
     pub fn tick(&mut self, mut see: impl FnMut(TickStep, &Connections<Inbound, T>)) {
         let Self {
             connections,
+            ticks,
             probe,
             commits,
-            store_channel,
-            can_send_to_store,
+            store_channels,
+            is_exchange_pending,
+            has_unsent,
+            drain_end,
+            outbound,
+            stream,
+            filters,
+            ..
         } = self;
-        let commit = |connections: &mut _| {
-            exchange_with_store(store_channel, connections);
+        *ticks += 1;
+        let commit = |connections: &mut Connections<Inbound, T>| {
+            let store = &mut *connections.shared_mut().store;
+            store_channels.open(store);
+            store_channels.exchange(store);
             commits.commit(connections);
         };
         let told = |step, connections: &_| {
@@ -203,23 +221,55 @@ impl<T: Transport> ServerCore<T> {
             see(step, connections);
         };
         connections.tick(commit, told);
-        if let Some(probe) = probe {
+        filters.tick(connections);
+        if let Some(probe) = &mut *probe {
             probe.tick_ended(connections.next_wake());
         }
-        let client = connections.shared_mut().store.client();
-        *can_send_to_store = store_channel
-            .as_ref()
-            .zip(client)
-            .is_some_and(|(channel, client)| channel.can_send(client));
+        if connections.is_draining() {
+            let timeout = connections.shared().rules.limits.drain_timeout;
+            let now = connections.now();
+            drain_end.get_or_insert_with(|| now + timeout);
+            if let Some(outbound) = outbound {
+                outbound.begin_drain(timeout);
+            }
+            if let Some(stream) = stream {
+                stream.begin_drain(timeout);
+            }
+            filters.begin_drain(timeout);
+        }
+        let store = &mut *connections.shared_mut().store;
+        if let Some(outbound) = outbound {
+            outbound.tick(store);
+            if let Some(probe) = probe {
+                probe.relay_tick_ended(outbound.next_timer(), outbound.queued());
+            }
+        }
+        if let Some(stream) = stream {
+            stream.tick(store);
+        }
+        *is_exchange_pending = store_channels.is_pending(store);
+        *has_unsent = store_channels.has_unsent(store);
     }
 
     /// The instant at which something is to be done without an event.
     pub fn next_wake(&self) -> Option<Instant> {
         let is_pending = self.connections.shared().store.is_pending();
-        if self.can_send_to_store || is_pending || self.commits.drain_asked {
+        if self.is_exchange_pending || is_pending || self.commits.drain_asked {
             return Some(self.connections.now());
         }
-        self.connections.next_wake()
+        let store = self.connections.shared().store.next_wake();
+        let outbound = self.outbound.as_ref().and_then(|it| it.next_wake());
+        let stream = self.stream.as_ref().and_then(|it| it.next_wake());
+        let drain_end = self.drain_end.filter(|_| self.has_unsent);
+        let wakes = [
+            self.connections.next_wake(),
+            store,
+            outbound,
+            stream,
+            self.filters.next_wake(&self.connections),
+            drain_end,
+        ];
+        wakes.into_iter().flatten().min()
     }
 
     /// The instant at which connections want to be woken without an event.
@@ -258,14 +308,27 @@ impl<T: Transport> ServerCore<T> {
         &self.connections.shared().rules
     }
 
+    /// Since when the store takes no mail at all; `None` while it does.
+    pub fn store_lost_since(&self) -> Option<Instant> {
+        self.connections.shared().store.lost_since()
+    }
+
     /// Connections that are being served; those that are closing do not count.
     pub fn open(&self) -> usize {
         self.connections.open()
     }
 
-    /// Whether the last connection was removed.
+    /// Whether the last connection was removed, and what was sent on is known to the spool: for that it has until the end of the
+    /// drain.
     pub fn is_empty(&self) -> bool {
-        self.connections.is_empty()
+        let outbound = self.outbound.as_ref();
+        let sends_nothing = outbound.is_none_or(|outbound| outbound.is_idle());
+        let stream = self.stream.as_ref();
+        let sends_nothing = sends_nothing && stream.is_none_or(|stream| stream.is_idle());
+        let now = self.connections.now();
+        let may_wait = self.drain_end.is_none_or(|end| now < end);
+        let writes = self.is_exchange_pending || self.has_unsent && may_wait;
+        self.connections.is_empty() && sends_nothing && !writes
     }
 
     /// Whether a drain has begun.
@@ -283,28 +346,10 @@ impl<T: Transport> ServerCore<T> {
         &self.connections
     }
 
-    /// Counts of what the store has settled so far.
-    pub fn settled(&self) -> Settled {
-        Settled {
-            messages: self.commits.messages,
-            questions: self.commits.questions,
-            awaiting: self.connections.awaiting(),
-        }
-    }
-
-    /// The status, `uptime` after the start.
-    pub fn status(&self, uptime: Duration) -> ServerStatus {
-        ServerStatus {
-            connections: self.open(),
-            messages: self.messages_stored(),
-            waiting: self.connections.awaiting(),
-            uptime,
-        }
-    }
-
-    /// Logs the counters of the whole run.
-    pub fn log_metrics(&self) {
-        log::info!("ended {}", self.connections.shared().metrics());
+    /// The inbox, of a server for tests.
+    #[cfg(feature = "catch")]
+    pub fn inbox(&mut self) -> Option<&mut Inbox> {
+        self.connections.shared_mut().store.inbox()
     }
 }
 
@@ -324,66 +369,9 @@ fn client<T: Transport>(
 }
 
 impl<T: Transport> Drop for ServerCore<T> {
-    /// Gives the store its pipes back, so that it waits for the store process.
+    /// Gives the store its pipes back, so that it waits for its processes.
     fn drop(&mut self) {
-        if let Some(channel) = self.store_channel.take() {
-            let store = &mut self.connections.shared_mut().store;
-            store.return_pipes(channel.into_pipes());
-        }
-    }
-}
-
-/// Writes the requests that the store client has for the store process, and hands it the reports that have come.
-fn exchange_with_store<T: Transport>(
-    store_channel: &mut Option<StoreChannel>,
-    connections: &mut Connections<Inbound, T>,
-) {
-    if let Some(channel) = store_channel
-        && let Some(client) = connections.shared_mut().store.client()
-        && let Err(error) = channel.exchange(client)
-    {
-        // The commit that follows settles what the process had.
-        client.disconnected(error);
-        *store_channel = None;
-    }
-}
-
-impl Commits {
-    /// The group commit: makes the messages of this tick durable, together, and answers for those that are settled.
-    fn commit<T: Transport>(&mut self, connections: &mut Connections<Inbound, T>) {
-        if std::mem::take(&mut self.drain_asked) && self.begin_drain(connections) {
-            connections.drain_all();
-        }
-        let mut begins = false;
-        let mut finished = std::mem::take(&mut self.finished);
-        connections.shared_mut().store.commit(&mut finished);
-        self.messages += finished.len() as u64;
-        for Finished { ticket, outcome } in finished.drain(..) {
-            self.messages_stored += u64::from(outcome.is_stored());
-            begins |= self.are_enough(connections) && self.begin_drain(connections);
-            connections.complete(ticket, Completion::Message(outcome));
-        }
-        self.finished = finished;
-        while let Some(answer) = connections.shared_mut().store.answer() {
-            self.questions += 1;
-            connections.complete(answer.ticket, Completion::Answer(answer));
-        }
-        if !connections.shared().store.is_congested() {
-            connections.end_congestion();
-        }
-        if begins {
-            connections.drain_all();
-        }
-    }
-
-    fn begin_drain<T: Transport>(&self, connections: &mut Connections<Inbound, T>) -> bool {
-        let timeout = connections.shared().rules.limits.drain_timeout;
-        connections.begin_drain(timeout)
-    }
-
-    /// Whether as many messages were stored as the operator wanted.
-    fn are_enough<T: Transport>(&self, connections: &Connections<Inbound, T>) -> bool {
-        let exit_after = connections.shared().rules.limits.exit_after;
-        (1..=self.messages_stored).contains(&exit_after)
+        let store = &mut *self.connections.shared_mut().store;
+        self.store_channels.give_back(store);
     }
 }

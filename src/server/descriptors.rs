@@ -6,7 +6,7 @@ use crate::net::descriptors;
 /// Descriptors that are no connection's: standard streams, poll, signals, listeners, the store's pipes and folders.
 const NOT_FOR_CONNECTIONS: u64 = 64;
 /// A connection needs its socket, and a file while its message arrives: in the store process, or else in this one.
-const PER_CONNECTION: u64 = 2;
+pub const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
 /// Lowers the limit on connections to what the descriptors allow.
 pub(super) fn cap(limits: Limits) -> Limits {
@@ -25,10 +25,12 @@ pub(super) fn cap(limits: Limits) -> Limits {
 }
 
 /// The number of connections that the descriptors allow, at least one.
-fn connections_allowed() -> usize {
+#[must_use]
+pub fn connections_allowed() -> usize {
     let Some(descriptors) = descriptors::limit() else {
         return usize::MAX;
     };
-    let connections = descriptors.saturating_sub(NOT_FOR_CONNECTIONS) / PER_CONNECTION;
+    let connections =
+        descriptors.saturating_sub(NOT_FOR_CONNECTIONS) / DESCRIPTORS_PER_CONNECTION as u64;
     usize::try_from(connections).unwrap_or(usize::MAX).max(1)
 }

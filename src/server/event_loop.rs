@@ -8,17 +8,23 @@
 
 use std::io;
 use std::mem;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::Interest;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
-use super::control::ControlSocket;
+use super::beside::ServicesBeside;
 use super::core::ServerCore;
 use super::descriptors;
+#[cfg(feature = "http")]
+use super::http_clients::HttpClients;
 use super::probe::CoreProbe;
 use super::service_manager::{ManagerState, ServiceManager};
+use super::tokens::{CONNECTION, FILTER, LISTENER, NETWORK, SIGNALS, STORE, STREAM};
+#[cfg(feature = "http")]
+use crate::http::access::AccessRules;
 use crate::inbound::metrics::ServerStatus;
 use crate::inbound::{Rejection, Rules};
 use crate::logging;
@@ -30,6 +36,7 @@ use crate::net::poller::Poller;
 use crate::net::socket::Socket;
 use crate::net::token::Token;
 use crate::smtp::event::Limit;
+use crate::smtp::policy::Policy;
 use crate::smtp::service::Service;
 use crate::store::Store;
 
@@ -38,30 +45,25 @@ const LOG_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// Interval at which a service manager is told the status.
 const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The kinds of tokens.
-const SIGNALS: u8 = 0;
-const STORE: u8 = 1;
-const LISTENER: u8 = 2;
-const CONNECTION: u8 = 3;
-const CONTROL_LISTENER: u8 = 4;
-const CONTROL: u8 = 5;
-
 /// A mail server: one poll, and everything that it tells of.
 pub struct Server {
-    poller: Poller,
+    pub(super) poller: Poller,
     signals: Signals,
     listeners: Listeners<Service>,
-    /// The control socket, if there is one.
-    control: Option<Box<ControlSocket>>,
-    core: ServerCore<Carrier>,
+    beside: ServicesBeside,
+    pub(super) core: ServerCore<Carrier>,
     /// Whether a signal asked to end.
-    told_to_stop: bool,
+    pub(super) told_to_stop: bool,
     /// Whether a second one asked not to wait for anybody.
     stop_at_once: bool,
     reload_asked: bool,
     started: Instant,
     /// The instant at which the service manager is told the status next. Without one the loop does not wake for it.
     status_at: Option<Instant>,
+    /// Whether it was told of a store that takes no mail.
+    told_of_loss: bool,
+    /// Whether it is told that clients are served as soon as the store takes mail.
+    is_ready_awaited: bool,
     service_manager: ServiceManager,
 }
 
@@ -97,41 +99,68 @@ impl Server {
             Some(probe) => ServerCore::watched(rules, store, now, probe),
             None => ServerCore::new(rules, store, now),
         };
-        if let Some(channel) = core.store_channel() {
-            channel.register(registry, Token::new(STORE, 0).into())?;
-        }
+        register_store(&mut core, &poller);
         let listeners = Listeners::open(listeners, &poller, LISTENER)?;
         Ok(Self {
             poller,
             signals,
             listeners,
             core,
-            control: None,
+            beside: ServicesBeside::default(),
             told_to_stop: false,
             stop_at_once: false,
             reload_asked: false,
             started: now,
             status_at: service_manager.is_there().then(|| now + STATUS_INTERVAL),
+            told_of_loss: false,
+            is_ready_awaited: false,
             service_manager,
         })
     }
 
-    /// Lets clients of the control socket in, until the end.
+    /// Lets clients of these control sockets in, until the end.
     ///
     /// # Errors
     /// The system refuses to poll it.
-    pub fn open_control(&mut self, listener: Listener<()>) -> io::Result<()> {
-        let kinds = [CONTROL_LISTENER, CONTROL];
-        let control = ControlSocket::open(listener, &self.poller, kinds, self.started)?;
-        self.control = Some(Box::new(control));
-        Ok(())
+    pub fn open_control(&mut self, listeners: Vec<Listener<()>>) -> io::Result<()> {
+        let (poller, started) = (&self.poller, self.started);
+        self.beside.open_control(listeners, poller, started)
     }
 
-    /// Serves clients of the control socket, where there is one.
-    fn serve_control(&mut self) {
-        if let Some(control) = &mut self.control {
-            control.tick(&self.core, &self.poller);
+    /// Lets clients of HTTP in by these rules, so many at a time, until the end.
+    ///
+    /// # Errors
+    /// The system refuses to poll the listeners.
+    #[cfg(feature = "http")]
+    pub fn open_http(
+        &mut self,
+        listeners: Vec<Listener<()>>,
+        access: AccessRules,
+        clients_max: usize,
+    ) -> io::Result<()> {
+        let store = self.core.measure();
+        let mut clients = HttpClients::new(access, clients_max, store, self.started);
+        let all = self.listeners.all().iter();
+        clients.set_listening(all.map(|it| format!("{} {}", it.tag(), it.address())));
+        self.beside.open_http(listeners, clients, &self.poller)
+    }
+
+    /// Lets requests in by other rules.
+    #[cfg(feature = "http")]
+    pub fn set_http_access(&mut self, access: AccessRules) {
+        if let Some(http) = self.beside.http_mut() {
+            http.set_access(access);
         }
+    }
+
+    /// The listeners for HTTP.
+    pub fn http_listeners(&self) -> &[Listener<()>] {
+        self.beside.http().map_or(&[], |http| http.listeners())
+    }
+
+    /// The rules of new sessions.
+    pub fn policy(&self) -> Rc<Policy> {
+        Rc::clone(&self.core.rules().policy)
     }
 
     /// The listeners, until the server drains.
@@ -144,13 +173,30 @@ impl Server {
         self.core.messages_stored()
     }
 
-    /// Tells the service manager that clients are served.
-    pub fn tell_ready(&self) {
-        self.service_manager.tell(ManagerState::Ready);
+    /// Tells the service manager that clients are served, now or once the store takes mail for the first time.
+    pub fn tell_when_ready(&mut self) {
+        self.is_ready_awaited = true;
+        self.tell_ready();
+    }
+
+    fn tell_ready(&mut self) {
+        let is_ready = self.core.store_lost_since().is_none() && !self.core.is_draining();
+        if is_ready && mem::take(&mut self.is_ready_awaited) {
+            self.service_manager.tell(ManagerState::Ready);
+        }
     }
 
     fn status(&self) -> ServerStatus {
         self.core.status(self.started.elapsed())
+    }
+
+    /// Logs the status, and tells the service manager.
+    fn log_status(&self) {
+        log::info!("status {}", self.status());
+        for (policy, result, count) in self.core.tls_results() {
+            log::info!("tls policy={policy} result={result} sessions={count}");
+        }
+        self.tell_status();
     }
 
     /// Tells the service manager the status.
@@ -159,10 +205,12 @@ impl Server {
             .tell(ManagerState::Status(&self.status()));
     }
 
-    /// Tells the service manager the status once a minute.
+    /// Tells the service manager the status once a minute, and whenever the store is lost or found.
     fn tell_status_in_time(&mut self) {
         let now = Instant::now();
-        if self.status_at.is_some_and(|at| at <= now) {
+        let is_lost = self.core.store_lost_since().is_some();
+        let is_news = mem::replace(&mut self.told_of_loss, is_lost) != is_lost;
+        if self.status_at.is_some_and(|at| is_news || at <= now) {
             self.status_at = Some(now + STATUS_INTERVAL);
             self.tell_status();
         }
@@ -175,7 +223,8 @@ impl Server {
     pub fn run(&mut self) -> io::Result<Stop> {
         loop {
             self.tick()?;
-            let done = self.core.is_draining() && self.core.is_empty();
+            let mail_is_done = self.core.is_draining() && self.core.is_empty();
+            let done = mail_is_done && self.beside.is_done();
             if done || self.stop_at_once {
                 self.core.log_metrics();
                 return Ok(Stop::Ended);
@@ -199,28 +248,28 @@ impl Server {
     pub fn tick(&mut self) -> io::Result<()> {
         self.poll_readiness()?;
         self.core.tick(|_, _| {});
+        register_store(&mut self.core, &self.poller);
         self.accept();
-        self.serve_control();
+        self.beside.tick(&mut self.core, &self.poller);
         if let Some(probe) = self.core.probe() {
             probe.poll();
         }
+        self.tell_ready();
         self.tell_status_in_time();
         log::logger().flush();
         Ok(())
     }
 
     /// Waits for events, at most until something is to be done without one, and notes what they tell.
-    fn poll_readiness(&mut self) -> io::Result<()> {
+    pub(super) fn poll_readiness(&mut self) -> io::Result<()> {
         let now = Instant::now();
         let log = logging::has_backlog().then(|| now + LOG_RETRY_INTERVAL);
         let accept = self.listeners.next_wake(now);
         let probe = self.core.probe().and_then(|probe| probe.next_wake(now));
         let core = self.core.next_wake();
-        let wakes = [core, accept, log, probe, self.status_at];
-        let mut wake = wakes.into_iter().flatten().min();
-        if let Some(control) = &self.control {
-            wake = wake.into_iter().chain(control.next_wake(now)).min();
-        }
+        let beside = self.beside.next_wake(now);
+        let wakes = [core, accept, log, probe, beside, self.status_at];
+        let wake = wakes.into_iter().flatten().min();
         self.poller
             .wait(wake.map(|wake| wake.saturating_duration_since(now)))?;
         self.core.set_time(Instant::now(), SystemTime::now());
@@ -231,16 +280,14 @@ impl Server {
                 LISTENER => self.listeners.on_event(token.key),
                 CONNECTION => self.core.on_event(token.key, readiness),
                 STORE => {
-                    if let Some(channel) = self.core.store_channel() {
+                    if let Some(channel) = self.core.store_channel(token.key) {
                         channel.note(readiness);
                     }
                 }
-                CONTROL_LISTENER | CONTROL => {
-                    if let Some(control) = &mut self.control {
-                        control.on_event(token, readiness);
-                    }
-                }
-                kind => debug_assert!(false, "no source is of kind {kind}"),
+                FILTER => self.core.on_filter_event(token.key, readiness),
+                kind if NETWORK.contains(&kind) => self.core.on_network_event(token, readiness),
+                kind if STREAM.contains(&kind) => self.core.on_stream_event(token, readiness),
+                _ => self.beside.on_event(token, readiness),
             }
         }
         if signalled {
@@ -255,8 +302,7 @@ impl Server {
             match signal {
                 SIGHUP => self.reload_asked = true,
                 SIGUSR1 => {
-                    log::info!("status {}", self.status());
-                    self.tell_status();
+                    self.log_status();
                 }
                 _ if self.told_to_stop => self.stop_at_once = true,
                 _ => {
@@ -298,6 +344,13 @@ impl Server {
             .close(|newcomer| refuse(newcomer, core, Rejection::Drain));
         self.service_manager.tell(ManagerState::Stopping);
     }
+}
+
+/// Has the poll tell of the pipes to store processes that were started since.
+fn register_store(core: &mut ServerCore<Carrier>, poller: &Poller) {
+    core.register_store(|process, channel| {
+        channel.register(poller.registry(), Token::new(STORE, process).into())
+    });
 }
 
 fn add(newcomer: Newcomer<Service>, core: &mut ServerCore<Carrier>, poller: &Poller) {

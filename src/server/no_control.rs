@@ -18,7 +18,7 @@ pub(super) enum NoControlSocket {}
 impl NoControlSocket {
     /// Opens none.
     pub(super) fn open(
-        _listener: Listener<()>,
+        _listeners: Vec<Listener<()>>,
         _poller: &Poller,
         _kinds: [u8; 2],
         _started: Instant,
@@ -34,7 +34,7 @@ impl NoControlSocket {
         match *self {}
     }
 
-    pub(super) fn tick<T: Transport>(&mut self, _core: &ServerCore<T>, _poller: &Poller) {
+    pub(super) fn tick<T: Transport>(&mut self, _core: &mut ServerCore<T>, _poller: &Poller) {
         match *self {}
     }
 }

@@ -1,8 +1,13 @@
 //! The seam for observers of the whole server: what comes in to its core, and when its steps are taken.
 
+#[cfg(feature = "http")]
+pub mod observers;
+
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
+#[cfg(feature = "http")]
+use self::observers::Observers;
 use crate::inbound::{Rejection, Rules};
 use crate::net::carrier::Carrier;
 use crate::net::channel::Readiness;
@@ -10,8 +15,18 @@ use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Probe;
+#[cfg(feature = "relay")]
+use crate::outbound::dispatcher::RelaySettings;
+#[cfg(feature = "relay")]
+use crate::outbound::network::Network;
+#[cfg(feature = "relay")]
+use crate::outbound::queue::Choice;
+#[cfg(feature = "relay")]
+use crate::outbound::relay::OperatorCommand;
 use crate::smtp::service::Service;
 use crate::store::Store;
+#[cfg(feature = "relay")]
+use crate::store::spool::MailId;
 
 /// A client that is let in or refused.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +43,12 @@ pub struct Client {
 
 /// An observer of the core of a server. A server without one pays a comparison for each event, newcomer and step of a tick.
 pub trait CoreProbe {
+    /// The observers, if it stands for several.
+    #[cfg(feature = "http")]
+    fn observers(&mut self) -> Option<&mut Observers> {
+        None
+    }
+
     /// The server begins, at this time.
     fn began(&mut self, now: Instant) {
         let _ = now;
@@ -90,6 +111,47 @@ pub trait CoreProbe {
     ) -> Carrier {
         let _ = (connection, peer);
         transport
+    }
+
+    /// Sees the settings of mail that is sent on, at the start and at each reload, and may stand around the TLS and the logins in them.
+    #[cfg(feature = "relay")]
+    fn relay_settings(
+        &mut self,
+        settings: RelaySettings,
+        now: Instant,
+        wall: SystemTime,
+    ) -> RelaySettings {
+        let _ = (now, wall);
+        settings
+    }
+
+    /// May stand around the network of mail that is sent on.
+    #[cfg(feature = "relay")]
+    fn network(&mut self, network: Box<dyn Network<Carrier>>) -> Box<dyn Network<Carrier>> {
+        network
+    }
+
+    /// The probe of each connection to a hop, if there is one.
+    #[cfg(feature = "relay")]
+    fn of_hops(&self) -> Option<Rc<dyn Probe>> {
+        None
+    }
+
+    /// An event was told of the connection to a hop with this key.
+    fn hop_event(&mut self, key: usize, readiness: Readiness) {
+        let _ = (key, readiness);
+    }
+
+    /// An operator commands something about a message in the queue.
+    #[cfg(feature = "relay")]
+    fn queue_command(&mut self, command: OperatorCommand, mail: MailId, whom: Choice<'_>) {
+        let _ = (command, mail, whom);
+    }
+
+    /// The tick of mail that is sent on is done; its connections and its queue, of so many messages, want to be woken at this
+    /// instant.
+    fn relay_tick_ended(&mut self, wake: Option<Instant>, queued: usize) {
+        let _ = (wake, queued);
     }
 
     /// The instant at which the probe is to be [polled](Self::poll) again without an event.

@@ -9,11 +9,14 @@ mod commands;
 mod event;
 mod login;
 mod opening;
+mod parameters;
 mod reply;
 mod security;
+mod state;
+mod stuffing;
+mod transacting;
 mod transaction;
 
-use core::fmt::Write;
 use core::mem;
 use std::rc::Rc;
 
@@ -21,18 +24,21 @@ use bytes::BytesMut;
 
 use super::envelope::Hello;
 use super::security::ChannelBindings;
+use super::status::EnhancedStatus;
 use capabilities::Capabilities;
 use commands::command;
 use reply::ReplyReader;
-use transaction::Handover;
+use state::ClientState;
 
-pub use event::{ClientEvent, ClientFault, Refusal, Subject, TooLarge};
+pub use event::{ClientEvent, ClientFault, Obstacle, Refusal, Subject, TooLarge};
 pub use login::{ClientCredentials, ClientLogin};
 pub use reply::{
     Printable, ProtocolError, REPLY_LINE_BYTES_MAX, REPLY_LINES_MAX, ReplyKind, ServerReply,
 };
 pub use security::ChannelSecurity;
-pub use transaction::Outgoing;
+pub use state::Awaited;
+pub use stuffing::DotStuffing;
+pub use transaction::{Outgoing, OutgoingParameters};
 
 /// Whether a command waits for the reply to the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,69 +49,22 @@ pub enum Pace {
     Pipelined,
 }
 
-/// The awaited reply, with what exists only until it comes.
-#[derive(Debug)]
-enum ClientState {
-    AwaitingGreeting,
-    AwaitingHello {
-        extended: bool,
-    },
-    AwaitingStartTls,
-    /// TLS, which the driver begins.
-    AwaitingTls,
-    LoggingIn(Box<dyn ClientLogin>),
-    /// The reply to a login that was given up for this.
-    AwaitingLoginEnd(ClientFault),
-    /// Nothing is left to be done but to quit.
-    AtItsEnd,
-    Ready,
-    /// A message may begin, with RSET, since a transaction that came to nothing is still open.
-    ReadyToReset,
-    AwaitingReset(Rc<Outgoing>),
-    AwaitingMail(Rc<Outgoing>),
-    AwaitingRcpt(Handover),
-    AwaitingData(Handover),
-    SendingMessage,
-    AwaitingStored,
-    /// The reply to a message that was left empty, as there is nobody to send it to.
-    AwaitingNothing,
-    AwaitingQuit,
-    Closed,
-}
-
-impl ClientState {
-    /// The name of the state, for observers.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::AwaitingGreeting => "AwaitingGreeting",
-            Self::AwaitingHello { .. } => "AwaitingHello",
-            Self::AwaitingStartTls => "AwaitingStartTls",
-            Self::AwaitingTls => "AwaitingTls",
-            Self::LoggingIn(_) | Self::AwaitingLoginEnd(_) => "LoggingIn",
-            Self::Ready | Self::ReadyToReset => "Ready",
-            Self::AwaitingReset(_) => "AwaitingReset",
-            Self::AwaitingMail(_) => "AwaitingMail",
-            Self::AwaitingRcpt(_) => "AwaitingRcpt",
-            Self::AwaitingData(_) => "AwaitingData",
-            Self::SendingMessage => "SendingMessage",
-            Self::AwaitingStored | Self::AwaitingNothing => "AwaitingStored",
-            Self::AwaitingQuit => "AwaitingQuit",
-            Self::AtItsEnd | Self::Closed => "Closed",
-        }
-    }
-}
-
 /// One session with a server, over any number of messages.
 #[derive(Debug)]
 pub struct ClientSession {
     state: ClientState,
     hello: Option<Hello>,
+    is_lmtp: bool,
     pace: Pace,
     security: ChannelSecurity,
     credentials: Option<Rc<dyn ClientCredentials>>,
     capabilities: Capabilities,
     reader: ReplyReader,
+    /// The subject of the last reply.
+    subject: Subject,
     refusals: Vec<Refusal>,
+    /// The message that was begun behind the final dot of the one before it.
+    next: Option<Rc<Outgoing>>,
 }
 
 impl ClientSession {
@@ -116,12 +75,25 @@ impl ClientSession {
         Self {
             state: ClientState::AwaitingGreeting,
             hello,
+            is_lmtp: false,
             pace,
             security: ChannelSecurity::Clear,
             credentials: None,
             capabilities: Capabilities::default(),
             reader: ReplyReader::default(),
+            subject: Subject::Session,
             refusals: Vec::new(),
+            next: None,
+        }
+    }
+
+    /// Returns the session for a server that speaks LMTP (RFC 2033): its hello is LHLO, and each recipient has a reply to the
+    /// message.
+    #[must_use]
+    pub fn with_lmtp(self) -> Self {
+        Self {
+            is_lmtp: true,
+            ..self
         }
     }
 
@@ -150,10 +122,22 @@ impl ClientSession {
         )
     }
 
+    /// Whether the server makes reports on deliveries (RFC 3461).
+    #[must_use]
+    pub fn offers_dsn(&self) -> bool {
+        self.capabilities.dsn
+    }
+
     /// The name of the present state, for observers.
     #[must_use]
     pub fn state_name(&self) -> &'static str {
         self.state.name()
+    }
+
+    /// What it waits for.
+    #[must_use]
+    pub fn awaited(&self) -> Awaited {
+        self.state.awaited()
     }
 
     /// The last complete reply.
@@ -162,10 +146,45 @@ impl ClientSession {
         self.reader.reply()
     }
 
+    /// What the last complete reply is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        self.subject
+    }
+
+    /// The enhanced status code of the last complete reply: that of its text where the reply code fits, as Postfix takes it, also
+    /// from a server that announces none (RFC 2034); else what the reply code says.
+    #[must_use]
+    pub fn status(&self) -> EnhancedStatus {
+        let reply = self.reply();
+        let basic = EnhancedStatus::of_reply_code(reply.code());
+        let text = reply.texts().next().unwrap_or_default();
+        EnhancedStatus::at_start_of(text)
+            .filter(|own| own.class() == basic.class())
+            .unwrap_or(basic)
+    }
+
+    /// The most recipients of one transaction that the server has told of (RFC 9422).
+    #[must_use]
+    pub fn recipients_max(&self) -> Option<usize> {
+        self.capabilities.recipients_max
+    }
+
+    /// The most transactions of one session that the server has told of (RFC 9422).
+    #[must_use]
+    pub fn messages_max(&self) -> Option<u64> {
+        self.capabilities.messages_max
+    }
+
     /// The refusals since the last message began, in order.
     #[must_use]
     pub fn refusals(&self) -> &[Refusal] {
         &self.refusals
+    }
+
+    /// Forgets the refusals, of which a caller that looks at each [reply](Self::reply) needs no list.
+    pub fn forget_refusals(&mut self) {
+        self.refusals.clear();
     }
 
     /// Reads one reply from the front of `input` and writes into `out` what it calls for. To be called until
@@ -186,6 +205,7 @@ impl ClientSession {
             self.state = state;
             return Ok(ClientEvent::NeedInput);
         }
+        self.subject = state.subject();
         let (state, event) = self.step(state, out)?;
         if event == ClientEvent::StartTls && !input.is_empty() {
             // The mirror of CVE-2011-0411: it would be taken for what was said under TLS.
@@ -206,6 +226,19 @@ impl ClientSession {
         }
     }
 
+    /// The reason for which the server would not take a message, if one is known.
+    #[must_use]
+    pub fn obstacle(&self, mail: &Outgoing) -> Option<Obstacle> {
+        let capabilities = &self.capabilities;
+        let is_smtputf8 = mail.parameters.as_ref().is_some_and(|it| it.smtputf8);
+        match capabilities.size_max.filter(|&limit| mail.size > limit) {
+            Some(limit) => Some(Obstacle::TooLarge(TooLarge { limit })),
+            None if is_smtputf8 && !capabilities.smtputf8 => Some(Obstacle::NoSmtpUtf8),
+            None if mail.is_binary() && !capabilities.binary_mime => Some(Obstacle::NoBinaryMime),
+            None => None,
+        }
+    }
+
     /// Begins a message; after [`ClientEvent::Ready`], [`ClientEvent::Accepted`] or [`ClientEvent::Refused`].
     ///
     /// # Errors
@@ -215,12 +248,8 @@ impl ClientSession {
             self.state,
             ClientState::Ready | ClientState::ReadyToReset
         ));
-        if let Some(limit) = self
-            .capabilities
-            .size_max
-            .filter(|&limit| mail.size > limit)
-        {
-            return Err(TooLarge { limit });
+        if let Some(Obstacle::TooLarge(too_large)) = self.obstacle(&mail) {
+            return Err(too_large);
         }
         self.refusals.clear();
         if matches!(self.state, ClientState::Ready) {
@@ -228,7 +257,7 @@ impl ClientSession {
             self.state = ClientState::AwaitingMail(mail);
         } else {
             command(out, format_args!("RSET"));
-            if self.pipelines() {
+            if self.is_pipelining() {
                 self.write_mail(&mail, out);
             }
             self.state = ClientState::AwaitingReset(mail);
@@ -238,9 +267,10 @@ impl ClientSession {
 
     /// The message that was asked for is on its way, with its end line. Anywhere else this means nothing.
     pub fn message_sent(&mut self) {
-        if matches!(self.state, ClientState::SendingMessage) {
-            self.state = ClientState::AwaitingStored;
-        }
+        self.state = match mem::replace(&mut self.state, ClientState::Closed) {
+            ClientState::SendingMessage(transaction) => ClientState::AwaitingStored(transaction),
+            state => state,
+        };
     }
 
     /// Says good-bye; whenever a message could begin, and after [`ClientEvent::Unacceptable`].
@@ -259,105 +289,18 @@ impl ClientSession {
         state: ClientState,
         out: &mut BytesMut,
     ) -> Result<(ClientState, ClientEvent), ProtocolError> {
-        use ReplyKind::{Closing, Completed, GoAhead, NotNow, Refused};
         Ok(match (state, self.reply().kind()) {
             (ClientState::AwaitingQuit | ClientState::Closed, _) => {
                 (ClientState::Closed, ClientEvent::Closed)
             }
-            (_, Closing) => {
+            (_, ReplyKind::Closing) => {
                 self.refused(Subject::Session, ClientState::Closed, ClientEvent::Closed)
             }
 
             (state, kind) if state.is_opening() => self.open(state, kind, out)?,
 
-            (ClientState::AwaitingReset(mail), Completed) => {
-                if !self.pipelines() {
-                    self.write_mail(&mail, out);
-                }
-                (ClientState::AwaitingMail(mail), ClientEvent::Replied)
-            }
-            (ClientState::AwaitingMail(mail), Completed) => self.proceed(Handover::new(mail), out),
-            (ClientState::AwaitingMail(mail), NotNow | Refused) if self.pipelines() => {
-                self.refuse(Subject::Sender);
-                self.proceed(Handover::new(mail), out)
-            }
-            (ClientState::AwaitingMail(_), NotNow | Refused) => {
-                self.refused(Subject::Sender, ClientState::Ready, ClientEvent::Refused)
-            }
-            (ClientState::AwaitingRcpt(transaction), Completed) => {
-                self.proceed(transaction.answered(true), out)
-            }
-            (ClientState::AwaitingRcpt(transaction), NotNow | Refused) => {
-                self.refuse(Subject::Recipient(transaction.answered));
-                self.proceed(transaction.answered(false), out)
-            }
-            (ClientState::AwaitingData(Handover { accepted: 0, .. }), GoAhead) => {
-                // RFC 2920 §3.1: the client has to end the message that it could not call back.
-                command(out, format_args!("."));
-                (ClientState::AwaitingNothing, ClientEvent::Replied)
-            }
-            (ClientState::AwaitingData(_), GoAhead) => {
-                (ClientState::SendingMessage, ClientEvent::SendMessage)
-            }
-            (ClientState::AwaitingData(_), NotNow | Refused) => self.refused(
-                Subject::Message,
-                ClientState::ReadyToReset,
-                ClientEvent::Refused,
-            ),
-            // The rest of the message would be read as commands, or not at all: there is no way on.
-            (ClientState::SendingMessage, NotNow | Refused) => {
-                self.refused(Subject::Message, ClientState::Closed, ClientEvent::Closed)
-            }
-            (ClientState::AwaitingStored, Completed) => (ClientState::Ready, ClientEvent::Accepted),
-            (ClientState::AwaitingStored, NotNow | Refused) => {
-                self.refused(Subject::Message, ClientState::Ready, ClientEvent::Refused)
-            }
-            (ClientState::AwaitingNothing, Completed | NotNow | Refused) => {
-                (ClientState::Ready, ClientEvent::Refused)
-            }
-            _ => return Err(ProtocolError::OutOfPlace(self.reply().clone())),
+            (state, kind) => self.transact(state, kind, out)?,
         })
-    }
-
-    /// Goes on after the reply to MAIL or RCPT: to the next recipient, to DATA, or nowhere.
-    fn proceed(&self, transaction: Handover, out: &mut BytesMut) -> (ClientState, ClientEvent) {
-        let lockstep = !self.pipelines();
-        if let Some(recipient) = transaction.mail.to.get(transaction.answered) {
-            if lockstep {
-                command(out, format_args!("RCPT TO:<{recipient}>"));
-            }
-            return (ClientState::AwaitingRcpt(transaction), ClientEvent::Replied);
-        }
-        if lockstep && transaction.accepted == 0 {
-            return (ClientState::ReadyToReset, ClientEvent::Refused);
-        }
-        if lockstep {
-            command(out, format_args!("DATA"));
-        }
-        (ClientState::AwaitingData(transaction), ClientEvent::Replied)
-    }
-
-    /// Writes MAIL with the parameters that were offered; in a pipeline also what follows it.
-    fn write_mail(&self, mail: &Outgoing, out: &mut BytesMut) {
-        // Writing to memory cannot fail.
-        let _ = write!(out, "MAIL FROM:{}", mail.from);
-        if self.capabilities.size {
-            let _ = write!(out, " SIZE={}", mail.size);
-        }
-        if self.capabilities.eight_bit_mime && mail.eight_bit {
-            out.extend_from_slice(b" BODY=8BITMIME");
-        }
-        out.extend_from_slice(b"\r\n");
-        if self.pipelines() {
-            for recipient in &mail.to {
-                command(out, format_args!("RCPT TO:<{recipient}>"));
-            }
-            command(out, format_args!("DATA"));
-        }
-    }
-
-    fn pipelines(&self) -> bool {
-        self.pace == Pace::Pipelined && self.capabilities.pipelining
     }
 
     fn refuse(&mut self, subject: Subject) {

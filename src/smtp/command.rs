@@ -1,9 +1,11 @@
 //! Commands: what one line asks for (RFC 5321 §4.1).
 
 mod arguments;
+mod dsn;
 pub mod verbs;
 
 use super::chunk::Chunk;
+use super::dsn::{MessageDsn, RecipientDsn};
 use super::envelope::Body;
 use super::path::{ForwardPath, ReversePath};
 
@@ -19,8 +21,8 @@ pub enum Command<'a> {
     },
     /// `MAIL FROM:<reverse-path> [parameters]`.
     Mail(ReversePath, MailParameters),
-    /// `RCPT TO:<forward-path>`, which may be in UTF-8 whatever MAIL said.
-    Rcpt(ForwardPath),
+    /// `RCPT TO:<forward-path> [parameters]`, of which the path may be in UTF-8 whatever MAIL said.
+    Rcpt(ForwardPath, Option<Box<RecipientDsn>>),
     /// `DATA`.
     Data,
     /// `BDAT size [LAST]` (RFC 3030 §2).
@@ -61,7 +63,7 @@ pub enum Greeting {
 }
 
 /// The parameters of MAIL, as far as they were given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailParameters {
     /// `SIZE=`: octets of the message to come (RFC 1870); `u64::MAX` for any number beyond that.
     pub size: Option<u64>,
@@ -71,6 +73,8 @@ pub struct MailParameters {
     pub smtputf8: bool,
     /// `AUTH=` (RFC 4954 §5).
     pub auth: Option<Submitter>,
+    /// `RET=` and `ENVID=` (RFC 3461 §4.3, §4.4).
+    pub dsn: Option<Box<MessageDsn>>,
 }
 
 /// The submitter of a message, as a client names it whom others trust. Nothing here depends on it.

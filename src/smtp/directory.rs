@@ -9,97 +9,24 @@
 //! 5. if the list is closed: nobody, but for the postmaster (RFC 5321 §4.5.1);
 //! 6. a mailbox of its own, without plus and tag.
 //!
-//! What an alias or the catch-all names is wanted: to it, the last three do not apply.
+//! What an alias or the catch-all names is wanted: to it, the last three do not apply. It may be an address elsewhere, of which
+//! nothing more is known here.
+
+mod name;
 
 use core::fmt;
-use core::str::FromStr;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use smallvec::smallvec;
 
+pub use name::AddressName;
+
 use super::envelope::Mailboxes;
-use super::path::{Mailbox, PathError, quoted_if_needed};
+use super::path::Mailbox;
 
 /// The most addresses that one alias may lead to, aliases on the way counted in.
 pub const EXPANSION_MAX: usize = 100;
-
-/// The mark between a mailbox and a tag of its owner's choice (RFC 5233).
-const TAG_MARK: char = '+';
-
-/// An address as a table names it, spelled plainly.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AddressName {
-    /// With its domain.
-    Mailbox(Mailbox),
-    /// A local-part, without quotes: as a key in every domain of ours, as a target in that of the recipient.
-    LocalPart(Box<str>),
-}
-
-impl AddressName {
-    /// Its meaning in a table that was led to by `source`.
-    fn seen_from(&self, source: &Self) -> Self {
-        match (self, source) {
-            (Self::LocalPart(local_part), Self::Mailbox(source)) => {
-                Self::Mailbox(source.with_local_part(local_part))
-            }
-            _ => self.clone(),
-        }
-    }
-
-    fn local_part(&self) -> Cow<'_, str> {
-        match self {
-            Self::Mailbox(mailbox) => mailbox.local_part_unquoted(),
-            Self::LocalPart(local_part) => Cow::Borrowed(local_part),
-        }
-    }
-
-    /// Its local-part without plus and tag.
-    fn user(&self) -> String {
-        let local_part = self.local_part();
-        let user = local_part.split(TAG_MARK).next();
-        user.unwrap_or_default().to_owned()
-    }
-
-    /// The name without plus and tag, if it has them.
-    fn untagged(&self) -> Option<Self> {
-        let local_part = self.local_part();
-        let (user, _tag) = local_part.split_once(TAG_MARK)?;
-        if user.is_empty() {
-            return None;
-        }
-        let user = Self::LocalPart(user.into());
-        Some(user.seen_from(self))
-    }
-}
-
-impl FromStr for AddressName {
-    type Err = PathError;
-
-    /// Reads an address or a local-part, which must not be empty.
-    fn from_str(text: &str) -> Result<Self, PathError> {
-        let name = match text.parse::<Mailbox>() {
-            Ok(mailbox) => Self::Mailbox(mailbox.plain()),
-            Err(_) => {
-                let mailbox = format!("{text}@domain").parse::<Mailbox>()?.plain();
-                Self::LocalPart(mailbox.local_part_unquoted().into())
-            }
-        };
-        if name.local_part().is_empty() {
-            return Err(PathError::Syntax);
-        }
-        Ok(name)
-    }
-}
-
-impl fmt::Display for AddressName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mailbox(mailbox) => mailbox.fmt(f),
-            Self::LocalPart(local_part) => f.write_str(&quoted_if_needed(local_part)),
-        }
-    }
-}
 
 /// The tables as the operator wrote them.
 #[derive(Clone, Debug, Default)]
@@ -154,6 +81,15 @@ impl fmt::Display for AliasFault {
     }
 }
 
+/// The addresses that one address leads to, each one once: at least one, and at most [`EXPANSION_MAX`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// The mailboxes among them.
+    pub mailboxes: Mailboxes,
+    /// Those elsewhere.
+    pub remote: Vec<Mailbox>,
+}
+
 /// An address that is nobody's, with a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchMailbox;
@@ -200,14 +136,16 @@ impl Directory {
         Ok(directory)
     }
 
-    /// The mailboxes that mail for `recipient` goes to, each one once: at least one, and at most
-    /// [`EXPANSION_MAX`].
+    /// The addresses that mail for `recipient` goes to.
     ///
     /// # Errors
     /// The address is nobody's.
-    pub fn resolve(&self, recipient: &Mailbox) -> Result<Mailboxes, NoSuchMailbox> {
+    pub fn resolve(&self, recipient: &Mailbox) -> Result<Resolved, NoSuchMailbox> {
         if self.is_empty() && recipient.is_plain() && !recipient.has_in_local_part(b'+') {
-            return Ok(smallvec![recipient.clone()]);
+            return Ok(Resolved {
+                mailboxes: smallvec![recipient.clone()],
+                remote: Vec::new(),
+            });
         }
         let (name, entry) = self.look_up(AddressName::Mailbox(recipient.plain()));
         match (entry, &self.catch_all) {
@@ -232,7 +170,7 @@ impl Directory {
     pub fn untagged(&self, mailbox: &Mailbox) -> Mailbox {
         match self.look_up(AddressName::Mailbox(mailbox.plain())) {
             (AddressName::Mailbox(untagged), _) => untagged,
-            (AddressName::LocalPart(_), _) => mailbox.plain(),
+            (AddressName::LocalPart(_) | AddressName::Elsewhere(_), _) => mailbox.plain(),
         }
     }
 
@@ -263,6 +201,13 @@ impl Directory {
             && self.catch_all.is_none()
     }
 
+    /// Whether an alias or the catch-all leads to an address elsewhere.
+    #[must_use]
+    pub fn leads_elsewhere(&self) -> bool {
+        let mut targets = self.aliases.values().flatten().chain(&self.catch_all);
+        targets.any(|target| matches!(target, AddressName::Elsewhere(_)))
+    }
+
     /// Whether there is a list of mailboxes that makes no difference, since it is not closed.
     #[must_use]
     pub fn has_idle_list(&self) -> bool {
@@ -287,6 +232,7 @@ impl Directory {
                 (Cow::Borrowed(mailbox.as_str()), Some(mailbox.local_part()))
             }
             AddressName::LocalPart(_) => (Cow::Owned(name.to_string()), None),
+            AddressName::Elsewhere(_) => return AddressEntry::Unknown,
         };
         let mut names = [Some(&*written), anywhere].into_iter().flatten();
         if let Some(targets) = names.clone().find_map(|name| self.aliases.get(name)) {
@@ -298,10 +244,10 @@ impl Directory {
         }
     }
 
-    /// All mailboxes that `name` leads to.
-    fn expand(&self, name: AddressName) -> Mailboxes {
+    /// All that `name` leads to.
+    fn expand(&self, name: AddressName) -> Resolved {
         let mut seen = BTreeSet::new();
-        let mut mailboxes = Mailboxes::new();
+        let mut resolved = Resolved::default();
         let mut ahead = vec![name];
         while let Some(name) = ahead.pop() {
             let (name, entry) = self.look_up(name);
@@ -312,11 +258,12 @@ impl Directory {
                 (AddressEntry::Alias(targets), name) => {
                     ahead.extend(targets.iter().rev().map(|target| target.seen_from(&name)));
                 }
-                (_, AddressName::Mailbox(mailbox)) => mailboxes.push(mailbox),
+                (_, AddressName::Mailbox(mailbox)) => resolved.mailboxes.push(mailbox),
+                (_, AddressName::Elsewhere(mailbox)) => resolved.remote.push(mailbox),
                 (_, AddressName::LocalPart(_)) => {}
             }
         }
-        mailboxes
+        resolved
     }
 
     /// Follows all aliases, the `names` of the table, in every domain.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use smallvec::SmallVec;
 
+use super::dsn::{MessageDsn, RecipientDsn};
 use super::path::{Mailbox, ReversePath};
 use super::security::Security;
 use super::service::Service;
@@ -155,9 +156,27 @@ pub struct Envelope {
     pub body: Body,
     /// Whether its addresses, and what is in the message, may be in UTF-8 (RFC 6531).
     pub smtputf8: bool,
+    /// What the client asked of reports on it (RFC 3461), if anything.
+    pub dsn: Option<Box<MessageDsn>>,
+    /// Whether the reverse-path is an address of ours, to which a report may go. Looked at only for what needs the spool.
+    pub sender_is_ours: bool,
 }
 
 impl Envelope {
+    /// Whether any recipient leads to an address elsewhere.
+    #[must_use]
+    pub fn leads_elsewhere(&self) -> bool {
+        let mut recipients = self.recipients.iter();
+        recipients.any(|recipient| !recipient.remote.is_empty())
+    }
+
+    /// Whether the message has to be in the spool, where there is one: it leads elsewhere, or a recipient asks to be told of its
+    /// delivery, which is a report to be made.
+    #[must_use]
+    pub fn needs_spool(&self) -> bool {
+        self.recipients.iter().any(Recipient::needs_spool)
+    }
+
     /// The mailboxes that the message goes to, in the order of the recipients; one may occur several times.
     pub fn mailboxes(&self) -> impl Iterator<Item = &Mailbox> {
         self.recipients
@@ -176,4 +195,34 @@ pub struct Recipient {
     pub address: Mailbox,
     /// The mailboxes it leads to.
     pub mailboxes: Mailboxes,
+    /// The addresses elsewhere that it leads to: itself, or those that an alias names.
+    pub remote: Vec<Mailbox>,
+    /// What the client asked of reports on it (RFC 3461), if anything.
+    pub dsn: Option<Box<RecipientDsn>>,
+}
+
+impl Recipient {
+    /// Whether its message has to be in the spool, where there is one.
+    #[must_use]
+    pub fn needs_spool(&self) -> bool {
+        !self.remote.is_empty() || self.asks_for_success()
+    }
+
+    /// Whether its sender is to be told of its delivery (`NOTIFY=SUCCESS`).
+    #[must_use]
+    pub fn asks_for_success(&self) -> bool {
+        let notify = self.dsn.as_ref().and_then(|dsn| dsn.notify);
+        notify.is_some_and(|notify| notify.success)
+    }
+
+    /// A recipient that is sent on, and has no mailbox here.
+    #[must_use]
+    pub fn elsewhere(address: Mailbox) -> Self {
+        Self {
+            remote: vec![address.clone()],
+            address,
+            mailboxes: Mailboxes::new(),
+            dsn: None,
+        }
+    }
 }

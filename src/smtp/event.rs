@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::envelope::Recipient;
+use super::envelope::{Hello, Recipient};
 use super::login::LoginAttempt;
 use super::reply::Reply;
 use super::transaction::Transaction;
@@ -17,6 +17,11 @@ pub enum Event<'a> {
     Answered,
     /// Nothing: a command was refused with this reply.
     CommandRefused(Reply),
+    /// Say whether this hello is answered: `Session::accept_hello` or `Session::refuse_hello`. Only a session
+    /// [asks](super::session::Session) that was told to.
+    CheckHello(Hello),
+    /// Say what an unknown command is answered: `Session::answer_unknown`. Only a session [asks](super::session::Session) that was told to.
+    CheckUnknown,
     /// Say whether there is room for a message of the declared size: `Session::accept_sender` or `Session::refuse`.
     CheckRoom(Box<Transaction>),
     /// Say whether this recipient can be delivered to: `Session::accept_recipient` or `Session::refuse`.
@@ -37,7 +42,8 @@ pub enum Event<'a> {
     StartTls,
     /// Give some of the iterations that a password takes: `Session::derive_key`. Until they are done the session takes no input.
     DeriveKey,
-    /// Log this. Where the login was refused, let so much time pass before anything else: that is told only then.
+    /// Log this, and let as much time pass before anything else as you like; where the login was refused, so much at least. The
+    /// client is told only then, by the next step or by `Session::end_login`.
     Login(Box<LoginAttempt>),
     /// Nothing: text of a message that will be refused was thrown away.
     Discarded,
@@ -121,6 +127,11 @@ pub enum Limit {
     ConnectionsPerIp,
     /// The descriptors of the process.
     Descriptors,
+    /// The time for which a store may be lost.
+    Store,
+    /// A rule by which faults are made.
+    #[cfg(feature = "catch")]
+    Rule,
 }
 
 impl fmt::Display for Limit {
@@ -133,6 +144,9 @@ impl fmt::Display for Limit {
             Self::Connections => "max-connections",
             Self::ConnectionsPerIp => "max-connections-per-ip",
             Self::Descriptors => "descriptors",
+            Self::Store => "store",
+            #[cfg(feature = "catch")]
+            Self::Rule => "rule",
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use memchr::{memchr, memchr2};
 
+use super::dsn::{ENVELOPE_ID_BYTES_MAX, ORIGINAL_BYTES_MAX};
+
 /// The most octets of a command line, its CRLF counted in (RFC 5321 §4.5.3.1.4).
 pub const COMMAND_LINE_BYTES_MAX: usize = 512;
 /// The octets that extensions grant MAIL beyond that: 26 for SIZE (RFC 1870 §3), 17 for BODY (RFC 6152 §2), 10 for SMTPUTF8
@@ -10,6 +12,11 @@ pub const MAIL_PARAMETERS_BYTES_MAX: usize = 26 + 17 + 10;
 
 /// The octets that AUTH grants MAIL for `AUTH=` (RFC 4954 §3).
 pub const MAIL_AUTH_BYTES_MAX: usize = 500;
+/// The octets that DSN grants MAIL for `RET=` and `ENVID=` (RFC 3461 §4.3, §4.4).
+pub const MAIL_DSN_BYTES_MAX: usize = " RET=FULL ENVID=".len() + ENVELOPE_ID_BYTES_MAX;
+/// The octets that DSN grants RCPT for `NOTIFY=` and `ORCPT=` (RFC 3461 §4.1, §4.2).
+pub const RCPT_DSN_BYTES_MAX: usize =
+    " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=".len() + ORIGINAL_BYTES_MAX;
 /// The most octets of the AUTH command, and of each response in its exchange (RFC 4954 §4).
 pub const AUTH_LINE_BYTES_MAX: usize = 12_288;
 
@@ -20,6 +27,8 @@ pub enum Reading {
     Commands,
     /// Commands, AUTH among them.
     CommandsWithAuth,
+    /// Commands of a client that has shown who it is as far as it has to, and may ask for reports.
+    CommandsWithDsn,
     /// A response in the exchange that AUTH began.
     Response,
 }
@@ -119,8 +128,17 @@ fn limit(bytes: &[u8], reading: Reading) -> usize {
         Reading::CommandsWithAuth if begins(b"MAIL ") => {
             COMMAND_LINE_BYTES_MAX + MAIL_PARAMETERS_BYTES_MAX + MAIL_AUTH_BYTES_MAX
         }
+        Reading::CommandsWithDsn if begins(b"RCPT ") => COMMAND_LINE_BYTES_MAX + RCPT_DSN_BYTES_MAX,
+        Reading::CommandsWithDsn if begins(b"MAIL ") => {
+            COMMAND_LINE_BYTES_MAX
+                + MAIL_PARAMETERS_BYTES_MAX
+                + MAIL_AUTH_BYTES_MAX
+                + MAIL_DSN_BYTES_MAX
+        }
         Reading::Commands if begins(b"MAIL ") => COMMAND_LINE_BYTES_MAX + MAIL_PARAMETERS_BYTES_MAX,
-        Reading::Commands | Reading::CommandsWithAuth => COMMAND_LINE_BYTES_MAX,
+        Reading::Commands | Reading::CommandsWithAuth | Reading::CommandsWithDsn => {
+            COMMAND_LINE_BYTES_MAX
+        }
     }
 }
 

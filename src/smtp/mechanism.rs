@@ -19,11 +19,19 @@ impl Mechanism {
     /// All mechanisms, the best first.
     pub const ALL: [Self; 4] = [Self::ScramPlus, Self::Scram, Self::Plain, Self::Login];
 
-    /// Mechanisms that are offered to a client that is protected by `security`.
-    pub fn offered(security: Option<&Security>) -> impl Iterator<Item = Self> + use<> {
+    /// Mechanisms that are offered to a client that is protected by `security`; where anybody may log in, only those that tell the
+    /// name without a secret that both sides know.
+    pub fn offered(
+        security: Option<&Security>,
+        anybody: bool,
+    ) -> impl Iterator<Item = Self> + use<> {
         let bindable = security.is_some_and(|security| security.bindings.are_usable());
         let all = Self::ALL.into_iter();
-        all.filter(move |mechanism| bindable || *mechanism != Self::ScramPlus)
+        all.filter(move |mechanism| match mechanism {
+            Self::ScramPlus => bindable && !anybody,
+            Self::Scram => !anybody,
+            Self::Plain | Self::Login => true,
+        })
     }
 
     /// The mechanism with this name, in any case of its letters.

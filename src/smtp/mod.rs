@@ -10,29 +10,43 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
+#[doc(hidden)]
+pub mod by_clause;
 pub mod chunk;
 pub mod client;
 pub mod command;
 pub mod data;
 pub mod directory;
+pub mod dsn;
 pub mod envelope;
+#[cfg(any(feature = "http", feature = "judge", feature = "record"))]
+pub(crate) mod escape;
 pub mod event;
-mod extension;
+pub mod extension;
+#[cfg(feature = "catch")]
+pub mod faults;
 pub mod fields;
 #[doc(hidden)]
 pub mod hops;
 pub mod line;
+#[doc(hidden)]
+pub mod log_value;
 pub mod login;
+#[cfg(any(feature = "http", feature = "record"))]
+pub(crate) mod mask;
 pub mod mechanism;
+mod own_hops;
 pub mod path;
 pub mod policy;
 pub mod reply;
+pub mod route;
 pub mod sasl;
 pub mod security;
 pub mod senders;
 pub mod service;
 pub mod session;
 pub mod stats;
+pub mod status;
 mod syntax;
 pub mod trace;
 pub mod transaction;

@@ -53,12 +53,15 @@ replies! {
 
     SHUTTING_DOWN         = 421 "4.3.2" "Service shutting down, try again later";
     TOO_MANY_CONNECTIONS  = 421 "4.3.2" "Too many connections, try again later";
+    STORE_LOST            = 421 "4.3.2" "Service not available: the store cannot be reached, try again later";
     TOO_MANY_ERRORS       = 421 "4.7.0" "Error: too many errors";
     TOO_MANY_MESSAGES     = 421 "4.7.0" "Error: too many messages in one session";
+    USER_RATE             = 450 "4.7.1" "Error: too many recipients in an hour, try again later";
     STORE_FAILED          = 451 "4.3.0" "Error: cannot store the message, try again later";
     CANNOT_LOG_IN         = 454 "4.7.0" "Temporary authentication failure";
     MAILBOX_LIMIT         = 452 "4.2.2" "Error: no more mailboxes are created here";
     STORE_FULL            = 452 "4.3.1" "Error: insufficient system storage";
+    QUEUE_FULL            = 452 "4.3.1" "Error: the queue of mail for elsewhere is full, try again later";
     TOO_MANY_RECIPIENTS   = 452 "4.5.3" "Error: too many recipients";
     TLS_UNAVAILABLE       = 454 "4.7.0" "Error: TLS not available now, try again later";
 
@@ -74,6 +77,7 @@ replies! {
     BAD_ARGUMENT          = 501 "5.5.4" "Error: syntax error in argument";
     LOGIN_CANCELLED       = 501 "5.7.0" "Authentication cancelled";
     COMMAND_NOT_OFFERED   = 502 "5.5.1" "Error: command not implemented";
+    UNWELCOME             = 503 "5.5.1" "Error: no service, send QUIT";
     HELLO_FIRST           = 503 "5.5.1" "Error: send HELO or EHLO first";
     LHLO_FIRST            = 503 "5.5.1" "Error: send LHLO first";
     IN_TRANSACTION        = 503 "5.5.1" "Error: a mail transaction is under way";
@@ -92,6 +96,7 @@ replies! {
     NO_SUCH_USER          = 550 "5.1.1" "No such user here";
     NOT_LOCAL             = 550 "5.7.1" "Relay not permitted";
     NOT_SENT_ON           = 550 "5.7.1" "Relay not permitted: this server delivers to its own domains and sends nothing on";
+    NO_ROUTE              = 550 "5.7.1" "Relay not permitted: no route of this server leads to that domain";
     BARE_LF               = 550 "5.6.0" "Bare <LF>";
     BARE_CR               = 550 "5.6.0" "Bare <CR>";
     TOO_LARGE             = 552 "5.3.4" "Error: message exceeds the size limit";
@@ -101,6 +106,54 @@ replies! {
     MAIL_LOOP             = 554 "5.4.6" "Error: too many hops, this message goes round in a loop";
     EARLY_TALKER          = 554 "5.5.1" "Error: you talk before it is your turn";
     UNKNOWN_PARAMETER     = 555 "5.5.4" "Error: unsupported parameter";
+}
+
+/// What stands for the reply of a [rule](super::faults) wherever a session holds on to one: it is told with the text of the rule.
+#[cfg(feature = "catch")]
+pub const BY_RULE: Reply = Reply(&Parts {
+    code: 451,
+    status: "4.7.1",
+    text: "Refused by a rule",
+    basic: "451 Refused by a rule\r\n",
+    enhanced: "451 4.7.1 Refused by a rule\r\n",
+});
+
+/// What stands for the reply of a mail filter wherever a session holds on to one: it is told with the text of the filter.
+#[cfg(feature = "milter")]
+pub const BY_FILTER: Reply = Reply(&Parts {
+    code: 451,
+    status: "4.7.1",
+    text: "Refused by a filter",
+    basic: "451 Refused by a filter\r\n",
+    enhanced: "451 4.7.1 Refused by a filter\r\n",
+});
+
+/// A reply that is not of our making, as that of a mail filter: it is given as it is, also without an enhanced status code.
+#[cfg(feature = "milter")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenReply {
+    /// The three digits with which each line begins.
+    pub code: u16,
+    /// The lines, each of which ends in CRLF.
+    pub lines: Box<[u8]>,
+}
+
+#[cfg(feature = "milter")]
+impl GivenReply {
+    /// The code of a reply after which the connection is closed (RFC 5321 §3.8).
+    const CLOSING: u16 = 421;
+
+    /// Whether it refuses for now, and the session goes on.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        self.code < 500 && !self.closes()
+    }
+
+    /// Whether the connection is closed after it.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        self.code == Self::CLOSING
+    }
 }
 
 impl Deref for Reply {

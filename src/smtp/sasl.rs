@@ -10,8 +10,13 @@ use super::login::{BadLine, UserDatabase};
 pub struct Sasl {
     /// Reads a users file; fails with the first line that is wrong.
     pub read_users: fn(&str) -> Result<Rc<dyn UserDatabase>, BadLine>,
+    /// Users of whom everybody is one, with any password.
+    pub anybody: fn() -> Rc<dyn UserDatabase>,
     /// Makes the credentials of a user and a password; `None` if one of them is empty or holds a NUL.
     pub credentials: fn(&str, &str) -> Option<Rc<dyn ClientCredentials>>,
+    /// Makes credentials as [`credentials`](Self::credentials), for sessions in an event loop, which must not stand still for a login: a
+    /// server that asks for very many iterations is refused.
+    pub loop_credentials: fn(&str, &str) -> Option<Rc<dyn ClientCredentials>>,
 }
 
 /// Logins, which a build without the feature `auth` lacks.
@@ -19,7 +24,9 @@ pub const SASL: Option<Sasl> = [
     #[cfg(feature = "auth")]
     Some(Sasl {
         read_users: super::auth::read_users,
+        anybody: super::auth::anybody,
         credentials: super::auth::client::credentials,
+        loop_credentials: super::auth::client::loop_credentials,
     }),
     None,
 ][0];

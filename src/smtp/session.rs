@@ -14,7 +14,12 @@
 //!
 //! A login goes from AwaitingMail through Authenticating, and if it is refused RefusingLogin, back to AwaitingMail.
 
+mod answers;
 mod chunks;
+#[cfg(feature = "catch")]
+mod faults;
+#[cfg(feature = "milter")]
+mod filtered;
 mod hello;
 mod login;
 mod message;
@@ -24,11 +29,13 @@ mod state;
 mod transaction;
 mod xclient;
 
-use std::mem;
+use super::extension::Extension;
 use std::rc::Rc;
 
 use bytes::BytesMut;
 
+#[cfg(any(feature = "catch", feature = "milter"))]
+use answers::Overrides;
 pub use pool::TransactionPool;
 use state::{Stage, State};
 
@@ -37,7 +44,7 @@ use super::command::Command;
 use super::envelope::{Body, Envelope, Hello, Peer, ProxiedClient, QueueId};
 use super::event::{CloseReason, Event, Limit, Phase};
 use super::line::{BareNewline, Line, LineReader, Reading};
-use super::policy::Policy;
+use super::policy::{Policy, RelayAccess};
 use super::reply::{self, Reply, write_reply};
 use super::security::Security;
 use super::service::Service;
@@ -56,6 +63,8 @@ pub struct Session {
     peer: Peer,
     /// For whom that peer may speak.
     xclient_access: XclientAccess,
+    /// Whether it may send elsewhere without a login.
+    relay_access: RelayAccess,
     /// Facts about it from its XCLIENT peer, if there is one.
     proxied: Option<Rc<ProxiedClient>>,
     /// The TLS of the session, once it has begun.
@@ -67,6 +76,9 @@ pub struct Session {
     state: State,
     lines: LineReader,
     stats: SessionStats,
+    /// What the driver has it say in place of its own replies.
+    #[cfg(any(feature = "catch", feature = "milter"))]
+    overrides: Overrides,
 }
 
 impl Session {
@@ -84,6 +96,7 @@ impl Session {
             service,
             peer,
             xclient_access: XclientAccess::default(),
+            relay_access: RelayAccess::default(),
             proxied: None,
             security: None,
             user: None,
@@ -91,6 +104,8 @@ impl Session {
             state: State::AwaitingHello,
             lines: LineReader::default(),
             stats: SessionStats::default(),
+            #[cfg(any(feature = "catch", feature = "milter"))]
+            overrides: Overrides::default(),
         }
     }
 
@@ -98,6 +113,11 @@ impl Session {
     pub fn set_client(&mut self, peer: Peer, xclient_access: XclientAccess) {
         self.peer = peer;
         self.xclient_access = xclient_access;
+    }
+
+    /// Tells whether the client may send elsewhere without a login, before it is greeted.
+    pub fn set_relay_access(&mut self, relay_access: RelayAccess) {
+        self.relay_access = relay_access;
     }
 
     /// Says the greeting, or sends the client away that `talked_early`, before it was greeted: what does not
@@ -123,8 +143,11 @@ impl Session {
     pub fn next<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8], out: &mut BytesMut) -> Event<'a> {
         match &self.state {
             State::AwaitingHello | State::AwaitingMail => self.command(input, out),
+            #[cfg(any(feature = "catch", feature = "milter"))]
+            State::Unwelcome => self.command(input, out),
             State::Authenticating(_) => self.advance_login(input, out),
             State::Tarpit => self.end_login(reply::LOGIN_REFUSED, out),
+            State::LoggingIn(_) => self.end_login(reply::LOGGED_IN, out),
             State::DiscardingChunk(..) => self.discard_chunk(input, out),
             State::Closing(reason, _) => Event::Close(*reason),
             State::Transaction(_, stage) => match stage {
@@ -143,7 +166,9 @@ impl Session {
         if input.starts_with(TLS_HANDSHAKE) && !self.lines.is_skipping() {
             return self.dismiss(reply::WRONG_PROTOCOL, CloseReason::Error, out);
         }
-        let reading = if self.knows_auth() {
+        let reading = if self.knows_dsn() {
+            Reading::CommandsWithDsn
+        } else if self.knows_auth() {
             Reading::CommandsWithAuth
         } else {
             Reading::Commands
@@ -156,7 +181,13 @@ impl Session {
             Line::Malformed => Err(reply::LINE_MALFORMED),
         };
         match command {
+            #[cfg(any(feature = "catch", feature = "milter"))]
+            Ok(command) if self.is_unwelcome() && !matches!(command, Command::Quit) => {
+                self.answer(reply::UNWELCOME, out)
+            }
             Ok(command) => self.obey(command, !input.is_empty(), out),
+            #[cfg(feature = "milter")]
+            Err(reply::UNKNOWN_COMMAND) if self.asks_about_unknown() => Event::CheckUnknown,
             Err(reply) => self.answer(reply, out),
         }
     }
@@ -195,12 +226,12 @@ impl Session {
                 self.mail(from, parameters, out)
             }
             (State::Transaction(..), Command::Mail(..)) => self.answer(reply::NESTED_MAIL, out),
-            (State::Transaction(_, Stage::BetweenChunks(_)), Command::Rcpt(_) | Command::Data) => {
+            (State::Transaction(_, Stage::BetweenChunks(_)), Command::Rcpt(..) | Command::Data) => {
                 self.answer(reply::CHUNKS_BEGUN, out)
             }
-            (State::Transaction(transaction, _), Command::Rcpt(to)) => {
+            (State::Transaction(transaction, _), Command::Rcpt(to, dsn)) => {
                 let is_full = transaction.is_full(&self.policy);
-                self.rcpt(to, is_full, out)
+                self.rcpt(to, dsn, is_full, out)
             }
             (State::Transaction(transaction, _), Command::Data) => {
                 if transaction.envelope.body == Body::BinaryMime {
@@ -211,10 +242,10 @@ impl Session {
                     Event::BeginMessage
                 }
             }
-            (State::AwaitingMail, Command::Rcpt(_) | Command::Data) => {
+            (State::AwaitingMail, Command::Rcpt(..) | Command::Data) => {
                 self.answer(reply::MAIL_FIRST, out)
             }
-            (state, Command::Mail(..) | Command::Rcpt(_) | Command::Data) => {
+            (state, Command::Mail(..) | Command::Rcpt(..) | Command::Data) => {
                 debug_assert!(
                     matches!(state, State::AwaitingHello),
                     "no command is read in {state:?}"
@@ -252,7 +283,7 @@ impl Session {
 
     /// Ends the session because the client was too slow.
     pub fn time_out(&mut self, out: &mut BytesMut) {
-        let status = self.extended().then_some("4.4.2");
+        let status = self.has_enhanced_codes().then_some("4.4.2");
         write_reply(
             out,
             421,
@@ -318,8 +349,14 @@ impl Session {
     /// Appends the trace header of the message that the store knows as `id` to `out` (RFC 5321 §4.4).
     pub fn write_trace(&self, id: QueueId, date: &str, out: &mut BytesMut) {
         if let Some(envelope) = self.envelope() {
-            let hostname = &self.policy.hostname;
-            trace::write(out, envelope, id, hostname, date);
+            trace::write(out, envelope, id, &self.policy.hostname, date);
+        }
+    }
+
+    /// Appends the trace header of a message that is sent on, which has no `Return-Path`.
+    pub fn write_received(&self, id: QueueId, date: &str, out: &mut BytesMut) {
+        if let Some(envelope) = self.envelope() {
+            trace::write_received(out, envelope, id, &self.policy.hostname, date);
         }
     }
 
@@ -352,33 +389,8 @@ impl Session {
         self.hello.as_ref().is_some_and(|hello| hello.extended)
     }
 
-    /// Gives a reply.
-    fn answer(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
-        reply.write(out, self.extended());
-        self.account_for(reply, out)
-    }
-
-    /// Counts a reply that was given, and sends away a client that has made too many errors or was refused too often.
-    fn account_for(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
-        self.stats.count(reply);
-        if reply.is_refusal()
-            && let Some(limit) = self.stats.limit_reached(self.policy.errors_max)
-        {
-            self.dismiss(reply::TOO_MANY_ERRORS, CloseReason::Limit(limit), out);
-        }
-        Event::answered(reply)
-    }
-
-    /// Gives the last reply.
-    fn dismiss(&mut self, reply: Reply, reason: CloseReason, out: &mut BytesMut) -> Event<'static> {
-        reply.write(out, self.extended());
-        self.stats.count(reply);
-        self.close(reason);
-        Event::answered(reply)
-    }
-
-    fn close(&mut self, reason: CloseReason) {
-        let before = mem::replace(&mut self.state, State::AwaitingHello);
-        self.state = State::Closing(reason, before.into_transaction());
+    /// Whether replies have enhanced status codes (RFC 2034).
+    fn has_enhanced_codes(&self) -> bool {
+        self.extended() && !self.withholds(Extension::EnhancedStatusCodes)
     }
 }

@@ -45,6 +45,14 @@ impl SessionStats {
         self.over_line += u32::from(reply == reply::LINE_TOO_LONG);
     }
 
+    /// Counts a reply of a filter beside that for which it is [counted](Self::count): a refusal, and an error where its code is 5yz.
+    #[cfg(feature = "milter")]
+    pub(super) fn count_given(&mut self, code: u16) {
+        let errors = u32::from(code >= 500);
+        self.errors += errors;
+        self.errors_in_a_row += errors;
+    }
+
     /// Counts a message that was stored: what was refused before is forgiven.
     pub(super) fn count_stored(&mut self) {
         self.messages = self.messages.saturating_add(1);

@@ -13,14 +13,28 @@ use super::path::ReversePath;
 ///
 /// Each message has them, so their parts are copied: formatting them took a sixth of a transaction.
 pub fn write(out: &mut BytesMut, envelope: &Envelope, id: QueueId, hostname: &str, date: &str) {
-    let reverse_path = match &envelope.reverse_path {
+    write_return_path(out, &envelope.reverse_path);
+    write_received(out, envelope, id, hostname, date);
+}
+
+/// Appends `Return-Path` alone.
+pub fn write_return_path(out: &mut BytesMut, path: &ReversePath) {
+    let path = match path {
         ReversePath::Null => &[][..],
         ReversePath::Mailbox(mailbox) => mailbox.as_bytes(),
     };
-    put(
-        out,
-        &[b"Return-Path: <", reverse_path, b">\r\nReceived: from "],
-    );
+    put(out, &[b"Return-Path: <", path, b">\r\n"]);
+}
+
+/// Appends `Received` alone, as to a message that is sent on: only the last server adds `Return-Path` (RFC 5321 §4.4).
+pub fn write_received(
+    out: &mut BytesMut,
+    envelope: &Envelope,
+    id: QueueId,
+    hostname: &str,
+    date: &str,
+) {
+    put(out, &[b"Received: from "]);
     write_hello(out, envelope.hello.name.as_bytes());
     put(out, &[b" ("]);
     let name = envelope

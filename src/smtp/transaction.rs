@@ -3,6 +3,7 @@
 use super::envelope::{Envelope, QueueId, Recipient};
 use super::fields::MissingFields;
 use super::hops::Hops;
+use super::own_hops::OwnHops;
 use super::policy::Policy;
 use super::reply::{self, Reply};
 
@@ -27,6 +28,8 @@ pub struct Transaction {
     pub size: u64,
     /// The servers it passed before, as far as they were read.
     hops: Hops,
+    /// The times that it passed this one, counted for mail that leads elsewhere: to a mailbox here nothing goes round.
+    own_hops: Option<Box<OwnHops>>,
     /// The header fields that it lacks, as far as they were looked for.
     pub(super) missing: MissingFields,
 }
@@ -42,6 +45,7 @@ impl Transaction {
             mailboxes_to_make: 0,
             size: 0,
             hops: Hops::new(),
+            own_hops: None,
             missing: MissingFields::default(),
         }
     }
@@ -59,17 +63,29 @@ impl Transaction {
         recipients >= policy.recipients_max || self.mailboxes >= recipients + MAILBOXES_ADDED_MAX
     }
 
+    /// Begins its message, which the store knows as `id`. Its recipients are known now.
+    pub(super) fn begin_message(&mut self, id: QueueId, missing: MissingFields) {
+        (self.id, self.missing) = (Some(id), missing);
+        let leads_elsewhere = self.envelope.leads_elsewhere();
+        self.own_hops = leads_elsewhere.then(|| Box::new(OwnHops::new()));
+    }
+
     /// Counts the next piece of the message, and looks for what its header lacks.
     ///
     /// # Errors
-    /// With it the message is longer than `size_max` octets, or has come round too often. Which of them it was first
+    /// With it the message is longer than `policy` allows, or has come round too often. Which of them it was first
     /// does not depend on how it was cut.
-    pub(super) fn take(&mut self, text: &[u8], size_max: u64) -> Result<(), Reply> {
+    pub(super) fn take(&mut self, text: &[u8], policy: &Policy) -> Result<(), Reply> {
+        let size_max = policy.message_bytes_max;
         let room = usize::try_from(size_max.saturating_sub(self.size)).unwrap_or(usize::MAX);
         let stored = self.missing.read(&text[..text.len().min(room)]);
         self.hops.read(stored);
         self.size += text.len() as u64;
-        if self.hops.are_too_many() {
+        let own_hops_too_many = self.own_hops.as_mut().is_some_and(|own_hops| {
+            own_hops.read(stored, &policy.hostname);
+            own_hops.are_too_many()
+        });
+        if self.hops.are_too_many() || own_hops_too_many {
             return Err(reply::MAIL_LOOP);
         }
         if text.len() > room {

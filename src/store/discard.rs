@@ -2,7 +2,9 @@
 
 use std::process;
 
-use super::{Admission, Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
+use super::{
+    Admission, Draft, Failure, Finished, OnceDelivery, Outcome, Store, Ticket, unix_seconds,
+};
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 
 /// Accepts every message and drops it.
@@ -48,6 +50,14 @@ impl Store for Discard {
         self.begun += 1;
         let id = QueueId::new(&self.instance, self.begun);
         Ok((id, Draft::new(0)))
+    }
+
+    fn begin_once(&mut self, _: &OnceDelivery<'_>) -> Result<Draft, Failure> {
+        Ok(Draft::new(0))
+    }
+
+    fn readdress(&mut self, _: &mut Draft, _: &Envelope) -> Result<Option<QueueId>, Failure> {
+        Ok(None)
     }
 
     fn write(&mut self, _draft: &mut Draft, _text: &[u8]) -> Result<(), Failure> {

@@ -13,9 +13,10 @@
 //!
 //! - `draft` is a message that was not handed over whole; `text` is the part of it that is held back.
 //! - `backend` chooses between a store process and this one. `ipc` is what the two processes say to each other: `client` is
-//!   the server's side of it, without I/O, `process` the other one. `child` starts that process and sees it end.
+//!   the server's side of it, without I/O, `process` the other one.
 //! - `group_commit` writes messages and makes them durable, group by group.
-//! - `delivery` is the way of one message from `tmp/` to `new/`; `fsync` is what is made durable at once.
+//! - `delivery` is the way of one message from `tmp/` to `new/`, `names` what its file is called; `fsync` is what is made durable at
+//!   once.
 //! - `queries` is what is asked of the store process before a sender or a recipient is accepted. `rate` limits how many
 //!   mailboxes one client may have made.
 //! - `folders` knows where mailboxes are, and makes and removes their folders.
@@ -31,7 +32,6 @@
 //! - Names in `tmp/` begin with the instance of their process, whose lock says whether it lives.
 
 mod backend;
-mod child;
 mod client;
 mod delivery;
 mod destination;
@@ -42,6 +42,7 @@ mod fsync;
 mod group_commit;
 mod instance;
 mod ipc;
+mod names;
 mod process;
 mod queries;
 mod rate;
@@ -57,19 +58,20 @@ use slab::Slab;
 
 use self::backend::Backend;
 use self::client::News;
-use self::destination::MessageDestination;
+use self::destination::{MessageDestination, groups, paths};
 use self::draft::OpenMessage;
 use self::ipc::StoreRequest;
+use self::names::{FileNames, OnceName, host_in_file_name};
 use self::queries::{NewMailboxes, Queries, Query, enough};
 use self::rate::MailboxRate;
 use self::text::DraftText;
-use super::{Admission, Answer, Draft, Failure, Finished, Outcome, Store, Ticket, unix_seconds};
-use crate::smtp::envelope::{Envelope, QUEUE_ID_BYTES_MAX, QueueId, Recipient};
-use crate::smtp::path::Mailbox;
+use super::process::{StoreClient, StorePipes};
+use super::{
+    Admission, Answer, Draft, Failure, Finished, OnceDelivery, Outcome, Store, Ticket, unix_seconds,
+};
+use crate::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
 
-pub use child::{COMMAND, StorePipes, THIS_PROGRAM};
-pub use client::StoreClient;
-pub use process::run;
+pub use process::{COMMAND, run};
 
 // The work on the disk by itself, for tests: its file system may be one that fails.
 #[doc(hidden)]
@@ -83,12 +85,6 @@ pub use rate::MAILBOXES_PER_MINUTE_MAX;
 #[doc(hidden)]
 pub use system::System;
 
-/// The most bytes of a file name.
-const FILE_NAME_BYTES_MAX: usize = 254;
-/// The most digits of the time in a file name.
-const SECONDS_DIGITS_MAX: usize = 20;
-/// The most bytes of the host name in a file name: time, queue id and two dots leave no more.
-const HOST_BYTES_MAX: usize = FILE_NAME_BYTES_MAX - SECONDS_DIGITS_MAX - QUEUE_ID_BYTES_MAX - 2;
 /// Mailboxes are not asked for while there is room for so many more than a recipient may need: as many as a transaction
 /// may have by default, so that others who are accepted meanwhile find room as well.
 const ROOM_MARGIN: usize = 100;
@@ -173,6 +169,46 @@ impl Maildir {
             drafts: Slab::new(),
             backlog: VecDeque::new(),
         }
+    }
+
+    /// Begins a message for groups of mailboxes, in which its file may have a name of its own.
+    fn begin_named(
+        &mut self,
+        groups: Vec<Vec<MailboxPath>>,
+        once: Option<OnceName>,
+        peer: Peer,
+        body: Body,
+    ) -> Result<(QueueId, Draft), Failure> {
+        let instance = self.backend.instance()?;
+        self.count += 1;
+        let ticket = Ticket(self.count);
+        let id = QueueId::new(instance, self.count);
+        let tmp = format!("{}.{id}.{}", unix_seconds(), self.host);
+        let message = OpenMessage {
+            ticket,
+            unopened: Some(MessageDestination {
+                names: FileNames { tmp, once },
+                groups,
+                generation: self.backend.generation(),
+                peer,
+            }),
+            text: DraftText::new(body),
+        };
+        let key = self.drafts.insert(message);
+        Ok((id, Draft::new(key)))
+    }
+
+    /// Begins a message whose file has the name of this delivery, or the search for it.
+    fn begin_once_named(
+        &mut self,
+        delivery: &OnceDelivery<'_>,
+        is_sought: bool,
+    ) -> Result<Draft, Failure> {
+        let groups = vec![vec![MailboxPath::new(delivery.mailbox)?]];
+        let once = OnceName::new(delivery, &self.host, is_sought);
+        // Its recipient was admitted when it came, and took of no share then or now.
+        let begun = self.begin_named(groups, Some(once), Peer::Local, delivery.body);
+        begun.map(|(_, draft)| draft)
     }
 
     /// Hands over complete messages, as many as the store process has room for. They come before any message text, which
@@ -267,27 +303,27 @@ impl Store for Maildir {
     }
 
     fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure> {
-        let groups = groups(envelope)?;
-        let instance = self.backend.instance()?;
-        self.count += 1;
-        let ticket = Ticket(self.count);
-        let id = QueueId::new(instance, self.count);
-        let file_name = format!("{}.{id}.{}", unix_seconds(), self.host);
-        let message = OpenMessage {
-            ticket,
-            unopened: Some(MessageDestination {
-                file_name,
-                groups,
-                generation: self.backend.generation(),
-                peer: envelope.peer,
-            }),
-            text: DraftText::new(envelope.body),
-        };
-        let key = self.drafts.insert(message);
-        Ok((id, Draft::new(key)))
+        self.begin_named(groups(envelope)?, None, envelope.peer, envelope.body)
     }
 
-    // A `Draft` of ours cannot be copied, so its key is good in `write`, and once in `abort` or `submit`.
+    fn begin_once(&mut self, delivery: &OnceDelivery<'_>) -> Result<Draft, Failure> {
+        self.begin_once_named(delivery, false)
+    }
+
+    fn look_for(&mut self, delivery: &OnceDelivery<'_>) -> Result<Ticket, Failure> {
+        let draft = self.begin_once_named(delivery, true);
+        draft.map(|draft| self.submit(draft))
+    }
+
+    // A `Draft` of ours cannot be copied, so its key is good while it is open, and once in `abort` or `submit`.
+    fn readdress(
+        &mut self,
+        draft: &mut Draft,
+        envelope: &Envelope,
+    ) -> Result<Option<QueueId>, Failure> {
+        self.drafts[draft.key()].readdress(envelope).map(|()| None)
+    }
+
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
         self.drafts[draft.key()].push(text, &mut self.backend, &mut self.rate);
         Ok(())
@@ -328,68 +364,18 @@ impl Store for Maildir {
         self.backend.is_congested()
     }
 
-    fn take_pipes(&mut self) -> Option<StorePipes> {
-        self.backend.take_pipes()
+    fn take_pipes(&mut self, process: usize) -> Option<StorePipes> {
+        (process == 0).then(|| self.backend.take_pipes()).flatten()
     }
 
-    fn client(&mut self) -> Option<&mut StoreClient> {
-        self.backend.client()
+    fn client(&mut self, process: usize) -> Option<&mut dyn StoreClient> {
+        let client = self.backend.client().filter(|_| process == 0);
+        client.map(|client| client as &mut dyn StoreClient)
     }
 
-    fn return_pipes(&mut self, pipes: StorePipes) {
-        self.backend.return_pipes(pipes);
-    }
-}
-
-fn paths<'a>(
-    mailboxes: impl IntoIterator<Item = &'a Mailbox>,
-) -> Result<Vec<MailboxPath>, Failure> {
-    mailboxes.into_iter().map(MailboxPath::new).collect()
-}
-
-/// Groups the mailboxes of an envelope: by recipient, or all together where they share one outcome.
-fn groups(envelope: &Envelope) -> Result<Vec<Vec<MailboxPath>>, Failure> {
-    let groups = if envelope.service.answers_each_recipient() {
-        let recipients = envelope.recipients.iter();
-        let groups = recipients.map(|recipient| paths(&recipient.mailboxes));
-        groups.collect::<Result<Vec<_>, _>>()?
-    } else {
-        vec![paths(envelope.mailboxes())?]
-    };
-    if groups.is_empty() || groups.iter().any(Vec::is_empty) {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "no recipient");
-        return Err(error.into());
-    }
-    Ok(groups)
-}
-
-/// Escapes `hostname` for a file name. Maildir writes `/` and `:` as backslash and octal number, since the one
-/// ends a folder name and the other begins the flags; control characters get the same here.
-fn host_in_file_name(hostname: &str) -> String {
-    let mut host = String::new();
-    for character in hostname.chars() {
-        let escaped = match character {
-            '/' | ':' | '\0'..='\x1F' | '\x7F' => format!("\\{:03o}", u32::from(character)),
-            _ => character.to_string(),
-        };
-        if host.len() + escaped.len() > HOST_BYTES_MAX {
-            break;
+    fn return_pipes(&mut self, process: usize, pipes: StorePipes) {
+        if process == 0 {
+            self.backend.return_pipes(pipes);
         }
-        host.push_str(&escaped);
-    }
-    host
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn host_names_fit_into_file_names() {
-        assert_eq!(host_in_file_name("mail.example.org"), "mail.example.org");
-        assert_eq!(host_in_file_name("a/b:c\0"), "a\\057b\\072c\\000");
-        let host = host_in_file_name(&"x:".repeat(200));
-        assert!(host.len() <= HOST_BYTES_MAX && host.len() > HOST_BYTES_MAX - 4);
-        assert!(host.ends_with('x') || host.ends_with("\\072"), "{host}");
     }
 }

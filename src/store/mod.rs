@@ -11,23 +11,50 @@
 //!
 //! Invariant: nothing is acknowledged to a sender before its `Finished` says so.
 //!
-//! A store knows no poll. Where another process does its work, [`Store::take_pipes`] hands its pipes to the event loop, which
-//! carries octets between them and the [`StoreClient`], as their readiness tells.
+//! A store knows no poll. Where other processes do its work, [`Store::take_pipes`] hands their pipes to the event loop, which
+//! carries octets between them and each [`StoreClient`], as their readiness tells.
 
+#[cfg(feature = "catch")]
+mod catch;
+#[cfg(feature = "relay")]
+pub(crate) mod counted;
 mod discard;
 mod disk_error;
+mod epoch;
+#[cfg(feature = "milter")]
+pub mod hold;
+#[cfg(feature = "catch")]
+pub mod inbox;
 pub mod maildir;
+mod process;
+mod root;
+#[cfg(feature = "relay")]
+pub mod spool;
+#[cfg(feature = "stream")]
+pub mod stream;
 
 use core::fmt;
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use rustix::io::Errno;
 
-use crate::smtp::envelope::{Envelope, QueueId, Recipient};
+#[cfg(feature = "relay")]
+use self::epoch::unix_milliseconds;
+use self::epoch::unix_seconds;
+use crate::smtp::envelope::{Body, Envelope, QueueId, Recipient};
+use crate::smtp::path::Mailbox;
 
+#[cfg(feature = "catch")]
+pub use catch::Catch;
 pub use discard::Discard;
-pub use maildir::{Maildir, MaildirOptions, StoreClient, StorePipes};
+pub use maildir::{Maildir, MaildirOptions};
+#[cfg(any(feature = "milter", feature = "relay"))]
+pub use process::{KeptRole, keep};
+pub use process::{StoreClient, StorePipes, THIS_PROGRAM};
+
+/// The most processes that work for a store: one for mail that stays here, one for mail that is sent on, one for mail on hold.
+pub const STORE_PROCESSES_MAX: usize = 3;
 
 /// A place that mail is delivered to.
 pub trait Store {
@@ -72,6 +99,41 @@ pub trait Store {
     /// Any failure to open it; nothing is left behind.
     fn begin(&mut self, envelope: &Envelope) -> Result<(QueueId, Draft), Failure>;
 
+    /// Opens a message for one mailbox, in which it is to be once however often it is delivered. It is then written, submitted
+    /// and settled as any other.
+    ///
+    /// # Errors
+    /// Any failure to open it, as of a store that cannot tell.
+    fn begin_once(&mut self, delivery: &OnceDelivery<'_>) -> Result<Draft, Failure> {
+        let why = format!("{} cannot be delivered once here", delivery.name);
+        Err(Failure::Io(why.into()))
+    }
+
+    /// Looks whether a mailbox has a message of an earlier delivery. It is settled as any other: stored if it is there, otherwise failed,
+    /// also where nobody can tell.
+    ///
+    /// # Errors
+    /// Any failure to look, as of a store that cannot tell.
+    fn look_for(&mut self, delivery: &OnceDelivery<'_>) -> Result<Ticket, Failure> {
+        let why = format!("{} cannot be looked for here", delivery.name);
+        Err(Failure::Io(why.into()))
+    }
+
+    /// Gives an open message to which nothing was written yet another envelope, as where a filter has changed its sender or its
+    /// recipients. Returns its new name if it cannot keep the one that it has; whoever names it from here on says that.
+    ///
+    /// # Errors
+    /// Any failure to do so, as of a store that cannot, or of a message that has text. The caller is then to
+    /// [`abort`](Self::abort) the draft.
+    fn readdress(
+        &mut self,
+        draft: &mut Draft,
+        envelope: &Envelope,
+    ) -> Result<Option<QueueId>, Failure> {
+        let _ = (draft, envelope);
+        Err(Failure::Io("no message is readdressed here".into()))
+    }
+
     /// Appends to an open message: Internet message text (RFC 5322 §2.1), whose lines end in CRLF. No CRLF
     /// is ever split over two calls. If the envelope says [`Body::BinaryMime`], it is any octets, split anywhere, which
     /// are to be kept as they are.
@@ -84,6 +146,13 @@ pub trait Store {
 
     /// Drops an open message and all traces of it.
     fn abort(&mut self, draft: Draft);
+
+    /// Whether an open message goes to mailboxes from here, and so begins with `Return-Path` (RFC 5321 §4.4). What waits to be sent
+    /// on does not.
+    fn is_final_delivery(&self, draft: &Draft) -> bool {
+        let _ = draft;
+        true
+    }
 
     /// Closes a complete message and hands it over to the next [`commit`](Self::commit).
     fn submit(&mut self, draft: Draft) -> Ticket;
@@ -101,22 +170,71 @@ pub trait Store {
         false
     }
 
-    /// Takes the pipes to the store process, once: from here on the event loop reads and writes them, as their readiness
-    /// tells. `None` for a store without a process.
-    fn take_pipes(&mut self) -> Option<StorePipes> {
+    /// The instant at which [`commit`](Self::commit) has something to do without a report.
+    fn next_wake(&self) -> Option<Instant> {
         None
     }
 
-    /// The store client, whose octets the event loop carries between the pipes and [`commit`](Self::commit). `None` for a
-    /// store without a process, and after that is lost.
-    fn client(&mut self) -> Option<&mut StoreClient> {
+    /// The spool, if the store has one.
+    #[cfg(feature = "relay")]
+    fn spool(&mut self) -> Option<&mut dyn spool::SpoolStore> {
+        None
+    }
+
+    /// What the store does on the connection to a stream, if it is behind one.
+    #[cfg(feature = "stream")]
+    fn stream(&mut self) -> Option<&mut dyn stream::StreamClient> {
+        None
+    }
+
+    /// Counts of what was published to a stream, if the store is behind one.
+    #[cfg(feature = "stream")]
+    fn stream_counts(&self) -> Option<stream::publisher::StreamCounts> {
+        None
+    }
+
+    /// Counts of what was delivered out of a stream, if that is what the store does.
+    #[cfg(feature = "stream")]
+    fn delivery_counts(&self) -> Option<stream::deliveries::DeliveryCounts> {
+        None
+    }
+
+    /// Since when the store takes no mail at all, as one whose servers cannot be reached; `None` while it does.
+    fn lost_since(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The inbox, if the store has one.
+    #[cfg(feature = "catch")]
+    fn inbox(&mut self) -> Option<&mut inbox::Inbox> {
+        None
+    }
+
+    /// The texts on hold, if the store has room for such.
+    #[cfg(feature = "milter")]
+    fn hold(&mut self) -> Option<&mut hold::Hold> {
+        None
+    }
+
+    /// Takes the pipes to a store process, once: from here on the event loop reads and writes them, as their readiness tells.
+    /// Processes are numbered below [`STORE_PROCESSES_MAX`]. `None` if there is none of this number, or its pipes were taken;
+    /// asked again before each commit, since a process that is lost may be followed by another.
+    fn take_pipes(&mut self, process: usize) -> Option<StorePipes> {
+        let _ = process;
+        None
+    }
+
+    /// The client of a store process, whose octets the event loop carries between the pipes and [`commit`](Self::commit).
+    /// `None` if there is no process of this number, and after that is lost.
+    fn client(&mut self, process: usize) -> Option<&mut dyn StoreClient> {
+        let _ = process;
         None
     }
 
     /// Gives the pipes back, at shutdown. A store that is dropped with its pipes closes them and blocks until the
     /// process has finished what it was given, for two seconds at most.
-    fn return_pipes(&mut self, pipes: StorePipes) {
-        drop(pipes);
+    fn return_pipes(&mut self, process: usize, pipes: StorePipes) {
+        let _ = (process, pipes);
     }
 }
 
@@ -136,6 +254,20 @@ pub struct Answer {
     pub ticket: Ticket,
     /// The number of mailboxes that may have to be made for it, or the failure that refuses it.
     pub result: Result<usize, Failure>,
+}
+
+/// A message for one mailbox that is delivered again after a crash, and is to be there once all the same.
+#[derive(Clone, Copy, Debug)]
+pub struct OnceDelivery<'a> {
+    /// The mailbox.
+    pub mailbox: &'a Mailbox,
+    /// The seconds of the epoch at which the message came, a dot, and letters and digits that no other delivery has: the same
+    /// at each try.
+    pub name: &'a str,
+    /// The declared kind of its body.
+    pub body: Body,
+    /// Whether an earlier try may have succeeded.
+    pub may_be_there: bool,
 }
 
 /// A message whose bytes are still arriving. Only a store makes one, and it cannot be copied: whoever holds it
@@ -215,6 +347,8 @@ pub enum Failure {
     Full(Box<str>),
     /// Fewer bytes are free than are to be kept free: so many.
     LittleLeft(u64),
+    /// As many messages wait to be sent on as may.
+    QueueFull,
     /// The limit on mailboxes that are made by themselves is reached.
     TooManyMailboxes,
     /// The address has no folder name: it is empty or too long.
@@ -230,6 +364,7 @@ impl fmt::Display for Failure {
             Self::LittleLeft(bytes) => {
                 write!(f, "only {bytes} bytes left in the store")
             }
+            Self::QueueFull => f.write_str("the queue is full"),
             Self::TooManyMailboxes => f.write_str("mailbox limit reached"),
             Self::BadName => f.write_str("no folder name for this address"),
         }
@@ -248,8 +383,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The time in seconds of the epoch, for the names of messages and instances.
-fn unix_seconds() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |time| time.as_secs())
+/// The failure to give a message another envelope that has text already.
+fn has_text() -> Failure {
+    Failure::Io("a message that has text is not readdressed".into())
 }

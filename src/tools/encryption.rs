@@ -2,11 +2,11 @@
 
 use core::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::net::endpoint::Endpoint;
 use crate::net::link::StartTls;
+pub use crate::net::trust::TrustError;
 
 /// Choice of TLS for a client.
 #[derive(Clone, Debug)]
@@ -67,37 +67,3 @@ pub(super) fn no_starttls(server: &Endpoint) -> String {
         "{server} offers no STARTTLS, and in the clear nothing is sent; has it a port for --tls?"
     )
 }
-
-/// Why there is nobody to trust.
-#[derive(Debug)]
-pub enum TrustError {
-    /// A file that cannot be read.
-    Unreadable(PathBuf, io::Error),
-    /// A file without a certificate, or with a damaged one.
-    NoCertificate(PathBuf),
-    /// The machine trusts nobody; what went wrong where it was asked for them.
-    NoAuthorities(String),
-    /// No certificate can be for this server.
-    NoName(Endpoint),
-    /// TLS cannot be had as it is asked for.
-    Tls(String),
-}
-
-impl fmt::Display for TrustError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
-            Self::NoCertificate(path) => {
-                write!(f, "{} holds no certificate in PEM", path.display())
-            }
-            Self::NoAuthorities(why) => write!(
-                f,
-                "this machine trusts nobody{why}; install ca-certificates, or name a file with --tls-ca"
-            ),
-            Self::NoName(server) => write!(f, "no certificate can be for {server}"),
-            Self::Tls(error) => write!(f, "no TLS: {error}"),
-        }
-    }
-}
-
-impl core::error::Error for TrustError {}

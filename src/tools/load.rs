@@ -279,6 +279,7 @@ fn compose(options: &LoadOptions) -> Result<(Outgoing, Vec<u8>), Failed> {
         to: options.to.clone(),
         size: prepared.size,
         eight_bit: prepared.eight_bit,
+        parameters: None,
     };
     Ok((mail, prepared.wire))
 }

@@ -96,6 +96,7 @@ fn open(options: &SendOptions) -> Result<Opening, SendError> {
         to: options.to.clone(),
         size: prepared.size,
         eight_bit: prepared.eight_bit,
+        parameters: None,
     };
     let encryption = options.encryption.as_ref();
     let tls = encryption.map(|encryption| encryption.with_server(&options.server));
@@ -252,6 +253,7 @@ mod tests {
                 to: Vec::new(),
                 size: 0,
                 eight_bit: false,
+                parameters: None,
             }),
             message: [].into(),
             tls: None,

@@ -9,7 +9,6 @@
 
 mod connection;
 mod events;
-mod json;
 mod looping;
 
 use std::collections::BTreeMap;
@@ -18,9 +17,9 @@ use std::mem;
 
 use self::connection::{ConnectionTrack, Octets};
 use self::events::{EventName, Events, Flow, TrackId};
-use self::json::Members;
 use self::looping::LoopTrack;
 use super::writer::{TraceEnd, TraceWriter, Traced};
+use crate::json::Members;
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
@@ -338,6 +337,7 @@ fn is_of_turn(frame: &Frame<'_>) -> bool {
             | Frame::Client {
                 frame: ClientFrame::Dialed { .. }
             }
+            | Frame::Relay { .. }
     )
 }
 

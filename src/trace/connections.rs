@@ -6,7 +6,7 @@ use crate::net::driver::ConnectionId;
 use crate::net::lifecycle::Lifecycle;
 use crate::net::peer::PeerAddress;
 use crate::net::transport::Read;
-use crate::observe::frame::{ClientFrame, Frame};
+use crate::observe::frame::{ClientFrame, Frame, RelayFrame};
 
 /// A connection that is open in the record.
 #[derive(Clone, Debug)]
@@ -93,6 +93,8 @@ impl TracedConnection {
 pub(super) struct TracedConnections {
     all: HashMap<ConnectionId, TracedConnection>,
     by_key: HashMap<usize, ConnectionId>,
+    /// The same of connections to other servers, which have keys of their own.
+    outgoing_by_key: HashMap<usize, ConnectionId>,
     by_ticket: HashMap<u64, ConnectionId>,
     /// The connection whose message is being settled.
     settling: Option<ConnectionId>,
@@ -121,8 +123,8 @@ impl ConnectionTotals {
 }
 
 impl TracedConnections {
-    /// Notes what a frame tells, but for an end.
-    pub(super) fn see(&mut self, frame: &Frame<'_>) {
+    /// Notes a connection that a frame begins.
+    fn begin(&mut self, frame: &Frame<'_>) {
         match *frame {
             Frame::Added {
                 key,
@@ -143,6 +145,18 @@ impl TracedConnections {
                 self.insert(connection, TracedConnection::new(Some(key), peer));
                 self.by_key.insert(key, connection);
             }
+            Frame::Relay {
+                frame:
+                    RelayFrame::Dialed {
+                        key,
+                        connection,
+                        result: Ok(peer),
+                        ..
+                    },
+            } => {
+                self.insert(connection, TracedConnection::new(Some(key), peer));
+                self.outgoing_by_key.insert(key, connection);
+            }
             Frame::Refused {
                 connection, peer, ..
             } => {
@@ -150,6 +164,14 @@ impl TracedConnections {
                 refused.is_closing = true;
                 self.insert(connection, refused);
             }
+            _ => {}
+        }
+    }
+
+    /// Notes what a frame tells, but for an end.
+    pub(super) fn see(&mut self, frame: &Frame<'_>) {
+        self.begin(frame);
+        match *frame {
             Frame::Settled { ticket, .. } => self.settling = self.answer(ticket),
             Frame::Answered { ticket, .. } => drop(self.answer(ticket)),
             _ => {}
@@ -207,10 +229,14 @@ impl TracedConnections {
                     return;
                 };
                 self.totals.take_off(&closed);
+                let by_key = match connection.is_outgoing() {
+                    true => &mut self.outgoing_by_key,
+                    false => &mut self.by_key,
+                };
                 if let Some(key) = closed.key
-                    && self.by_key.get(&key) == Some(&connection)
+                    && by_key.get(&key) == Some(&connection)
                 {
-                    self.by_key.remove(&key);
+                    by_key.remove(&key);
                 }
                 if let Some(ticket) = closed.ticket {
                     self.by_ticket.remove(&ticket);
@@ -227,6 +253,9 @@ impl TracedConnections {
     pub(super) fn of(&self, frame: &Frame<'_>) -> Option<ConnectionId> {
         match *frame {
             Frame::Event { key, .. } => self.by_key.get(&key).copied(),
+            Frame::Relay {
+                frame: RelayFrame::Event { key, .. },
+            } => self.outgoing_by_key.get(&key).copied(),
             Frame::Settled { ticket, .. } | Frame::Answered { ticket, .. } => {
                 self.by_ticket.get(&ticket).copied()
             }

@@ -31,7 +31,6 @@ use std::rc::Rc;
 use self::facts::Facts;
 use self::steps::Steps;
 use self::stored::StoredMessages;
-use super::escape::escape;
 use super::time::TraceTime;
 use super::writer::TraceError;
 use crate::inbound::Rules;
@@ -40,6 +39,7 @@ use crate::net::peer::PeerAddress;
 use crate::observe::file::{FrameReader, RecordError};
 use crate::observe::frame::Frame;
 use crate::observe::rules;
+use crate::smtp::escape::escape;
 use crate::smtp::service::Service;
 
 /// A connection of which the record has the start.

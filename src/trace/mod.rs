@@ -6,7 +6,6 @@
 mod chrome;
 mod connections;
 mod dialogue;
-mod escape;
 mod run;
 mod text;
 mod time;

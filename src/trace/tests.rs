@@ -295,6 +295,13 @@ fn message() -> Vec<Frame<'static>> {
                 draft: 1,
             }),
         },
+        Frame::Readdress {
+            connection,
+            draft: 1,
+            from: "<c@example.com>",
+            recipients: 2,
+            result: Ok(Some("AB02")),
+        },
         used(Content::Text, b"a: b\r\n"),
         Frame::Submit {
             connection,
@@ -334,6 +341,13 @@ fn answered_and_closed() -> Vec<Frame<'static>> {
         CLOSED,
         Frame::End { at: 12 },
     ]
+}
+
+#[test]
+fn another_envelope_is_told_with_the_name_that_it_brings() {
+    let (text, _) = trace(&record(&session()), TraceFormat::Text);
+    let told = "store: now from <c@example.com> to 2: now AB02";
+    assert!(text.contains(told), "{text}");
 }
 
 #[test]

@@ -12,16 +12,18 @@
 mod client;
 mod input;
 mod protocol;
+mod relay;
 
+use core::fmt::Display;
 use std::io::{self, Write};
 
-use super::escape::escape;
 use super::time::TraceTime;
 use super::writer::{TraceEnd, TraceWriter, Traced};
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
 use crate::observe::frame::Frame;
+use crate::smtp::escape::escape;
 
 /// The most octets that a line shows of a line of the protocol.
 const LINE_BYTES_MAX: usize = 512;
@@ -56,7 +58,7 @@ impl TextTrace {
         let line = &mut self.line;
         put_time(time.now, line);
         put_column(Some(time.tick).filter(|tick| *tick > 0), 7, line);
-        put_column(connection.map(|id| id.0), 6, line);
+        put_column(connection, 6, line);
         line.extend_from_slice(b"  ");
     }
 
@@ -126,14 +128,20 @@ impl TraceWriter for TextTrace {
         }
         match *traced.frame {
             Frame::Event { .. } if traced.connection.is_none() => return Ok(()),
-            Frame::Said { octets, .. } => {
-                let mark = if self.is_of_client { b"C: " } else { b"S: " };
+            Frame::Said {
+                octets, connection, ..
+            } => {
+                let is_client = self.is_of_client || connection.is_outgoing();
+                let mark = if is_client { b"C: " } else { b"S: " };
                 return self.lines(mark, octets, traced, out);
             }
             Frame::Used {
-                content, octets, ..
+                content,
+                octets,
+                connection,
             } if protocol::is_in_lines(content) => {
-                let mark = if self.is_of_client { b"S: " } else { b"C: " };
+                let is_client = self.is_of_client || connection.is_outgoing();
+                let mark = if is_client { b"S: " } else { b"C: " };
                 return self.lines(mark, octets, traced, out);
             }
             _ => {}
@@ -144,6 +152,7 @@ impl TraceWriter for TextTrace {
             || input::put(traced, line)
             || protocol::put(traced.frame, line)
             || client::put(traced.frame, line)
+            || relay::put(traced.frame, line)
             || protocol::put_store(traced.frame, line))
         {
             return Ok(());
@@ -187,9 +196,9 @@ fn put_time(time: Nanoseconds, line: &mut Vec<u8>) {
 }
 
 /// Appends a number in a column, or a dash.
-fn put_column(number: Option<u64>, width: usize, line: &mut Vec<u8>) {
+fn put_column(number: Option<impl Display>, width: usize, line: &mut Vec<u8>) {
     let _ = match number {
-        Some(number) => write!(line, " {number:>width$}"),
+        Some(number) => write!(line, " {:>width$}", number.to_string()),
         None => write!(line, " {:>width$}", '-'),
     };
 }

@@ -1,10 +1,24 @@
 //! A client that waits for every answer.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+/// Reads what there is. A read with a timeout ends early where the process was halted meanwhile (signal(7)), as one on a machine
+/// that is paused is; it is begun again, as `read_exact` does by itself.
+///
+/// # Errors
+/// Any error of the stream but `Interrupted`.
+pub fn read_some(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
 
 /// A client that reads whole lines.
 pub struct Client<S: Read> {
@@ -85,7 +99,16 @@ impl<S: Read + Write> Client<S> {
     /// An extended hello where no greeting comes first.
     pub fn hello_again(&mut self) {
         self.say("EHLO client\r\n");
-        while !self.hear().starts_with("250 ") {}
+        loop {
+            let line = self.hear();
+            assert!(
+                line.starts_with("250"),
+                "250 was expected, and came {line:?}"
+            );
+            if line.starts_with("250 ") {
+                break;
+            }
+        }
     }
 
     /// A textbook session as far as 354.

@@ -85,9 +85,13 @@ impl Dialogue {
         paths.sort();
         let mut dialogues: Vec<_> = paths.iter().map(|path| Self::read(path)).collect();
         let is_for_tls = |option: &String| option.starts_with("--tls");
+        let is_for_relay = |option: &String| option == "--route";
+        let is_for_faults = |option: &String| ["--rule", "--without"].contains(&&**option);
         dialogues.retain(|dialogue| {
             (dialogue.users.is_empty() || cfg!(feature = "auth"))
                 && (cfg!(feature = "tls") || !dialogue.options.iter().any(is_for_tls))
+                && (cfg!(feature = "catch") || !dialogue.options.iter().any(is_for_faults))
+                && (cfg!(feature = "relay") || !dialogue.options.iter().any(is_for_relay))
         });
         if !cfg!(feature = "smtputf8") {
             dialogues.retain(|dialogue| !dialogue.asks_for_smtputf8());

@@ -132,6 +132,8 @@ fn take_text(rest: &mut &str) -> Option<String> {
                     text.push(char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?);
                 }
                 'n' => text.push('\n'),
+                'r' => text.push('\r'),
+                't' => text.push('\t'),
                 escaped => text.push(escaped),
             },
             control if u32::from(control) < 0x20 => return None,

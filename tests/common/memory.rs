@@ -12,14 +12,25 @@ use mailoop::cli::{self, Request};
 use mailoop::config::Config;
 use mailoop::config::sources::Sources;
 use mailoop::exit::Failed;
-use mailoop::inbound::Rules;
+#[cfg(feature = "http")]
+use mailoop::http::access::AccessRules;
+use mailoop::inbound::{Rejection, Rules};
 use mailoop::net::channel::Readiness;
 use mailoop::net::peer::PeerAddress;
 use mailoop::net::transport::Transport;
 use mailoop::server::core::ServerCore;
+#[cfg(feature = "http")]
+use mailoop::server::http_clients::HttpClients;
 use mailoop::smtp::envelope::{Body, Envelope, Peer, QueueId, Recipient};
+use mailoop::smtp::event::Limit;
+#[cfg(feature = "catch")]
+use mailoop::smtp::faults::FaultRules;
 use mailoop::smtp::path::Mailbox;
 use mailoop::smtp::service::Service;
+#[cfg(feature = "catch")]
+use mailoop::store::Catch;
+#[cfg(feature = "catch")]
+use mailoop::store::inbox::{Inbox, InboxLimits};
 use mailoop::store::{Admission, Answer, Draft, Failure, Finished, Outcome, Store, Ticket};
 use rustls::ClientConnection;
 
@@ -32,12 +43,18 @@ pub fn config(options: &[&str]) -> Config {
 
 /// The same, or why there is none.
 pub fn try_config(options: &[&str]) -> Result<Config, Failed> {
+    config_of("serve", options)
+}
+
+/// The configuration that these options of a subcommand make.
+fn config_of(command: &str, options: &[&str]) -> Result<Config, Failed> {
     let hostname = if options.contains(&"--hostname") {
         &[][..]
     } else {
         &["--hostname", "mail.example.org"]
     };
-    let arguments = ["mailoop", "serve"]
+    let program = ["mailoop", command];
+    let arguments = program
         .iter()
         .chain(hostname)
         .chain(options)
@@ -52,6 +69,9 @@ pub fn try_config(options: &[&str]) -> Result<Config, Failed> {
 pub const GREETING: &str = "220 mail.example.org ESMTP mailoop\r\n";
 pub const ENVELOPE: &[u8] = b"HELO c\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\n";
 pub const ENVELOPE_REPLIES: &str = "250 Hello c, pleased to meet you.\r\n250 Ok\r\n250 Ok\r\n";
+/// The most octets of text that arrive at once at a server for tests.
+#[cfg(feature = "catch")]
+pub const ARRIVING_BYTES_MAX: usize = 100_000;
 pub const START_DATA: &str = "354 Enter message, ending with \".\" on a line by itself\r\n";
 
 pub fn seconds(seconds: u64) -> Duration {
@@ -101,6 +121,8 @@ pub fn ip(address: &str) -> Peer {
 /// The server.
 pub struct MemoryServer {
     core: ServerCore<MemoryTransport>,
+    #[cfg(feature = "http")]
+    http: HttpClients<MemoryTransport>,
     /// That of the first listener which the options name.
     service: Service,
     shelf: Rc<RefCell<Shelf>>,
@@ -113,7 +135,23 @@ pub struct MemoryServer {
 
 impl MemoryServer {
     pub fn start(options: &[&str]) -> Self {
-        let config = config(options);
+        Self::of(&config(options), |store| store)
+    }
+
+    /// A server that `mailoop catch` would run with these options, and an inbox of a hundred messages.
+    #[cfg(feature = "catch")]
+    pub fn catch(options: &[&str]) -> Self {
+        let config = config_of("catch", options).unwrap_or_else(|error| panic!("{error:?}"));
+        Self::of(&config, |store| {
+            let inbox = Inbox::new(InboxLimits {
+                messages_max: 100,
+                bytes_max: 1 << 20,
+            });
+            Box::new(Catch::new(store, inbox, ARRIVING_BYTES_MAX))
+        })
+    }
+
+    fn of(config: &Config, wrap: fn(Box<dyn Store>) -> Box<dyn Store>) -> Self {
         let named = config.listen.first().map(|(service, _)| *service);
         let shelf = Rc::new(RefCell::new(Shelf::default()));
         let store = Box::new(MemoryStore(Rc::clone(&shelf)));
@@ -122,8 +160,17 @@ impl MemoryServer {
             proxies: Vec::new(),
             ..config.rules()
         };
+        #[cfg_attr(not(feature = "catch"), allow(unused_mut))]
+        let mut core = ServerCore::new(rules, wrap(store), now);
+        #[cfg(feature = "catch")]
+        core.set_faults(FaultRules::new(
+            config.faults.clone(),
+            config.catch.is_some(),
+        ));
         let mut server = Self {
-            core: ServerCore::new(rules, store, now),
+            core,
+            #[cfg(feature = "http")]
+            http: HttpClients::new(AccessRules::default(), 100, Rc::default(), now),
             service: named.unwrap_or_default(),
             shelf,
             now,
@@ -132,6 +179,71 @@ impl MemoryServer {
         };
         server.advance(Duration::ZERO);
         server
+    }
+
+    /// The inbox of a server for tests.
+    #[cfg(feature = "catch")]
+    pub fn inbox(&mut self) -> &mut Inbox {
+        self.core.inbox().unwrap()
+    }
+
+    /// A client of HTTP, which has asked this. It is served after mail, as in the event loop.
+    #[cfg(feature = "http")]
+    pub fn ask_http(&mut self, target: &str) -> Client {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let wire = Rc::new(RefCell::new(Wire {
+            to_server: request.bytes().collect(),
+            ..Wire::new()
+        }));
+        let transport = MemoryTransport(Rc::clone(&wire));
+        self.http.add(transport, PeerAddress::Unix);
+        self.settle();
+        Client {
+            key: usize::MAX,
+            wire,
+            tls: RefCell::default(),
+            opened: RefCell::default(),
+        }
+    }
+
+    /// A client that is not let in, for there are too many.
+    pub fn refuse_one(&mut self) -> Client {
+        self.refuse(Rejection::Limit(Limit::Connections))
+    }
+
+    /// A client that connects, and is not let in if the server would not do so.
+    pub fn connect_or_refuse(&mut self) -> Client {
+        match self.core.refusal_for(PeerAddress::Unix) {
+            Some(why) => {
+                let client = self.refuse(why);
+                self.settle();
+                client
+            }
+            None => self.connect(),
+        }
+    }
+
+    /// The time of the server.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The status of the server, in one line.
+    pub fn status(&self) -> String {
+        self.core.status(Duration::ZERO).to_string()
+    }
+
+    fn refuse(&mut self, why: Rejection) -> Client {
+        let wire = Rc::new(RefCell::new(Wire::new()));
+        let transport = MemoryTransport(Rc::clone(&wire));
+        self.core
+            .refuse(transport, self.service, PeerAddress::Unix, why);
+        Client {
+            key: usize::MAX,
+            wire,
+            tls: RefCell::default(),
+            opened: RefCell::default(),
+        }
     }
 
     /// A client that connects, and has sent `early` before anybody looks.
@@ -294,8 +406,14 @@ impl MemoryServer {
 
     pub fn advance(&mut self, time: Duration) {
         self.now += time;
-        self.core.set_time(self.now, UNIX_EPOCH);
+        self.set_time();
         self.settle();
+    }
+
+    fn set_time(&mut self) {
+        self.core.set_time(self.now, UNIX_EPOCH);
+        #[cfg(feature = "http")]
+        self.http.set_time(self.now, UNIX_EPOCH);
     }
 
     /// Goes on with other options.
@@ -347,19 +465,25 @@ impl MemoryServer {
 
     /// Whether there is something to be done without an event and at this time.
     pub fn has_work(&self) -> bool {
-        let wake = self.core.next_wake();
-        wake.is_some_and(|wake| wake <= self.now)
+        let wakes = [
+            self.core.next_wake(),
+            #[cfg(feature = "http")]
+            self.http.next_wake(),
+        ];
+        wakes.into_iter().flatten().any(|wake| wake <= self.now)
     }
 
     /// Lets so much time pass and only one tick.
     pub fn tick_after(&mut self, time: Duration) {
         self.now += time;
-        self.core.set_time(self.now, UNIX_EPOCH);
+        self.set_time();
         self.tick();
     }
 
     pub fn tick(&mut self) {
         self.core.tick(|_, _| {});
+        #[cfg(feature = "http")]
+        self.http.tick(&mut self.core);
     }
 
     fn wake(&mut self, client: &Client, read_on: bool) {
@@ -621,6 +745,8 @@ pub struct Shelf {
     pub blocked: Vec<String>,
     /// Whether it takes no more text.
     pub congested: bool,
+    /// Since when it takes no mail at all.
+    pub lost_since: Option<Instant>,
     /// Whether senders and recipients wait for an answer, which is put off as commits are.
     pub asks: bool,
     questions: Vec<Answer>,
@@ -695,6 +821,9 @@ struct MemoryStore(Rc<RefCell<Shelf>>);
 
 impl Store for MemoryStore {
     fn admit(&mut self, _: u64, _: u64) -> Result<Admission, Failure> {
+        if self.0.borrow().lost_since.is_some() {
+            return Err(Failure::Io("lost".into()));
+        }
         self.0.borrow_mut().admit(Call::Admit)
     }
 
@@ -720,6 +849,18 @@ impl Store for MemoryStore {
         shelf.drafts.push((envelope.clone(), Vec::new()));
         let draft = Draft::new(shelf.drafts.len() - 1);
         Ok((QueueId::new("TEST", shelf.begun), draft))
+    }
+
+    fn readdress(
+        &mut self,
+        draft: &mut Draft,
+        envelope: &Envelope,
+    ) -> Result<Option<QueueId>, Failure> {
+        let mut shelf = self.0.borrow_mut();
+        let (before, text) = &mut shelf.drafts[draft.key()];
+        assert!(text.is_empty(), "a message with text was readdressed");
+        *before = envelope.clone();
+        Ok(None)
     }
 
     fn write(&mut self, draft: &mut Draft, text: &[u8]) -> Result<(), Failure> {
@@ -773,5 +914,9 @@ impl Store for MemoryStore {
 
     fn is_congested(&self) -> bool {
         self.0.borrow().congested
+    }
+
+    fn lost_since(&self) -> Option<Instant> {
+        self.0.borrow().lost_since
     }
 }

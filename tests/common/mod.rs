@@ -7,15 +7,24 @@
 pub mod chunks;
 pub mod client;
 pub mod dialogue;
+#[cfg(feature = "milter")]
+pub mod filter;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod json;
 pub mod logins;
 pub mod memory;
+#[cfg(feature = "stream")]
+pub mod nats;
 #[cfg(feature = "send")]
 pub mod peer;
 pub mod processes;
 pub mod program;
+#[cfg(feature = "relay")]
+pub mod queue;
 #[cfg(feature = "send")]
 pub mod script;
+pub mod signed_zone;
 pub mod skipped;
 pub mod tls;
 pub mod tracer;
@@ -54,6 +63,23 @@ impl TestServer {
         Self::start_command(Command::new(env!("CARGO_BIN_EXE_mailoop")), args)
     }
 
+    /// Starts `mailoop catch` in its place, which has pages and REST as well: on free ports of the loopback, where these options say
+    /// nothing else.
+    pub fn start_catch(args: &[&str]) -> Self {
+        let named = |option: &str| args.iter().any(|arg| arg.starts_with(option));
+        let mut args = args.to_vec();
+        if !named("--http") {
+            args.extend(["--http", "127.0.0.1:0"]);
+        }
+        let command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+        let server = Self::try_start_as("catch", command, &args);
+        let server = server.unwrap_or_else(|ended| ended.not_started());
+        wait_until("pages to be served", || {
+            server.stdout().contains("listening http ")
+        });
+        server
+    }
+
     /// The same, with so many descriptors.
     pub fn start_with_descriptors(limit: u32, args: &[&str]) -> Self {
         let mut shell = Command::new("/bin/sh");
@@ -85,6 +111,23 @@ impl TestServer {
         Self::try_start(command, args)
     }
 
+    /// The body that a path is answered with by HTTP.
+    #[cfg(feature = "catch")]
+    pub fn get(&self, path: &str) -> String {
+        use std::io::{Read, Write};
+
+        let mut stream = TcpStream::connect(self.address_for("http")).unwrap();
+        stream.set_read_timeout(Some(WAIT_MAX)).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {response}");
+        body.to_owned()
+    }
+
     fn start_command(command: Command, args: &[&str]) -> Self {
         Self::try_start(command, args).unwrap_or_else(|ended| ended.not_started())
     }
@@ -94,11 +137,15 @@ impl TestServer {
         panic!("not started: {status}\n{}", self.log());
     }
 
-    fn try_start(mut command: Command, args: &[&str]) -> Result<Self, Self> {
+    fn try_start(command: Command, args: &[&str]) -> Result<Self, Self> {
+        Self::try_start_as("serve", command, args)
+    }
+
+    fn try_start_as(name: &str, mut command: Command, args: &[&str]) -> Result<Self, Self> {
         let named = |option: &str| args.iter().any(|arg| arg.starts_with(option));
         let folder = tempfile::tempdir().unwrap();
         let output = |name| File::create(folder.path().join(name)).unwrap();
-        command.arg("serve").args(args);
+        command.arg(name).args(args);
         if !named("--listen") && !named("--config") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
@@ -166,6 +213,11 @@ impl TestServer {
         let prefix = format!("listening {protocol} ");
         let address = stdout.lines().find_map(|line| line.strip_prefix(&prefix));
         address.unwrap().to_owned()
+    }
+
+    /// Where it listens for HTTP, the first of its listeners for that.
+    pub fn http_address(&self) -> String {
+        self.address_for("http")
     }
 
     /// The port of [`Self::address`].

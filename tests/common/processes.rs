@@ -40,6 +40,11 @@ pub fn is_stopped(process: u32) -> bool {
     state(process) == Some('T')
 }
 
+/// Whether a process waits for something to happen outside of it.
+pub fn is_resting(process: u32) -> bool {
+    state(process) == Some('S')
+}
+
 /// The letter that `ps` shows for a process.
 fn state(process: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;

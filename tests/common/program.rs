@@ -31,9 +31,19 @@ pub(crate) fn installed(programs: &[&str]) -> bool {
 fn is_there(program: &str) -> bool {
     skipped::assert_known(program);
     match program {
-        "nodemailer" => nodemailer_path().is_some(),
+        "mailhog" | "mailpit-api" | "nodemailer" | "playwright-core" => {
+            module_path(program).is_some()
+        }
+        "mailpit-api-client" | "prometheus-client" => Path::new(&python_with(program)).is_file(),
         "Net::SSLeay" => has_perl_module(program),
+        "pymilter" => {
+            let mut python = foreign("/usr/bin/python3");
+            python.args(["-c", "import Milter"]).stderr(Stdio::null());
+            python.status().is_ok_and(|status| status.success())
+        }
+        "dovecot-lmtpd" => on_path("dovecot") && Path::new("/usr/lib/dovecot/lmtp").is_file(),
         "libscram.so" => has_sasl_module(program),
+        "libfaketime.so.1" => faketime().is_some(),
         program => on_path(program),
     }
 }
@@ -50,6 +60,11 @@ fn has_perl_module(name: &str) -> bool {
     perl.status().is_ok_and(|status| status.success())
 }
 
+/// The Python that `.ci/programs` makes for a package of PyPI which has no command of its own.
+pub(crate) fn python_with(package: &str) -> String {
+    format!("/usr/local/lib/{package}/bin/python")
+}
+
 /// Whether a module of Cyrus SASL is there, wherever the system keeps them.
 fn has_sasl_module(name: &str) -> bool {
     let within = |folder: &Path| folder.join("sasl2").join(name).is_file();
@@ -58,14 +73,24 @@ fn has_sasl_module(name: &str) -> bool {
     within(libraries) || folders.any(|folder| within(&folder.path()))
 }
 
-/// The `NODE_PATH` by which node finds nodemailer: the one that is set, or where `npm install -g` puts modules.
-fn nodemailer_path() -> Option<OsString> {
+/// What makes the clock of a program run, if it is there: a library to be loaded before all others.
+pub(crate) fn faketime() -> Option<String> {
+    let folders = Path::new("/usr/lib").read_dir().ok()?;
+    let mut paths = folders
+        .flatten()
+        .map(|folder| folder.path().join("faketime/libfaketime.so.1"));
+    let path = paths.find(|path| path.is_file())?;
+    path.to_str().map(str::to_owned)
+}
+
+/// The `NODE_PATH` by which node finds a module: the one that is set, or where `npm install -g` puts modules.
+fn module_path(name: &str) -> Option<OsString> {
     if !on_path("node") {
         return None;
     }
     let finds = |path: &OsStr| {
         let mut node = foreign("node");
-        node.args(["-e", "require.resolve('nodemailer')"]);
+        node.args(["-e", "require.resolve(process.argv[1])", name]);
         node.env("NODE_PATH", path).stderr(Stdio::null());
         node.status().is_ok_and(|status| status.success())
     };
@@ -107,11 +132,23 @@ pub(crate) fn python(script: &str) -> Command {
     command
 }
 
-/// One of the node scripts beside this file.
+/// The Python that has mailpit-api-client, with one of the scripts beside this file.
+pub(crate) fn python_with_mailpit(script: &str) -> Command {
+    let mut command = foreign(&python_with("mailpit-api-client"));
+    command.args(["-B", "-E", "-s"]).arg(beside(script));
+    command
+}
+
+/// One of the node scripts of `tests/interop`, with nodemailer.
 pub(crate) fn node(script: &str) -> Command {
+    node_with("nodemailer", &beside(script))
+}
+
+/// A node script that finds this module.
+pub(crate) fn node_with(module: &str, script: &Path) -> Command {
     let mut command = foreign("node");
-    command.arg(beside(script));
-    command.env("NODE_PATH", nodemailer_path().unwrap_or_default());
+    command.arg(script);
+    command.env("NODE_PATH", module_path(module).unwrap_or_default());
     command
 }
 

@@ -38,6 +38,7 @@ impl Client {
                 to: to.iter().map(|address| address.parse().unwrap()).collect(),
                 size: 21,
                 eight_bit: false,
+                parameters: None,
             },
             messages: 1,
         }

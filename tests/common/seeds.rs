@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// The place of a worker that has ended.
 const DONE: u64 = u64::MAX;
 /// A seed that takes longer is one whose run turns round and round within one call.
-const SEED_TIME_MAX: Duration = Duration::from_secs(60);
+const SEED_TIME_MAX: Duration = Duration::from_secs(300);
 
 /// The only seed that is to be run, if there is one.
 pub fn only() -> Option<u64> {

@@ -56,6 +56,7 @@ pub(crate) fn summary(notes: &str) -> String {
     for [name, source, package] in rows().filter(|[name, ..]| wanted.contains_key(name)) {
         let command = match source {
             "apt" => "apt-get install",
+            "deb" => "apt-get download and dpkg -x",
             "npm" => "npm install -g",
             "pip" => "pip install",
             _ => panic!("{name}: what is {source}?"),
@@ -100,7 +101,8 @@ const BEYOND_PROGRAMS: [(&str, &str); 3] = [
 fn rows() -> impl Iterator<Item = [&'static str; 3]> {
     let lines = PROGRAMS.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| {
-        let words: Vec<_> = line.split_whitespace().collect();
+        // The sum of a package may follow its name, which nobody types.
+        let words: Vec<_> = line.split_whitespace().take(3).collect();
         words.try_into().unwrap()
     })
 }

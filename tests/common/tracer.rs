@@ -2,12 +2,17 @@
 
 use std::fs::{self, File};
 use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::program::foreign;
 use super::{files, wait_until};
+
+/// How long a strace may take to leave, before it is killed, which makes the system let go of whom it traces.
+const DETACH_MAX: Duration = Duration::from_secs(2);
 
 /// A strace at work on some processes.
 pub struct Tracer {
@@ -37,8 +42,14 @@ impl Tracer {
         let mut tracer = Self { strace, output };
         wait_until("strace to attach", || {
             let ended = tracer.strace.try_wait().unwrap();
-            assert!(ended.is_none(), "strace: {ended:?}\n{}", tracer.said());
-            tracer.said().matches(" attached").count() >= processes.len()
+            // A process that is killed at the call in which it was found ends at once, and its tracer with it.
+            let is_attached = tracer.said().matches(" attached").count() >= processes.len();
+            assert!(
+                is_attached || ended.is_none(),
+                "strace: {ended:?}\n{}",
+                tracer.said()
+            );
+            is_attached
         });
         tracer
     }
@@ -60,10 +71,35 @@ impl Tracer {
         failed
     }
 
+    /// Whether any process that it traces was killed, also one that a traced process has started.
+    pub fn has_killed(&self) -> bool {
+        self.has_written("+++ killed by SIGKILL +++")
+    }
+
+    /// Whether any call was made to fail.
+    pub fn has_failed(&self) -> bool {
+        self.has_written("(INJECTED)")
+    }
+
+    fn has_written(&self, words: &str) -> bool {
+        let mut outputs = files(self.output.path()).into_iter();
+        outputs.any(|file| {
+            let written = fs::read(file).unwrap_or_default();
+            String::from_utf8_lossy(&written).contains(words)
+        })
+    }
+
     fn end(&mut self) {
         // It has ended already if nobody is left to trace.
         let _ = kill_process(Pid::from_child(&self.strace), Signal::INT);
-        let _ = self.strace.wait();
+        // It waits forever for a process that waits for its child to run a program (vfork), where it has stopped that child.
+        let start = Instant::now();
+        while matches!(self.strace.try_wait(), Ok(None)) {
+            if start.elapsed() > DETACH_MAX {
+                let _ = self.strace.kill();
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 

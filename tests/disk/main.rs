@@ -16,6 +16,11 @@
 #![allow(clippy::print_stdout, clippy::cast_possible_truncation)]
 #![allow(unreachable_pub)]
 
+// They are made for the tests of streams; not all of it is used here.
+#[allow(dead_code)]
+#[cfg(feature = "stream")]
+#[path = "../stream/real/clients.rs"]
+mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod cut;
@@ -33,6 +38,15 @@ mod prng;
 mod questions;
 mod senders;
 mod slow;
+#[cfg(feature = "relay")]
+mod spool_cut;
+// It is made for the tests of the relay; not all of it is used here.
+#[allow(dead_code)]
+#[cfg(feature = "relay")]
+#[path = "../relay/sink.rs"]
+mod sink;
+#[cfg(feature = "stream")]
+mod stream_cut;
 mod two;
 
 use std::env;

@@ -60,7 +60,7 @@ fn what_was_acknowledged_survives_a_power_cut() {
     assert!(bad == 0, "seed {seed}: {bad} of {cuts} cuts\n{list}");
 }
 
-fn any_seed() -> u64 {
+pub fn any_seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::from(now.subsec_nanos())
 }

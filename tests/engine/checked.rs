@@ -58,7 +58,7 @@ impl<D: Driver> Checked<D> {
     fn note(&mut self, step: Step<D>) -> Step<Self> {
         self.waits = match &step {
             Step::Wait(Wait::Output) => Waits::Output,
-            Step::Write => Waits::Text,
+            Step::Write | Step::WriteOut => Waits::Text,
             Step::Wait(Wait::Completion(_) | Wait::Timer) => Waits::Another,
             _ => Waits::Input,
         };
@@ -67,6 +67,7 @@ impl<D: Driver> Checked<D> {
             Step::Read => Step::Read,
             Step::Flush => Step::Flush,
             Step::Write => Step::Write,
+            Step::WriteOut => Step::WriteOut,
             Step::Wait(wait) => Step::Wait(wait),
             Step::StartTls(tls, timeout) => {
                 self.life = Life::Securing;

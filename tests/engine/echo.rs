@@ -70,7 +70,8 @@ impl Echo {
         let rng = self.moods.as_mut()?;
         Some(match rng.below(15) {
             9 => Step::Flush,
-            10 | 11 => Step::Write,
+            10 => Step::Write,
+            11 => Step::WriteOut,
             0 => Step::Read,
             1 => Step::Wait(Wait::Input),
             2 => Step::Wait(Wait::Output),
@@ -149,7 +150,7 @@ impl Driver for Echo {
         }
         let (back, rest) = input.split_at(count);
         *input = rest;
-        if self.text.is_empty() && !matches!(step, Some(Step::Write)) {
+        if self.text.is_empty() && !matches!(step, Some(Step::Write | Step::WriteOut)) {
             turn.output.extend_from_slice(back);
         } else {
             self.text.extend_from_slice(back);

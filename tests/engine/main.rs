@@ -12,6 +12,7 @@ mod bench;
 mod checked;
 #[path = "../common/mod.rs"]
 mod common;
+mod datagrams;
 mod dials;
 mod echo;
 mod endings;

@@ -7,6 +7,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod message;
+#[cfg(feature = "relay")]
+mod relay;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -14,16 +14,28 @@ mod deploy;
 mod gsasl;
 mod hand;
 mod haproxy;
+#[cfg(feature = "catch")]
+mod inbox;
 #[cfg(feature = "tls")]
 mod injection;
+#[cfg(feature = "milter")]
+mod libmilter;
 mod lmtp;
 mod msmtp;
 mod nodemailer;
+#[cfg(feature = "milter")]
+mod opendkim;
 #[cfg(feature = "tls")]
 mod openssl;
 mod postfix;
+#[cfg(feature = "milter")]
+mod postfix_changes;
 #[cfg(feature = "send")]
 mod readers;
+#[cfg(feature = "relay")]
+mod reports;
+#[cfg(feature = "catch")]
+mod rules;
 #[cfg(feature = "tls")]
 mod secured;
 mod smtplib;

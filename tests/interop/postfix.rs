@@ -41,7 +41,7 @@ impl Postfix {
     }
 
     /// The same with more lines of `main.cf`.
-    fn start_with(transport: &str, settings: &str) -> Option<Self> {
+    pub(crate) fn start_with(transport: &str, settings: &str) -> Option<Self> {
         if !geteuid().is_root() {
             skipped::note(&[skipped::ROOT]);
             return None;

@@ -31,9 +31,14 @@ const CALLS_MAX: usize = 10_000;
 const SESSIONS: usize = 3;
 const MESSAGES: usize = 2;
 
+/// Whether this is a long run.
+pub fn is_long() -> bool {
+    env::var_os("MAILOOP_KILL_ROUNDS").is_some()
+}
+
 /// Which calls of one name to kill at: all in a long run, else fewer and fewer.
-fn calls() -> impl Iterator<Item = usize> {
-    let all = env::var_os("MAILOOP_KILL_ROUNDS").is_some();
+pub fn calls() -> impl Iterator<Item = usize> {
+    let all = is_long();
     let next = move |call: &usize| {
         Some(if all {
             call + 1

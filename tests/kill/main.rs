@@ -17,6 +17,8 @@ mod message;
 #[allow(dead_code)]
 #[path = "../simulation/prng.rs"]
 mod prng;
+#[cfg(feature = "relay")]
+mod relay;
 mod site;
 
 use std::env;

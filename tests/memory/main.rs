@@ -6,6 +6,8 @@
 mod common;
 
 mod admission;
+#[cfg(all(feature = "catch", feature = "tls"))]
+mod catch;
 mod channel;
 mod chunks;
 mod connections;
@@ -13,9 +15,14 @@ mod dialogues;
 mod endings;
 #[cfg(feature = "auth")]
 mod logins;
+mod lost;
 mod pipelining;
 mod proxied;
+#[cfg(feature = "relay")]
+mod relay;
 mod reload;
 mod submission;
 mod turns;
+#[cfg(feature = "catch")]
+mod waits;
 mod xclient;

@@ -3,6 +3,8 @@
 //!
 //! The promises are those that [`ledger::Ledger::check`] names.
 //!
+//! The spool of mail that is sent on has a world of its own, on a model of the same kind ([`spool`]).
+//!
 //! `cargo test` runs 2,000 seeds. `MAILOOP_SIM_SEEDS=100000` runs more, `MAILOOP_SIM_SEED=17` one, with a trace.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -21,6 +23,8 @@ mod prng;
 mod process;
 #[path = "../common/seeds.rs"]
 mod seeds;
+#[cfg(feature = "relay")]
+mod spool;
 mod tree;
 mod world;
 

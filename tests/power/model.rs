@@ -158,12 +158,12 @@ impl Disk for Model {
         })
     }
 
-    fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
+    fn each_name(&mut self, path: &str, visit: &mut dyn FnMut(&str)) -> io::Result<()> {
         self.call(Call::List, path, |disk, machine| {
             let folder = disk.folder(machine, path)?;
             let names = machine.tree.names.list(folder).map(|(name, _)| name);
-            let shown = names.filter(|name| !name.starts_with('.'));
-            Ok(shown.map(str::to_owned).collect())
+            names.filter(|name| !name.starts_with('.')).for_each(visit);
+            Ok(())
         })
     }
 

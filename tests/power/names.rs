@@ -16,7 +16,7 @@ pub enum Fate {
 }
 
 /// What a name in a folder stands for from now on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     pub folder: Node,
     pub name: String,
@@ -42,14 +42,14 @@ pub enum Kind {
 }
 
 /// One operation. A rename has two entries.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Change {
     number: u64,
     kind: Kind,
     entries: Vec<Entry>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Names {
     present: BTreeMap<(Node, String), Node>,
     /// What is on the disk, and which change put it there: no older one can come after it.

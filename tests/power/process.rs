@@ -95,7 +95,7 @@ impl Process {
         ledger.open(&name, groups.iter().map(names).collect());
         self.engine.disk().forget();
         self.engine
-            .open(Ticket(self.count), name.clone(), groups, usize::MAX);
+            .open(Ticket(self.count), &name, groups, usize::MAX);
         self.open.push((self.count, name.clone()));
         name
     }

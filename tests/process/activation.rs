@@ -76,6 +76,24 @@ fn passed_sockets_of_every_kind_are_used_and_outlive_the_server() {
     }
 }
 
+#[cfg(feature = "http")]
+#[test]
+fn a_passed_socket_that_is_named_http_is_for_that() {
+    use crate::common::http::HttpClient;
+
+    let line = r#"export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http
+exec "$0" "$@" 3<&0 0</dev/null 1>stdout 2>stderr"#;
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let http = tcp.local_addr().unwrap().to_string();
+    let stdio = [OwnedFd::from(tcp).into(), Stdio::null(), Stdio::null()];
+    // It is no listener for mail.
+    let mut server = TestServer::start_by_shell(line, &["--listen", "127.0.0.1:0"], stdio);
+    assert_eq!(server.http_address(), http);
+    assert_eq!(HttpClient::connect(&server).get("/readyz").status, 200);
+    Client::connect(server.address()).expect("220 ");
+    server.stop();
+}
+
 #[test]
 fn a_passed_socket_that_is_named_lmtp_speaks_it() {
     let line = r#"export LISTEN_PID=$$ LISTEN_FDS=3 LISTEN_FDNAMES=smtp:lmtp:lmtp

@@ -1,18 +1,18 @@
 //! What hostile peers do to the real server. What is a matter of bytes alone is in `tests/dialogues`.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::common::client::Client;
+use crate::common::client::{Client, read_some};
 use crate::common::{TestServer, files, raise_descriptor_limit, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use socket2::{Domain, Socket, Type};
 
 fn hear(stream: &mut TcpStream) -> String {
     let mut buffer = [0; 4096];
-    let count = stream.read(&mut buffer).unwrap();
+    let count = read_some(stream, &mut buffer).unwrap();
     String::from_utf8_lossy(&buffer[..count]).into_owned()
 }
 
@@ -34,7 +34,7 @@ fn connect_at_once(server: &TestServer) -> Socket {
 /// The first three characters that came on a socket, if any did.
 fn code(socket: &mut Socket) -> Option<String> {
     let mut buffer = [0; 1024];
-    match socket.read(&mut buffer) {
+    match read_some(socket, &mut buffer) {
         Ok(count) if count >= 3 => Some(String::from_utf8_lossy(&buffer[..3]).into_owned()),
         Err(error) if error.kind() == ErrorKind::WouldBlock => None,
         other => panic!("{other:?}"),

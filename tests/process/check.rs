@@ -15,6 +15,8 @@ use std::process::{Command, Output};
 use crate::common::skipped;
 use crate::common::tls::certificate_and_key;
 use mailoop::config::option::Scope;
+#[cfg(all(feature = "stream", feature = "http", feature = "top"))]
+use mailoop::config::option::ServerCommand;
 use mailoop::config::options;
 use rustix::process::geteuid;
 
@@ -143,6 +145,10 @@ fn check_finds_what_the_start_would_fail_for() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let made: Vec<_> = crate::common::files(folder.path());
     assert_eq!(made, [folder.path().join("file")]);
+
+    // Where root may write all, and no file can be made.
+    let output = check(&["--maildir", "/proc/mail"]);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
 }
 
 /// As root the check becomes the user, as the start does; nobody else could tell.
@@ -189,6 +195,9 @@ fn the_example_has_every_option_with_its_default() {
     let users = folder.path().join("users");
     let users = users.to_str().unwrap();
     fs::write(users, crate::common::users_file(&[("ada", "pencil")])).unwrap();
+    let token = folder.path().join("token");
+    let token = token.to_str().unwrap();
+    fs::write(token, "s3cret\n").unwrap();
     for option in options {
         let start = format!("#{} = ", option.name);
         let at = lines.iter().position(|line| line.starts_with(&start));
@@ -209,6 +218,7 @@ fn the_example_has_every_option_with_its_default() {
             .replace("/etc/mailoop/fullchain.pem", pem)
             .replace("/etc/mailoop/privkey.pem", pem)
             .replace("/etc/mailoop/users", users)
+            .replace("/etc/mailoop/http-token", token)
             .replace("/run/mailoop", open)
             .replace("/var/lib/mailoop", open)
             .replace("/var/log", open);
@@ -231,13 +241,54 @@ fn the_example_has_every_option_with_its_default() {
     }
 }
 
+#[cfg(all(feature = "stream", feature = "http", feature = "top"))]
+#[test]
+fn the_example_for_deliver_has_every_option_of_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/deploy/mailoop-deliver.toml");
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_mailoop"))
+        .env_clear()
+        .current_dir(&folder)
+        .args(["deliver", "--check", "--config"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let example = fs::read_to_string(path).unwrap();
+    let lines: Vec<_> = example.lines().collect();
+    let options = options::of(ServerCommand::Deliver);
+    let options = options.filter(|option| option.scope != Scope::Outside);
+    let assigned = lines.iter().filter(|line| line.contains(" = ")).count();
+    assert_eq!(assigned, options.clone().count(), "more than the table has");
+    for option in options {
+        let start = format!("{} = ", option.name);
+        let at = lines
+            .iter()
+            .position(|line| line.trim_start_matches('#').starts_with(&start));
+        let at = at.unwrap_or_else(|| panic!("no {start}"));
+        let restart = lines[at - 1].ends_with("(restart).");
+        assert_eq!(restart, option.scope == Scope::Restart, "{start}");
+        if let Some(default) = option.default {
+            assert_eq!(lines[at][1..], option.toml(&[default]));
+        }
+    }
+}
+
 #[test]
 fn the_tables_of_the_example_are_as_they_may_be() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/deploy/mailoop.toml");
     let example = fs::read_to_string(path).unwrap();
     let (_, tables) = example.split_once("# What follows ").unwrap();
     let commented = tables.lines().filter_map(|line| line.strip_prefix('#'));
-    let lines = commented.filter(|line| !line.starts_with(' '));
+    let mut table = "";
+    let lines = commented
+        .filter(|line| !line.starts_with(' '))
+        .filter(|line| {
+            if line.starts_with('[') {
+                table = line;
+            }
+            cfg!(feature = "relay") || table != "[routes]"
+        });
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tables.toml");
     fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();

@@ -362,7 +362,7 @@ mod load {
 
 #[cfg(feature = "auth")]
 mod login {
-    use std::io::{Read, Write};
+    use std::io::Write;
     use std::net::{Shutdown, TcpListener, TcpStream};
     use std::thread::{self, JoinHandle};
 
@@ -370,6 +370,7 @@ mod login {
 
     use super::{RecordFile, send, sent};
     use crate::common::TestServer;
+    use crate::common::client::read_some;
     use crate::common::logins::UsersFile;
     use crate::common::peer;
 
@@ -377,7 +378,7 @@ mod login {
     fn copied(mut from: TcpStream, mut to: TcpStream) -> Vec<u8> {
         let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
         loop {
-            let count = from.read(&mut buffer).unwrap_or(0);
+            let count = read_some(&mut from, &mut buffer).unwrap_or(0);
             if count == 0 || to.write_all(&buffer[..count]).is_err() {
                 let _ = to.shutdown(Shutdown::Write);
                 return all;

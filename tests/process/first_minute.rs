@@ -57,7 +57,7 @@ fn help_has_headings_and_fits_a_terminal() {
         assert!(help.lines().any(|line| line == heading), "{heading} {help}");
     }
     assert!(
-        help.contains("Nothing is sent on to other servers"),
+        help.contains("nothing is sent on to other servers"),
         "{help}"
     );
     assert!(

@@ -289,6 +289,32 @@ fn a_client_by_ipv4_is_one_whatever_its_proxy_says() {
     );
 }
 
+#[test]
+fn a_proxy_that_is_not_named_is_hinted_at_once() {
+    let server = TestServer::start(&[]);
+    // Version 2, LOCAL, for a proxy that asks whether all is well.
+    let version_2 = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+    let version_1 = "PROXY TCP4 192.0.2.1 192.0.2.2 1234 25\r\n";
+    for header in [version_1, version_2, version_1] {
+        let mut client = Client::connect(server.address());
+        client.say(&format!("{header}QUIT\r\n"));
+        client.rest();
+    }
+    lines_of(&server, 3);
+    let mut client = Client::connect(server.address());
+    client.expect("220");
+    client.ask("PROXY UNKNOWN", "500");
+    quit(client);
+    lines_of(&server, 4);
+    let log = server.log();
+    let hints = log.lines().filter(|line| line.contains("--proxy-from"));
+    let hints: Vec<_> = hints.collect();
+    let [hint] = &hints[..] else {
+        panic!("{log}");
+    };
+    assert!(hint.contains("conn=1 peer=127.0.0.1:"), "{hint}");
+}
+
 #[cfg(feature = "auth")]
 #[test]
 fn a_login_is_told_with_its_client_and_guesses_are_bounded() {

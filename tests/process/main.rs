@@ -8,6 +8,8 @@ mod common;
 mod activation;
 mod admission;
 mod attacks;
+#[cfg(all(feature = "catch", feature = "send", feature = "tls"))]
+mod catch;
 #[cfg(target_os = "linux")]
 mod channel;
 mod check;
@@ -25,7 +27,16 @@ mod control;
 mod delivery;
 mod descriptors;
 mod dialogues;
+#[cfg(feature = "catch")]
+mod expect;
 mod first_minute;
+mod full_pipe;
+#[cfg(all(feature = "milter", target_os = "linux"))]
+mod hold;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "http")]
+mod live;
 mod lmtp;
 #[cfg(feature = "load")]
 mod load;
@@ -37,6 +48,8 @@ mod logins;
 mod passwd;
 mod privileges;
 mod processes;
+#[cfg(feature = "relay")]
+mod queue;
 #[cfg(feature = "record")]
 mod record;
 mod reload;
@@ -44,6 +57,8 @@ mod sandbox;
 #[cfg(feature = "send")]
 mod send;
 mod server;
+#[cfg(all(feature = "relay", target_os = "linux"))]
+mod spool;
 mod store_process;
 mod submission;
 mod surroundings;

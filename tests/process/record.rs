@@ -3,8 +3,10 @@
 #[cfg(all(feature = "auth", feature = "tls"))]
 mod crowd;
 mod file;
+#[cfg(feature = "catch")]
+mod rules;
 #[cfg(feature = "auth")]
-mod secrets;
+pub(crate) mod secrets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,7 @@ impl RecordFile {
     }
 
     /// A server that is recorded in it.
-    fn serve(&self, options: &[&str]) -> TestServer {
+    pub(crate) fn serve(&self, options: &[&str]) -> TestServer {
         TestServer::start(&[&["--record", &self.path], options].concat())
     }
 
@@ -55,7 +57,7 @@ impl RecordFile {
 
     /// Replays it, which is the same. Returns how many octets were written and whether it is cut short.
     #[track_caller]
-    fn is_same(&self) -> (u64, bool) {
+    pub(crate) fn is_same(&self) -> (u64, bool) {
         let output = self.replay();
         let said = String::from_utf8_lossy(&output.stdout);
         let error = String::from_utf8_lossy(&output.stderr);

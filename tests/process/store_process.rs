@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::client::Client;
+use crate::common::client::{Client, read_some};
 use crate::common::{TestServer, files, wait_until};
 use mailoop::net::channel::Readiness;
 use mailoop::server::store_channel::StoreChannel;
@@ -331,7 +331,7 @@ fn where_none_can_be_started_the_work_is_done_here() {
         let root = folder.path().join("mail");
         let options = MaildirOptions::new(&root, "mx", 10);
         let mut store = Maildir::open_with_process(options, Path::new(program)).unwrap();
-        assert!(store.take_pipes().is_none() && store.client().is_none());
+        assert!(store.take_pipes(0).is_none() && store.client(0).is_none());
         let (_, draft) = store.begin(&envelope()).unwrap();
         let ticket = store.submit(draft);
         let mut finished = Vec::new();
@@ -357,9 +357,13 @@ fn envelope() -> Envelope {
         recipients: vec![Recipient {
             address: "a@d".parse().unwrap(),
             mailboxes: smallvec::smallvec!["a@d".parse().unwrap()],
+            remote: Vec::new(),
+            dsn: None,
         }],
         body: Body::SevenBit,
         smtputf8: false,
+        dsn: None,
+        sender_is_ours: false,
     }
 }
 
@@ -401,7 +405,7 @@ impl Relay {
     /// Waits for reports, and passes them on.
     fn pass_reports(&mut self) {
         let mut buffer = [0; 4096];
-        let received = self.process.reports.read(&mut buffer).unwrap();
+        let received = read_some(&mut self.process.reports, &mut buffer).unwrap();
         self.reports.write_all(&buffer[..received]).unwrap();
     }
 }
@@ -418,7 +422,7 @@ fn open_with_relay(root: &Path) -> (Maildir, Relay, StoreChannel) {
     let program = Path::new(env!("CARGO_BIN_EXE_mailoop"));
     let mut store =
         Maildir::open_with_process(MaildirOptions::new(root, "mx", 10), program).unwrap();
-    let (relay, channel) = Relay::between(store.take_pipes().unwrap());
+    let (relay, channel) = Relay::between(store.take_pipes(0).unwrap());
     (store, relay, channel)
 }
 
@@ -428,22 +432,22 @@ fn the_pipes_are_read_and_written_only_where_an_event_has_told_of_it() {
     let (mut store, mut relay, mut channel) = open_with_relay(&folder.path().join("mail"));
     let mut finished = Vec::new();
     // Nothing is there, and from here on it takes an event.
-    channel.exchange(store.client().unwrap()).unwrap();
+    channel.exchange(store.client(0).unwrap()).unwrap();
 
     let (_, draft) = store.begin(&envelope()).unwrap();
     let ticket = store.submit(draft);
-    let octets = store.client().unwrap().output().len();
-    assert!(channel.can_send(store.client().unwrap()));
-    channel.exchange(store.client().unwrap()).unwrap();
-    assert!(store.client().unwrap().output().is_empty());
+    let octets = store.client(0).unwrap().output().len();
+    assert!(channel.can_send(store.client(0).unwrap()));
+    channel.exchange(store.client(0).unwrap()).unwrap();
+    assert!(store.client(0).unwrap().output().is_empty());
     relay.pass_requests(octets);
     while finished.is_empty() {
         relay.pass_reports();
-        channel.exchange(store.client().unwrap()).unwrap();
+        channel.exchange(store.client(0).unwrap()).unwrap();
         store.commit(&mut finished);
         assert!(finished.is_empty(), "it was read without an event");
         channel.note(told(true, false));
-        channel.exchange(store.client().unwrap()).unwrap();
+        channel.exchange(store.client(0).unwrap()).unwrap();
         store.commit(&mut finished);
     }
     assert_eq!(finished[0].ticket, ticket);
@@ -460,28 +464,28 @@ fn requests_that_find_no_room_are_kept_in_order_and_text_is_refused_at_their_bou
     let mut lines = 0;
     while !store.is_congested() {
         store.write(&mut draft, &line).unwrap();
-        channel.exchange(store.client().unwrap()).unwrap();
+        channel.exchange(store.client(0).unwrap()).unwrap();
         lines += 1;
     }
     assert!(lines > 256, "the pipe and the bound hold {lines} lines");
-    assert!(!channel.can_send(store.client().unwrap()));
+    assert!(!channel.can_send(store.client(0).unwrap()));
     let ticket = store.submit(draft);
     let mut finished = Vec::new();
     let mut steps = 0;
     while finished.is_empty() {
-        let kept = store.client().unwrap().output().len();
+        let kept = store.client(0).unwrap().output().len();
         let waiting = ioctl_fionread(&relay.requests).unwrap();
         if waiting > 0 {
             relay.pass_requests(usize::try_from(waiting).unwrap());
             // Room alone changes nothing.
-            channel.exchange(store.client().unwrap()).unwrap();
-            assert_eq!(store.client().unwrap().output().len(), kept);
+            channel.exchange(store.client(0).unwrap()).unwrap();
+            assert_eq!(store.client(0).unwrap().output().len(), kept);
             channel.note(told(false, true));
         } else {
             relay.pass_reports();
             channel.note(told(true, false));
         }
-        channel.exchange(store.client().unwrap()).unwrap();
+        channel.exchange(store.client(0).unwrap()).unwrap();
         store.commit(&mut finished);
         steps += 1;
     }
@@ -501,7 +505,7 @@ fn a_process_that_speaks_nonsense_counts_as_gone() {
     let (_, draft) = store.begin(&envelope()).unwrap();
     let lost = store.submit(draft);
     relay.reports.write_all(b"\0\0\0\x09?12345678").unwrap();
-    let client = store.client().unwrap();
+    let client = store.client(0).unwrap();
     let error = channel.exchange(client).unwrap_err();
     client.disconnected(error);
     assert!(store.is_pending());
@@ -509,7 +513,7 @@ fn a_process_that_speaks_nonsense_counts_as_gone() {
     store.commit(&mut finished);
     assert_eq!(finished[0].ticket, lost);
     assert!(!finished[0].outcome.is_stored());
-    assert!(store.client().is_none());
+    assert!(store.client(0).is_none());
 
     // The work goes on in this process.
     let (_, draft) = store.begin(&envelope()).unwrap();

@@ -64,6 +64,8 @@ fn sample(option: &ServeOption) -> &'static str {
         "bare-newline" => "reject",
         "log-level" => "debug",
         "proxy-from" | "xclient-from" => "10.0.0.0/8",
+        "route" => "*=smtp://a,smtp://b",
+        "retry" => "1,2",
         _ if option.kind == Kind::Flag => "true",
         _ if option.kind == Kind::Number => "7",
         _ => "x",
@@ -85,7 +87,7 @@ fn every_option_is_heard_from_each_place_and_the_nearest_place_counts() {
         let flag = format!("--{name}");
         let flags = match option.kind {
             Kind::Flag => vec![flag.as_str()],
-            Kind::Text | Kind::Number | Kind::List => vec![flag.as_str(), value],
+            _ => vec![flag.as_str(), value],
         };
         for (flags, variables, file, origin) in [
             (&flags[..], &variables[..], &*line, flag.as_str()),
@@ -93,7 +95,7 @@ fn every_option_is_heard_from_each_place_and_the_nearest_place_counts() {
             (&[], &[], &line, "mailoop.toml:1"),
         ] {
             let settings = heard(flags, variables, file).unwrap();
-            assert_eq!(texts(&settings, name), [value], "{name}");
+            assert_eq!(texts(&settings, name).join(","), value, "{name}");
             let shown = settings.to_string();
             let line = shown.lines().find(|shown| shown.starts_with(&line));
             assert!(line.unwrap().ends_with(origin), "{shown}");

@@ -27,8 +27,9 @@ fn aliases(aliases: &[(&str, &[&str])]) -> Tables {
 }
 
 fn resolve(directory: &Directory, address: &str) -> Result<Vec<String>, NoSuchMailbox> {
-    let mailboxes = directory.resolve(&address.parse().unwrap())?;
-    Ok(mailboxes.iter().map(ToString::to_string).collect())
+    let resolved = directory.resolve(&address.parse().unwrap())?;
+    let mailboxes = resolved.mailboxes.iter().chain(&resolved.remote);
+    Ok(mailboxes.map(ToString::to_string).collect())
 }
 
 #[track_caller]
@@ -400,7 +401,7 @@ impl Model<'_> {
 
 fn at(target: &AddressName, domain: &str) -> String {
     match target {
-        AddressName::Mailbox(mailbox) => mailbox.to_string(),
+        AddressName::Mailbox(mailbox) | AddressName::Elsewhere(mailbox) => mailbox.to_string(),
         AddressName::LocalPart(local) => format!("{local}@{domain}"),
     }
 }
@@ -447,7 +448,7 @@ proptest! {
         let address: Mailbox = format!("\"{quoted}\"@X").parse().unwrap();
         if let Ok(directory) = Directory::new(tables) {
             let closed = directory.resolve(&address).is_err();
-            let mailboxes = directory.resolve(&address).unwrap_or_default();
+            let mailboxes = directory.resolve(&address).unwrap_or_default().mailboxes;
             prop_assert_eq!(mailboxes.is_empty(), closed);
             for mailbox in mailboxes {
                 prop_assert_eq!(mailbox.plain(), mailbox);

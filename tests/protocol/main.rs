@@ -14,12 +14,20 @@ mod client_replies;
 mod client_session;
 mod configuration;
 mod directory;
+#[cfg(feature = "catch")]
+mod faults;
 mod fields;
 mod hops;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "catch")]
+mod json;
 mod message_data;
 mod options;
 mod paths;
 mod proxy;
+#[cfg(feature = "relay")]
+mod queue_answers;
 #[cfg(all(
     feature = "auth",
     feature = "record",
@@ -27,6 +35,10 @@ mod proxy;
     feature = "tls"
 ))]
 mod records;
+#[cfg(feature = "relay")]
+mod relay;
+#[cfg(feature = "relay")]
+mod reports;
 #[cfg(feature = "auth")]
 mod sasl;
 mod tables;

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use mailoop::inbound::cidr::Cidr;
 use mailoop::inbound::proxy::{Header, ProxySource, V1_BYTES_MAX, V2_BLOCK_BYTES_MAX, read};
+use mailoop::net::cidr::Cidr;
 use proptest::prelude::*;
 
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";

@@ -260,7 +260,7 @@ fn a_binding_goes_with_its_mechanism() {
         let mut login = Login::new(mechanism, security);
         assert_eq!(login.say(client.first()), REFUSED, "{mechanism:?} {header}");
     }
-    let offered = |security: Option<&Security>| Mechanism::offered(security).next();
+    let offered = |security: Option<&Security>| Mechanism::offered(security, false).next();
     assert_eq!(offered(Some(&tls())), Some(plus));
     assert_eq!(offered(Some(&bare)), Some(Mechanism::Scram));
     assert_eq!(offered(None), Some(Mechanism::Scram));
@@ -421,7 +421,7 @@ proptest! {
             0..4,
         ),
     ) {
-        let all: Vec<_> = Mechanism::offered(Some(&tls())).collect();
+        let all: Vec<_> = Mechanism::offered(Some(&tls()), false).collect();
         let users = Users::parse(&new_header().unwrap()).unwrap();
         let mut exchange = Exchange::new(all[mechanism], Some(tls()), Rc::new(users));
         for message in messages {

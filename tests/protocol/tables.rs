@@ -24,7 +24,13 @@ fn settle(domains: &[&str], text: &str) -> Result<(Settings, Config), Failed> {
 fn resolve(config: &Config, address: &str) -> Option<Vec<String>> {
     let mailboxes = config.policy.directory.resolve(&address.parse().unwrap());
     let mailboxes = mailboxes.ok()?;
-    Some(mailboxes.iter().map(ToString::to_string).collect())
+    Some(
+        mailboxes
+            .mailboxes
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+    )
 }
 
 #[track_caller]

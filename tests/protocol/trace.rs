@@ -27,10 +27,14 @@ fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
             .map(|address| Recipient {
                 address: address.parse().unwrap(),
                 mailboxes: smallvec::smallvec!["elsewhere@example.org".parse().unwrap()],
+                remote: Vec::new(),
+                dsn: None,
             })
             .collect(),
         body: Body::default(),
         smtputf8: false,
+        dsn: None,
+        sender_is_ours: false,
     }
 }
 

@@ -2,13 +2,14 @@
 //! has the full crowd, and holds the honest clients' latency against what it is without it.
 
 use std::env;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::client::read_some;
 use crate::common::{TestServer, raise_descriptor_limit};
 
 const HONEST: usize = 100;
@@ -87,7 +88,7 @@ impl Honest {
 
     fn expect(&mut self, code: &str) {
         let mut buffer = [0; 512];
-        let count = self.stream.read(&mut buffer).unwrap();
+        let count = read_some(&mut self.stream, &mut buffer).unwrap();
         let said = String::from_utf8_lossy(&buffer[..count]);
         assert!(said.starts_with(code) && said.ends_with("\r\n"), "{said}");
     }

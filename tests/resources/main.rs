@@ -7,5 +7,11 @@
 mod common;
 
 mod allocations;
+#[cfg(feature = "catch")]
+mod catch;
 mod crowd;
 mod memory;
+#[cfg(feature = "relay")]
+mod relay;
+#[cfg(feature = "relay")]
+mod spool;

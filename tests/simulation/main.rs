@@ -20,14 +20,20 @@ mod client;
 mod common;
 mod dialogue;
 mod digest;
+#[cfg(feature = "milter")]
+mod filters;
 #[cfg(feature = "record")]
 mod garble;
+#[cfg(feature = "http")]
+mod http;
 mod journal;
 mod network;
 mod prng;
 mod profile;
 #[cfg(feature = "record")]
 mod record;
+#[cfg(feature = "relay")]
+mod relay;
 #[path = "../common/seeds.rs"]
 mod seeds;
 mod server;

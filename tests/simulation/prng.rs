@@ -1,7 +1,7 @@
 //! Where all chance comes from: one number, the seed.
 
 /// SplitMix64: small, quick, and the same on every machine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Prng(u64);
 
 impl Prng {

@@ -78,7 +78,7 @@ pub fn temporary(name: &str) -> PathBuf {
 }
 
 /// Replays a record by way of a file, which is kept where something was not as it is to be.
-fn replay_by_file(name: &str, record: &[u8]) -> Replayed {
+pub fn replay_by_file(name: &str, record: &[u8]) -> Replayed {
     let path = temporary(name);
     fs::write(&path, record).unwrap();
     let replayed =

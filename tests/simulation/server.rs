@@ -84,6 +84,12 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
         self.backlog.extend(arriving);
     }
 
+    /// The core, for services beside mail.
+    #[cfg(feature = "http")]
+    pub fn core(&mut self) -> &mut ServerCore<Carrier> {
+        &mut self.core
+    }
+
     pub fn drain_until(&self) -> Option<Instant> {
         self.drain_until
     }
@@ -341,6 +347,24 @@ impl<const DRAINS: bool> SimServer<DRAINS> {
         if open < served {
             self.journal
                 .violation(|| format!("only {open} are open of {served}"));
+        }
+    }
+
+    /// In the inbox is what was stored, within its bounds, and every session has ended.
+    #[cfg(feature = "catch")]
+    pub fn check_inbox(&mut self) {
+        let stored = self.ledger.borrow().stored;
+        let Some(inbox) = self.core.inbox() else {
+            return;
+        };
+        let limits = inbox.limits();
+        let is_bounded = inbox.len() <= limits.messages_max
+            && (inbox.bytes() <= limits.bytes_max || inbox.len() == 1);
+        let sessions = inbox.sessions();
+        let have_ended = sessions.iter().all(|session| session.ended().is_some());
+        if inbox.total() != stored || !is_bounded || !have_ended {
+            let found = format!("{stored} stored, all ended: {have_ended}, {inbox:?}");
+            self.journal.violation(|| found);
         }
     }
 

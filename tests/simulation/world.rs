@@ -11,11 +11,14 @@ use mailoop::inbound::Rules;
 use mailoop::net::carrier::Carrier;
 use mailoop::server::core::ServerCore;
 use mailoop::server::probe::CoreProbe;
+use mailoop::store::Store;
 
 use super::behaviours::{BEHAVIOURS, BULKY, Behaviour};
 use super::client::Client;
 use super::dialogue::Dialogue;
 use super::digest::Digest;
+#[cfg(feature = "http")]
+use super::http::Crowd;
 use super::journal::Journal;
 use super::prng::Prng;
 use super::profile::{LINGER, Pace, Profile};
@@ -38,6 +41,9 @@ pub struct World<const DRAINS: bool> {
     ledger: Rc<RefCell<Ledger>>,
     clients: Vec<Client>,
     server: SimServer<DRAINS>,
+    /// Clients of HTTP, in some runs.
+    #[cfg(feature = "http")]
+    crowd: Option<Crowd<DRAINS>>,
 }
 
 /// What happened in a run: a simulation that finds nothing wrong is to show that it did something.
@@ -50,6 +56,9 @@ pub struct Sum {
     pub messages: u64,
     /// Digests of the octets that each client received.
     pub heard: Vec<Digest>,
+    /// Responses of HTTP.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub responses: usize,
 }
 
 /// Runs one seed to its end.
@@ -57,23 +66,66 @@ pub struct Sum {
 /// # Panics
 /// If anything was not as it is to be.
 pub fn run(seed: u64, base: &Config, tracing: bool) -> Sum {
-    run_watched(seed, base, tracing, None)
+    // The crowd takes its time, and is there in some runs only.
+    run_beside(seed, base, tracing, seed.is_multiple_of(8))
+}
+
+/// The same, with clients of HTTP or without.
+pub fn run_beside(seed: u64, base: &Config, tracing: bool, crowded: bool) -> Sum {
+    run_in(seed, base, tracing, None, crowded)
 }
 
 /// The same, watched.
+#[cfg(feature = "record")]
 pub fn run_watched(
     seed: u64,
     base: &Config,
     tracing: bool,
     probe: Option<Box<dyn CoreProbe>>,
 ) -> Sum {
+    run_in(seed, base, tracing, probe, false)
+}
+
+fn run_in(
+    seed: u64,
+    base: &Config,
+    tracing: bool,
+    probe: Option<Box<dyn CoreProbe>>,
+    crowded: bool,
+) -> Sum {
     let mut rng = Prng::new(seed);
     let journal = Rc::new(Journal::new(tracing));
+    let wrap: WrapStore = match seed % RUNS_PER_INBOX {
+        0 => with_inbox,
+        _ => |store| store,
+    };
     if rng.one_in(2) {
-        World::<true>::new(rng, base, journal, probe).live()
+        let world = World::<true>::new(rng, base, journal, probe, wrap);
+        world.beside_http(crowded.then_some(seed)).live()
     } else {
-        World::<false>::new(rng, base, journal, probe).live()
+        let world = World::<false>::new(rng, base, journal, probe, wrap);
+        world.beside_http(crowded.then_some(seed)).live()
     }
+}
+
+/// One run of so many is that of a server for tests, with an inbox.
+const RUNS_PER_INBOX: u64 = 4;
+
+/// Stands around a store, or does not.
+type WrapStore = fn(Box<dyn Store>) -> Box<dyn Store>;
+
+/// A store with a small inbox around it, in a build that has one.
+fn with_inbox(store: Box<dyn Store>) -> Box<dyn Store> {
+    #[cfg(feature = "catch")]
+    let store = {
+        let limits = mailoop::store::inbox::InboxLimits {
+            messages_max: 5,
+            bytes_max: 100_000,
+        };
+        let inbox = mailoop::store::inbox::Inbox::new(limits);
+        Box::new(mailoop::store::Catch::new(store, inbox, usize::MAX))
+    };
+    store
 }
 
 impl<const DRAINS: bool> World<DRAINS> {
@@ -82,6 +134,7 @@ impl<const DRAINS: bool> World<DRAINS> {
         base: &Config,
         journal: Rc<Journal>,
         probe: Option<Box<dyn CoreProbe>>,
+        wrap: WrapStore,
     ) -> Self {
         let profile = Rc::new(Profile::new(&mut rng));
         journal.trace(|| format!("short reads drain: {DRAINS}\n{profile:#?}"));
@@ -89,13 +142,15 @@ impl<const DRAINS: bool> World<DRAINS> {
         let ledger = Rc::new(RefCell::new(ledger));
         let (mut policy, mut limits) = (base.policy.clone(), base.limits);
         profile.configure(&mut policy, &mut limits);
-        let store = Box::new(SlowStore(Rc::clone(&ledger), Rc::clone(&journal)));
+        let store = SlowStore(Rc::clone(&ledger), Rc::clone(&journal));
+        let store = wrap(Box::new(store));
         let rules = Rules {
             policy: Rc::new(policy),
             limits,
             proxies: Vec::new(),
             // Everybody may speak for others.
             xclient_peers: vec!["192.0.2.0/24".parse().unwrap()],
+            relay_peers: Vec::new(),
             tls: tls::acceptor().filter(|_| profile.tls),
         };
         let core: ServerCore<Carrier> = match probe {
@@ -115,9 +170,45 @@ impl<const DRAINS: bool> World<DRAINS> {
             profile,
             ledger,
             clients: Vec::new(),
+            #[cfg(feature = "http")]
+            crowd: None,
         };
         world.invent_clients();
         world
+    }
+
+    /// Has clients of HTTP come as well, by the chance of this seed.
+    #[cfg(feature = "http")]
+    fn beside_http(mut self, seed: Option<u64>) -> Self {
+        let (server, journal) = (&mut self.server, &self.journal);
+        self.crowd = seed.map(|seed| Crowd::new(seed, server.core(), Rc::clone(journal)));
+        self
+    }
+
+    /// Nobody speaks HTTP in this build.
+    #[cfg(not(feature = "http"))]
+    fn beside_http(self, _: Option<u64>) -> Self {
+        self
+    }
+
+    /// Has clients of HTTP do something, between the ticks of mail.
+    fn step_http(&mut self) {
+        #[cfg(feature = "http")]
+        if let Some(crowd) = &mut self.crowd {
+            crowd.step(false, self.server.core());
+        }
+    }
+
+    /// Sees that clients of HTTP have what they asked for, and are let go in time.
+    fn end_http(&mut self) -> usize {
+        #[cfg(feature = "http")]
+        if let Some(crowd) = &mut self.crowd {
+            crowd.check_at_rest(self.server.core());
+            crowd.outlast_deadlines(self.server.core());
+            self.journal.check();
+            return crowd.responses();
+        }
+        0
     }
 
     fn invent_clients(&mut self) {
@@ -177,7 +268,9 @@ impl<const DRAINS: bool> World<DRAINS> {
         self.settle();
         self.outlast_deadlines();
         self.check_end();
+        let responses = self.end_http();
         Sum {
+            responses,
             connections: self
                 .clients
                 .iter()
@@ -220,6 +313,7 @@ impl<const DRAINS: bool> World<DRAINS> {
             self.server.signal();
         }
         self.server.maybe_tick(&self.clients, false);
+        self.step_http();
         self.hand_over();
     }
 
@@ -299,7 +393,7 @@ impl<const DRAINS: bool> World<DRAINS> {
         }
     }
 
-    fn check_end(&self) {
+    fn check_end(&mut self) {
         for client in &self.clients {
             if client.wire.borrow().witness.is_live() {
                 let (number, name) = (client.number, client.name);
@@ -308,6 +402,8 @@ impl<const DRAINS: bool> World<DRAINS> {
             }
         }
         self.server.check_end();
+        #[cfg(feature = "catch")]
+        self.server.check_inbox();
         self.journal.check();
     }
 }

@@ -8,18 +8,33 @@ use super::scan::{Source, sources};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("smtp", &[]),
-    ("store", &["smtp"]),
-    ("inbound", &["net", "smtp", "store"]),
-    ("control", &["net"]),
+    ("store", &["json", "smtp"]),
+    ("stream", &["json", "net", "outbound", "smtp", "store"]),
+    ("inbound", &["filters", "net", "smtp", "store"]),
+    ("outbound", &["net", "smtp", "store"]),
+    ("control", &["net", "smtp", "store"]),
+    ("http", &["json", "net", "smtp", "store"]),
+    ("json", &[]),
+    ("judge", &["json", "smtp"]),
+    ("filters", &["milter", "net", "smtp", "store"]),
+    ("milter", &["smtp"]),
     (
         "server",
-        &["control", "inbound", "logging", "net", "smtp", "store"],
+        &[
+            "control", "filters", "http", "inbound", "logging", "net", "outbound", "smtp", "store",
+            "stream",
+        ],
     ),
     (
         "tools",
-        &["control", "exit", "machine", "net", "smtp", "terminal"],
+        &[
+            "control", "exit", "json", "judge", "machine", "net", "smtp", "store", "terminal",
+        ],
     ),
-    ("trace", &["exit", "inbound", "net", "observe", "smtp"]),
+    (
+        "trace",
+        &["exit", "inbound", "json", "net", "observe", "smtp"],
+    ),
     ("logging", &[]),
     ("exit", &[]),
 ];

@@ -72,7 +72,11 @@ fn nothing_starts_a_thread_and_few_places_a_process() {
         Vec::<String>::new()
     );
     let starts = mentions("", &[".spawn("]);
-    let places = ["observe/record/process.rs", "store/maildir/child.rs"];
+    let places = [
+        "observe/record/process.rs",
+        "store/process/child.rs",
+        "tools/judge/process.rs",
+    ];
     assert_eq!(starts.len(), places.len(), "{starts:?}");
     for (start, place) in starts.iter().zip(places) {
         assert!(start.contains(place), "{start}");

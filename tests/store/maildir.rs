@@ -55,6 +55,8 @@ fn alias(address: &str, mailboxes: &[&str]) -> Recipient {
     Recipient {
         address: mailbox(address),
         mailboxes: mailboxes.iter().map(|address| mailbox(address)).collect(),
+        remote: Vec::new(),
+        dsn: None,
     }
 }
 
@@ -81,6 +83,8 @@ fn envelope(addresses: &[&str]) -> Envelope {
         recipients: recipients(addresses),
         body: Body::SevenBit,
         smtputf8: false,
+        dsn: None,
+        sender_is_ours: false,
     }
 }
 
@@ -156,7 +160,7 @@ fn tree(root: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// Lets a store that is opened here take its file system for one without unnamed files: its probe is in vain.
-fn name_files_at_once(root: &Path) {
+pub(super) fn name_files_at_once(root: &Path) {
     fs::create_dir_all(root.join(".mailoop/probe")).unwrap();
 }
 

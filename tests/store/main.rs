@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod disk;
+mod looks;
 mod maildir;
+mod once;
 mod outcomes;
+mod readdress;

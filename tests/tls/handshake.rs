@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustls::ClientConnection;
 
+use super::common::client::read_some;
 use super::common::dialogue::Way;
 use super::common::memory::{Client, MemoryServer, seconds};
 use super::common::{TestServer, tls, wait_until};
@@ -294,7 +295,7 @@ fn peers_that_speak_no_tls_cost_nothing_and_have_one_line_in_the_log() {
         // It may be gone before all is said.
         let _ = stream.write_all(&octets);
         let _ = stream.shutdown(Shutdown::Write);
-        while matches!(stream.read(&mut [0; 1024]), Ok(1..)) {}
+        while matches!(read_some(&mut stream, &mut [0; 1024]), Ok(1..)) {}
         strange += 1;
     }
     wait_until("the server to rest", || server.is_resting());
@@ -307,7 +308,10 @@ fn peers_that_speak_no_tls_cost_nothing_and_have_one_line_in_the_log() {
     assert_eq!(drained.count(), silent.len(), "{log}");
     assert_eq!(ends(&log).count(), strange + silent.len(), "{log}");
     for stream in &mut silent {
-        assert!(matches!(stream.read(&mut [0; 1]), Ok(0)), "no word is said");
+        assert!(
+            matches!(read_some(stream, &mut [0; 1]), Ok(0)),
+            "no word is said"
+        );
     }
 }
 
@@ -323,7 +327,7 @@ fn a_server_that_is_told_to_end_waits_for_no_handshake() {
     // The server's part has come, the client's last has not.
     stream.read_exact(&mut [0; 5]).unwrap();
     server.stop();
-    assert_eq!(other.read(&mut [0; 1]).unwrap(), 0);
+    assert_eq!(read_some(&mut other, &mut [0; 1]).unwrap(), 0);
     let log = server.log();
     assert_eq!(
         ends(&log)

@@ -5,7 +5,7 @@ use std::mem;
 use std::ops::ControlFlow;
 
 use super::{Connection, Lent, Lifecycle, TurnOutcome};
-use crate::net::driver::{Driver, Step, Wait};
+use crate::net::driver::{Driver, Step, Turn, Wait};
 use crate::net::transport::{Read, Transport};
 
 /// The most octets of a driver's own text that are written before it is given input, and others their turns.
@@ -90,11 +90,9 @@ impl<D: Driver, T: Transport> Connection<D, T> {
         })
     }
 
-    /// Writes its output, and after it a part of the text that its driver holds ready.
-    fn write_text(
-        &mut self,
-        lent: &mut Lent<'_, D::Shared>,
-    ) -> io::Result<ControlFlow<Wait<D::Ticket>, Step<D>>> {
+    /// Writes its output, and after it a part of the text that its driver holds ready; what its driver says to that, if any of
+    /// the text was written.
+    fn write_part(&mut self, lent: &mut Lent<'_, D::Shared>) -> io::Result<Option<Step<D>>> {
         let output = self.channel.unsent() + lent.output.len();
         let mut written = 0;
         // Where output is left unsent there is no room, and no text comes before it.
@@ -105,17 +103,30 @@ impl<D: Driver, T: Transport> Connection<D, T> {
             written = self.unless_given_up(write)?.unwrap_or(0);
         }
         lent.work.charge_io(output + written);
-        if written == 0 {
-            return Ok(ControlFlow::Continue(Step::Continue));
-        }
-        let step = self.call(lent, |driver, turn| driver.wrote(written, turn));
+        let wrote = |driver: &mut D, turn: &mut Turn<'_, _>| driver.wrote(written, turn);
+        Ok((written > 0).then(|| self.call(lent, wrote)))
+    }
+
+    /// Writes text that its driver holds ready; one that `reads` meanwhile goes on with input as well.
+    fn write_text(
+        &mut self,
+        reads: bool,
+        lent: &mut Lent<'_, D::Shared>,
+    ) -> io::Result<ControlFlow<Wait<D::Ticket>, Step<D>>> {
+        let reads = reads || D::READS_AFTER_FAILED_WRITE;
+        let step = self.write_part(lent)?;
+        let has_more = matches!(step, Some(Step::Write | Step::WriteOut));
+        // Input comes first here as well.
+        let may_read = reads && (!self.channel.is_writable() || self.channel.is_readable());
         Ok(match step {
-            // Input comes first here as well.
-            Step::Write if !self.channel.is_writable() || self.channel.is_readable() => {
-                ControlFlow::Continue(Step::Continue)
+            Some(_) if has_more && may_read => ControlFlow::Continue(Step::Continue),
+            Some(_) if has_more && lent.work.is_spent() => ControlFlow::Break(Wait::Turn),
+            Some(step) => ControlFlow::Continue(step),
+            // An event of input calls it in vain, and it returns the same.
+            None if !reads && !self.driver.unwritten().is_empty() => {
+                ControlFlow::Break(Wait::Input)
             }
-            Step::Write if lent.work.is_spent() => ControlFlow::Break(Wait::Turn),
-            step => ControlFlow::Continue(step),
+            None => ControlFlow::Continue(Step::Continue),
         })
     }
 
@@ -158,7 +169,9 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                         None => match self.call(lent, D::eof) {
                             // It stays, though nothing will come: only an event, its deadline or an answer moves it.
                             Step::Continue | Step::Read => return Ok(Wait::Input),
-                            Step::Flush | Step::Write if !self.channel.is_writable() => {
+                            Step::Flush | Step::Write | Step::WriteOut
+                                if !self.channel.is_writable() =>
+                            {
                                 return Ok(Wait::Input);
                             }
                             step => step,
@@ -171,10 +184,12 @@ impl<D: Driver, T: Transport> Connection<D, T> {
                         ControlFlow::Break(wait) => return Ok(wait),
                     }
                 }
-                Step::Write => match self.write_text(lent)? {
-                    ControlFlow::Continue(step) => step,
-                    ControlFlow::Break(wait) => return Ok(wait),
-                },
+                Step::Write | Step::WriteOut => {
+                    match self.write_text(matches!(step, Step::Write), lent)? {
+                        ControlFlow::Continue(step) => step,
+                        ControlFlow::Break(wait) => return Ok(wait),
+                    }
+                }
                 Step::Wait(wait) => return Ok(wait),
                 Step::StartTls(tls, timeout) => return self.start_tls(&tls, timeout, lent),
                 Step::Close(close) => {

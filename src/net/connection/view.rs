@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Connection;
-use crate::net::driver::{ConnectionId, Driver, Wait};
+use crate::net::driver::{ConnectionId, ConnectionName, Driver, Wait};
 use crate::net::lifecycle::Lifecycle;
 use crate::net::peer::PeerAddress;
 use crate::net::transport::Transport;
@@ -12,6 +12,8 @@ use crate::net::transport::Transport;
 pub struct ConnectionView<'a, D: Driver> {
     /// The id of the connection.
     pub id: ConnectionId,
+    /// The name by which it can be told something.
+    pub name: ConnectionName,
     /// The peer, or the client that it has named.
     pub peer: PeerAddress,
     /// The driver, which knows how far its protocol is.
@@ -33,14 +35,16 @@ pub struct ConnectionView<'a, D: Driver> {
 }
 
 impl<D: Driver, T: Transport> Connection<D, T> {
-    /// A view of it, while it waits for `wait`.
+    /// A view of it, which has this `key` and waits for `wait`.
     pub(in crate::net) fn view(
         &self,
+        key: usize,
         wait: Wait<D::Ticket>,
         now: Instant,
     ) -> ConnectionView<'_, D> {
         ConnectionView {
             id: self.id,
+            name: ConnectionName { key, id: self.id },
             peer: self.peer,
             driver: &self.driver,
             lifecycle: self.lifecycle,

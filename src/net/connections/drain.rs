@@ -23,6 +23,11 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         self.drain != Drain::No
     }
 
+    /// Whether the time of a drain is up.
+    pub fn is_time_up(&self) -> bool {
+        self.drain == Drain::TimeIsUp
+    }
+
     /// Gives every connection a turn, which is where it follows the drain.
     pub fn drain_all(&mut self) {
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();

@@ -89,6 +89,19 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         });
     }
 
+    /// Gives a connection something that it did not ask for, if it is still there, whatever it waits for; whether it is. So a server
+    /// sends what it has by itself, as the events of a stream.
+    pub fn tell(&mut self, name: ConnectionName, completion: D::Completion) -> bool {
+        let Some(slot) = self.slot_of(name) else {
+            return false;
+        };
+        let wait = slot.wait;
+        self.turn(name.key, |connection, lent| {
+            connection.on_completion(completion, wait, lent)
+        });
+        true
+    }
+
     /// Gives a connection a turn at once, if it is still there, because of something that no event tells of. Its driver is offered
     /// its input, as after an event, whatever it waits for.
     pub fn wake(&mut self, name: ConnectionName) {

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::Connections;
 pub use crate::net::connection::ConnectionView;
-use crate::net::driver::Driver;
+use crate::net::driver::{ConnectionId, ConnectionName, Driver};
 use crate::net::transport::Transport;
 
 impl<D: Driver, T: Transport> Connections<D, T> {
@@ -13,8 +13,22 @@ impl<D: Driver, T: Transport> Connections<D, T> {
         let end = keys.end.min(self.keys_end());
         (keys.start..end).filter_map(|key| {
             let slot = self.slots.get(key)?;
-            Some(slot.connection.view(slot.wait, self.scratch.now))
+            Some(slot.connection.view(key, slot.wait, self.scratch.now))
         })
+    }
+
+    /// A view of the connection with this name, if it is still there.
+    pub fn view(&self, name: ConnectionName) -> Option<ConnectionView<'_, D>> {
+        let mut views = self.views(name.key..name.key + 1);
+        views.next().filter(|view| view.id == name.id)
+    }
+
+    /// Changes the transport of every connection, for observers of its calls.
+    pub fn update_transports(&mut self, mut update: impl FnMut(ConnectionId, &mut T)) {
+        for (_, slot) in &mut self.slots {
+            let id = slot.connection.id();
+            update(id, slot.connection.transport_mut());
+        }
     }
 
     /// The end of all keys: no connection has this key or a greater one.

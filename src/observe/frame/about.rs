@@ -1,6 +1,6 @@
 //! Facts about frames: whose they are, and names within them.
 
-use super::{ClientFrame, Frame};
+use super::{ClientFrame, Frame, RelayFrame};
 use crate::net::driver::ConnectionId;
 use crate::observe::codec::RecordValue;
 
@@ -30,6 +30,12 @@ impl<'a> RecordValue<'a> for QueuedAs<'a> {
 impl<'a> From<ClientFrame<'a>> for Frame<'a> {
     fn from(frame: ClientFrame<'a>) -> Self {
         Self::Client { frame }
+    }
+}
+
+impl<'a> From<RelayFrame<'a>> for Frame<'a> {
+    fn from(frame: RelayFrame<'a>) -> Self {
+        Self::Relay { frame }
     }
 }
 
@@ -71,10 +77,13 @@ impl<'a> Frame<'a> {
             | Frame::Admit { connection, .. }
             | Frame::Check { connection, .. }
             | Frame::Begin { connection, .. }
+            | Frame::Readdress { connection, .. }
             | Frame::Text { connection, .. }
             | Frame::Abort { connection, .. }
-            | Frame::Submit { connection, .. } => Some(connection),
+            | Frame::Submit { connection, .. }
+            | Frame::Decided { connection, .. } => Some(connection),
             Frame::Client { frame } => frame.connection(),
+            Frame::Relay { frame } => frame.connection(),
             _ => None,
         }
     }

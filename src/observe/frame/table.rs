@@ -4,7 +4,7 @@ macro_rules! frames {
     ($frames:ident $($(#[$doc:meta])* $number:literal $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
         /// One frame of a record.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "`at` is the same everywhere, as the module says")]
+        #[allow(missing_docs, reason = "`at` and `connection` are the same everywhere, as the module says")]
         pub enum $frames<'a> {
             $($(#[$doc])* $name { $($(#[$field_doc])* $field: $type,)* },)*
         }

@@ -15,7 +15,7 @@ use crate::net::probe::Probe;
 use crate::net::token::Token;
 use crate::net::transport::Transport;
 use crate::observe::frame::ClientFrame;
-use crate::observe::mask::HiddenText;
+use crate::observe::mask::{DecisiveText, HiddenText};
 use crate::smtp::client::Pace;
 use crate::smtp::path::Mailbox;
 use crate::tools::encryption::Start;
@@ -114,7 +114,7 @@ fn put_message(recorder: &Recorder, message: &[u8]) {
         let octets = if recorder.options.with_text {
             octets
         } else {
-            hidden = mask.hide(octets, None);
+            hidden = mask.hide(octets, &DecisiveText::default());
             &hidden
         };
         recorder.put(&ClientFrame::Message { octets }.into());

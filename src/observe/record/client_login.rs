@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::Recorder;
 use crate::net::driver::ConnectionId;
 use crate::observe::frame::ClientFrame;
-use crate::observe::mask::hide_said_credentials;
 use crate::smtp::client::{ChannelSecurity, ClientCredentials, ClientFault, ClientLogin};
+use crate::smtp::mask::hide_said_credentials;
 use crate::smtp::mechanism::Mechanism;
 
 /// Credentials whose logins are recorded.

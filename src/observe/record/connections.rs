@@ -8,25 +8,24 @@ use crate::net::budget::TurnBudget;
 use crate::net::driver::ConnectionId;
 use crate::net::probe::{Content, Probe, Seen};
 use crate::observe::frame::{ClientFrame, Frame};
-use crate::observe::mask::{
-    HiddenReplies, HiddenText, hide, hide_challenges, hide_command, hide_response,
-    hide_said_credentials,
+use crate::observe::mask::{DecisiveText, HiddenText};
+use crate::smtp::mask::{
+    HiddenReplies, hide, hide_challenges, hide_command, hide_response, hide_said_credentials,
 };
-use crate::smtp::data::EndText;
 
 /// The connections that are recorded.
 #[derive(Default)]
 pub(super) struct WatchedConnections {
     all: HashMap<ConnectionId, WatchedConnection>,
-    /// The end text of the classroom dialect for those that connect now.
-    pub(super) end_text: Option<EndText>,
+    /// What stays to be seen in the text of those that connect now.
+    pub(super) decisive: DecisiveText,
 }
 
 /// One connection that is recorded.
 struct WatchedConnection {
     text: HiddenText,
-    /// The end text of its session, which stays to be seen. A reload changes it for others only.
-    end_text: Option<EndText>,
+    /// What stays to be seen in its text. A reload changes it for others only.
+    decisive: DecisiveText,
     state: &'static str,
     /// Whether no line without a verb is shown.
     is_guarded: bool,
@@ -41,7 +40,7 @@ impl WatchedConnections {
     pub(super) fn add(&mut self, connection: ConnectionId) {
         let watched = WatchedConnection {
             text: HiddenText::new(),
-            end_text: self.end_text.clone(),
+            decisive: self.decisive.clone(),
             state: "",
             is_guarded: false,
             has_secret: false,
@@ -90,8 +89,8 @@ impl Recorder {
             Content::Credentials => hide_response(octets).into(),
             Content::Text if self.options.with_text => octets.into(),
             Content::Text => {
-                let WatchedConnection { text, end_text, .. } = watched;
-                text.hide(octets, end_text.as_ref()).into()
+                let WatchedConnection { text, decisive, .. } = watched;
+                text.hide(octets, decisive).into()
             }
             Content::Dropped => hide(octets).into(),
             Content::Reply => watched.replies.hide(octets).into(),
@@ -151,13 +150,20 @@ impl Probe for Recorder {
         budget
     }
 
+    fn decided(&self, connection: ConnectionId, decision: Option<String>) -> Option<String> {
+        if let Some(rule) = decision.as_deref() {
+            self.put_of(connection, &Frame::Decided { connection, rule });
+        }
+        decision
+    }
+
     fn saw(&self, connection: ConnectionId, step: Seen<'_>) {
         self.current.set(connection);
         if !self.records_connection(connection) {
             return;
         }
         match step {
-            Seen::Served => {}
+            Seen::Served | Seen::Read(_) | Seen::Wrote(_) | Seen::Waits(_) => {}
             Seen::Used(content, octets) => {
                 let octets = &*self.hidden(connection, content, octets);
                 self.put(&Frame::Used {

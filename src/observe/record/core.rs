@@ -17,11 +17,18 @@ use crate::net::link::StartTls;
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Probe;
 use crate::observe::frame::Frame;
+use crate::observe::mask::DecisiveText;
 use crate::observe::rules;
+#[cfg(feature = "relay")]
+use crate::outbound::{
+    dispatcher::RelaySettings, network::Network, queue::Choice, relay::OperatorCommand,
+};
 use crate::server::probe::{Client, CoreProbe};
 use crate::smtp::login::UserDatabase;
 use crate::smtp::policy::Policy;
 use crate::store::Store;
+#[cfg(feature = "relay")]
+use crate::store::spool::MailId;
 
 /// The recorder of the core of a server.
 pub struct CoreRecorder {
@@ -80,8 +87,11 @@ impl CoreProbe for CoreRecorder {
             same_users: users == self.users,
         });
         self.users = users;
-        let end_text = rules.policy.end_text.clone();
-        self.recorder.connections.borrow_mut().end_text = end_text;
+        let policy = &rules.policy;
+        self.recorder.connections.borrow_mut().decisive = DecisiveText {
+            end_text: policy.end_text.clone(),
+            own_name: policy.routes.as_ref().map(|_| policy.hostname.clone()),
+        };
         let tls = rules.tls.map(|inner| {
             let recorder = Rc::clone(&self.recorder);
             Rc::new(RecordedTls { inner, recorder }) as Rc<dyn StartTls>
@@ -155,6 +165,54 @@ impl CoreProbe for CoreRecorder {
             self.recorder.carry(transport, connection)
         } else {
             transport
+        }
+    }
+
+    #[cfg(feature = "relay")]
+    fn relay_settings(
+        &mut self,
+        settings: RelaySettings,
+        now: Instant,
+        wall: SystemTime,
+    ) -> RelaySettings {
+        match self.recorder.is_whole() {
+            true => self.recorder.relay_settings(settings, now, wall),
+            false => settings,
+        }
+    }
+
+    #[cfg(feature = "relay")]
+    fn network(&mut self, network: Box<dyn Network<Carrier>>) -> Box<dyn Network<Carrier>> {
+        match self.recorder.is_whole() {
+            true => self.recorder.watched_network(network),
+            false => network,
+        }
+    }
+
+    #[cfg(feature = "relay")]
+    fn of_hops(&self) -> Option<Rc<dyn Probe>> {
+        let probe = Rc::clone(&self.recorder) as Rc<dyn Probe>;
+        Some(probe).filter(|_| self.recorder.is_whole())
+    }
+
+    #[cfg(feature = "relay")]
+    fn hop_event(&mut self, key: usize, readiness: Readiness) {
+        if self.recorder.is_whole() {
+            self.recorder.saw_hop_event(key, readiness);
+        }
+    }
+
+    #[cfg(feature = "relay")]
+    fn queue_command(&mut self, command: OperatorCommand, mail: MailId, whom: Choice<'_>) {
+        if self.recorder.is_whole() {
+            self.recorder.saw_command(command, mail, whom);
+        }
+    }
+
+    #[cfg(feature = "relay")]
+    fn relay_tick_ended(&mut self, wake: Option<Instant>, queued: usize) {
+        if self.recorder.is_whole() {
+            self.recorder.saw_relay_tick(wake, queued);
         }
     }
 

@@ -21,7 +21,7 @@ use rustix::stdio::{stdin, stdout};
 
 use super::{RecordOptions, RecordSink, Recorder};
 use crate::exit::{ExitCode, Failed};
-use crate::store::maildir::THIS_PROGRAM;
+use crate::store::THIS_PROGRAM;
 
 /// The command that starts a record process.
 pub use crate::signals::RECORD_PROCESS as COMMAND;

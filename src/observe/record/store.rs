@@ -5,20 +5,38 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::Recorder;
+#[cfg(feature = "relay")]
+use super::spool_facts::WatchedSpool;
 use crate::observe::crc::crc32;
-use crate::observe::frame::{Frame, QueuedAs};
+use crate::observe::frame::{Frame, QueuedAs, RelayFrame};
 use crate::observe::outcome::{AdmissionCode, FailureCode};
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
+#[cfg(feature = "milter")]
+use crate::store::hold::Hold;
+#[cfg(feature = "catch")]
+use crate::store::inbox::Inbox;
+#[cfg(feature = "relay")]
+use crate::store::spool::SpoolStore;
+#[cfg(feature = "stream")]
+use crate::store::stream::StreamClient;
+#[cfg(feature = "stream")]
+use crate::store::stream::deliveries::DeliveryCounts;
+#[cfg(feature = "stream")]
+use crate::store::stream::publisher::StreamCounts;
 use crate::store::{
-    Admission, Answer, Draft, Failure, Finished, Outcome, Store, StoreClient, StorePipes, Ticket,
+    Admission, Answer, Draft, Failure, Finished, OnceDelivery, Outcome, Store, StoreClient,
+    StorePipes, Ticket,
 };
 
 /// A store whose every call is recorded.
 pub(super) struct RecordedStore {
-    inner: Box<dyn Store>,
-    recorder: Rc<Recorder>,
+    pub(super) inner: Box<dyn Store>,
+    pub(super) recorder: Rc<Recorder>,
     /// Whether it was congested when that was asked last.
     is_congested: Cell<bool>,
+    /// The facts about its spool.
+    #[cfg(feature = "relay")]
+    pub(super) spool: WatchedSpool,
 }
 
 impl RecordedStore {
@@ -27,6 +45,8 @@ impl RecordedStore {
             inner,
             recorder,
             is_congested: Cell::new(false),
+            #[cfg(feature = "relay")]
+            spool: WatchedSpool::default(),
         }
     }
 }
@@ -40,6 +60,11 @@ fn admission(result: &Result<Admission, Failure>) -> AdmissionCode<'_> {
 }
 
 impl Store for RecordedStore {
+    #[cfg(feature = "catch")]
+    fn inbox(&mut self) -> Option<&mut Inbox> {
+        self.inner.inbox()
+    }
+
     fn set_time(&mut self, now: Instant) {
         self.inner.set_time(now);
     }
@@ -103,6 +128,42 @@ impl Store for RecordedStore {
             },
         };
         self.recorder.put_of(connection, &frame);
+        if let Ok((_, draft)) = &result
+            && !self.inner.is_final_delivery(draft)
+        {
+            let spooled = RelayFrame::Spooled { connection };
+            self.recorder.put_of(connection, &spooled.into());
+        }
+        result
+    }
+
+    fn begin_once(&mut self, delivery: &OnceDelivery<'_>) -> Result<Draft, Failure> {
+        self.inner.begin_once(delivery)
+    }
+
+    fn readdress(
+        &mut self,
+        draft: &mut Draft,
+        envelope: &Envelope,
+    ) -> Result<Option<QueueId>, Failure> {
+        let connection = self.recorder.current.get();
+        let was_final = self.inner.is_final_delivery(draft);
+        let result = self.inner.readdress(draft, envelope);
+        let frame = Frame::Readdress {
+            connection,
+            draft: draft.key(),
+            from: &envelope.reverse_path.to_string(),
+            recipients: envelope.recipients.len(),
+            result: match &result {
+                Ok(id) => Ok(id.as_ref().map(QueueId::as_str)),
+                Err(failure) => Err(failure.into()),
+            },
+        };
+        self.recorder.put_of(connection, &frame);
+        if was_final && !self.inner.is_final_delivery(draft) {
+            let spooled = RelayFrame::Spooled { connection };
+            self.recorder.put_of(connection, &spooled.into());
+        }
         result
     }
 
@@ -128,6 +189,10 @@ impl Store for RecordedStore {
         };
         self.recorder.put_of(connection, &frame);
         self.inner.abort(draft);
+    }
+
+    fn is_final_delivery(&self, draft: &Draft) -> bool {
+        self.inner.is_final_delivery(draft)
     }
 
     fn submit(&mut self, draft: Draft) -> Ticket {
@@ -167,16 +232,49 @@ impl Store for RecordedStore {
         is_congested
     }
 
-    fn take_pipes(&mut self) -> Option<StorePipes> {
-        self.inner.take_pipes()
+    fn next_wake(&self) -> Option<Instant> {
+        self.inner.next_wake()
     }
 
-    fn client(&mut self) -> Option<&mut StoreClient> {
-        self.inner.client()
+    #[cfg(feature = "milter")]
+    fn hold(&mut self) -> Option<&mut Hold> {
+        self.inner.hold()
     }
 
-    fn return_pipes(&mut self, pipes: StorePipes) {
-        self.inner.return_pipes(pipes);
+    #[cfg(feature = "relay")]
+    fn spool(&mut self) -> Option<&mut dyn SpoolStore> {
+        self.recorded_spool()
+    }
+
+    #[cfg(feature = "stream")]
+    fn stream(&mut self) -> Option<&mut dyn StreamClient> {
+        self.inner.stream()
+    }
+
+    #[cfg(feature = "stream")]
+    fn stream_counts(&self) -> Option<StreamCounts> {
+        self.inner.stream_counts()
+    }
+
+    #[cfg(feature = "stream")]
+    fn delivery_counts(&self) -> Option<DeliveryCounts> {
+        self.inner.delivery_counts()
+    }
+
+    fn lost_since(&self) -> Option<Instant> {
+        self.inner.lost_since()
+    }
+
+    fn take_pipes(&mut self, process: usize) -> Option<StorePipes> {
+        self.inner.take_pipes(process)
+    }
+
+    fn client(&mut self, process: usize) -> Option<&mut dyn StoreClient> {
+        self.inner.client(process)
+    }
+
+    fn return_pipes(&mut self, process: usize, pipes: StorePipes) {
+        self.inner.return_pipes(process, pipes);
     }
 }
 

@@ -6,12 +6,12 @@
 //! SCRAM   client-first ─▶ ServerFirst ─client-final─▶ ServerFinal ─empty response─▶ Over
 //! ```
 
+use core::cell::RefCell;
 use core::fmt;
 use core::mem;
-use core::ops::RangeInclusive;
 use std::rc::Rc;
 
-use super::scram::{Hash, KeyDerivation, is_same_secret};
+use super::scram::{Hash, KeyDerivation, SaltedPassword, is_same_secret};
 use super::text::{from_base64, saslprep, to_base64, to_saslname};
 use super::users::random;
 use crate::smtp::client::{ChannelSecurity, ClientCredentials, ClientFault, ClientLogin};
@@ -20,15 +20,38 @@ use crate::smtp::mechanism::Mechanism;
 
 /// The octets of randomness in a client's nonce.
 const NONCE_BYTES: usize = 18;
-/// The iterations of PBKDF2 that a server may ask for. Fewer than RFC 7677 §4 has would make guesses cheap to whoever poses
-/// as the server; more than so many take minutes.
-const ITERATIONS_BOUNDS: RangeInclusive<u32> = 4096..=10_000_000;
+/// The least iterations of PBKDF2 that a server may ask for: fewer than RFC 7677 §4 has would make guesses cheap to whoever poses
+/// as the server.
+const ITERATIONS_MIN: u32 = 4096;
+/// The most iterations for a client that has nobody else to serve: they take seconds.
+const ITERATIONS_MAX: u32 = 10_000_000;
+/// The most iterations within an event loop, which stands still for them, some tenths of a second. The result
+/// is kept, so that is once a start and server, unless the server has a new salt for each login.
+const LOOP_ITERATIONS_MAX: u32 = 300_000;
 
 /// The name and the password of a user, prepared by SASLprep.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Credentials {
     user: String,
     password: String,
+    iterations_max: u32,
+    /// The password as it was derived last: a server keeps its salt, and a client of many sessions derives it once.
+    derived: Rc<RefCell<Option<DerivedPassword>>>,
+}
+
+impl PartialEq for Credentials {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.user, &self.password) == (&other.user, &other.password)
+    }
+}
+
+impl Eq for Credentials {}
+
+/// A password that was derived with this salt and so many iterations.
+struct DerivedPassword {
+    salt: Vec<u8>,
+    iterations: u32,
+    password: Rc<SaltedPassword>,
 }
 
 impl Credentials {
@@ -41,7 +64,29 @@ impl Credentials {
         (fits(user) && fits(password)).then(|| Self {
             user: prepared(user),
             password: prepared(password),
+            iterations_max: ITERATIONS_MAX,
+            derived: Rc::default(),
         })
+    }
+
+    /// Derives the password, unless it was derived so the last time.
+    fn derive(&self, salt: Vec<u8>, iterations: u32) -> Rc<SaltedPassword> {
+        let mut derived = self.derived.borrow_mut();
+        match &*derived {
+            Some(last) if last.salt == salt && last.iterations == iterations => {
+                Rc::clone(&last.password)
+            }
+            _ => {
+                let password = KeyDerivation::new(&self.password, &salt, iterations).finish();
+                let password = Rc::new(password);
+                *derived = Some(DerivedPassword {
+                    salt,
+                    iterations,
+                    password: Rc::clone(&password),
+                });
+                password
+            }
+        }
     }
 }
 
@@ -51,6 +96,17 @@ pub(in crate::smtp) fn credentials(
     password: &str,
 ) -> Option<Rc<dyn ClientCredentials>> {
     Some(Rc::new(Credentials::new(user, password)?))
+}
+
+/// Makes credentials for sessions in an event loop, which must not stand still for a login.
+pub(in crate::smtp) fn loop_credentials(
+    user: &str,
+    password: &str,
+) -> Option<Rc<dyn ClientCredentials>> {
+    Some(Rc::new(Credentials {
+        iterations_max: LOOP_ITERATIONS_MAX,
+        ..Credentials::new(user, password)?
+    }))
 }
 
 /// The password is not shown.
@@ -83,7 +139,7 @@ enum LoginStep {
 
 /// The first message of a client of SCRAM, as far as the next one needs it.
 struct Challenge {
-    password: String,
+    credentials: Credentials,
     /// `gs2-header`, and the octets that the channel is bound by.
     binding: Vec<u8>,
     nonce: String,
@@ -195,7 +251,7 @@ fn first_step(
     security: &ChannelSecurity,
     nonce: String,
 ) -> (LoginStep, Option<String>) {
-    let Credentials { user, password } = credentials;
+    let Credentials { user, password, .. } = credentials;
     let (flag, octets) = match (mechanism, security.binding()) {
         (Mechanism::Plain, _) => return (LoginStep::Over, Some(format!("\0{user}\0{password}"))),
         (Mechanism::Login, _) => return (LoginStep::User(credentials.clone()), None),
@@ -209,7 +265,7 @@ fn first_step(
     let bare = format!("n={},r={nonce}", to_saslname(user));
     let client_first = format!("{header}{bare}");
     let challenge = Challenge {
-        password: password.clone(),
+        credentials: credentials.clone(),
         binding: [header.as_bytes(), octets].concat(),
         nonce,
         bare,
@@ -228,12 +284,13 @@ impl Challenge {
         let salt = from_base64(attributes.next()?.strip_prefix("s=")?.as_bytes())?;
         let iterations: u32 = attributes.next()?.strip_prefix("i=")?.parse().ok()?;
         let ours = nonce.strip_prefix(&self.nonce)?;
-        if ours.is_empty() || salt.is_empty() || !ITERATIONS_BOUNDS.contains(&iterations) {
+        let bounds = ITERATIONS_MIN..=self.credentials.iterations_max;
+        if ours.is_empty() || salt.is_empty() || !bounds.contains(&iterations) {
             return None;
         }
         let without_proof = format!("c={},r={nonce}", to_base64(&self.binding));
         let messages = format!("{},{server_first},{without_proof}", self.bare);
-        let password = KeyDerivation::new(&self.password, &salt, iterations).finish();
+        let password = self.credentials.derive(salt, iterations);
         let proof = password.client_key().proof(messages.as_bytes());
         let signature = password.keys().signature(messages.as_bytes());
         let client_final = format!("{without_proof},p={}", to_base64(&proof));
@@ -267,10 +324,7 @@ mod tests {
         const CLIENT_FINAL: &str = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
             p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
         const SERVER_FINAL: &str = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
-        let credentials = Credentials {
-            user: "user".to_owned(),
-            password: "pencil".to_owned(),
-        };
+        let credentials = Credentials::new("user", "pencil").ok_or(ClientFault::NoLogin)?;
         let nonce = "rOprNGfwEbeRWgbNEkqO".to_owned();
         let (step, first) = first_step(
             &credentials,
@@ -289,6 +343,23 @@ mod tests {
             ""
         );
         assert!(login.may_succeed());
+        Ok(())
+    }
+
+    #[test]
+    fn a_password_is_derived_once_for_a_salt() -> Result<(), ClientFault> {
+        let credentials = Credentials::new("user", "pencil").ok_or(ClientFault::NoLogin)?;
+        let first = credentials.derive(b"salt".to_vec(), 4096);
+        let again = credentials.clone().derive(b"salt".to_vec(), 4096);
+        assert!(Rc::ptr_eq(&first, &again));
+        for (salt, iterations) in [("salz", 4096), ("salt", 4097)] {
+            let other = credentials.derive(salt.into(), iterations);
+            assert!(!Rc::ptr_eq(&first, &other));
+            assert_ne!(
+                first.client_key().stored_key(),
+                other.client_key().stored_key()
+            );
+        }
         Ok(())
     }
 }

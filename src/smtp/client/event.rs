@@ -47,14 +47,14 @@ pub enum ClientFault {
     Refused,
 }
 
-/// The subject of a refusal.
+/// The subject of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// To talk at all, or any further.
+    /// The session: to talk at all, or any further.
     Session,
-    /// To begin TLS.
+    /// The beginning of TLS.
     StartTls,
-    /// To believe who we say we are.
+    /// The login: to believe who we say we are.
     Login,
     /// The sender, by its reply to MAIL.
     Sender,
@@ -62,6 +62,9 @@ pub enum Subject {
     Recipient(usize),
     /// The message, by its reply to DATA or to the message itself.
     Message,
+    /// The message for the recipient at this place of [`Outgoing::to`](super::Outgoing::to), by the reply for it alone that LMTP
+    /// has (RFC 2033 §4.2).
+    Stored(usize),
 }
 
 /// One refusal: what, and in which words.
@@ -78,4 +81,15 @@ pub struct Refusal {
 pub struct TooLarge {
     /// The most octets that it takes.
     pub limit: u64,
+}
+
+/// A reason for which a server does not take a message, known from its reply to EHLO before anything is said of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It has more octets than the server takes.
+    TooLarge(TooLarge),
+    /// It may only go to servers with SMTPUTF8, which this one does not offer (RFC 6531 §3.1).
+    NoSmtpUtf8,
+    /// It is no lines but octets, and the server does not offer BINARYMIME and CHUNKING (RFC 3030 §3).
+    NoBinaryMime,
 }

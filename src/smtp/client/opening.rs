@@ -10,20 +10,6 @@ use super::reply::{ProtocolError, ReplyKind};
 use super::security::ChannelSecurity;
 use super::{ClientSession, ClientState};
 
-impl ClientState {
-    /// Whether no message could begin yet.
-    pub(super) fn is_opening(&self) -> bool {
-        matches!(
-            self,
-            Self::AwaitingGreeting
-                | Self::AwaitingHello { .. }
-                | Self::AwaitingStartTls
-                | Self::LoggingIn(_)
-                | Self::AwaitingLoginEnd(_)
-        )
-    }
-}
-
 impl ClientSession {
     /// Interprets a reply in a state before the first message.
     pub(super) fn open(
@@ -43,8 +29,10 @@ impl ClientSession {
                 self.after_hello(out)
             }
             (ClientState::AwaitingHello { extended: false }, Completed) => self.after_hello(out),
-            // RFC 5321 §3.2: a server that knows no EHLO is greeted again, with HELO.
-            (ClientState::AwaitingHello { extended: true }, Refused) => self.say_hello(false, out),
+            // RFC 5321 §3.2: a server that knows no EHLO is greeted again, with HELO. LMTP has nothing to fall back to.
+            (ClientState::AwaitingHello { extended: true }, Refused) if !self.is_lmtp => {
+                self.say_hello(false, out)
+            }
             (
                 ClientState::AwaitingGreeting | ClientState::AwaitingHello { .. },
                 NotNow | Refused,
@@ -70,13 +58,17 @@ impl ClientSession {
         })
     }
 
-    /// Says EHLO, or HELO.
+    /// Says EHLO or HELO, or LHLO.
     pub(super) fn say_hello(
         &self,
         extended: bool,
         out: &mut BytesMut,
     ) -> (ClientState, ClientEvent) {
-        let verb = if extended { "EHLO" } else { "HELO" };
+        let verb = match extended {
+            _ if self.is_lmtp => "LHLO",
+            true => "EHLO",
+            false => "HELO",
+        };
         let name = self.hello.as_ref().map_or("", |hello| &hello.name);
         command(out, format_args!("{verb} {name}"));
         (
@@ -87,12 +79,16 @@ impl ClientSession {
 
     /// Goes on when everybody was greeted: to TLS if that is yet to come, to a login, else to messages.
     pub(super) fn after_hello(&self, out: &mut BytesMut) -> (ClientState, ClientEvent) {
-        if self.security == ChannelSecurity::StartTls {
-            if !self.capabilities.starttls {
+        match self.security {
+            ChannelSecurity::StartTls if !self.capabilities.starttls => {
                 return unacceptable(ClientFault::NoStartTls);
             }
-            command(out, format_args!("STARTTLS"));
-            return (ClientState::AwaitingStartTls, ClientEvent::Replied);
+            ChannelSecurity::MayStartTls if !self.capabilities.starttls => {}
+            ChannelSecurity::StartTls | ChannelSecurity::MayStartTls => {
+                command(out, format_args!("STARTTLS"));
+                return (ClientState::AwaitingStartTls, ClientEvent::Replied);
+            }
+            ChannelSecurity::Clear | ChannelSecurity::Local | ChannelSecurity::Tls(_) => {}
         }
         let Some(credentials) = &self.credentials else {
             return (ClientState::Ready, ClientEvent::Ready);

@@ -1,11 +1,11 @@
 //! A server's reply, as its client reads it (RFC 5321 §4.2).
 
-use core::fmt::{self, Write};
+use core::fmt;
 use core::mem;
 
 use memchr::memchr;
 
-use crate::smtp::visible::is_visible;
+use crate::smtp::visible::{is_visible, write_escaped};
 
 /// The most octets of a reply line, its end counted in: the 512 of RFC 5321 §4.5.3.1.5 and some grace.
 pub const REPLY_LINE_BYTES_MAX: usize = 1000;
@@ -114,14 +114,8 @@ pub struct Printable<'a>(pub &'a [u8]);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in String::from_utf8_lossy(self.0).chars() {
-            if character == ' ' || is_visible(character) {
-                f.write_char(character)?;
-            } else {
-                write!(f, "{}", character.escape_default())?;
-            }
-        }
-        Ok(())
+        let is_harmless = |character| character == ' ' || is_visible(character);
+        write_escaped(f, &String::from_utf8_lossy(self.0), is_harmless)
     }
 }
 

@@ -11,6 +11,8 @@ pub enum ChannelSecurity {
     Local,
     /// In the clear until STARTTLS, without which nothing is to be said (RFC 3207).
     StartTls,
+    /// In the clear where the server offers no STARTTLS, else in TLS.
+    MayStartTls,
     /// In TLS, that may be bound to.
     Tls(ChannelBindings),
 }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::{Command, Greeting, MailParameters, Submitter};
+use super::{Command, Greeting, MailParameters, Submitter, dsn};
 use crate::smtp::chunk::Chunk;
 use crate::smtp::envelope::Body;
 use crate::smtp::path::{self, PathError};
@@ -38,12 +38,14 @@ pub(super) fn mail<'a>(argument: &[u8]) -> Result<Command<'a>, Reply> {
 pub(super) fn rcpt<'a>(argument: &[u8]) -> Result<Command<'a>, Reply> {
     let argument = behind_keyword(argument, b"TO:")?;
     let (forward_path, parameters) = path::forward_path(argument)?;
-    match words_of(parameters).next() {
-        None => Ok(Command::Rcpt(forward_path)),
-        Some(parameter) => Err(split_parameter(parameter)
-            .err()
-            .unwrap_or(reply::UNKNOWN_PARAMETER)),
+    let mut asked = None;
+    for parameter in words_of(parameters) {
+        let (keyword, value) = split_parameter(parameter)?;
+        if dsn::rcpt_parameter(keyword, value, &mut asked)? {
+            return Err(reply::BAD_ARGUMENT);
+        }
     }
+    Ok(Command::Rcpt(forward_path, asked))
 }
 
 /// `chunk-size [SP "LAST"]`, where `chunk-size = 1*DIGIT` (RFC 3030 §2).
@@ -86,7 +88,7 @@ fn mail_parameters(bytes: &[u8]) -> Result<MailParameters, Reply> {
         } else if keyword.eq_ignore_ascii_case(b"AUTH") {
             parameters.auth.replace(submitter(value)?).is_some()
         } else {
-            return Err(reply::UNKNOWN_PARAMETER);
+            dsn::mail_parameter(keyword, value, &mut parameters.dsn)?
         };
         if repeated {
             return Err(reply::BAD_ARGUMENT);

@@ -70,13 +70,14 @@ fn mail_asks_for_smtputf8() {
         body: Some(Body::EightBitMime),
         smtputf8: true,
         auth: None,
+        dsn: None,
     };
     for line in [
         "MAIL FROM:<a@b> SIZE=12 BODY=8BITMIME SMTPUTF8",
         "mail from: <a@b>  smtputf8  body=8bitmime  size=12",
         "MAIL FROM:<\u{fc}@\u{fc}.b> SMTPUTF8 SIZE=12 BODY=8BITMIME",
     ] {
-        assert_eq!(parsed(line), Ok(full), "{line}");
+        assert_eq!(parsed(line), Ok(full.clone()), "{line}");
     }
     for wrong in ["SMTPUTF8=", "SMTPUTF8=1", "SMTPUTF8 SMTPUTF8"] {
         let line = format!("MAIL FROM:<a@b> {wrong}");
@@ -95,7 +96,7 @@ fn mail_reads_its_parameters() {
         "MAIL FROM:<a@b> SIZE=12 BODY=8BITMIME",
         "mail from: <a@b>  body=8bitmime  size=12",
     ] {
-        assert_eq!(parsed(line), Ok(both), "{line}");
+        assert_eq!(parsed(line), Ok(both.clone()), "{line}");
     }
     assert_eq!(
         parsed("MAIL FROM:<\u{fc}@b> SIZE=12"),
@@ -133,7 +134,7 @@ fn mail_reads_its_parameters() {
             "{wrong}"
         );
     }
-    for unknown in ["BODY=9BIT", "RET=FULL", "X-ANY=thing"] {
+    for unknown in ["BODY=9BIT", "NOTIFY=NEVER", "X-ANY=thing"] {
         assert_eq!(
             parsed(&format!("MAIL FROM:<a@b> {unknown}")),
             Err(reply::UNKNOWN_PARAMETER),
@@ -214,15 +215,15 @@ fn other_protocols_are_known_by_their_verbs() {
 }
 
 #[test]
-fn rcpt_knows_no_parameter() {
+fn rcpt_knows_no_parameter_of_mail() {
     assert_eq!(
-        Command::parse(b"RCPT TO:<a@b> NOTIFY=NEVER"),
+        Command::parse(b"RCPT TO:<a@b> SIZE=1"),
         Err(reply::UNKNOWN_PARAMETER)
     );
     assert_eq!(Command::parse(b"RCPT TO:<a@b> ="), Err(reply::BAD_ARGUMENT));
     assert_eq!(
         Command::parse(b"RCPT TO:<postmaster>"),
-        Ok(Command::Rcpt(ForwardPath::Postmaster))
+        Ok(Command::Rcpt(ForwardPath::Postmaster, None))
     );
 }
 

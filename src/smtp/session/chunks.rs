@@ -4,6 +4,7 @@
 //! takes its transaction with it: what the client sent behind it without waiting would otherwise be a message with a
 //! hole. Those chunks are refused as well, until MAIL begins anew.
 
+use crate::smtp::extension::Extension;
 use std::mem;
 
 use bytes::BytesMut;
@@ -17,9 +18,10 @@ impl Session {
     /// BDAT: its chunk is taken where one is awaited, and refused anywhere else.
     pub(super) fn chunk(&mut self, chunk: Chunk) -> Event<'static> {
         let extended = self.extended();
+        let is_withheld = self.withholds(Extension::Chunking);
         let refusal = match &mut self.state {
             State::AwaitingHello => self.service.hello_first(),
-            _ if !extended => reply::COMMAND_NOT_OFFERED,
+            _ if !extended || is_withheld => reply::COMMAND_NOT_OFFERED,
             State::Transaction(transaction, _) if transaction.envelope.recipients.is_empty() => {
                 reply::RECIPIENT_FIRST
             }

@@ -1,5 +1,7 @@
 //! A client shows who it is (RFC 4954).
 
+use crate::smtp::extension::Extension;
+use std::mem;
 use std::rc::Rc;
 
 use bytes::BytesMut;
@@ -29,7 +31,7 @@ impl Session {
 
     /// Whether AUTH is offered at this moment.
     pub(super) fn offers_auth(&self) -> bool {
-        self.takes_logins() && self.user().is_none()
+        self.takes_logins() && self.user().is_none() && !self.withholds(Extension::Auth)
     }
 
     /// Whether MAIL may say whose message it is (RFC 4954 §5).
@@ -43,8 +45,10 @@ impl Session {
         self.policy.users.replace(users.cloned());
         let is_there = |user: &Rc<str>| users.is_some_and(|users| users.has(user));
         self.user = self.user.take().filter(is_there);
-        if let State::Authenticating(exchange) = &mut self.state {
-            exchange.replace_users(users);
+        match &mut self.state {
+            State::Authenticating(exchange) => exchange.replace_users(users),
+            State::LoggingIn(user) if !is_there(user) => self.state = State::Tarpit,
+            _ => {}
         }
     }
 
@@ -56,7 +60,9 @@ impl Session {
         };
         let refusal = match &self.state {
             State::AwaitingHello => Some(self.service.hello_first()),
-            _ if !self.extended() => Some(reply::COMMAND_NOT_OFFERED),
+            _ if !self.extended() || self.withholds(Extension::Auth) => {
+                Some(reply::COMMAND_NOT_OFFERED)
+            }
             State::AwaitingMail if self.user().is_some() => Some(reply::LOGGED_IN_ALREADY),
             State::AwaitingMail if !self.takes_logins() => Some(reply::ENCRYPTION_FIRST),
             State::AwaitingMail => None,
@@ -70,7 +76,7 @@ impl Session {
             (Some(name), response, None) => (name, response),
             _ => return self.answer(reply::BAD_ARGUMENT, out),
         };
-        let mut offered = Mechanism::offered(self.security.as_deref());
+        let mut offered = Mechanism::offered(self.security.as_deref(), self.policy.any_login);
         let named = Mechanism::named(name);
         let Some(mechanism) = named.filter(|named| offered.any(|offered| offered == *named)) else {
             return self.answer(reply::UNKNOWN_MECHANISM, out);
@@ -104,8 +110,7 @@ impl Session {
             LoginProgress::DeriveKey => Event::DeriveKey,
             LoginProgress::LoggedIn(user) => {
                 let attempt = attempt(&**exchange, LoginVerdict::LoggedIn);
-                self.user = Some(user);
-                self.end_login(reply::LOGGED_IN, out);
+                self.state = State::LoggingIn(user);
                 Event::Login(attempt)
             }
             LoginProgress::Failed(LoginFailure::Refused) => {
@@ -152,8 +157,18 @@ impl Session {
 
     /// Ends an exchange in this reply.
     pub(super) fn end_login(&mut self, reply: Reply, out: &mut BytesMut) -> Event<'static> {
-        self.state = State::AwaitingMail;
+        let before = mem::replace(&mut self.state, State::AwaitingMail);
+        if let (State::LoggingIn(user), reply::LOGGED_IN) = (before, reply) {
+            self.user = Some(user);
+        }
         self.answer(reply, out)
+    }
+
+    /// Tells the client that it has logged in, in answer to [`Event::Login`]; otherwise the next step does.
+    pub fn log_in(&mut self, out: &mut BytesMut) {
+        if let State::LoggingIn(_) = self.state {
+            self.end_login(reply::LOGGED_IN, out);
+        }
     }
 }
 

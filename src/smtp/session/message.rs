@@ -18,12 +18,12 @@ impl Stage {
     fn end<'a>(
         &'a mut self,
         transaction: &'a mut Transaction,
-        extended: bool,
+        has_codes: bool,
         out: &mut BytesMut,
     ) -> Event<'a> {
         match self {
             Self::ReceivingChunk(decoder, chunk) if !chunk.is_last => {
-                let status = extended.then_some(reply::OK.status);
+                let status = has_codes.then_some(reply::OK.status);
                 let text = format_args!("Ok: {} octets received", chunk.size);
                 write_reply(out, 250, status, text);
                 *self = Self::BetweenChunks(*decoder);
@@ -68,7 +68,7 @@ impl Session {
             debug_assert!(false, "no message was begun in {:?}", self.state);
             return;
         };
-        (transaction.id, transaction.missing) = (Some(id), missing);
+        transaction.begin_message(id, missing);
         if let Stage::AwaitingRcpt = stage {
             *stage = Stage::ReceivingData(DataDecoder::new());
             let end = self.policy.end_text.as_ref();
@@ -88,7 +88,7 @@ impl Session {
         input: &mut &'i [u8],
         out: &mut BytesMut,
     ) -> Event<'a> {
-        let extended = self.extended();
+        let has_codes = self.has_enhanced_codes();
         let Self {
             policy,
             state,
@@ -116,11 +116,9 @@ impl Session {
         transaction.missing.let_go();
         let taken = match piece {
             Piece::NeedInput => return Event::NeedInput,
-            Piece::Text(text) => transaction
-                .take(text, policy.message_bytes_max)
-                .map(|()| text),
+            Piece::Text(text) => transaction.take(text, policy).map(|()| text),
             Piece::Bare(bare) => Err(Reply::from(bare)),
-            Piece::End => return stage.end(transaction, extended, out),
+            Piece::End => return stage.end(transaction, has_codes, out),
         };
         match taken {
             Ok(text) => passed_on(transaction.missing.given(text)),
@@ -134,9 +132,9 @@ impl Session {
 
     /// Goes on behind the end of a message whose last text was given out.
     pub(super) fn end_message(&mut self, out: &mut BytesMut) -> Event<'_> {
-        let extended = self.extended();
+        let has_codes = self.has_enhanced_codes();
         match &mut self.state {
-            State::Transaction(transaction, stage) => stage.end(transaction, extended, out),
+            State::Transaction(transaction, stage) => stage.end(transaction, has_codes, out),
             state => {
                 debug_assert!(false, "no message ends in {state:?}");
                 Event::NeedInput
@@ -244,7 +242,7 @@ impl Session {
         outcomes: &[Result<(), Reply>],
         out: &mut BytesMut,
     ) {
-        let status = self.extended().then_some(reply::OK.status);
+        let status = self.has_enhanced_codes().then_some(reply::OK.status);
         let (mut stored, mut refused) = (false, None);
         for outcome in outcomes {
             match (*outcome, transaction.id) {
@@ -254,7 +252,7 @@ impl Session {
                 }
                 (outcome, _) => {
                     let reply = outcome.err().unwrap_or(reply::STORE_FAILED);
-                    reply.write(out, self.extended());
+                    self.write(reply, out);
                     refused.get_or_insert(reply);
                 }
             }

@@ -1,5 +1,6 @@
 //! From the clear into TLS (RFC 3207): what was said in the clear counts for nothing any more.
 
+use crate::smtp::extension::Extension;
 use std::rc::Rc;
 
 use bytes::BytesMut;
@@ -52,6 +53,6 @@ impl Session {
 
     /// Whether TLS can begin by STARTTLS.
     pub(super) fn offers_tls(&self) -> bool {
-        self.policy.tls && self.security.is_none()
+        self.policy.tls && self.security.is_none() && !self.withholds(Extension::StartTls)
     }
 }

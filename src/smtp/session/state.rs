@@ -1,5 +1,7 @@
 //! The states of a session: each names what is awaited, and owns what exists only then.
 
+use std::rc::Rc;
+
 use crate::smtp::chunk::{Chunk, ChunkDecoder};
 use crate::smtp::data::DataDecoder;
 use crate::smtp::event::{CloseReason, Phase};
@@ -12,8 +14,13 @@ use crate::smtp::transaction::Transaction;
 pub(super) enum State {
     AwaitingHello,
     AwaitingMail,
+    /// QUIT is awaited: the greeting refused the client (RFC 5321 §3.1).
+    #[cfg(any(feature = "catch", feature = "milter"))]
+    Unwelcome,
     /// A login is under way: a response of the client is awaited, or iterations of PBKDF2 for its password.
     Authenticating(Box<dyn LoginExchange>),
+    /// A login was granted, of which the client learns next.
+    LoggingIn(Rc<str>),
     /// A login was refused: a delay is awaited, after which the client learns of it.
     Tarpit,
     /// A transaction is under way.
@@ -61,7 +68,10 @@ impl State {
         match self {
             Self::AwaitingHello => "AwaitingHello",
             Self::AwaitingMail => "AwaitingMail",
+            #[cfg(any(feature = "catch", feature = "milter"))]
+            Self::Unwelcome => "Unwelcome",
             Self::Authenticating(_) => "Authenticating",
+            Self::LoggingIn(_) => "LoggingIn",
             Self::Tarpit => "Tarpit",
             Self::Transaction(_, stage) => stage.name(),
             Self::DiscardingChunk(..) => "DiscardingChunk",
@@ -98,8 +108,10 @@ impl State {
     pub(super) fn phase(&self) -> Phase {
         match self {
             Self::AwaitingHello | Self::AwaitingMail => Phase::Idle,
+            #[cfg(any(feature = "catch", feature = "milter"))]
+            Self::Unwelcome => Phase::Idle,
             Self::Authenticating(exchange) if !exchange.is_deriving() => Phase::Idle,
-            Self::Authenticating(_) | Self::Tarpit => Phase::Login,
+            Self::Authenticating(_) | Self::LoggingIn(_) | Self::Tarpit => Phase::Login,
             Self::Transaction(_, Stage::AwaitingRcpt) => Phase::Command,
             Self::Transaction(_, Stage::AwaitingCommit) => Phase::Commit,
             // A message in chunks is one message: also between them it keeps the least rate or ends.

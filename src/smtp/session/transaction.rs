@@ -1,5 +1,6 @@
 //! The first half of a transaction: who sends, and to whom.
 
+use crate::smtp::extension::Extension;
 use std::mem;
 
 use bytes::BytesMut;
@@ -7,9 +8,11 @@ use bytes::BytesMut;
 use super::{Session, Stage, State};
 use crate::smtp::command::{MailParameters, Submitter};
 use crate::smtp::directory::NoSuchMailbox;
+use crate::smtp::dsn::RecipientDsn;
 use crate::smtp::envelope::{Body, Envelope, Hello, Recipient};
 use crate::smtp::event::{CloseReason, Event, Limit};
-use crate::smtp::path::{ForwardPath, PATH_BYTES_MAX, ReversePath};
+use crate::smtp::path::{ForwardPath, Mailbox, PATH_BYTES_MAX, ReversePath};
+use crate::smtp::policy::{Reach, RelayAccess};
 use crate::smtp::reply::{self, Reply, write_reply};
 use crate::smtp::transaction::Transaction;
 
@@ -41,7 +44,8 @@ impl Session {
         {
             return self.answer(reply, out);
         }
-        if !self.allows(&hello, &parameters) {
+        let asks_for_reports = parameters.dsn.is_some() && !self.knows_dsn();
+        if asks_for_reports || !self.allows(&hello, &parameters) {
             return self.answer(reply::UNKNOWN_PARAMETER, out);
         }
         if parameters
@@ -69,6 +73,8 @@ impl Session {
             recipients: Vec::new(),
             body: parameters.body.unwrap_or_default(),
             smtputf8: parameters.smtputf8,
+            dsn: parameters.dsn,
+            sender_is_ours: false,
         };
         let declared_size = parameters.size.unwrap_or_default();
         let transaction = Transaction::new(envelope, declared_size);
@@ -82,7 +88,18 @@ impl Session {
         let is_binary = parameters.body == Some(Body::BinaryMime);
         let is_named = parameters.auth == Some(Submitter::Named);
         let asks = is_binary || is_named || parameters.smtputf8;
-        (hello.extended || !asks) && (self.knows_auth() || !is_named)
+        let needs = [
+            (is_binary, Extension::BinaryMime),
+            (
+                parameters.body == Some(Body::EightBitMime),
+                Extension::EightBitMime,
+            ),
+            (parameters.smtputf8, Extension::SmtpUtf8),
+        ];
+        let is_withheld = needs
+            .into_iter()
+            .any(|(needs, extension)| needs && self.withholds(extension));
+        (hello.extended || !asks) && (self.knows_auth() || !is_named) && !is_withheld
     }
 
     /// Whether who has logged in may submit a message from there.
@@ -120,40 +137,83 @@ impl Session {
     pub(super) fn rcpt(
         &mut self,
         to: ForwardPath,
+        dsn: Option<Box<RecipientDsn>>,
         is_full: bool,
         out: &mut BytesMut,
     ) -> Event<'static> {
         let smtputf8 = self.envelope().is_some_and(|envelope| envelope.smtputf8);
-        let address = match to {
+        let (address, reach) = match to {
             ForwardPath::Mailbox(mailbox) if !smtputf8 && !mailbox.is_ascii() => {
                 return self.answer(reply::ADDRESS_NOT_ASCII, out);
             }
-            ForwardPath::Mailbox(mailbox) if !self.policy.is_local(&mailbox) => {
-                let refusal = match self.user() {
-                    Some(_) => reply::NOT_SENT_ON,
-                    None => reply::NOT_LOCAL,
-                };
-                return self.answer(refusal, out);
+            ForwardPath::Mailbox(mailbox) => {
+                let reach = self.policy.reach(&mailbox);
+                (mailbox, reach)
             }
-            ForwardPath::Mailbox(mailbox) if self.policy.is_routed(&mailbox) => {
-                return self.answer(reply::NOT_LOCAL, out);
-            }
-            ForwardPath::Mailbox(mailbox) => mailbox,
             ForwardPath::WithoutDomain(local_part) => return self.ask_for_domain(&local_part, out),
             // RFC 5321 §4.5.1: mail to the postmaster is always accepted.
             ForwardPath::Postmaster => match format!("postmaster@{}", self.policy.hostname).parse()
             {
-                Ok(mailbox) => mailbox,
+                Ok(mailbox) => (mailbox, Reach::Here),
                 Err(error) => return self.answer(Reply::from(error), out),
             },
         };
+        if dsn.is_some() && !self.knows_dsn() {
+            return self.answer(reply::UNKNOWN_PARAMETER, out);
+        }
+        if let Err(refusal) = self.check_reach(&address, reach) {
+            return self.answer(refusal, out);
+        }
         if is_full {
             return self.answer(reply::TOO_MANY_RECIPIENTS, out);
         }
-        match self.policy.directory.resolve(&address) {
-            Ok(mailboxes) => Event::CheckRecipient(Recipient { address, mailboxes }),
+        let resolved = match reach {
+            Reach::Elsewhere => Ok(Recipient::elsewhere(address)),
+            _ => self.policy.resolve(address),
+        };
+        match resolved {
+            Ok(recipient) => Event::CheckRecipient(Recipient { dsn, ..recipient }),
             Err(NoSuchMailbox) => self.answer(reply::NO_SUCH_USER, out),
         }
+    }
+
+    /// Whether this client may send mail to where this `reach` says.
+    ///
+    /// # Errors
+    /// The client may not, no route leads there, or the address asks for a route of its own making.
+    pub(super) fn check_reach(&self, address: &Mailbox, reach: Reach) -> Result<(), Reply> {
+        match reach {
+            Reach::Here | Reach::OursByRoute if self.policy.is_routed(address) => {
+                Err(reply::NOT_LOCAL)
+            }
+            Reach::Here | Reach::OursByRoute => Ok(()),
+            Reach::Elsewhere if self.may_send_elsewhere() => Ok(()),
+            Reach::Nowhere if self.may_send_elsewhere() => Err(reply::NO_ROUTE),
+            Reach::Elsewhere | Reach::Nowhere => Err(match (self.user(), &self.policy.routes) {
+                (Some(_), None) => reply::NOT_SENT_ON,
+                _ => reply::NOT_LOCAL,
+            }),
+        }
+    }
+
+    /// Whether the client may ask for reports (RFC 3461): only those may who may also send elsewhere, whose senders are no strangers.
+    #[must_use]
+    pub fn knows_dsn(&self) -> bool {
+        self.may_send_elsewhere() && self.extended()
+    }
+
+    /// Whether DSN is offered at this moment. On submission it is offered before the login as well: clients do not ask again.
+    pub(super) fn offers_dsn(&self) -> bool {
+        let may_log_in = self.service.is_submission() && self.policy.routes.is_some();
+        (may_log_in || self.may_send_elsewhere()) && !self.withholds(Extension::Dsn)
+    }
+
+    /// Whether this client may send mail to wherever a route leads: one that has logged in, or whose network is trusted with
+    /// it. A login that an XCLIENT peer tells of counts for submission only.
+    pub(super) fn may_send_elsewhere(&self) -> bool {
+        let has_submitted = self.service.is_submission() && self.user().is_some();
+        self.policy.routes.is_some()
+            && (self.user.is_some() || has_submitted || self.relay_access == RelayAccess::Granted)
     }
 
     /// Refuses a recipient without a domain, and says with which it would be an address here: people who type commands by
@@ -166,7 +226,7 @@ impl Session {
             return self.answer(reply::DOMAIN_MISSING, out);
         }
         let refusal = reply::DOMAIN_MISSING;
-        let status = self.extended().then_some(refusal.status);
+        let status = self.has_enhanced_codes().then_some(refusal.status);
         let text = format_args!("{}, try {path}", refusal.text);
         write_reply(out, refusal.code, status, text);
         self.account_for(refusal, out)
@@ -179,6 +239,10 @@ impl Session {
             debug_assert!(false, "no recipient was asked about in {:?}", self.state);
             return;
         };
+        let envelope = &mut transaction.envelope;
+        if recipient.needs_spool() && !envelope.sender_is_ours {
+            envelope.sender_is_ours = self.policy.is_our_sender(&envelope.reverse_path);
+        }
         transaction.add(recipient, to_make);
         self.answer(reply::RECIPIENT_OK, out);
     }

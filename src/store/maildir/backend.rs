@@ -8,16 +8,17 @@ use std::{io, mem};
 
 use rustix::event::poll;
 
-use super::child::{StartError, StoreChild, StorePipes};
-use super::client::{News, StoreClient};
+use super::client::{MaildirClient, News};
 use super::destination::MessageDestination;
 use super::disk::Disk;
 use super::folders::MailboxPath;
 use super::group_commit::CommitEngine;
 use super::ipc::StoreRequest;
-use super::process::{START_REST, start};
+use super::process::{COMMAND, START_REST, start};
 use super::system::System;
 use super::{MaildirOptions, Ticket};
+use crate::store::process::StorePipes;
+use crate::store::process::child::{StartError, StoreChild, StoreCommandLine};
 use crate::store::{Failure, Finished, Outcome};
 
 /// The work of one store, by a process of its own or in this one.
@@ -33,7 +34,7 @@ pub(super) struct Backend {
 enum BackendKind {
     /// A store process: nothing here blocks for the disk.
     Process {
-        client: Box<StoreClient>,
+        client: Box<MaildirClient>,
         child: StoreChild,
     },
     /// An engine in this process, which blocks for the disk.
@@ -62,12 +63,16 @@ impl Backend {
 
     /// Works in a store process that runs `program`, which is mailoop; in this process if none can be started.
     pub(super) fn with_process(options: MaildirOptions, program: &Path) -> io::Result<Self> {
-        let (root, mailboxes_max) = (&options.root, options.mailboxes_max);
-        match StoreChild::start(program, root, mailboxes_max, options.group_max) {
-            Ok((child, client)) => {
-                let client = Box::new(client);
-                Ok(Self::new(options, BackendKind::Process { client, child }))
-            }
+        let mut client = Box::new(MaildirClient::default());
+        let numbers = [options.mailboxes_max, options.group_max];
+        let [mailboxes_max, group_max] = numbers.map(|number| number.to_string());
+        let command = StoreCommandLine {
+            program,
+            arguments: &[COMMAND.to_owned(), mailboxes_max, group_max],
+            root: &options.root,
+        };
+        match StoreChild::start(command, &mut *client) {
+            Ok(child) => Ok(Self::new(options, BackendKind::Process { client, child })),
             Err(StartError::Store(error)) => Err(error),
             Err(StartError::NoProcess(error)) => {
                 log::warn!(
@@ -119,7 +124,7 @@ impl Backend {
     }
 
     /// The client of the store process, which is asked and answers later; `None` where the work is done in this process.
-    pub(super) fn client(&mut self) -> Option<&mut StoreClient> {
+    pub(super) fn client(&mut self) -> Option<&mut MaildirClient> {
         match &mut self.kind {
             BackendKind::Process { client, .. } => Some(client),
             BackendKind::InProcess(_) | BackendKind::Lost(_) => None,
@@ -175,7 +180,7 @@ impl Backend {
     /// may take files of a dead instance away.
     pub(super) fn open(&mut self, ticket: Ticket, destination: MessageDestination, to_make: usize) {
         let MessageDestination {
-            file_name,
+            names,
             groups,
             generation,
             peer: _,
@@ -186,10 +191,10 @@ impl Backend {
         match &mut self.kind {
             BackendKind::Process { client, .. } => {
                 let to_make = u32::try_from(to_make).unwrap_or(u32::MAX);
-                client.send(&StoreRequest::Open(ticket, to_make, &file_name, groups));
+                client.send(&StoreRequest::Open(ticket, to_make, names, groups));
             }
             BackendKind::InProcess(engine) => {
-                engine.open(ticket, file_name, groups, to_make);
+                engine.open_named(ticket, names, groups, to_make);
                 engine.disk().forget();
             }
             BackendKind::Lost(_) => {}

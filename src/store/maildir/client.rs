@@ -1,28 +1,20 @@
 //! The store client: the server's side of the protocol between the server and its store process, without I/O (sans-IO).
-//!
-//! The owner of the pipes carries the octets: it writes what [`output`](StoreClient::output) holds and takes off by
-//! [`sent`](StoreClient::sent) what the pipe took, hands over by [`received`](StoreClient::received) what it read, and calls
-//! [`disconnected`](StoreClient::disconnected) once either pipe fails. None of these calls blocks, and none does I/O.
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 
-use super::ipc::{StoreReport, StoreRequest, next_frame};
+use super::ipc::{StoreReport, StoreRequest};
+use crate::store::process::StoreClient;
+use crate::store::process::client::RequestOutput;
+use crate::store::process::frame::next_frame;
 use crate::store::{Finished, Ticket};
 
-/// Backpressure: with so many octets that wait for room in the pipe, no more message text is taken, and complete messages
-/// wait. One turn may go past it: an envelope, or the text of one read.
-const OUTPUT_HIGH_WATER_BYTES: usize = 256 * 1024;
-/// The most memory that the output holds on to when it is empty.
-const OUTPUT_KEPT_BYTES: usize = 64 * 1024;
-
-/// The server's side of a store process.
+/// The server's side of the store process of a Maildir.
 #[derive(Debug, Default)]
-pub struct StoreClient {
-    /// Requests that are to be written.
-    output: BytesMut,
+pub(super) struct MaildirClient {
+    output: RequestOutput,
     /// The start of a report that is not complete.
     input: BytesMut,
     /// Messages that the process has not settled.
@@ -52,26 +44,16 @@ pub(super) enum News {
     Made(Ticket, usize),
 }
 
-impl StoreClient {
-    /// Requests that are to be written to the store process.
-    #[must_use]
-    pub fn output(&self) -> &[u8] {
-        &self.output
+impl StoreClient for MaildirClient {
+    fn output(&self) -> &[u8] {
+        self.output.octets()
     }
 
-    /// Takes octets off the output that were written.
-    pub fn sent(&mut self, octets: usize) {
-        self.output.advance(octets);
-        if self.output.is_empty() && self.output.capacity() > OUTPUT_KEPT_BYTES {
-            self.output = BytesMut::new();
-        }
+    fn sent(&mut self, octets: usize) {
+        self.output.sent(octets);
     }
 
-    /// Takes what the store process has written.
-    ///
-    /// # Errors
-    /// `InvalidData` if that is no report: the process does not speak this protocol, and is as good as gone.
-    pub fn received(&mut self, octets: &[u8]) -> io::Result<()> {
+    fn received(&mut self, octets: &[u8]) -> io::Result<()> {
         self.input.extend_from_slice(octets);
         while let Some(frame) = next_frame(&mut self.input) {
             self.handle(StoreReport::read(&frame).ok_or(ErrorKind::InvalidData)?);
@@ -79,11 +61,16 @@ impl StoreClient {
         Ok(())
     }
 
-    /// Notes that the store process cannot be reached any more. The next commit settles what it had.
-    pub fn disconnected(&mut self, why: io::Error) {
+    fn disconnected(&mut self, why: io::Error) {
         self.lost = Some(why);
     }
 
+    fn take_start(&mut self) -> Option<io::Result<()>> {
+        self.start.take()
+    }
+}
+
+impl MaildirClient {
     fn handle(&mut self, report: StoreReport) {
         match report {
             StoreReport::Settled(message) => {
@@ -115,12 +102,7 @@ impl StoreClient {
             }
             StoreRequest::Text(..) | StoreRequest::Free(_) | StoreRequest::Missing(..) => {}
         }
-        request.write(&mut self.output);
-    }
-
-    /// Takes what came of the start of the process, once that is known.
-    pub(super) fn take_start(&mut self) -> Option<io::Result<()>> {
-        self.start.take()
+        request.write(self.output.end());
     }
 
     /// Takes why the process was lost, if it was.
@@ -165,7 +147,7 @@ impl StoreClient {
 
     /// Whether the output has reached its bound.
     pub(super) fn is_congested(&self) -> bool {
-        self.output.len() >= OUTPUT_HIGH_WATER_BYTES
+        self.output.is_congested()
     }
 }
 
@@ -196,7 +178,7 @@ mod tests {
             settled(2),
         ]);
         for piece in 1..=octets.len() {
-            let mut client = StoreClient::default();
+            let mut client = MaildirClient::default();
             client.send(&StoreRequest::Submit(Ticket(1)));
             client.send(&StoreRequest::Submit(Ticket(3)));
             for octets in octets.chunks(piece) {
@@ -215,28 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn output_is_kept_until_it_was_sent_and_has_a_bound() {
-        let mut client = StoreClient::default();
-        let text = [b'x'; 16 * 1024];
-        let mut messages = 0;
-        while !client.is_congested() {
-            client.send(&StoreRequest::Text(Ticket(1), &text));
-            messages += 1;
-        }
-        assert_eq!(messages, OUTPUT_HIGH_WATER_BYTES / text.len());
-        let all = client.output().to_vec();
-        client.sent(1000);
-        assert_eq!(client.output(), &all[1000..]);
-        client.sent(text.len());
-        assert!(!client.is_congested());
-        client.sent(client.output().len());
-        assert!(client.output().is_empty());
-        assert!(client.output.capacity() <= OUTPUT_KEPT_BYTES);
-    }
-
-    #[test]
     fn what_is_no_report_is_an_error_and_a_loss_is_told_once() {
-        let mut client = StoreClient::default();
+        let mut client = MaildirClient::default();
         let error = client.received(b"\0\0\0\x09?12345678").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         client.disconnected(error);

@@ -1,22 +1,26 @@
 //! The delivery of a written message from `tmp/` to `new/`.
 
+mod mailbox_link;
+mod once;
+
 use std::collections::BTreeMap;
+use std::time::Instant;
 use std::{io, mem};
 
-use rustix::io::Errno;
+use mailbox_link::{LinkState, MailboxLink};
 
 use super::disk::Disk;
 use super::folders::{Folders, MailboxAccess, MailboxPath};
 use super::fsync::FsyncResults;
-use crate::store::disk_error::errno;
+use super::names::FileNames;
 use crate::store::{Failure, Finished, Outcome, Ticket};
 
 /// The delivery of one file to its mailboxes, and its results so far.
 #[derive(Debug)]
 pub(super) struct MessageDelivery<F> {
     pub(super) ticket: Ticket,
-    /// The name of the file, in `tmp/` as in `new/`.
-    file_name: String,
+    names: FileNames,
+    opened: Instant,
     /// The mailboxes, each once.
     links: Vec<MailboxLink>,
     /// Groups of mailboxes, by their indices: a group gets the message in all of its mailboxes, or in none.
@@ -35,36 +39,11 @@ pub(super) struct MessageDelivery<F> {
     pub(super) result: Result<(), Failure>,
 }
 
-/// The message in one mailbox: the name that its file has in `new/`.
-#[derive(Debug)]
-struct MailboxLink {
-    mailbox: MailboxPath,
-    state: LinkState,
-    /// Whether syncfs covers its folders.
-    is_covered: bool,
-    failure: Option<Failure>,
-}
-
-/// States of a name in the `new/` of a mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LinkState {
-    /// Not tried yet.
-    Pending,
-    /// Given, or tried, and not durable yet.
-    Linked,
-    /// Durable.
-    Durable,
-    /// Removed again, which is not durable yet.
-    Removed,
-    /// Never given, or durably removed.
-    Gone,
-}
-
 impl<F> MessageDelivery<F> {
     /// Makes the delivery of a message to these groups of mailboxes. No group is empty, and a mailbox may be in several.
     pub(super) fn new(
         ticket: Ticket,
-        file_name: String,
+        names: FileNames,
         groups: Vec<Vec<MailboxPath>>,
         to_make: usize,
     ) -> Self {
@@ -87,7 +66,8 @@ impl<F> MessageDelivery<F> {
             .collect();
         Self {
             ticket,
-            file_name,
+            names,
+            opened: Instant::now(),
             links,
             groups,
             holder: 0,
@@ -102,12 +82,15 @@ impl<F> MessageDelivery<F> {
     /// Creates the file in the first mailbox that takes it. A mailbox that is missing is made where the file must have a name
     /// at once. A mailbox that takes no file fails its group.
     pub(super) fn create<D: Disk<File = F>>(&mut self, disk: &mut D, folders: &mut Folders) {
+        if self.is_sought() {
+            return;
+        }
         for first in self.groups.iter().filter_map(|group| group.first()) {
             let link = &mut self.links[*first];
             if link.failure.is_some() {
                 continue;
             }
-            let path = link.mailbox.tmp(&self.file_name);
+            let path = link.mailbox.tmp(&self.names.tmp);
             let mut access = MailboxAccess {
                 disk,
                 folders,
@@ -144,6 +127,11 @@ impl<F> MessageDelivery<F> {
 
     /// Gives the file, whose data is durable, its names in every `new/`.
     pub(super) fn give_names<D: Disk<File = F>>(&mut self, disk: &mut D, folders: &mut Folders) {
+        let mut links = self.links.iter();
+        if links.any(|link| link.state == LinkState::Found) {
+            self.discard(disk);
+            return;
+        }
         let (Ok(()), Some(file)) = (&self.result, &self.file) else {
             return;
         };
@@ -157,7 +145,7 @@ impl<F> MessageDelivery<F> {
                 let link = &mut self.links[*index];
                 if link.state == LinkState::Pending && link.failure.is_none() {
                     link.is_covered = self.is_covered;
-                    link.link_or_copy(file, &self.file_name, &mut access);
+                    link.link_or_copy(file, &self.names, &mut access);
                 }
                 if link.failure.is_some() {
                     break;
@@ -172,9 +160,21 @@ impl<F> MessageDelivery<F> {
                 to_make: &mut self.to_make,
             };
             let link = &mut self.links[self.holder];
-            let name = link.mailbox.new_mail(&self.file_name);
-            let renamed = access.within(&link.mailbox, |disk| disk.rename(file, &name));
+            let name = link.mailbox.new_mail(self.names.new_mail());
+            let is_once = self.names.once.is_some();
+            let mut is_there = false;
+            let renamed = access.within(&link.mailbox, |disk| {
+                let renamed = disk.rename(file, &name);
+                let exists = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
+                is_there = is_once && renamed.as_ref().is_err_and(exists);
+                renamed
+            });
             link.is_covered = self.is_covered;
+            if is_there {
+                link.state = LinkState::Found;
+                self.discard(disk);
+                return;
+            }
             link.note(renamed);
             if link.failure.is_none() {
                 self.file = None;
@@ -204,7 +204,7 @@ impl<F> MessageDelivery<F> {
     pub(super) fn unsynced_folders(&self, folders: &Folders) -> Vec<(String, bool)> {
         let mut unsynced = Vec::new();
         for link in self.links.iter().filter(|link| link.is_unsynced()) {
-            let folders = folders.unsynced(&link.mailbox).into_iter();
+            let folders = link.unsynced_folders(folders).into_iter();
             unsynced.extend(folders.map(|folder| (folder, link.is_covered)));
         }
         unsynced
@@ -219,8 +219,8 @@ impl<F> MessageDelivery<F> {
     pub(super) fn note_synced(&mut self, synced: &FsyncResults, folders: &mut Folders) {
         for link in &mut self.links {
             match link.state {
-                LinkState::Linked => {
-                    let unsynced = folders.unsynced(&link.mailbox);
+                LinkState::Linked | LinkState::Found => {
+                    let unsynced = link.unsynced_folders(folders);
                     link.failure = synced.folders(&unsynced).err();
                 }
                 LinkState::Removed => link.state = LinkState::Gone,
@@ -229,7 +229,7 @@ impl<F> MessageDelivery<F> {
         }
         let wanted = self.wanted();
         for (link, wanted) in self.links.iter_mut().zip(wanted) {
-            if wanted && link.state == LinkState::Linked {
+            if wanted && matches!(link.state, LinkState::Linked | LinkState::Found) {
                 link.state = LinkState::Durable;
                 folders.keep(&link.mailbox);
             }
@@ -247,7 +247,7 @@ impl<F> MessageDelivery<F> {
     }
 
     /// Drops the file, and the name it was created with.
-    fn discard<D: Disk<File = F>>(&mut self, disk: &mut D) {
+    pub(super) fn discard<D: Disk<File = F>>(&mut self, disk: &mut D) {
         if let Some(file) = self.file.take() {
             // Should it fail, the sweep of a later start gets it.
             let _ = disk.discard(&file);
@@ -260,12 +260,17 @@ impl<F> MessageDelivery<F> {
         let mut lost = Vec::new();
         for (index, wanted) in self.wanted().into_iter().enumerate() {
             let link = &mut self.links[index];
-            if wanted || !matches!(link.state, LinkState::Pending | LinkState::Linked) {
+            if wanted
+                || matches!(
+                    link.state,
+                    LinkState::Durable | LinkState::Removed | LinkState::Gone
+                )
+            {
                 continue;
             }
             let had_name = mem::replace(&mut link.state, LinkState::Gone) == LinkState::Linked
                 && disk
-                    .remove_file(&link.mailbox.new_mail(&self.file_name))
+                    .remove_file(&link.mailbox.new_mail(self.names.new_mail()))
                     .is_ok();
             if had_name {
                 link.state = LinkState::Removed;
@@ -304,67 +309,4 @@ impl<F> MessageDelivery<F> {
             outcome,
         }
     }
-}
-
-impl MailboxLink {
-    /// Gives `file` a name in this mailbox, or a copy of it, where the file system has no hard links or is another one.
-    fn link_or_copy<D: Disk>(
-        &mut self,
-        file: &D::File,
-        file_name: &str,
-        access: &mut MailboxAccess<'_, D>,
-    ) {
-        let name = self.mailbox.new_mail(file_name);
-        let mut needs_copy = false;
-        let linked = access.within(&self.mailbox, |disk| {
-            let linked = disk.link(file, &name);
-            needs_copy = linked.as_ref().is_err_and(cannot_link);
-            linked
-        });
-        if needs_copy {
-            let copied = self.copy(file, file_name, access);
-            self.note(copied);
-        } else {
-            self.note(linked);
-        }
-    }
-
-    /// Makes a copy of `file` durable and gives it its name. The copy has an fsync of its own: syncfs covers no other file
-    /// system, and where there are no links none can be relied on.
-    fn copy<D: Disk>(
-        &mut self,
-        file: &D::File,
-        file_name: &str,
-        access: &mut MailboxAccess<'_, D>,
-    ) -> Result<(), Failure> {
-        let path = self.mailbox.tmp(file_name);
-        let name = self.mailbox.new_mail(file_name);
-        let copy = access.within(&self.mailbox, |disk| disk.copy(file, &path))?;
-        self.is_covered = access.disk.is_covered(&copy);
-        let synced = access.disk.sync_file(&copy).map_err(Failure::from);
-        let named =
-            synced.and_then(|()| access.within(&self.mailbox, |disk| disk.rename(&copy, &name)));
-        if named.is_err() {
-            let _ = access.disk.discard(&copy);
-        }
-        named
-    }
-
-    /// Notes the result of giving the file its name here. One that failed may be there all the same.
-    fn note(&mut self, named: Result<(), Failure>) {
-        self.state = LinkState::Linked;
-        self.failure = named.err();
-    }
-
-    fn is_unsynced(&self) -> bool {
-        matches!(self.state, LinkState::Linked | LinkState::Removed)
-    }
-}
-
-/// Whether the file system refuses a hard link, and a copy may do instead.
-fn cannot_link(error: &io::Error) -> bool {
-    matches!(
-        errno(error),
-        Some(Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK)
-    )
 }

@@ -32,11 +32,21 @@ pub trait Disk {
     /// Any error of the system, except that there is none.
     fn has_folder(&mut self, path: &str) -> io::Result<bool>;
 
+    /// Shows `visit` the names in a folder, less those with a leading dot, one after the other: there may be millions.
+    ///
+    /// # Errors
+    /// Any error of the system.
+    fn each_name(&mut self, path: &str, visit: &mut dyn FnMut(&str)) -> io::Result<()>;
+
     /// The names in a folder, less those with a leading dot.
     ///
     /// # Errors
     /// Any error of the system.
-    fn list(&mut self, path: &str) -> io::Result<Vec<String>>;
+    fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        self.each_name(path, &mut |name| names.push(name.to_owned()))?;
+        Ok(names)
+    }
 
     /// Creates a file to be written. The file is called `path`, at which nothing may be yet; or it has no name, where the file
     /// system has files without one and can give them one later: then nothing is left of it once nobody has it open.
@@ -73,7 +83,7 @@ pub trait Disk {
     /// Gives a file another name than it was created with, or its first one.
     ///
     /// # Errors
-    /// Any error of the system.
+    /// `AlreadyExists` if there is a file of that name, unless the file system can only replace it; otherwise any error of the system.
     fn rename(&mut self, file: &Self::File, to: &str) -> io::Result<()>;
 
     /// Takes away the name that a file was created with, if it has one.

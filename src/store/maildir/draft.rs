@@ -2,10 +2,11 @@
 //! client that begins and resets without end asks nothing of the disk.
 
 use super::backend::Backend;
-use super::destination::MessageDestination;
+use super::destination::{MessageDestination, groups};
 use super::rate::MailboxRate;
 use super::text::DraftText;
-use crate::store::Ticket;
+use crate::smtp::envelope::Envelope;
+use crate::store::{Failure, Ticket, has_text};
 
 /// A message that was not handed over whole yet.
 #[derive(Debug)]
@@ -29,6 +30,18 @@ fn open(
 }
 
 impl OpenMessage {
+    /// Gives a message without text another envelope. Nothing was opened for it yet.
+    pub(super) fn readdress(&mut self, envelope: &Envelope) -> Result<(), Failure> {
+        let unopened = self.unopened.as_mut();
+        let Some(destination) = unopened.filter(|_| self.text.rest().is_empty()) else {
+            return Err(has_text());
+        };
+        destination.groups = groups(envelope)?;
+        destination.peer = envelope.peer;
+        self.text = DraftText::new(envelope.body);
+        Ok(())
+    }
+
     /// Appends message text, and passes on what exceeds the buffer.
     pub(super) fn push(&mut self, text: &[u8], backend: &mut Backend, rate: &mut MailboxRate) {
         let Self {

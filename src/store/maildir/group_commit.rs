@@ -12,6 +12,7 @@ use super::disk::Disk;
 use super::folders::{Folders, MailboxPath};
 use super::fsync::{FsyncBatch, FsyncResults};
 use super::instance::Instance;
+use super::names::FileNames;
 use crate::store::{Failure, Finished, Outcome, Ticket};
 
 /// The work on a disk: writes messages to the folders of a store, and commits them in groups.
@@ -89,16 +90,28 @@ impl<D: Disk> CommitEngine<D> {
     }
 
     /// Opens the message `ticket` for these groups of mailboxes: there is one at least, none is empty, and each gets
-    /// the message in all of its mailboxes or in none. Its file is to be called `file_name`; up to `to_make` mailboxes may be
-    /// made for it. A failure is reported in the end.
+    /// the message in all of its mailboxes or in none. Its file is to be called `file_name`, or as names for a store process say;
+    /// up to `to_make` mailboxes may be made for it. A failure is reported in the end.
     pub fn open(
         &mut self,
         ticket: Ticket,
-        file_name: String,
+        file_name: &str,
         groups: Vec<Vec<MailboxPath>>,
         to_make: usize,
     ) {
-        let mut delivery = MessageDelivery::new(ticket, file_name, groups, to_make);
+        let names = FileNames::from_wire(file_name);
+        self.open_named(ticket, names, groups, to_make);
+    }
+
+    /// Opens a message whose file may have a name of its own in `new/`.
+    pub(super) fn open_named(
+        &mut self,
+        ticket: Ticket,
+        names: FileNames,
+        groups: Vec<Vec<MailboxPath>>,
+        to_make: usize,
+    ) {
+        let mut delivery = MessageDelivery::new(ticket, names, groups, to_make);
         delivery.create(&mut self.disk, &mut self.folders);
         self.open.insert(ticket, delivery);
     }
@@ -141,11 +154,14 @@ impl<D: Disk> CommitEngine<D> {
 
     /// Closes a complete message, which a later round will settle.
     pub fn submit(&mut self, ticket: Ticket) {
-        let Some(delivery) = self.open.remove(&ticket) else {
+        let Some(mut delivery) = self.open.remove(&ticket) else {
             let outcome = Outcome::Failed(Failure::Io("no such message was begun".into()));
             return self.settled.push(Finished { ticket, outcome });
         };
         if delivery.result.is_ok() {
+            self.written.push_back(delivery);
+        } else if delivery.may_be_there() {
+            delivery.discard(&mut self.disk);
             self.written.push_back(delivery);
         } else {
             self.settle(delivery);
@@ -200,9 +216,15 @@ impl<D: Disk> CommitEngine<D> {
     }
 
     /// Gives messages their names, as far as their data was `synced`.
-    fn name_written(&mut self, group: Vec<MessageDelivery<D::File>>, synced: &FsyncResults) {
-        for mut delivery in group {
-            delivery.result = synced.file(delivery.ticket);
+    fn name_written(&mut self, mut group: Vec<MessageDelivery<D::File>>, synced: &FsyncResults) {
+        // One look at a mailbox serves those that are next to each other.
+        group.sort_by(|a, b| a.once_mailbox().cmp(&b.once_mailbox()));
+        let (mut group, mut look) = (VecDeque::from(group), None);
+        while let Some(mut delivery) = group.pop_front() {
+            match synced.file(delivery.ticket) {
+                Ok(()) => delivery.look(&group, &mut look, &mut self.disk),
+                Err(failure) => delivery.result = Err(failure),
+            }
             delivery.give_names(&mut self.disk, &mut self.folders);
             self.settle(delivery);
         }

@@ -6,27 +6,25 @@
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-use bytes::BytesMut;
-use log::{Level, LevelFilter, Log, Metadata, Record};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, read, write};
-use rustix::stdio::{stdin, stdout};
+use rustix::event::Timespec;
 
 use super::disk::Disk;
 use super::group_commit::CommitEngine;
-use super::ipc::{StoreReport, StoreRequest, next_frame};
+use super::ipc::{StoreReport, StoreRequest};
 use super::system::System;
+use crate::store::process::stdio::{self, RequestInput};
 
-/// The most bytes of requests that are read before a group commit.
-const REQUESTS_BYTES_MAX: usize = 256 * 1024;
+/// The command that starts a store process.
+pub const COMMAND: &str = "store-process";
 /// A start rests for so long while a sibling starts, and so often: ten seconds in all.
 pub(super) const START_REST: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 20_000_000,
 };
 const START_TRIES_MAX: usize = 500;
+/// The most reads of requests before a round, which drain a full pipe.
+const READS_PER_ROUND_MAX: usize = 4;
 
 /// Works for the store in the current folder until the server is gone. Then open messages are dropped and complete ones
 /// delivered.
@@ -34,9 +32,8 @@ const START_TRIES_MAX: usize = 500;
 /// # Errors
 /// The server cannot be reached.
 pub fn run(mailboxes_max: usize, group_max: usize) -> io::Result<()> {
-    log::set_logger(&LINES).map_err(io::Error::other)?;
-    log::set_max_level(LevelFilter::Info);
-
+    stdio::log_to_server()?;
+    let rest = || stdio::rest(&START_REST);
     let mut engine = match start(Path::new("."), mailboxes_max, group_max, rest) {
         Ok(engine) => engine,
         Err(error) => return send([StoreReport::Unable(error)]),
@@ -48,8 +45,7 @@ pub fn run(mailboxes_max: usize, group_max: usize) -> io::Result<()> {
     ])?;
     let mut process = StoreProcess {
         engine,
-        input: BytesMut::new(),
-        buffer: vec![0; REQUESTS_BYTES_MAX],
+        requests: RequestInput::new(),
         reported_room: room,
     };
     process.work()
@@ -76,22 +72,10 @@ pub(super) fn start(
     CommitEngine::start(System::open(root)?, mailboxes_max, group_max)
 }
 
-/// Rests between two tries, unless the server is gone.
-fn rest() -> io::Result<()> {
-    let mut server = [PollFd::from_borrowed_fd(stdin(), PollFlags::empty())];
-    match poll(&mut server, Some(&START_REST)) {
-        Ok(0) | Err(Errno::INTR) => Ok(()),
-        Ok(_) => Err(ErrorKind::BrokenPipe.into()),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// The loop of a store process.
 struct StoreProcess {
     engine: CommitEngine<System>,
-    /// The start of a request that is not complete.
-    input: BytesMut,
-    buffer: Vec<u8>,
+    requests: RequestInput,
     /// The number of mailboxes that may still be made, as the server knows it.
     reported_room: usize,
 }
@@ -112,8 +96,15 @@ impl StoreProcess {
     fn serve(&mut self) -> io::Result<()> {
         let mut has_more = false;
         loop {
-            if (!has_more || can_read()?) && !self.take_requests()? {
-                return Ok(());
+            // As many messages as are here share the next round, and what it costs.
+            for reads in 0..READS_PER_ROUND_MAX {
+                let may_wait = reads == 0 && !has_more;
+                if !may_wait && !stdio::await_requests(&Timespec::default())? {
+                    break;
+                }
+                if !self.take_requests()? {
+                    return Ok(());
+                }
             }
             has_more = self.engine.round();
             self.report()?;
@@ -122,16 +113,12 @@ impl StoreProcess {
 
     /// Reads requests, waiting for some, and handles them. Returns whether there may be more.
     fn take_requests(&mut self) -> io::Result<bool> {
-        let received = match read(stdin(), &mut self.buffer[..]) {
-            Ok(0) => return Ok(false),
-            Ok(received) => received,
-            Err(Errno::INTR) => return Ok(true),
-            Err(error) => return Err(error.into()),
-        };
-        self.input.extend_from_slice(&self.buffer[..received]);
+        if !self.requests.receive()? {
+            return Ok(false);
+        }
         self.engine.disk().forget();
         let mut answers = Vec::new();
-        while let Some(frame) = next_frame(&mut self.input) {
+        while let Some(frame) = self.requests.next() {
             let request = StoreRequest::read(&frame).ok_or(ErrorKind::InvalidData)?;
             answers.extend(self.handle(request));
         }
@@ -145,10 +132,9 @@ impl StoreProcess {
     /// Handles a request, and returns the answer if it is a query.
     fn handle(&mut self, request: StoreRequest<'_>) -> Option<StoreReport> {
         match request {
-            StoreRequest::Open(ticket, to_make, file_name, groups) => {
+            StoreRequest::Open(ticket, to_make, names, groups) => {
                 let to_make = usize::try_from(to_make).unwrap_or(usize::MAX);
-                self.engine
-                    .open(ticket, file_name.to_owned(), groups, to_make);
+                self.engine.open_named(ticket, names, groups, to_make);
             }
             StoreRequest::Text(ticket, text) => self.engine.write(ticket, text),
             StoreRequest::Abort(ticket) => {
@@ -186,51 +172,10 @@ impl StoreProcess {
     }
 }
 
-/// Whether there are requests, or the server is gone.
-fn can_read() -> io::Result<bool> {
-    let mut events = [PollFd::from_borrowed_fd(stdin(), PollFlags::IN)];
-    match poll(&mut events, Some(&Timespec::default())) {
-        Ok(ready) => Ok(ready > 0),
-        Err(Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Writes reports to the server, log lines first.
+/// Writes reports to the server.
 fn send(reports: impl IntoIterator<Item = StoreReport>) -> io::Result<()> {
-    let mut bytes = BytesMut::new();
-    let lines = std::mem::take(&mut *LINES.0.lock().unwrap_or_else(PoisonError::into_inner));
-    for (level, line) in lines {
-        StoreReport::Log(level, line).write(&mut bytes);
-    }
-    for report in reports {
-        report.write(&mut bytes);
-    }
-    let mut rest = &bytes[..];
-    while !rest.is_empty() {
-        match write(stdout(), rest) {
-            Ok(written) => rest = &rest[written..],
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-/// The log of this process: its lines go to the server's log.
-struct Lines(Mutex<Vec<(Level, String)>>);
-
-static LINES: Lines = Lines(Mutex::new(Vec::new()));
-
-impl Log for Lines {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push((record.level(), record.args().to_string()));
-    }
-
-    fn flush(&self) {}
+    stdio::send(|out| {
+        let reports = reports.into_iter();
+        reports.for_each(|report| report.write(out));
+    })
 }

@@ -4,10 +4,10 @@ mod unnamed;
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ use rustix::fs::{
     AtFlags, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fstatvfs, fsync, futimens,
     mkdirat, openat, renameat, unlinkat,
 };
+#[cfg(target_os = "linux")]
+use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -22,6 +24,7 @@ use self::unnamed::{MessageFile, Naming, copy_all};
 use super::disk::{Disk, ROOT};
 use super::fsync::reports_all_errors;
 use crate::store::disk_error::DiskError;
+use crate::store::root::create_root;
 
 /// Advice for a root that was removed while it is in use.
 const ROOT_GONE: &str = "the folder of the store was removed: restart mailoop, which makes it anew";
@@ -163,6 +166,21 @@ impl System {
     }
 }
 
+/// Renames a file, and replaces none if the file system can do that: another process may have delivered a message under the name
+/// that each process gives it.
+#[cfg(target_os = "linux")]
+fn rename_to_new(from: &File, name: &str, to: &File, new_name: &str) -> rustix::io::Result<()> {
+    match renameat_with(from, name, to, new_name, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => renameat(from, name, to, new_name),
+        renamed => renamed,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_to_new(from: &File, name: &str, to: &File, new_name: &str) -> rustix::io::Result<()> {
+    renameat(from, name, to, new_name)
+}
+
 impl Disk for System {
     type File = MessageFile;
     type Lock = File;
@@ -191,20 +209,19 @@ impl Disk for System {
         }
     }
 
-    fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
+    fn each_name(&mut self, path: &str, visit: &mut dyn FnMut(&str)) -> io::Result<()> {
         let folder = self.folder(path);
         let list = || {
-            let mut names = Vec::new();
             for entry in Dir::read_from(&folder?.file)? {
                 let entry = entry?;
                 // Whatever has a name that is no text is nothing of ours.
                 if let Ok(name) = entry.file_name().as_str()
                     && !name.starts_with('.')
                 {
-                    names.push(name.to_owned());
+                    visit(name);
                 }
             }
-            Ok(names)
+            Ok(())
         };
         list().map_err(|errno| self.refused("list", path, errno))
     }
@@ -246,7 +263,7 @@ impl Disk for System {
         }
         let mut rename = || {
             let ((from, name), (to, new_name)) = (self.parent(&file.path)?, self.parent(to)?);
-            renameat(&from, name, &to, new_name)
+            rename_to_new(&from, name, &to, new_name)
         };
         rename().map_err(|errno| self.refused("rename a file to", to, errno))
     }
@@ -326,19 +343,4 @@ impl Disk for System {
     fn forget(&mut self) {
         self.held.clear();
     }
-}
-
-/// Makes the folder `path` and what is missing above it, durably.
-fn create_root(path: &Path) -> io::Result<()> {
-    if path.as_os_str().is_empty() || path.is_dir() {
-        return Ok(());
-    }
-    let parent = path.parent().unwrap_or(Path::new(""));
-    create_root(parent)?;
-    match DirBuilder::new().mode(0o700).create(path) {
-        // A sibling that starts at the same time was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        made => made?,
-    }
-    File::open(Path::new(ROOT).join(parent))?.sync_all()
 }

@@ -79,7 +79,7 @@ impl Judge<'_> {
                 Some(recipient) => format!("the recipient <{recipient}>"),
                 None => "a recipient".to_owned(),
             },
-            Subject::Message => "the message".to_owned(),
+            Subject::Message | Subject::Stored(_) => "the message".to_owned(),
         };
         format!("{server} refused {subject}: {}", refusal.reply)
     }

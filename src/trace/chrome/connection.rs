@@ -1,7 +1,7 @@
 //! The track of a connection: a slice for its life, in it its phases.
 
 use super::events::{EventName, Events, Flow, SliceId, TrackId};
-use super::json::Members;
+use crate::json::Members;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
 use crate::net::lifecycle::Lifecycle;
@@ -61,7 +61,7 @@ pub(super) struct ConnectionTrack {
 impl ConnectionTrack {
     pub(super) fn begin(connection: ConnectionId, at: Nanoseconds, events: &mut Events) -> Self {
         let track = track_of(connection);
-        let name = EventName("conn", Some(connection.0));
+        let name = EventName::of_connection(connection);
         Self {
             connection,
             life: events.begin(name, track, at),
@@ -126,7 +126,7 @@ impl ConnectionTrack {
 
     /// Begins both slices anew, after their [end](Self::end).
     pub(super) fn go_on(&mut self, at: Nanoseconds, events: &mut Events) {
-        let name = EventName("conn", Some(self.connection.0));
+        let name = EventName::of_connection(self.connection);
         self.life = events.begin(name, self.id(), at);
         self.life_from = self.octets;
         self.begin_phase(at, events);

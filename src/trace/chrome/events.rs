@@ -7,7 +7,8 @@ use core::fmt;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use super::json::Members;
+use crate::json::Members;
+use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
 
 /// The most events that wait. Each has some 150 octets.
@@ -25,6 +26,16 @@ pub(super) struct TrackId(pub(super) u64);
 /// A name of events: a word, or a word with a number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EventName(pub(super) &'static str, pub(super) Option<u64>);
+
+impl EventName {
+    /// The name of what is of this connection.
+    pub(super) fn of_connection(connection: ConnectionId) -> Self {
+        match connection.outgoing_number() {
+            Some(number) => Self("conn out", Some(number)),
+            None => Self("conn", Some(connection.0)),
+        }
+    }
+}
 
 /// A slice that has not ended, by its number.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use super::LOOP;
 use super::connection::Octets;
 use super::events::{EventName, Events, SliceId};
-use super::json::Members;
+use crate::json::Members;
 use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
@@ -59,7 +59,7 @@ impl LoopTrack {
         events: &mut Events,
     ) {
         self.end_turn(at, events);
-        let name = EventName("conn", Some(connection.0));
+        let name = EventName::of_connection(connection);
         self.turn = Some(OpenTurn {
             connection,
             slice: events.begin(name, LOOP, at),

@@ -218,7 +218,7 @@ impl Facts {
         let mailboxes = |names: &[String]| -> Vec<Mailbox> {
             let names = names.iter().filter_map(|name| name.parse().ok());
             names
-                .flat_map(|name| directory.resolve(&name).unwrap_or_default())
+                .flat_map(|name| directory.resolve(&name).unwrap_or_default().mailboxes)
                 .collect()
         };
         let good = mailboxes(&self.delivered);

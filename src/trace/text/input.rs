@@ -72,7 +72,7 @@ pub(super) fn put(traced: &Traced<'_>, line: &mut Vec<u8>) -> bool {
     true
 }
 
-fn put_event(readiness: Readiness, line: &mut Vec<u8>) -> bool {
+pub(super) fn put_event(readiness: Readiness, line: &mut Vec<u8>) -> bool {
     for (is_told, name) in [
         (readiness.readable, &b"readable "[..]),
         (readiness.writable, b"writable "),
@@ -104,8 +104,5 @@ fn put_done(done: &str, what: &str, result: Result<(), ErrorCode>, line: &mut Ve
 }
 
 fn why_of(why: Rejection) -> String {
-    match why {
-        Rejection::Limit(limit) => limit.to_string(),
-        Rejection::Drain => "drain".to_owned(),
-    }
+    why.to_string()
 }

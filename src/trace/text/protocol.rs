@@ -96,6 +96,22 @@ fn put_login(progress: &LoginCode<'_>, line: &mut Vec<u8>) -> bool {
     true
 }
 
+fn put_readdressed(
+    from: &str,
+    recipients: usize,
+    result: &Result<Option<&str>, FailureCode<'_>>,
+    line: &mut Vec<u8>,
+) -> bool {
+    let from = from.escape_debug();
+    let _ = write!(line, "store: now from {from} to {recipients}: ");
+    let _ = match result {
+        Ok(Some(id)) => write!(line, "now {}", id.escape_debug()),
+        Ok(None) => line.write_all(b"done"),
+        Err(failure) => return put_failure(failure, line),
+    };
+    true
+}
+
 /// Appends what a frame of the store tells; whether it is one.
 pub(super) fn put_store(frame: &Frame<'_>, line: &mut Vec<u8>) -> bool {
     let _ = match *frame {
@@ -124,6 +140,12 @@ pub(super) fn put_store(frame: &Frame<'_>, line: &mut Vec<u8>) -> bool {
                 Err(failure) => return put_failure(&failure, line),
             }
         }
+        Frame::Readdress {
+            from,
+            recipients,
+            result,
+            ..
+        } => return put_readdressed(from, recipients, &result, line),
         Frame::Text { octets, result, .. } => {
             let _ = write!(line, "store: {octets} octets");
             return put_result(result, "", line);
@@ -146,6 +168,7 @@ pub(super) fn put_store(frame: &Frame<'_>, line: &mut Vec<u8>) -> bool {
             let _ = write!(line, "store: ticket {ticket}");
             return put_result(result.map(drop), ": yes", line);
         }
+        Frame::Decided { rule, .. } => write!(line, "rule: {}", rule.escape_debug()),
         Frame::Congested { is_congested } => {
             let takes = if is_congested { "no more" } else { "again" };
             write!(line, "store: takes text {takes}")

@@ -114,9 +114,9 @@ fn check(line: &[u8]) {
                 assert!(!line.ends_with(b"="));
             }
         }
-        Ok(Command::Rcpt(ForwardPath::Mailbox(mailbox))) => {
+        Ok(Command::Rcpt(ForwardPath::Mailbox(mailbox), _)) => {
             let shown = format!("RCPT TO:<{mailbox}>");
-            let same = Command::Rcpt(ForwardPath::Mailbox(mailbox));
+            let same = Command::Rcpt(ForwardPath::Mailbox(mailbox), None);
             assert_eq!(Command::parse(shown.as_bytes()), Ok(same));
         }
         Ok(_) => {}

@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
         },
     });
     let users = Users::parse(USERS).expect("good lines");
-    let offered: Vec<_> = Mechanism::offered(Some(&security)).collect();
+    let offered: Vec<_> = Mechanism::offered(Some(&security), false).collect();
     let mechanism = offered[usize::from(*mechanism) % offered.len()];
     let mut exchange = Exchange::new(mechanism, Some(security), Rc::new(users));
     look(&mut exchange);

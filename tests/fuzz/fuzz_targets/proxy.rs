@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use libfuzzer_sys::fuzz_target;
-use mailoop::inbound::cidr::Cidr;
+use mailoop::net::cidr::Cidr;
 use mailoop::inbound::proxy::{Header, ProxySource, V1_BYTES_MAX, V2_BLOCK_BYTES_MAX, read};
 
 // The first octet chooses where else to cut.

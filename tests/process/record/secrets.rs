@@ -14,11 +14,11 @@ use crate::common::client::Client;
 use crate::common::logins::UsersFile;
 use crate::common::users_file;
 
-pub(super) const RIGHT: &str = "Wozzeck-rasiert";
-pub(super) const WRONG: &str = "Lulu-im-Schrank";
+pub(crate) const RIGHT: &str = "Wozzeck-rasiert";
+pub(crate) const WRONG: &str = "Lulu-im-Schrank";
 
 /// The texts by which a secret is known, in every encoding that SASL has.
-pub(super) fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut all = vec![secret.to_vec()];
     for before in 0..3 {
         for after in 0..3 {
@@ -36,7 +36,7 @@ pub(super) fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
 
 /// Fails where a record holds one of these secrets.
 #[track_caller]
-pub(super) fn assert_absent<'a>(record: &[u8], secrets: impl IntoIterator<Item = &'a [u8]>) {
+pub(crate) fn assert_absent<'a>(record: &[u8], secrets: impl IntoIterator<Item = &'a [u8]>) {
     for secret in secrets {
         for encoding in encodings(secret) {
             let shown = String::from_utf8_lossy(&encoding);
@@ -46,12 +46,12 @@ pub(super) fn assert_absent<'a>(record: &[u8], secrets: impl IntoIterator<Item =
 }
 
 /// A PLAIN message.
-pub(super) fn plain(password: &str) -> String {
+pub(crate) fn plain(password: &str) -> String {
     to_base64(format!("\0ada\0{password}").as_bytes())
 }
 
 /// Logs in by SCRAM; all that was said of it on either side.
-pub(super) fn scram<S: Read + Write>(
+pub(crate) fn scram<S: Read + Write>(
     client: &mut Client<S>,
     password: &str,
     code: &str,
@@ -103,7 +103,7 @@ fn ada() -> UsersFile {
     users
 }
 
-pub(super) fn hello(address: &str) -> Client<std::net::TcpStream> {
+pub(crate) fn hello(address: &str) -> Client<std::net::TcpStream> {
     let mut client = Client::connect(address);
     client.hello();
     client
@@ -210,7 +210,7 @@ fn a_login_that_is_not_offered_or_given_up_leaves_no_secrets_either() {
 }
 
 /// Says no more, and hears the rest.
-pub(super) fn shut_down(client: &mut Client<std::net::TcpStream>) {
+pub(crate) fn shut_down(client: &mut Client<std::net::TcpStream>) {
     let stream = client.stream.get_mut();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut rest = Vec::new();

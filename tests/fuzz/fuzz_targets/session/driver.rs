@@ -61,6 +61,7 @@ impl Setting {
             senders: Senders::default(),
             tls: false,
             users: Default::default(),
+            any_login: false,
             auth_insecure: false,
             auth_everywhere: false,
             bare_newline: match policy % 4 {
@@ -249,8 +250,8 @@ impl<'a> Driver<'a> {
                     self.session.set_client(peer, trust);
                     self.session.greet(!input.is_empty(), &mut out);
                 }
-                Event::StartTls | Event::DeriveKey | Event::Login(_) => {
-                    panic!("it was not offered")
+                Event::CheckHello(_) | Event::StartTls | Event::DeriveKey | Event::Login(_) => {
+                    panic!("it was not offered, nor asked for")
                 }
                 Event::EndOfMessage => self.store(&mut out),
                 Event::Close(reason) => self.outcome.reason = Some(reason),
