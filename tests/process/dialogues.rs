@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ pub(crate) fn play_over_socket(dialogue: &Dialogue, more: &[&str], way: Option<W
         fs::write(place, "no folder").unwrap();
     }
     let mut stream = server.connect();
+    let socket = stream.try_clone().unwrap();
     match way {
         None => converse(stream, dialogue),
         Some(way) => {
@@ -43,6 +44,7 @@ pub(crate) fn play_over_socket(dialogue: &Dialogue, more: &[&str], way: Option<W
             converse(StreamOwned::new(tls::client(), stream), dialogue);
         }
     }
+    leave(socket);
     server.stop();
     check_store(&server, dialogue);
 }
@@ -81,6 +83,14 @@ fn converse(mut stream: impl Read + Write, dialogue: &Dialogue) {
             }
         }
     }
+}
+
+/// Ends the connection, and waits until the server has ended it too: a server that is stopped before it sees the end says 421
+/// to the client, and a record of it would hold that line.
+fn leave(mut socket: TcpStream) {
+    // A server that closed first may have left nothing to shut down, and a connection that was reset has no rest.
+    let _ = socket.shutdown(Shutdown::Write);
+    let _ = socket.read_to_end(&mut Vec::new());
 }
 
 fn check_store(server: &TestServer, dialogue: &Dialogue) {
