@@ -8,10 +8,10 @@ mod deliver;
 mod endpoint;
 #[cfg_attr(not(feature = "catch"), path = "not_built.rs")]
 mod expect;
-#[cfg_attr(not(feature = "milter"), path = "not_built.rs")]
-mod hold_process;
 #[cfg_attr(not(feature = "judge"), path = "not_built.rs")]
 mod judge;
+#[cfg(any(feature = "milter", feature = "relay"))]
+mod kept_process;
 #[cfg_attr(not(feature = "load"), path = "not_built.rs")]
 mod load;
 #[cfg_attr(not(feature = "man"), path = "not_built.rs")]
@@ -27,8 +27,6 @@ mod replay;
 #[cfg_attr(not(feature = "send"), path = "not_built.rs")]
 mod send;
 mod serve;
-#[cfg_attr(not(feature = "relay"), path = "not_built.rs")]
-mod spool_process;
 mod store_process;
 mod subcommand;
 #[cfg_attr(not(feature = "top"), path = "not_built.rs")]
@@ -83,8 +81,10 @@ fn subcommands() -> impl Iterator<Item = Subcommand> {
         replay::built(),
         trace::built(),
         Some(store_process::SUBCOMMAND),
-        spool_process::built(),
-        hold_process::built(),
+        #[cfg(feature = "relay")]
+        Some(kept_process::SPOOL),
+        #[cfg(feature = "milter")]
+        Some(kept_process::HOLD),
         record_process::built(),
         man::built(),
     ];
