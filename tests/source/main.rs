@@ -6,6 +6,7 @@
 mod common;
 
 mod arrows;
+mod defects;
 mod guide;
 mod layers;
 mod programs;
