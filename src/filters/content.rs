@@ -238,14 +238,14 @@ impl ContentPass {
             return Err("a reply comes unasked".into());
         };
         match reply {
-            FilterReply::Change(FilterChange::ReplaceBody(piece)) => {
+            FilterReply::ReplaceBody(piece) => {
                 self.replace_body(&piece, hold)?;
                 return Ok(None);
             }
             FilterReply::Change(change) => {
                 let changes = self
                     .changes
-                    .get_or_insert_with(|| MessageChanges::new(has_leading_space, 0));
+                    .get_or_insert_with(|| MessageChanges::new(has_leading_space));
                 let pushed = changes.push(change);
                 pushed.map_err(|error| ContentFault::Filter(error.to_string().into()))?;
                 return Ok(None);

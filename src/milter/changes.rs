@@ -1,19 +1,14 @@
 //! What one filter changes in one message, within bounds, and the header after that.
 
-use core::mem;
-
-use super::body::BodyLines;
 use super::error::MilterError;
 use super::fields::{MessageField, is_field_name};
 
-/// The most changes of one filter in one message, the pieces of a body not counted.
+/// The most changes of one filter in one message.
 pub const CHANGES_MAX: usize = 500;
 /// The most octets of these.
 pub const CHANGES_BYTES_MAX: usize = 512 * 1_024;
-/// The octets up to which pieces of a body are put together.
-const PIECE_BYTES_MAX: usize = 64 * 1_024;
 
-/// One change of a message. Texts are as the filter gave them, without NUL.
+/// One change of the header or the envelope of a message. Texts are as the filter gave them, without NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilterChange {
     /// A header field is added as the last one.
@@ -41,8 +36,6 @@ pub enum FilterChange {
         /// Its value, whose lines end in LF.
         value: Box<[u8]>,
     },
-    /// The next piece of the body that takes the place of the present one.
-    ReplaceBody(Vec<u8>),
     /// A recipient is added.
     AddRecipient {
         /// The address, with or without angle brackets.
@@ -70,7 +63,6 @@ impl FilterChange {
             Self::AddRecipient { address, arguments }
             | Self::ChangeSender { address, arguments } => address.len() + arguments.len(),
             Self::DeleteRecipient(address) => address.len(),
-            Self::ReplaceBody(piece) => piece.len(),
         }
     }
 
@@ -85,34 +77,22 @@ impl FilterChange {
     }
 }
 
-/// All that one filter changes in one message. Nothing counts before its verdict.
+/// All that one filter changes in the header and the envelope of one message. Nothing counts before its verdict.
 #[derive(Debug)]
 pub struct MessageChanges {
     changes: Vec<FilterChange>,
     bytes: usize,
-    body: Option<NewBody>,
-    body_bytes_max: usize,
     /// Whether values begin with the space that follows the colon.
     has_leading_space: bool,
-}
-
-/// A body that takes the place of another.
-#[derive(Debug, Default)]
-struct NewBody {
-    lines: BodyLines,
-    pieces: Vec<Vec<u8>>,
-    bytes: usize,
 }
 
 impl MessageChanges {
     /// No changes yet, of a filter with whose values the [space](super::terms::FilterTerms::has_leading_space) comes or does not.
     #[must_use]
-    pub fn new(has_leading_space: bool, body_bytes_max: usize) -> Self {
+    pub fn new(has_leading_space: bool) -> Self {
         Self {
             changes: Vec::new(),
             bytes: 0,
-            body: None,
-            body_bytes_max,
             has_leading_space,
         }
     }
@@ -120,12 +100,8 @@ impl MessageChanges {
     /// Takes the next change.
     ///
     /// # Errors
-    /// [`MilterError::TooManyChanges`] if there are more than [`CHANGES_MAX`], or more octets than [`CHANGES_BYTES_MAX`] or those of a
-    /// body.
+    /// [`MilterError::TooManyChanges`] if there are more than [`CHANGES_MAX`], or more octets than [`CHANGES_BYTES_MAX`].
     pub fn push(&mut self, change: FilterChange) -> Result<(), MilterError> {
-        if let FilterChange::ReplaceBody(piece) = change {
-            return self.push_body(&piece);
-        }
         self.bytes += change.bytes();
         if self.changes.len() >= CHANGES_MAX || self.bytes > CHANGES_BYTES_MAX {
             return Err(MilterError::TooManyChanges);
@@ -134,32 +110,10 @@ impl MessageChanges {
         Ok(())
     }
 
-    fn push_body(&mut self, piece: &[u8]) -> Result<(), MilterError> {
-        let body = self.body.get_or_insert_default();
-        // Lines that end in LF get longer.
-        let mut last = match body.pieces.last_mut() {
-            Some(last) if last.len() + piece.len() <= PIECE_BYTES_MAX => mem::take(last),
-            _ => {
-                body.pieces.push(Vec::new());
-                Vec::new()
-            }
-        };
-        let before = last.len();
-        body.lines.write(piece, &mut last);
-        body.bytes += last.len() - before;
-        if let Some(place) = body.pieces.last_mut() {
-            *place = last;
-        }
-        match body.bytes > self.body_bytes_max {
-            true => Err(MilterError::TooManyChanges),
-            false => Ok(()),
-        }
-    }
-
     /// Whether nothing is changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.body.is_none()
+        self.changes.is_empty()
     }
 
     /// The changes of the envelope, in their order.
@@ -172,17 +126,6 @@ impl MessageChanges {
     pub fn ignored_fields(&self) -> impl Iterator<Item = &[u8]> {
         let names = self.changes.iter().filter_map(FilterChange::field_name);
         names.filter(|name| !is_field_name(name))
-    }
-
-    /// The body in the place of the present one, if there is such: its pieces, in lines with CRLF. Called once, after the verdict.
-    #[must_use]
-    pub fn take_body(&mut self) -> Option<Vec<Vec<u8>>> {
-        let mut body = self.body.take()?;
-        let mut end = Vec::new();
-        body.lines.end(&mut end);
-        body.pieces.push(end);
-        body.pieces.retain(|piece| !piece.is_empty());
-        Some(body.pieces)
     }
 
     /// Whether the header is changed.

@@ -18,7 +18,7 @@ use super::wire::FilterPacket;
 /// The most octets of the reason of a quarantine that are kept.
 pub const QUARANTINE_REASON_BYTES_MAX: usize = 255;
 
-/// A reply of a filter. All but the first and the last three are its verdict on the step, after which it says nothing more of it.
+/// A reply of a filter. All but the first and the last four are its verdict on the step, after which it says nothing more of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilterReply {
     /// The filter agrees to speak with us. From now on it can be told steps.
@@ -45,7 +45,9 @@ pub enum FilterReply {
     Progress,
     /// The message is to be held, for this reason.
     Quarantine(Box<[u8]>),
-    /// The message is to be changed.
+    /// The next piece of the body that takes the place of the present one.
+    ReplaceBody(Vec<u8>),
+    /// The header or the envelope is to be changed.
     Change(FilterChange),
 }
 
@@ -55,7 +57,11 @@ impl FilterReply {
     pub fn is_verdict(&self) -> bool {
         !matches!(
             self,
-            Self::Negotiated | Self::Progress | Self::Quarantine(_) | Self::Change(_)
+            Self::Negotiated
+                | Self::Progress
+                | Self::Quarantine(_)
+                | Self::ReplaceBody(_)
+                | Self::Change(_)
         )
     }
 
@@ -84,7 +90,7 @@ impl FilterReply {
             }
             REPLACE_BODY => {
                 data.shrink_to_fit();
-                return Ok(Self::Change(FilterChange::ReplaceBody(data)));
+                return Ok(Self::ReplaceBody(data));
             }
             _ => {
                 let change = parse_change(command, &data).ok_or(wrong)?;

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
 
+use mailoop::milter::body::BodyLines;
 use mailoop::milter::changes::{FilterChange, MessageChanges};
 use mailoop::milter::fields::{MessageField, split_message};
 use mailoop::milter::reply::FilterReply;
@@ -76,11 +77,13 @@ fn check_refusals(replies: &[FilterReply]) {
 
 /// Checks what is to become of the message.
 fn check_changes(replies: Vec<FilterReply>) {
-    let mut changes = MessageChanges::new(false, 100_000);
+    let mut changes = MessageChanges::new(false);
+    let (mut lines, mut body) = (BodyLines::default(), Vec::new());
     let mut others = Vec::new();
     for reply in replies {
         match reply {
             FilterReply::Change(change) => changes.push(change).unwrap(),
+            FilterReply::ReplaceBody(piece) => lines.write(&piece, &mut body),
             reply => others.push(reply),
         }
     }
@@ -108,7 +111,7 @@ fn check_changes(replies: Vec<FilterReply>) {
         header.concat(),
         b"X-First: c\r\nSubject: changed\r\nX-Last: a\r\n b\r\n"
     );
-    let body = changes.take_body().unwrap().concat();
+    lines.end(&mut body);
     assert!(body.len() == 70_002 && body.ends_with(b"xxx\r\n"));
 }
 

@@ -139,7 +139,7 @@ impl Connection {
             goes_on(self.tell(FilterStep::Body(chunk)));
         }
         let has_leading_space = self.client.terms().has_leading_space();
-        let mut changes = MessageChanges::new(has_leading_space, 0);
+        let mut changes = MessageChanges::new(has_leading_space);
         let mut verdict = None;
         for reply in self.tell(FilterStep::EndOfMessage) {
             match reply {

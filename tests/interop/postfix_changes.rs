@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use mailoop::milter::body::BodyLines;
 use mailoop::milter::changes::{FilterChange, MessageChanges};
 use mailoop::milter::fields::{MessageField, split_message};
 
@@ -28,6 +29,8 @@ const MESSAGE: &str = "From: ada@example.org\nX-A: one\nTo: bob@example.net\nRec
 struct Orders {
     protocol: u32,
     changes: Vec<FilterChange>,
+    /// The pieces of a new body, if there is one.
+    body: Vec<&'static str>,
 }
 
 fn packet(command: u8, data: &[u8]) -> Vec<u8> {
@@ -49,7 +52,6 @@ fn encoded(change: &FilterChange) -> Vec<u8> {
             b'm',
             &[&index.to_be_bytes(), &name[..], b"\0", value, b"\0"].concat(),
         ),
-        FilterChange::ReplaceBody(piece) => packet(b'b', piece),
         change => panic!("{change:?} changes no text"),
     }
 }
@@ -81,7 +83,9 @@ fn serve(mut socket: &TcpStream, orders: &Mutex<Orders>) {
             }
             b'E' => {
                 let changes = orders.changes.iter().flat_map(encoded);
-                changes.chain(packet(b'c', b"")).collect()
+                let pieces = orders.body.iter();
+                let pieces = pieces.flat_map(|piece| packet(b'b', piece.as_bytes()));
+                changes.chain(pieces).chain(packet(b'c', b"")).collect()
             }
             _ => Vec::new(),
         };
@@ -141,6 +145,12 @@ fn changes(numbers: &mut Numbers) -> Vec<FilterChange> {
             },
         });
     }
+    changes
+}
+
+/// The pieces of a new body, or of none.
+fn body(numbers: &mut Numbers) -> Vec<&'static str> {
+    let mut pieces = Vec::new();
     for _ in 0..numbers.below(3) {
         let piece = numbers.pick(&[
             "",
@@ -151,30 +161,35 @@ fn changes(numbers: &mut Numbers) -> Vec<FilterChange> {
             "\r\n",
             "cr\r",
         ]);
-        changes.push(FilterChange::ReplaceBody(piece.into()));
+        pieces.push(piece);
         // A CR that ends no line is not sent on by Postfix as it came.
         if piece.ends_with('\r') {
-            changes.push(FilterChange::ReplaceBody(b"\nmore".to_vec()));
+            pieces.push("\nmore");
         }
     }
-    changes
+    pieces
 }
 
 /// The message that our own changes make.
 fn changed(orders: &Orders) -> Vec<u8> {
     let message = MESSAGE.replace('\n', "\r\n");
     let has_leading_space = orders.protocol & LEADING_SPACE != 0;
-    let mut changes = MessageChanges::new(has_leading_space, 1_000);
+    let mut changes = MessageChanges::new(has_leading_space);
     for change in &orders.changes {
         changes.push(change.clone()).unwrap();
     }
-    let (mut fields, body) = split_message(message.as_bytes());
+    let (mut fields, mut body) = split_message(message.as_bytes());
+    let (mut lines, mut replaced) = (BodyLines::default(), Vec::new());
+    for piece in &orders.body {
+        lines.write(piece.as_bytes(), &mut replaced);
+    }
+    lines.end(&mut replaced);
+    if !orders.body.is_empty() {
+        body = &replaced;
+    }
     changes.apply_header(&mut fields);
     let header: Vec<&[u8]> = fields.iter().map(MessageField::text).collect();
-    let body = changes
-        .take_body()
-        .map_or(body.to_vec(), |body| body.concat());
-    let text = [&header.concat()[..], b"\r\n", &body].concat();
+    let text = [&header.concat()[..], b"\r\n", body].concat();
     text.split(|octet| *octet == b'\r')
         .collect::<Vec<_>>()
         .concat()
@@ -219,6 +234,7 @@ fn makes_the_same_changes() {
         let next = Orders {
             protocol: if seed % 2 == 0 { LEADING_SPACE } else { 0 },
             changes: changes(&mut numbers),
+            body: body(&mut numbers),
         };
         let expected = changed(&next);
         *orders.lock().unwrap() = next;

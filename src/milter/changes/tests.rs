@@ -34,7 +34,7 @@ fn change(index: u32, name: &str, value: &str) -> FilterChange {
 
 /// The header after these changes.
 fn after(changes: &[FilterChange]) -> String {
-    let mut all = MessageChanges::new(false, 0);
+    let mut all = MessageChanges::new(false);
     for change in changes {
         all.push(change.clone()).unwrap();
     }
@@ -115,7 +115,7 @@ fn each_change_sees_the_ones_before_it() {
 
 #[test]
 fn what_is_no_name_is_ignored_and_told() {
-    let mut changes = MessageChanges::new(false, 0);
+    let mut changes = MessageChanges::new(false);
     assert!(changes.is_empty() && !changes.changes_header());
     for name in ["", "a b", "x:", "y\r\nZ"] {
         changes.push(add(name, "v")).unwrap();
@@ -134,7 +134,7 @@ fn what_is_no_name_is_ignored_and_told() {
 #[test]
 fn a_mbox_line_has_no_number_among_fields_of_a_name() {
     let (mut fields, _) = split_message(b"From x\r\nA: b\r\n");
-    let mut changes = MessageChanges::new(true, 0);
+    let mut changes = MessageChanges::new(true);
     changes.push(change(1, "A", " c")).unwrap();
     changes.push(change(1, "From", "")).unwrap();
     changes.apply_header(&mut fields);
@@ -158,7 +158,7 @@ fn the_envelope_is_changed_in_order() {
         sender,
         recipient("e@f"),
     ];
-    let mut changes = MessageChanges::new(false, 0);
+    let mut changes = MessageChanges::new(false);
     for change in &envelope {
         changes.push(change.clone()).unwrap();
         changes.push(add("X", "y")).unwrap();
@@ -167,38 +167,14 @@ fn the_envelope_is_changed_in_order() {
 }
 
 #[test]
-fn a_body_comes_in_pieces() {
-    let mut changes = MessageChanges::new(false, 200_000);
-    assert_eq!(changes.take_body(), None);
-    for piece in [&b"a\r"[..], b"\nb", b"", b"\n"] {
-        changes
-            .push(FilterChange::ReplaceBody(piece.to_vec()))
-            .unwrap();
-    }
-    assert!(!changes.is_empty());
-    assert_eq!(changes.take_body(), Some(vec![b"a\r\nb\r\n".to_vec()]));
-    assert_eq!(changes.take_body(), None);
-    // An empty body is one.
-    changes.push(FilterChange::ReplaceBody(Vec::new())).unwrap();
-    assert_eq!(changes.take_body(), Some(vec![]));
-    for _ in 0..3 {
-        changes
-            .push(FilterChange::ReplaceBody(vec![b'x'; 60_000]))
-            .unwrap();
-    }
-    let body = changes.take_body().unwrap();
-    assert!(body.len() == 4 && body.concat().len() == 180_002);
-}
-
-#[test]
 fn changes_are_bounded() {
-    let mut changes = MessageChanges::new(false, 10);
+    let mut changes = MessageChanges::new(false);
     for _ in 0..CHANGES_MAX {
         changes.push(add("X", "y")).unwrap();
     }
     let too_many = Err(MilterError::TooManyChanges);
     assert_eq!(changes.push(add("X", "y")), too_many);
-    let mut changes = MessageChanges::new(false, 10);
+    let mut changes = MessageChanges::new(false);
     let value = "x".repeat(CHANGES_BYTES_MAX / 8 - 1);
     for _ in 0..8 {
         changes.push(insert(1, "X", &value)).unwrap();
@@ -207,10 +183,6 @@ fn changes_are_bounded() {
         changes.push(FilterChange::DeleteRecipient(boxed("x"))),
         too_many
     );
-    let body = |text: &str| FilterChange::ReplaceBody(text.into());
-    changes.push(body("01234567\n")).unwrap();
-    // A line end has two octets.
-    assert_eq!(changes.push(body("8")), too_many);
 }
 
 proptest! {
@@ -221,7 +193,7 @@ proptest! {
         changes in prop::collection::vec((0_u32..6, 0_u8..3, "[ab: ]{0,3}", "[x\r\n \t]{0,6}"), 0..12),
         leading: bool,
     ) {
-        let mut all = MessageChanges::new(leading, 0);
+        let mut all = MessageChanges::new(leading);
         for (index, kind, name, value) in &changes {
             all.push(match kind {
                 0 => add(name, value),

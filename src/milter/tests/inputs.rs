@@ -15,7 +15,6 @@ use super::filter::{FIELD, MAIL, PEER, RCPT, Scene, answer, packet};
 use super::rules;
 
 const INPUTS: u64 = 3_000;
-const BODY_BYTES_MAX: usize = 64;
 
 /// Numbers that look random (xorshift), the same for the same seed.
 struct Numbers(u64);
@@ -85,7 +84,7 @@ fn read(octets: &[u8], step: usize, part: usize) -> (Vec<FilterReply>, Option<Mi
         None => {}
     }
     let mut replies: Vec<FilterReply> = Vec::new();
-    let mut changes = MessageChanges::new(false, BODY_BYTES_MAX);
+    let mut changes = MessageChanges::new(false);
     for part in octets.chunks(part) {
         let mut rest = part;
         loop {
@@ -100,6 +99,11 @@ fn read(octets: &[u8], step: usize, part: usize) -> (Vec<FilterReply>, Option<Mi
                         return (replies, Some(error));
                     }
                 }
+                FilterReply::ReplaceBody(piece) => match replies.last_mut() {
+                    // Where it is cut is nothing that is said.
+                    Some(FilterReply::ReplaceBody(last)) => last.extend_from_slice(&piece),
+                    _ => replies.push(FilterReply::ReplaceBody(piece)),
+                },
                 reply => replies.push(reply),
             }
         }

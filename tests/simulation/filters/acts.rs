@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mailoop::milter::changes::FilterChange;
+use mailoop::milter::reply::FilterReply;
 use mailoop::milter::terms::{
     ACTION_ADD_HEADER, ACTION_ADD_RECIPIENT, ACTION_CHANGE_BODY, ACTION_CHANGE_HEADER,
     ACTION_CHANGE_SENDER, ACTION_DELETE_RECIPIENT, ACTION_QUARANTINE,
@@ -40,7 +41,8 @@ pub struct Act {
     pub says: Vec<(Duration, Vec<u8>)>,
     /// How it ends the connection after that: with a reset, or without.
     pub ends: Option<bool>,
-    pub changes: Vec<FilterChange>,
+    /// Changes and pieces of a body.
+    pub changes: Vec<FilterReply>,
     pub quarantines: bool,
     pub outcome: Outcome,
 }
@@ -67,10 +69,15 @@ fn texts(texts: &[&[u8]]) -> Vec<u8> {
         .collect()
 }
 
-/// The packet of a change.
-fn change_packet(change: &FilterChange) -> Vec<u8> {
+/// The packet of a change or a piece of a body.
+fn change_packet(reply: &FilterReply) -> Vec<u8> {
     let indexed = |index: &u32, name: &[u8], value: &[u8]| {
         [&index.to_be_bytes()[..], &texts(&[name, value])].concat()
+    };
+    let change = match reply {
+        FilterReply::Change(change) => change,
+        FilterReply::ReplaceBody(piece) => return packet(b'b', piece),
+        reply => panic!("{reply:?} is no change"),
     };
     match change {
         FilterChange::AddHeader { name, value } => packet(b'h', &texts(&[name, value])),
@@ -80,14 +87,13 @@ fn change_packet(change: &FilterChange) -> Vec<u8> {
         FilterChange::ChangeHeader { index, name, value } => {
             packet(b'm', &indexed(index, name, value))
         }
-        FilterChange::ReplaceBody(piece) => packet(b'b', piece),
         FilterChange::AddRecipient { address, .. } => packet(b'+', &texts(&[address])),
         FilterChange::DeleteRecipient(address) => packet(b'-', &texts(&[address])),
         FilterChange::ChangeSender { address, .. } => packet(b'e', &texts(&[address])),
     }
 }
 
-fn change(rng: &mut Prng, action: u32) -> FilterChange {
+fn change(rng: &mut Prng, action: u32) -> FilterReply {
     let name = rng
         .pick(&[&b"Subject"[..], b"X-Seen", b"to", b"No Name:"])
         .into();
@@ -99,7 +105,7 @@ fn change(rng: &mut Prng, action: u32) -> FilterChange {
         .into_bytes()
         .into();
     let arguments = Box::default();
-    match action {
+    FilterReply::Change(match action {
         ACTION_ADD_HEADER if rng.one_in(2) => FilterChange::AddHeader { name, value },
         ACTION_ADD_HEADER => FilterChange::InsertHeader { index, name, value },
         ACTION_CHANGE_HEADER => FilterChange::ChangeHeader { index, name, value },
@@ -113,9 +119,9 @@ fn change(rng: &mut Prng, action: u32) -> FilterChange {
                 b"\r",
                 b"a line of some length\r\n",
             ]);
-            FilterChange::ReplaceBody(line.repeat(rng.size(2000)))
+            return FilterReply::ReplaceBody(line.repeat(rng.size(2000)));
         }
-    }
+    })
 }
 
 /// Actions of which a change is made.

@@ -1,7 +1,9 @@
 //! A message as the model has it: what filters are told of it, and what becomes of it.
 
+use mailoop::milter::body::BodyLines;
 use mailoop::milter::changes::{FilterChange, MessageChanges};
 use mailoop::milter::fields::{MessageField, split_message};
+use mailoop::milter::reply::FilterReply;
 
 /// A message that filters look at.
 #[derive(Clone, Debug)]
@@ -55,10 +57,18 @@ impl Message {
     }
 
     /// Makes the changes of a filter.
-    pub fn change(&mut self, changes: &[FilterChange], has_leading_space: bool) {
-        let mut all = MessageChanges::new(has_leading_space, usize::MAX);
+    pub fn change(&mut self, changes: &[FilterReply], has_leading_space: bool) {
+        let mut all = MessageChanges::new(has_leading_space);
+        let mut body: Option<(BodyLines, Vec<u8>)> = None;
         for change in changes {
-            all.push(change.clone()).unwrap();
+            match change {
+                FilterReply::Change(change) => all.push(change.clone()).unwrap(),
+                FilterReply::ReplaceBody(piece) => {
+                    let (lines, body) = body.get_or_insert_default();
+                    lines.write(piece, body);
+                }
+                reply => panic!("{reply:?} is no change"),
+            }
         }
         if all.changes_header() {
             let mut fields: Vec<MessageField<'_>> = self
@@ -71,8 +81,9 @@ impl Message {
             self.fields = fields;
             self.is_changed = true;
         }
-        if let Some(body) = all.take_body() {
-            self.body = body.concat();
+        if let Some((mut lines, mut body)) = body {
+            lines.end(&mut body);
+            self.body = body;
             self.is_header_only = false;
             self.is_changed = true;
         }
