@@ -96,6 +96,7 @@ impl Inbound {
             ("client_addr", address.into()),
             ("client_name", name.into()),
             ("client_ptr", name.into()),
+            ("client_resolve", resolved(name).into()),
             ("client_port", port.to_string().into()),
             (
                 "client_connections",
@@ -131,6 +132,14 @@ fn macros_of_recipient(recipient: &Recipient) -> MacroValues {
 
 fn client_name(name: Option<&str>) -> &str {
     name.unwrap_or(UNKNOWN)
+}
+
+/// Whether the name of a client was found, as Postfix and Sendmail say it.
+fn resolved(name: &str) -> &'static str {
+    match name == UNKNOWN {
+        true => "FAIL",
+        false => "OK",
+    }
 }
 
 fn sender(path: &ReversePath) -> &[u8] {

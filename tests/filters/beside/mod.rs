@@ -2,6 +2,7 @@
 //! same but for the trace, where a list does not say why not.
 
 mod deviations;
+mod macros;
 mod scenarios;
 
 use std::collections::BTreeMap;
