@@ -229,6 +229,7 @@ mod spool {
             arrived_ms: 1_795_000_000_000,
             sender: ReversePath::Mailbox(mailbox("sender@example.org")),
             sender_is_ours: true,
+            quarantine: None,
             user: None,
             body: Body::EightBitMime,
             smtputf8: false,
@@ -266,6 +267,7 @@ mod spool {
             smtputf8: false,
             dsn: None,
             sender_is_ours: true,
+            quarantine: None,
         }
     }
 }

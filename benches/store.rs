@@ -160,5 +160,6 @@ fn envelope() -> Envelope {
         smtputf8: false,
         dsn: None,
         sender_is_ours: false,
+        quarantine: None,
     }
 }

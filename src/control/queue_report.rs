@@ -24,6 +24,8 @@ pub struct MailReport {
     pub queued: u64,
     /// Its sender without brackets, empty for the null sender; `None` where its envelope cannot be read.
     pub sender: Option<String>,
+    /// Why a mail filter wanted it held, where one did.
+    pub quarantine: Option<String>,
     /// Other facts, for a person: a name and a value each.
     pub facts: Vec<(String, String)>,
 }
@@ -156,6 +158,9 @@ impl fmt::Display for MailReport {
         if let Some(sender) = &self.sender {
             write!(f, " sender={}", Encoded(sender))?;
         }
+        if let Some(reason) = &self.quarantine {
+            write!(f, " quarantine={}", Encoded(reason))?;
+        }
         write_facts(&self.facts, f)
     }
 }
@@ -170,6 +175,7 @@ impl MailReport {
             size: number(fields, "size")?,
             queued: number(fields, "queued")?,
             sender: text(fields, "sender"),
+            quarantine: text(fields, "quarantine"),
             facts: read_facts(fields),
         })
     }
@@ -322,6 +328,7 @@ mod tests {
             size: 512,
             queued: 1_795_878_585,
             sender: Some(String::new()),
+            quarantine: Some(hostile.clone()),
             facts: facts.clone(),
         };
         let recipient = RecipientReport {

@@ -207,6 +207,7 @@ fn report_envelope(now_ms: u64, recipients: Vec<SpoolRecipient>) -> SpoolEnvelop
         arrived_ms: now_ms,
         sender: ReversePath::Null,
         sender_is_ours: false,
+        quarantine: None,
         user: None,
         body: Body::SevenBit,
         smtputf8: false,

@@ -160,6 +160,8 @@ pub struct Envelope {
     pub dsn: Option<Box<MessageDsn>>,
     /// Whether the reverse-path is an address of ours, to which a report may go. Looked at only for what needs the spool.
     pub sender_is_ours: bool,
+    /// Why a mail filter wants the message held, where one does: nothing of it is delivered before an operator releases it.
+    pub quarantine: Option<Box<str>>,
 }
 
 impl Envelope {
@@ -171,10 +173,10 @@ impl Envelope {
     }
 
     /// Whether the message has to be in the spool, where there is one: it leads elsewhere, or a recipient asks to be told of its
-    /// delivery, which is a report to be made.
+    /// delivery, which is a report to be made, or it is to be held.
     #[must_use]
     pub fn needs_spool(&self) -> bool {
-        self.recipients.iter().any(Recipient::needs_spool)
+        self.quarantine.is_some() || self.recipients.iter().any(Recipient::needs_spool)
     }
 
     /// The mailboxes that the message goes to, in the order of the recipients; one may occur several times.

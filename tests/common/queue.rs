@@ -55,6 +55,7 @@ impl FakeQueue {
                 sender => ReversePath::Mailbox(sender.parse().unwrap()),
             },
             sender_is_ours: true,
+            quarantine: None,
             user: Some("ada".into()),
             body: Body::SevenBit,
             smtputf8: false,

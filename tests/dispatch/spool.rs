@@ -87,6 +87,7 @@ impl MemorySpool {
             arrived_ms,
             sender: ReversePath::Mailbox(sender.parse().unwrap()),
             sender_is_ours: true,
+            quarantine: None,
             user: None,
             body: Body::SevenBit,
             smtputf8: false,

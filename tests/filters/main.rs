@@ -16,6 +16,10 @@ mod postfix;
 #[cfg(feature = "relay")]
 #[path = "../relay/sink.rs"]
 mod sink;
+#[allow(dead_code)]
+#[cfg(feature = "relay")]
+#[path = "../relay/site.rs"]
+mod site;
 
 #[cfg(feature = "relay")]
 mod beside;
@@ -23,6 +27,8 @@ mod changes;
 mod faults;
 mod hostile;
 mod places;
+#[cfg(feature = "relay")]
+mod quarantine;
 #[cfg(all(feature = "auth", feature = "relay", feature = "tls"))]
 mod real;
 mod settings;

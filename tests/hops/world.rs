@@ -106,6 +106,7 @@ impl Mail {
                 arrived_ms: 0,
                 sender: ReversePath::Mailbox("a@x".parse().unwrap()),
                 sender_is_ours: true,
+                quarantine: None,
                 user: None,
                 body: Body::SevenBit,
                 smtputf8: false,

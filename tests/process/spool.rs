@@ -228,6 +228,7 @@ fn envelope(to: &[&str]) -> Envelope {
         smtputf8: false,
         dsn: None,
         sender_is_ours: true,
+        quarantine: None,
     }
 }
 

@@ -364,6 +364,7 @@ fn envelope() -> Envelope {
         smtputf8: false,
         dsn: None,
         sender_is_ours: false,
+        quarantine: None,
     }
 }
 

@@ -57,6 +57,7 @@ fn envelope(sender: &str, recipients: Vec<SpoolRecipient>) -> SpoolEnvelope {
         arrived_ms: ARRIVED_MS,
         sender: ReversePath::Mailbox(sender.parse().unwrap()),
         sender_is_ours: true,
+        quarantine: None,
         user: Some("ada".into()),
         body: Body::SevenBit,
         smtputf8: false,

@@ -35,6 +35,7 @@ fn envelope(hello: &str, extended: bool, recipients: &[&str]) -> Envelope {
         smtputf8: false,
         dsn: None,
         sender_is_ours: false,
+        quarantine: None,
     }
 }
 

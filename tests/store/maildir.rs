@@ -85,6 +85,7 @@ fn envelope(addresses: &[&str]) -> Envelope {
         smtputf8: false,
         dsn: None,
         sender_is_ours: false,
+        quarantine: None,
     }
 }
 

@@ -37,6 +37,7 @@ fn envelope(from: &str, to: &[&str]) -> Envelope {
         smtputf8: false,
         dsn: None,
         sender_is_ours: false,
+        quarantine: None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::smtp::log_value::LogValue;
 use crate::smtp::path::{Mailbox, ReversePath};
 use crate::smtp::trace;
 use crate::store::hold::{HELD_READ_BYTES_MAX, HeldRead, HoldAnswer};
-use crate::store::{Failure, Ticket};
+use crate::store::{Failure, Store, Ticket};
 
 /// The work of one piece of a message, in the units of the engine's budget: a turn moves a few.
 const PIECE_WORK: u32 = 512;
@@ -46,28 +46,30 @@ impl Inbound {
             awaited: None,
             piece: None,
         }));
-        if quarantine.is_some() {
+        if quarantine.is_some() && !has_spool(&mut *turn.shared.store) {
             // There is no place to hold it in.
             return self.refuse_step(&ClientStep::End, tempfail(), turn);
         }
-        let envelope = self.changed_envelope(&envelope.0, turn);
+        let envelope = self.changed_envelope(&envelope.0, quarantine, turn);
         if let Err(failure) = self.begin_text(envelope.as_ref(), turn) {
             return self.fail_release(&failure, turn);
         }
         self.release(turn);
     }
 
-    /// The envelope with the changes of the filters, if there are any that our checks let pass.
+    /// The envelope with the changes of the filters that our checks let pass, if there are any or it is to be held.
     fn changed_envelope(
         &mut self,
         changes: &[EnvelopeChange],
+        quarantine: Option<Box<str>>,
         turn: &mut InboundTurn<'_>,
     ) -> Option<Envelope> {
-        if changes.is_empty() {
+        if changes.is_empty() && quarantine.is_none() {
             return None;
         }
         let before = self.session.envelope()?;
         let mut envelope = before.clone();
+        envelope.quarantine = quarantine;
         for change in changes {
             let is_made = match change {
                 EnvelopeChange::Sender(address) => match reverse_path(address) {
@@ -150,6 +152,9 @@ impl Inbound {
             );
             self.session.set_queue_id(other);
             id = other;
+        }
+        if let Some(reason) = envelope.and_then(|envelope| envelope.quarantine.as_deref()) {
+            log::info!("conn={} id={id} held={}", turn.id, LogValue(reason));
         }
         let date = shared.date.get();
         shared.trace.clear();
@@ -311,4 +316,15 @@ fn without_brackets(address: &str) -> &str {
         .strip_prefix('<')
         .and_then(|it| it.strip_suffix('>'));
     inner.unwrap_or(address)
+}
+
+/// Whether the store has a spool, in which messages can be held.
+fn has_spool(store: &mut dyn Store) -> bool {
+    #[cfg(feature = "relay")]
+    return store.spool().is_some();
+    #[cfg(not(feature = "relay"))]
+    {
+        let _ = store;
+        false
+    }
 }

@@ -107,6 +107,7 @@ pub(super) fn mail_report(mail: &MailView, envelope: Option<&SpoolEnvelope>) -> 
         size: mail.place.text_bytes,
         queued: seconds(mail.arrived_ms),
         sender: envelope.map(|envelope| sender(&envelope.sender)),
+        quarantine: envelope.and_then(|it| it.quarantine.as_deref().map(str::to_owned)),
         facts: Vec::new(),
     }
 }

@@ -75,6 +75,7 @@ impl Session {
             smtputf8: parameters.smtputf8,
             dsn: parameters.dsn,
             sender_is_ours: false,
+            quarantine: None,
         };
         let declared_size = parameters.size.unwrap_or_default();
         let transaction = Transaction::new(envelope, declared_size);

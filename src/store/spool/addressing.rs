@@ -40,6 +40,7 @@ pub(super) fn spool_envelope(
         arrived_ms,
         sender: envelope.reverse_path.clone(),
         sender_is_ours: envelope.sender_is_ours,
+        quarantine: envelope.quarantine.clone(),
         user: envelope.user.as_deref().map(Into::into),
         body: envelope.body,
         smtputf8: envelope.smtputf8,

@@ -12,7 +12,6 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 use super::change::{Change, ChangeKind};
-use super::encoding::SPOOL_RECIPIENTS_MAX;
 use super::envelope::SpoolEnvelope;
 use super::handover::{ChangeCode, EncodedChange, EncodedReport, FoundMail, SettledMail};
 use super::id::{MailId, SpoolPlace};
@@ -140,10 +139,10 @@ impl SpoolClient {
         self.news.queued.push(QueuedMail {
             mail,
             place,
+            is_held: envelope.quarantine.is_some(),
             envelope,
             over: Vec::new(),
             is_found: false,
-            is_held: false,
             held: Vec::new(),
             is_noticed: false,
         });
@@ -241,14 +240,16 @@ impl SpoolClient {
 
     /// Has the process open a message.
     pub(super) fn open(&mut self, ticket: Ticket, mail: MailId, envelope: &SpoolEnvelope) {
-        let recipients = envelope.recipients.len().min(SPOOL_RECIPIENTS_MAX);
-        let recipients = u16::try_from(recipients).unwrap_or(u16::MAX);
+        let recipients = u16::try_from(envelope.recipients.len()).unwrap_or(u16::MAX);
         self.send(&SpoolRequest::Open(
             ticket,
             mail,
             recipients,
             &envelope.encode(),
         ));
+        if envelope.quarantine.is_some() {
+            self.send(&SpoolRequest::Hold(ticket));
+        }
     }
 
     /// Has the process make a complete message durable.

@@ -24,6 +24,7 @@ pub(super) struct SpoolDraft<F> {
     pub(super) ticket: Ticket,
     pub(super) mail: MailId,
     pub(super) recipients: u16,
+    pub(super) is_held: bool,
     pub(super) envelope: Box<[u8]>,
     pub(super) sum: TextSum,
     pub(super) text: DraftPlace<F>,
@@ -116,12 +117,20 @@ impl<F> SpoolDrafts<F> {
             ticket,
             mail,
             recipients,
+            is_held: false,
             envelope: envelope.into(),
             sum: TextSum::new(),
             text: DraftPlace::Memory(Vec::new()),
             result: Ok(()),
         };
         self.open.insert(ticket, draft);
+    }
+
+    /// Has an open draft held once it is durable.
+    pub(super) fn hold(&mut self, ticket: Ticket) {
+        if let Some(draft) = self.open.get_mut(&ticket) {
+            draft.is_held = true;
+        }
     }
 
     /// Appends to a draft, and gives the largest one a file if all hold too much.

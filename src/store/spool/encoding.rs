@@ -5,9 +5,12 @@
 //! (LEB128), texts have their length before them.
 //!
 //! ```text
-//! version, flags, arrived, [sender], [user], [return content, [envelope id]], count of recipients,
+//! version, flags, arrived, [sender], [user], [return content, [envelope id]], [quarantine], count of recipients,
 //! each: flags, address, [named], [original]
 //! ```
+//!
+//! Version 2 has what a filter wanted a message held for. Where there is nothing of the kind version 1 is written, which programs read
+//! that know no other.
 
 use core::fmt;
 
@@ -16,8 +19,10 @@ use crate::smtp::dsn::{MessageDsn, Notify, RecipientDsn, ReturnContent};
 use crate::smtp::envelope::Body;
 use crate::smtp::path::{Mailbox, ReversePath};
 
-/// The version that is written, and the newest that is read.
-const ENVELOPE_VERSION: u8 = 1;
+/// The version of an envelope that has no quarantine.
+const PLAIN_VERSION: u8 = 1;
+/// The version of one that has, and the newest that is read.
+const ENVELOPE_VERSION: u8 = 2;
 /// The most recipients of a message: their index has 16 bits.
 pub const SPOOL_RECIPIENTS_MAX: usize = u16::MAX as usize;
 
@@ -29,6 +34,8 @@ const EIGHT_BIT: u8 = 1 << 3;
 const BINARY: u8 = 1 << 4;
 const SMTPUTF8: u8 = 1 << 5;
 const HAS_DSN: u8 = 1 << 6;
+/// From version 2 on.
+const HAS_QUARANTINE: u8 = 1 << 7;
 /// Flags of what MAIL asked of reports.
 const RET_FULL: u8 = 1;
 const RET_HEADERS: u8 = 1 << 1;
@@ -68,7 +75,7 @@ impl SpoolEnvelope {
     /// The envelope as octets. Of more than [`SPOOL_RECIPIENTS_MAX`] recipients only the first are kept.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![ENVELOPE_VERSION, self.flags()];
+        let mut out = vec![self.version(), self.flags()];
         put_number(&mut out, self.arrived_ms);
         if let ReversePath::Mailbox(sender) = &self.sender {
             put_text(&mut out, sender.as_str());
@@ -87,10 +94,21 @@ impl SpoolEnvelope {
                 put_text(&mut out, id);
             }
         }
+        if let Some(reason) = &self.quarantine {
+            put_text(&mut out, reason);
+        }
         let recipients = self.recipients.iter().take(SPOOL_RECIPIENTS_MAX);
         put_number(&mut out, recipients.len() as u64);
         recipients.for_each(|recipient| recipient.encode(&mut out));
         out
+    }
+
+    /// The oldest version that can say it.
+    fn version(&self) -> u8 {
+        match self.quarantine {
+            Some(_) => ENVELOPE_VERSION,
+            None => PLAIN_VERSION,
+        }
     }
 
     fn flags(&self) -> u8 {
@@ -104,6 +122,7 @@ impl SpoolEnvelope {
             | flag(self.user.is_some(), HAS_USER)
             | flag(self.smtputf8, SMTPUTF8)
             | flag(self.dsn.is_some(), HAS_DSN)
+            | flag(self.quarantine.is_some(), HAS_QUARANTINE)
     }
 
     /// Reads an envelope.
@@ -113,9 +132,11 @@ impl SpoolEnvelope {
     pub fn decode(octets: &[u8]) -> Result<Self, EnvelopeError> {
         match octets {
             [version, ..] if *version > ENVELOPE_VERSION => Err(EnvelopeError::Newer(*version)),
-            [ENVELOPE_VERSION, rest @ ..] => {
+            [version @ PLAIN_VERSION..=ENVELOPE_VERSION, rest @ ..] => {
                 let mut reader = EnvelopeReader(rest);
                 let envelope = reader.envelope().filter(|_| reader.0.is_empty());
+                // Each is written in the oldest version that can say it.
+                let envelope = envelope.filter(|it| it.version() == *version);
                 envelope.ok_or(EnvelopeError::Malformed)
             }
             _ => Err(EnvelopeError::Malformed),
@@ -185,6 +206,7 @@ impl<'a> EnvelopeReader<'a> {
             0 => None,
             _ => Some(Box::new(self.message_dsn()?)),
         };
+        let quarantine = self.text_if(flags & HAS_QUARANTINE != 0)?;
         let count = usize::try_from(self.number()?).ok()?;
         // A recipient takes octets: no more room is made than they can fill.
         if count > SPOOL_RECIPIENTS_MAX || count > self.0.len() {
@@ -197,6 +219,7 @@ impl<'a> EnvelopeReader<'a> {
             arrived_ms,
             sender,
             sender_is_ours: flags & SENDER_IS_OURS != 0,
+            quarantine,
             user,
             body: match flags & (EIGHT_BIT | BINARY) {
                 0 => Body::SevenBit,

@@ -131,6 +131,11 @@ impl<D: SpoolDisk> SpoolEngine<D> {
         self.drafts.open(ticket, mail, recipients, envelope);
     }
 
+    /// Has an open message held from the moment on at which it is durable, until it is released. One record has both.
+    pub fn hold(&mut self, ticket: Ticket) {
+        self.drafts.hold(ticket);
+    }
+
     /// Appends to an open message. A failure is told when it is submitted.
     pub fn write(&mut self, ticket: Ticket, text: &[u8]) {
         self.drafts.write(&mut self.disk, ticket, text);

@@ -13,6 +13,8 @@ pub struct SpoolEnvelope {
     pub sender: ReversePath,
     /// Whether the sender is a mailbox, an alias or a user of ours: reports go to nobody else.
     pub sender_is_ours: bool,
+    /// Why a mail filter wanted it held when it came, where one did.
+    pub quarantine: Option<Box<str>>,
     /// The user who had logged in.
     pub user: Option<Box<str>>,
     /// The declared kind of its body.

@@ -65,6 +65,7 @@ impl SpoolGroup {
         };
         let head = RecordHead {
             recipients: draft.recipients,
+            is_held: draft.is_held,
             ..summed_up(RecordHead::new(kind, draft.mail), &draft.sum)
         };
         let parts = RecordParts {

@@ -32,6 +32,8 @@ pub(super) enum SpoolRequest<'a> {
     Open(Ticket, MailId, u16, &'a [u8]),
     /// Append to an open message.
     Text(Ticket, &'a [u8]),
+    /// Have an open message held from the moment on at which it is durable.
+    Hold(Ticket),
     /// Drop an open message.
     Abort(Ticket),
     /// Close a complete message, and make it durable with the next group.
@@ -91,6 +93,7 @@ impl<'a> SpoolRequest<'a> {
                 });
             }
             Self::Text(ticket, text) => put_frame(out, b'T', *ticket, |out| out.put_slice(text)),
+            Self::Hold(ticket) => put_frame(out, b'H', *ticket, |_| ()),
             Self::Abort(ticket) => put_frame(out, b'A', *ticket, |_| ()),
             Self::Submit(ticket) => put_frame(out, b'S', *ticket, |_| ()),
             Self::Change(change) => put_frame(out, b'C', NO_TICKET, |out| put_change(out, change)),
@@ -121,6 +124,7 @@ impl<'a> SpoolRequest<'a> {
                 Self::Open(ticket, mail, recipients, rest)
             }
             b'T' => Self::Text(ticket, rest),
+            b'H' => Self::Hold(ticket),
             b'A' => Self::Abort(ticket),
             b'S' => Self::Submit(ticket),
             b'C' => Self::Change(Cow::Owned(change(rest)?)),

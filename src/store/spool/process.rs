@@ -188,6 +188,7 @@ impl SpoolProcess {
                 self.engine.open(ticket, mail, recipients, envelope);
             }
             SpoolRequest::Text(ticket, text) => self.engine.write(ticket, text),
+            SpoolRequest::Hold(ticket) => self.engine.hold(ticket),
             SpoolRequest::Abort(ticket) => self.engine.abort(ticket),
             SpoolRequest::Submit(ticket) => self.engine.submit(ticket),
             SpoolRequest::Change(change) => self.engine.change(change.into_owned()),

@@ -112,6 +112,7 @@ mod tests {
             arrived_ms: 0,
             sender: ReversePath::Null,
             sender_is_ours: false,
+            quarantine: None,
             user: None,
             body: Body::SevenBit,
             smtputf8: false,

@@ -112,6 +112,16 @@ impl RelayStore {
         IncomingMail::new(ticket, envelope, &mut self.backend).map(Box::new)
     }
 
+    /// Checks that the spool may take one more message.
+    fn check_room(&mut self) -> Result<(), Failure> {
+        let checked = self.backend.check_room();
+        checked.map_err(|failure| self.in_the_spool(&failure))?;
+        if self.queued_count >= self.queued_max {
+            return Err(Failure::QueueFull);
+        }
+        Ok(())
+    }
+
     /// A failure for want of room in the spool, not in the store for mail that stays here.
     fn in_the_spool(&self, failure: &Failure) -> Failure {
         let root = self.root.display();
@@ -157,11 +167,7 @@ impl Store for RelayStore {
         to_make: usize,
     ) -> Result<Admission, Failure> {
         if recipient.needs_spool() {
-            let checked = self.backend.check_room();
-            checked.map_err(|failure| self.in_the_spool(&failure))?;
-            if self.queued_count >= self.queued_max {
-                return Err(Failure::QueueFull);
-            }
+            self.check_room()?;
         }
         if recipient.mailboxes.is_empty() {
             return Ok(Admission::Granted(0));
@@ -200,6 +206,10 @@ impl Store for RelayStore {
                 return self.local.readdress(draft, envelope);
             }
             RelayDraft::Local { .. } => {}
+        }
+        if envelope.quarantine.is_some() {
+            // None of its recipients may have asked for room there.
+            self.check_room()?;
         }
         let mail = self.incoming(envelope)?;
         let id = mail.mail().queue_id();

@@ -86,6 +86,9 @@ fn put_mail(found: &FoundMail, printer: &mut QueuePrinter) -> io::Result<()> {
                 envelope.arrived_ms / 1000
             }),
         sender,
+        quarantine: envelope
+            .as_ref()
+            .and_then(|envelope| envelope.quarantine.as_deref().map(str::to_owned)),
         facts: Vec::new(),
     })?;
     for index in (0..found.recipients).filter(|index| !found.over.contains(index)) {

@@ -54,7 +54,7 @@ pub(super) const DEVIATIONS: [Deviation; 7] = [
     },
     Deviation {
         why: "Without a spool there is no place to hold a message in: it is refused for now. Postfix asks no filter behind the one that \
-              wants this.",
+              wants it held; we ask all.",
         covers: |aspect, name, ours, theirs| {
             name == "quarantine"
                 && aspect != Aspect::Stored

@@ -275,7 +275,7 @@ impl Ledger {
 
 impl Message {
     /// It is held or not, until changes under way come to something.
-    fn hold(&mut self, is_held: bool) {
+    pub fn hold(&mut self, is_held: bool) {
         self.held = self.held_asked.iter().copied().chain([is_held]).collect();
     }
 

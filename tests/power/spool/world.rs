@@ -215,6 +215,11 @@ impl World {
         self.tell(|| format!("OPEN {mail} for {recipients}"));
         self.engine()
             .open(ticket(mail), mail, recipients, &envelope);
+        if self.rng.one_in(8) {
+            self.tell(|| format!("HOLD {mail}"));
+            self.ledger.mail(mail).hold(true);
+            self.engine().hold(ticket(mail));
+        }
         self.open.push((mail, 0));
     }
 

@@ -82,6 +82,7 @@ pub fn invent(
         arrived_ms,
         sender,
         sender_is_ours,
+        quarantine: None,
         user: None,
         body,
         smtputf8: rng.one_in(40),

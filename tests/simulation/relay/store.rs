@@ -178,6 +178,7 @@ fn spooled(envelope: &Envelope, arrived_ms: u64) -> SpoolEnvelope {
         arrived_ms,
         sender: envelope.reverse_path.clone(),
         sender_is_ours: envelope.sender_is_ours,
+        quarantine: None,
         user: None,
         body: envelope.body,
         smtputf8: envelope.smtputf8,

@@ -37,6 +37,7 @@ fn envelope() -> SpoolEnvelope {
         arrived_ms: 7,
         sender: ReversePath::Null,
         sender_is_ours: false,
+        quarantine: None,
         user: None,
         body: Body::SevenBit,
         smtputf8: false,
@@ -128,6 +129,32 @@ fn a_settled_message_joins_the_queue_and_a_refused_one_does_not() {
         (mail(1), place(1024))
     );
     assert_eq!(*news.queued[0].envelope, envelope());
+}
+
+#[test]
+fn a_message_that_is_to_be_held_is_opened_so_and_joins_the_queue_held() {
+    let mut client = ready(INSTANCE);
+    let name = client.next_mail().unwrap();
+    let mut envelope = envelope();
+    envelope.quarantine = Some("odd".into());
+    client.open(Ticket(1), name, &envelope);
+    client.submit(Ticket(1), name, Rc::new(envelope.clone()));
+    let mut output = BytesMut::from(client.output());
+    let mut requests = Vec::new();
+    while let Some(frame) = next_frame(&mut output) {
+        requests.push(frame);
+    }
+    let is_hold =
+        |frame: &BytesMut| SpoolRequest::read(frame) == Some(SpoolRequest::Hold(Ticket(1)));
+    assert_eq!(requests.iter().position(is_hold), Some(1));
+    let (ticket, result) = (Ticket(1), Ok(place(1024)));
+    report(
+        &mut client,
+        &[SpoolReport::Settled(SettledMail { ticket, result })],
+    );
+    let news = client.take_news();
+    assert!(news.queued[0].is_held && news.queued[0].held.is_empty());
+    assert_eq!(*news.queued[0].envelope, envelope);
 }
 
 #[test]

@@ -69,13 +69,16 @@ fn envelope() -> impl Strategy<Value = SpoolEnvelope> {
         proptest::sample::select(bodies.to_vec()),
     );
     let user = option::of("[a-zé@]{0,30}");
+    let asked = (option::of(message_dsn()), option::of("[ -~é]{0,60}"));
     let recipients = vec(recipient(), 0..20);
-    (facts, sender, user, option::of(message_dsn()), recipients).prop_map(
-        |((arrived_ms, sender_is_ours, smtputf8, body), sender, user, dsn, recipients)| {
+    (facts, sender, user, asked, recipients).prop_map(
+        |((arrived_ms, sender_is_ours, smtputf8, body), sender, user, asked, recipients)| {
+            let (dsn, quarantine) = asked;
             SpoolEnvelope {
                 arrived_ms,
                 sender,
                 sender_is_ours,
+                quarantine: quarantine.map(Into::into),
                 user: user.map(Into::into),
                 body,
                 smtputf8,
@@ -122,10 +125,11 @@ proptest! {
 #[test]
 fn a_common_envelope_is_small_and_a_newer_version_is_refused() {
     let mailbox = |text: &str| -> Mailbox { text.parse().unwrap() };
-    let envelope = SpoolEnvelope {
+    let mut envelope = SpoolEnvelope {
         arrived_ms: 1_796_000_000_000,
         sender: ReversePath::Mailbox(mailbox("ada@example.org")),
         sender_is_ours: true,
+        quarantine: None,
         user: Some("ada".into()),
         body: Body::EightBitMime,
         smtputf8: false,
@@ -139,11 +143,21 @@ fn a_common_envelope_is_small_and_a_newer_version_is_refused() {
     };
     let mut octets = envelope.encode();
     assert_eq!(octets.len(), 2 + 6 + 16 + 4 + 1 + 1 + 16);
-    octets[0] += 1;
+    assert_eq!(octets[0], 1, "read by programs that know no other version");
+    octets[0] = 3;
     let newer = SpoolEnvelope::decode(&octets).unwrap_err();
-    assert_eq!(newer, EnvelopeError::Newer(2));
+    assert_eq!(newer, EnvelopeError::Newer(3));
     assert!(newer.to_string().contains("newer mailoop"));
     octets.push(0);
+    octets[0] = 1;
+    assert_eq!(
+        SpoolEnvelope::decode(&octets),
+        Err(EnvelopeError::Malformed)
+    );
+    envelope.quarantine = Some("odd".into());
+    let mut octets = envelope.encode();
+    assert_eq!(octets[0], 2, "refused by programs that would send it on");
+    assert_eq!(SpoolEnvelope::decode(&octets), Ok(envelope));
     octets[0] = 1;
     assert_eq!(
         SpoolEnvelope::decode(&octets),

@@ -243,6 +243,7 @@ impl<D: SpoolDisk> SpoolEngine<D> {
             }
             let mut entry =
                 IndexEntry::new(place.segment, place.offset.into(), bytes, draft.recipients);
+            entry.set_held(draft.is_held);
             if draft.is_big() {
                 entry.set_big();
             }

@@ -38,6 +38,7 @@ fn requests_are_read_as_they_were_written() {
     let mut requests = vec![
         SpoolRequest::Open(Ticket(1), MAIL, 3, b"envelope"),
         SpoolRequest::Text(Ticket(1), b"a\r\n\0\xFF"),
+        SpoolRequest::Hold(Ticket(2)),
         SpoolRequest::Abort(Ticket(2)),
         SpoolRequest::Submit(Ticket(u64::MAX)),
         SpoolRequest::ReadAhead(Ticket(4), ReadSource::Segment(9), 1024, 1 << 33),

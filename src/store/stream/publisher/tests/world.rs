@@ -105,6 +105,7 @@ pub(super) fn envelope_to(recipients: usize) -> Envelope {
         smtputf8: false,
         dsn: None,
         sender_is_ours: false,
+        quarantine: None,
     }
 }
 
