@@ -47,6 +47,8 @@ pub const STEPS: [(u8, u32, u32); 9] = [
 pub enum Act {
     /// It replies with these packets: a letter and its data each.
     Reply(Vec<(u8, Vec<u8>)>),
+    /// It replaces the body by what this makes of it, and replies with these packets as well.
+    Rewrite(fn(&[u8]) -> Vec<u8>, Vec<(u8, Vec<u8>)>),
     /// It says these octets, whatever they are.
     Say(Vec<u8>),
     /// It says these octets one by one, with a rest after each.
@@ -61,6 +63,8 @@ pub enum Act {
     Close,
 }
 
+/// The most octets of a body in a packet.
+const PIECE_BYTES_MAX: usize = 65_535;
 /// How long a filter that never reads again keeps its connection.
 const DEAF: Duration = Duration::from_secs(60);
 
@@ -188,12 +192,18 @@ fn serve(
     script: &FilterScript,
     shared: &Shared,
 ) -> std::io::Result<()> {
+    let mut body = Vec::new();
     loop {
         let mut length = [0; 4];
         stream.read_exact(&mut length)?;
         let mut data = vec![0; u32::from_be_bytes(length) as usize];
         stream.read_exact(&mut data)?;
         let letter = data[0];
+        match letter {
+            b'M' => body.clear(),
+            b'B' => body.extend(&data[1..]),
+            _ => {}
+        }
         let text = String::from_utf8_lossy(&data).replace('\0', "|");
         let is_meant = script.only.is_none_or(|only| text.contains(only));
         shared.told.lock().unwrap().push(text);
@@ -215,6 +225,14 @@ fn serve(
         match act.map(|(_, act)| act) {
             None => stream.write_all(&packet(CONTINUE, b""))?,
             Some(Act::Reply(packets)) => {
+                for (letter, data) in packets {
+                    stream.write_all(&packet(*letter, data))?;
+                }
+            }
+            Some(Act::Rewrite(rewrite, packets)) => {
+                for piece in rewrite(&body).chunks(PIECE_BYTES_MAX) {
+                    stream.write_all(&packet(REPLACE_BODY, piece))?;
+                }
                 for (letter, data) in packets {
                     stream.write_all(&packet(*letter, data))?;
                 }

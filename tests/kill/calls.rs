@@ -56,26 +56,50 @@ fn a_server_that_is_killed_at_a_call_has_kept_what_it_acknowledged() {
     }
     let numbers = Numbers::default();
     for call in CALLS {
-        let killed = calls().take_while(|nth| killed_at(call, *nth, &numbers));
+        let killed = calls().take_while(|nth| killed_at(&Site::new(), call, *nth, &numbers));
         eprintln!("killed at {} calls of {call}", killed.count());
+    }
+}
+
+/// The calls by which a server and its hold process have a message changed, beyond those by which they store it.
+#[cfg(feature = "milter")]
+const CALLS_OF_CHANGES: [&str; 6] = [
+    "pwrite64",
+    "pread64",
+    "openat",
+    "read,readv,recvfrom",
+    "write,writev,sendto",
+    "close",
+];
+
+#[cfg(feature = "milter")]
+#[test]
+fn a_server_that_is_killed_at_a_call_has_kept_what_it_acknowledged_as_filters_have_changed_it() {
+    if !installed(&["strace"]) {
+        return;
+    }
+    let numbers = Numbers::default();
+    for call in CALLS_OF_CHANGES {
+        let killed = calls().take_while(|nth| killed_at(&Site::filtered(), call, *nth, &numbers));
+        eprintln!("amid changes killed at {} calls of {call}", killed.count());
     }
 }
 
 /// Has messages sent to a server one process of which is killed at this call, and another server look after what is
 /// left. Says whether it came to that.
-fn killed_at(call: &str, nth: usize, numbers: &Numbers) -> bool {
-    let site = Site::new();
+fn killed_at(site: &Site, call: &str, nth: usize, numbers: &Numbers) -> bool {
     if nth.is_multiple_of(2) {
         name_files_at_once(&site.maildir());
     }
     let mut server = site.start(&[]);
-    let tracer = Tracer::attach(
-        &server.family(),
-        call,
-        &format!("signal=SIGKILL:when={nth}"),
-    );
+    // Some processes are started at the first need.
+    let mut fates = match site.messages_to_begin_with() {
+        0 => Fates::new(),
+        messages => send(server.address(), 1, messages, numbers),
+    };
     let processes = Processes::of(&server);
-    let mut fates = send(server.address(), SESSIONS, MESSAGES, numbers);
+    let tracer = Tracer::attach(processes.all(), call, &format!("signal=SIGKILL:when={nth}"));
+    fates.extend(send(server.address(), SESSIONS, MESSAGES, numbers));
     tracer.detach();
     // Who lost a process may refuse some, but not for long.
     wait_until("a message to be stored, or the server to end", || {

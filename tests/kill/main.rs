@@ -69,7 +69,7 @@ enum Victim {
     Server,
     /// It, and all that it has started, in any order.
     All,
-    /// One that it has started.
+    /// One that it has started, or that one has.
     Child,
 }
 
@@ -77,8 +77,8 @@ const VICTIMS: [Victim; 3] = [Victim::Server, Victim::All, Victim::Child];
 
 impl Victim {
     /// Kills, and says whether the server is to live on.
-    fn kill(self, server: &TestServer, chance: &mut Prng) -> bool {
-        let mut family = server.family();
+    fn kill(self, server: &TestServer, processes: &Processes, chance: &mut Prng) -> bool {
+        let mut family = processes.all().to_vec();
         let children = &family[1..];
         match self {
             Self::Child if children.is_empty() => {
@@ -122,14 +122,25 @@ fn tell(what: &str, fates: &Fates) {
 
 #[test]
 fn a_server_that_is_killed_has_kept_what_it_acknowledged() {
-    let (site, numbers, mut chance) = (Site::new(), Numbers::default(), chance());
+    killed_by_chance(&Site::new());
+}
+
+/// The same while filters change each message: it is there as they have changed it, and nothing that they looked at is left over.
+#[cfg(feature = "milter")]
+#[test]
+fn a_server_that_is_killed_has_kept_what_it_acknowledged_as_filters_have_changed_it() {
+    killed_by_chance(&Site::filtered());
+}
+
+fn killed_by_chance(site: &Site) {
+    let (numbers, mut chance) = (Numbers::default(), chance());
     let mut server = site.start(&[]);
     let mut all = Fates::new();
     for (round, victim) in (0..rounds()).zip(VICTIMS.into_iter().cycle()) {
         let load = Load::start(server.address(), CLIENTS, &numbers);
         wait_by_chance(&mut chance);
         let processes = Processes::of(&server);
-        let lives = victim.kill(&server, &mut chance);
+        let lives = victim.kill(&server, &processes, &mut chance);
         if lives {
             load.go_on(MESSAGES);
         }
@@ -137,6 +148,7 @@ fn a_server_that_is_killed_has_kept_what_it_acknowledged() {
         tell(&format!("round {round}, {victim:?}"), &fates);
         if lives {
             all_were_answered(&fates);
+            site.expect_none_on_hold(&Processes::of(&server));
             server.stop();
         }
         // The next one may start while children still do what the server had told them.
@@ -178,7 +190,7 @@ fn one_of_two_servers_that_is_killed_does_no_harm_to_the_other() {
         let processes = Processes::of(&killed);
         chance
             .pick(&[Victim::Server, Victim::All])
-            .kill(&killed, &mut chance);
+            .kill(&killed, &processes, &mut chance);
         load.go_on(MESSAGES);
         processes.expect_ended();
         // Its start sweeps up what the one that was killed has left, and nothing else.

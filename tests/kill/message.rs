@@ -8,14 +8,20 @@ use crate::prng::Prng;
 const MESSAGE_BYTES_MAX: usize = 100_000;
 /// How many mailboxes are there for most messages.
 const MAILBOXES: usize = 4;
+/// One in so many messages is longer than what the server has in memory while filters look at it, by so many lines at least.
+pub const LONG: usize = 8;
+const LONG_LINES: usize = 1_100;
 /// Once in so many messages a mailbox is made.
 const FRESH: usize = 20;
 
 /// Its lines, as they are stored.
 pub fn text(number: u64) -> String {
     let mut prng = Prng::new(number);
-    let mut text = format!("Message: {number}\n");
-    for _ in 0..prng.size(MESSAGE_BYTES_MAX / 64) {
+    let mut text = format!("Message: {number}\n\n");
+    let lines = prng.size(MESSAGE_BYTES_MAX / 64);
+    let is_long = number.is_multiple_of(LONG as u64);
+    let lines_min = if is_long { LONG_LINES } else { 0 };
+    for _ in 0..lines.max(lines_min) {
         for _ in 0..8 {
             write!(text, "{:08x}", prng.below(1 << 32)).unwrap();
         }
