@@ -12,11 +12,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "milter")]
+use crate::common::filter::ScriptedFilter;
 use crate::common::{TestServer, files, happens};
 use crate::cut::Replay;
 use crate::device::{Device, Request};
 use crate::image::Image;
 use crate::messages::Messages;
+#[cfg(feature = "milter")]
+use crate::messages::changes;
 use crate::mount::{Disk, FileSystem, MemoryFile, Mounted};
 use crate::prng::Prng;
 use crate::senders::Sender;
@@ -31,15 +35,42 @@ const MESSAGES: u64 = 1200;
 #[test]
 fn what_was_acknowledged_survives_a_power_cut() {
     let _alone = alone();
+    let seed = number("MAILOOP_DISK_SEED").unwrap_or_else(any_seed);
+    survives(seed, CUTS, Messages::new(seed, MESSAGES), &[]);
+}
+
+/// How many messages a filter changes, and cuts there are then.
+#[cfg(feature = "milter")]
+const CHANGED_MESSAGES: u64 = 300;
+#[cfg(feature = "milter")]
+const CHANGED_CUTS: u64 = 25;
+
+/// It is there as a filter has changed it, and nothing is left of what the filter looked at.
+#[cfg(feature = "milter")]
+#[test]
+fn what_a_filter_has_changed_survives_a_power_cut() {
+    let _alone = alone();
+    let seed = number("MAILOOP_DISK_SEED").unwrap_or_else(any_seed);
+    let filter = ScriptedFilter::start(changes());
+    let options = ["--milter", &filter.address];
+    survives(
+        seed,
+        CHANGED_CUTS,
+        Messages::changed(seed, CHANGED_MESSAGES),
+        &options,
+    );
+}
+
+/// Has messages sent to a server with these options, and cuts the power at places.
+fn survives(seed: u64, cuts: u64, messages: Messages, options: &[&str]) {
     let file_system = FileSystem::chosen();
     if !file_system.is_possible() {
         return;
     }
-    let cuts = number("MAILOOP_DISK_CUTS").unwrap_or(CUTS);
-    let seed = number("MAILOOP_DISK_SEED").unwrap_or_else(any_seed);
+    let cuts = number("MAILOOP_DISK_CUTS").unwrap_or(cuts);
     let start = Instant::now();
     let formatted = file_system.make();
-    let history = History::new(formatted.clone(), Messages::new(seed, MESSAGES));
+    let history = History::new(formatted.clone(), messages, options);
     let seconds = start.elapsed().as_secs_f64();
     println!("seed {seed}: {history}, {seconds:.1} s");
 
@@ -83,15 +114,12 @@ struct Acknowledged {
 
 impl History {
     /// Has messages sent to a server that keeps them on a disk which holds `image`.
-    fn new(image: Image, messages: Messages) -> Self {
+    fn new(image: Image, messages: Messages, options: &[&str]) -> Self {
         let disk = Disk::new(image);
-        let mut server = TestServer::start(&[
-            "--maildir",
-            &maildir(disk.path()),
-            // The smallest btrfs has less than is kept free by itself.
-            "--min-free",
-            "0",
-        ]);
+        let maildir = maildir(disk.path());
+        // The smallest btrfs has less than is kept free by itself.
+        let ours = ["--maildir", &maildir, "--min-free", "0"];
+        let mut server = TestServer::start(&[&ours, options].concat());
         let ready = disk.device.position();
         let acknowledged = send_all(server.address(), &disk.device, &messages);
         let diary = disk.device.take_diary();
@@ -170,6 +198,12 @@ impl Found {
         let mut server = TestServer::start(&["--maildir", &maildir]);
         let mut found = Self::default();
         for domain in files(Path::new(&maildir)) {
+            if domain.is_file() {
+                found
+                    .faults
+                    .push(format!("left over: {}", domain.display()));
+                continue;
+            }
             for mailbox in files(&domain) {
                 found.look_into(&mailbox, messages);
             }
@@ -200,7 +234,7 @@ impl Found {
 
     /// All that is wrong if the power was cut at `position`.
     fn compared_with(mut self, history: &History, position: usize) -> Vec<String> {
-        let recipients = |number| &history.messages.get(number).unwrap().recipients;
+        let recipients = |number| history.messages.recipients(number);
         for ((number, address), copies) in &self.copies {
             if *copies > 1 || !recipients(*number).contains(address) {
                 let fault = format!("message {number} is {copies} times in {address}");

@@ -8,8 +8,8 @@ use crate::prng::Prng;
 const MESSAGE_BYTES_MAX: usize = 100_000;
 /// How many mailboxes are there for most messages.
 const MAILBOXES: usize = 4;
-/// One in so many messages is longer than what the server has in memory while filters look at it, by so many lines at least.
-pub const LONG: usize = 8;
+/// One in so many is longer than what the server has in memory while filters look at it, by so many lines at least.
+pub const LONG: usize = 4;
 const LONG_LINES: usize = 1_100;
 /// Once in so many messages a mailbox is made.
 const FRESH: usize = 20;
