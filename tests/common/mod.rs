@@ -16,6 +16,7 @@ pub mod logins;
 pub mod memory;
 #[cfg(feature = "stream")]
 pub mod nats;
+pub mod pauses;
 #[cfg(feature = "send")]
 pub mod peer;
 pub mod processes;
@@ -40,7 +41,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 use tempfile::TempDir;
 
 /// How long a test waits for what must happen, before it fails. Far more than it takes on a busy machine.
-const WAIT_MAX: Duration = Duration::from_secs(20);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How long a test rests between two looks.
 const WAIT_STEP: Duration = Duration::from_millis(2);

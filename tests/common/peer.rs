@@ -73,7 +73,7 @@ pub fn options(server: &str) -> SendOptions {
         encryption: None,
         login: None,
         end_of_data: None,
-        timeout: Duration::from_secs(10),
+        timeout: Duration::from_secs(60),
         verbose: false,
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::process::{Child, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -11,8 +11,9 @@ use tempfile::TempDir;
 use super::program::foreign;
 use super::{files, wait_until};
 
-/// How long a strace may take to leave, before it is killed, which makes the system let go of whom it traces.
-const DETACH_MAX: Duration = Duration::from_secs(2);
+/// How often a strace is looked at for whether it has left, a millisecond each, before it is killed, which makes the system let go of
+/// whom it traces. Looks are counted, not time: a machine that pauses takes nothing from it.
+const DETACH_LOOKS_MAX: usize = 2000;
 
 /// A strace at work on some processes.
 pub struct Tracer {
@@ -93,9 +94,10 @@ impl Tracer {
         // It has ended already if nobody is left to trace.
         let _ = kill_process(Pid::from_child(&self.strace), Signal::INT);
         // It waits forever for a process that waits for its child to run a program (vfork), where it has stopped that child.
-        let start = Instant::now();
+        let mut looks = 0;
         while matches!(self.strace.try_wait(), Ok(None)) {
-            if start.elapsed() > DETACH_MAX {
+            looks += 1;
+            if looks > DETACH_LOOKS_MAX {
                 let _ = self.strace.kill();
             }
             thread::sleep(Duration::from_millis(1));

@@ -1,7 +1,7 @@
 //! Clients that ask by the clock and note how long the server takes.
 
 use std::fmt::{self, Display};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
 use std::thread;
@@ -106,7 +106,10 @@ impl Trickle {
     /// and each time the other does, there is an edge of writability.
     fn wait(&mut self) {
         let limit = Some(Duration::from_secs(60));
-        self.poll.poll(&mut self.events, limit).unwrap();
+        // It is begun anew where this process was halted meanwhile (signal(7)).
+        while let Err(error) = self.poll.poll(&mut self.events, limit) {
+            assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
+        }
         let event = self.events.iter().next().expect("the server does not read");
         assert!(event.is_writable() && !event.is_write_closed(), "{event:?}");
     }

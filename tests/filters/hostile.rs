@@ -8,6 +8,7 @@ use crate::common::filter::{
     ACCEPT, Act, CONTINUE, CUSTOM, FilterScript, PROGRESS, REJECT, REPLACE_BODY, ScriptedFilter,
     packet, texts,
 };
+use crate::common::pauses::undisturbed;
 use crate::common::processes::unnamed_files;
 use crate::common::program::{faketime, installed};
 use crate::common::{TestServer, wait_until};
@@ -40,16 +41,19 @@ fn a_reply_that_comes_octet_by_octet_is_late_all_the_same() {
         &texts(&[&format!("550 5.7.1 {}", "slow ".repeat(40))]),
     );
     let every = Duration::from_millis(50);
-    let filter = ScriptedFilter::acting(b'M', Act::Drip(reply, every));
-    let server = server(&filter, &["--milter-command-timeout", "1"]);
-    let mut client = Client::connect(server.address());
-    client.hello();
-    client.say("MAIL FROM:<a@client.example>\r\n");
-    assert_eq!(hear(&mut client), TEMPFAIL);
-    wait_until("the log to tell", || {
-        server.log().contains("does not answer in time")
+    // The filter has to answer the steps before in time.
+    undisturbed(|| {
+        let filter = ScriptedFilter::acting(b'M', Act::Drip(reply.clone(), every));
+        let server = server(&filter, &["--milter-command-timeout", "1"]);
+        let mut client = Client::connect(server.address());
+        client.hello();
+        client.say("MAIL FROM:<a@client.example>\r\n");
+        assert_eq!(hear(&mut client), TEMPFAIL);
+        wait_until("the log to tell", || {
+            server.log().contains("does not answer in time")
+        });
+        wait_until("the filter to be left", || filter.connections() == 0);
     });
-    wait_until("the filter to be left", || filter.connections() == 0);
 }
 
 #[test]
@@ -85,15 +89,20 @@ fn a_reply_of_a_mebibyte_is_nonsense_and_a_body_is_not() {
 #[test]
 fn progress_without_end_is_waited_for() {
     let every = Duration::from_millis(20);
-    let filter = ScriptedFilter::acting(b'E', Act::Forever(packet(PROGRESS, b""), every));
-    let options = ["--milter-content-timeout", "1", "--drain-timeout", "1"];
-    let mut server = server(&filter, &options);
-    let _client = at_the_end(&server, "text");
-    // Twice the time that a filter has to reply.
-    wait_until("the filter to go on and on", || filter.said() > 100);
-    assert!(!server.log().contains("failed="), "{}", server.log());
-    server.stop();
-    wait_until("the filter to be left", || filter.connections() == 0);
+    // A filter that pauses for the time it has is given up, which is as it should be.
+    undisturbed(|| {
+        let filter = ScriptedFilter::acting(b'E', Act::Forever(packet(PROGRESS, b""), every));
+        let options = ["--milter-content-timeout", "1", "--drain-timeout", "1"];
+        let mut server = server(&filter, &options);
+        let _client = at_the_end(&server, "text");
+        // Twice the time that a filter has to reply.
+        wait_until("the filter to go on and on", || {
+            assert!(!server.log().contains("failed="), "{}", server.log());
+            filter.said() > 100
+        });
+        server.stop();
+        wait_until("the filter to be left", || filter.connections() == 0);
+    });
 }
 
 /// By a clock that runs: a filter that has nothing but progress for an hour is one that hangs.
@@ -213,6 +222,10 @@ fn others_are_served_while_the_filters_of_a_hundred_hang() {
 
 #[test]
 fn a_filter_that_never_reads_a_large_message_takes_no_memory() {
+    undisturbed(a_deaf_filter_takes_no_memory);
+}
+
+fn a_deaf_filter_takes_no_memory() {
     let filter = ScriptedFilter::acting(b'T', Act::Deaf);
     let server = server(&filter, &["--milter-content-timeout", "1"]);
     let before = server.memory_kib("VmHWM");
@@ -261,49 +274,54 @@ fn no_text_is_left(server: &TestServer) {
 /// A client that closes may still listen: its filter has its time, and then all is dropped.
 #[test]
 fn nothing_is_left_of_a_client_that_vanishes() {
-    let text = format!("Subject: large\r\n\r\n{}", "text\r\n".repeat(200_000));
     for step in [b'C', b'H', b'M', b'R', b'T', b'L', b'B', b'E'] {
-        let filter = ScriptedFilter::acting(step, Act::Hang);
-        let options = [
-            "--milter-command-timeout",
-            "1",
-            "--milter-content-timeout",
-            "1",
-        ];
-        let server = server(&filter, &options);
-        let descriptors = server.descriptors();
-        let mut client = Client::connect(server.address());
-        let words = [
-            "EHLO client.example\r\n",
-            "MAIL FROM:<a@client.example>\r\n",
-            "RCPT TO:<b@example.org>\r\n",
-            "DATA\r\n",
-        ];
-        let count = [b'C', b'H', b'M', b'R', b'T']
-            .iter()
-            .position(|it| *it == step);
-        for words in &words[..count.unwrap_or(words.len())] {
-            hear(&mut client);
-            client.say(words);
-        }
-        if count.is_none() {
-            client.expect("354");
-            client.say(&format!("{text}.\r\n"));
-        }
-        let name = char::from(step);
-        wait_until("the filter to be told", || {
-            filter.told().iter().any(|it| it.starts_with(name))
-        });
-        assert_eq!(texts_on_hold(&server) > 0, count.is_none(), "{name}");
-        drop(client);
-        wait_until("the filter to be left", || filter.connections() == 0);
-        no_text_is_left(&server);
-        wait_until("descriptors to be closed", || {
-            server.descriptors() <= descriptors + HOLD_PIPES
-        });
-        wait_until("the log to tell", || server.log().contains(" closed="));
-        assert!(server.new_mail("b@example.org").is_empty());
+        // The filter has to answer the steps before in time.
+        undisturbed(|| nothing_is_left_where_a_filter_hangs(step));
     }
+}
+
+fn nothing_is_left_where_a_filter_hangs(step: u8) {
+    let text = format!("Subject: large\r\n\r\n{}", "text\r\n".repeat(200_000));
+    let filter = ScriptedFilter::acting(step, Act::Hang);
+    let options = [
+        "--milter-command-timeout",
+        "1",
+        "--milter-content-timeout",
+        "1",
+    ];
+    let server = server(&filter, &options);
+    let descriptors = server.descriptors();
+    let mut client = Client::connect(server.address());
+    let words = [
+        "EHLO client.example\r\n",
+        "MAIL FROM:<a@client.example>\r\n",
+        "RCPT TO:<b@example.org>\r\n",
+        "DATA\r\n",
+    ];
+    let count = [b'C', b'H', b'M', b'R', b'T']
+        .iter()
+        .position(|it| *it == step);
+    for words in &words[..count.unwrap_or(words.len())] {
+        hear(&mut client);
+        client.say(words);
+    }
+    if count.is_none() {
+        client.expect("354");
+        client.say(&format!("{text}.\r\n"));
+    }
+    let name = char::from(step);
+    wait_until("the filter to be told", || {
+        filter.told().iter().any(|it| it.starts_with(name))
+    });
+    assert_eq!(texts_on_hold(&server) > 0, count.is_none(), "{name}");
+    drop(client);
+    wait_until("the filter to be left", || filter.connections() == 0);
+    no_text_is_left(&server);
+    wait_until("descriptors to be closed", || {
+        server.descriptors() <= descriptors + HOLD_PIPES
+    });
+    wait_until("the log to tell", || server.log().contains(" closed="));
+    assert!(server.new_mail("b@example.org").is_empty());
 }
 
 #[test]

@@ -14,7 +14,7 @@ from pseudo_terminal import PseudoTerminal, keys_of
 
 ENTER, LEAVE = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"
 
-terminal = PseudoTerminal(sys.argv[2:], seconds=30)
+terminal = PseudoTerminal(sys.argv[2:], seconds=60)
 for step in sys.argv[1].split("|"):
     what, _, text = step.partition("=")
     if what == "text":

@@ -1,7 +1,7 @@
 //! What passes between the server and a service manager: listening sockets, and news of its state.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
@@ -236,11 +236,17 @@ fn the_service_manager_is_told_of_ready_and_stopping() {
         (abstract_one, format!("@{name}")),
     ] {
         manager
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         let hear = || {
             let mut message = [0; 64];
-            let length = manager.recv(&mut message).unwrap();
+            // Halted meanwhile, it is begun anew (signal(7)).
+            let length = loop {
+                match manager.recv(&mut message) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    received => break received.unwrap(),
+                }
+            };
             String::from_utf8(message[..length].to_vec()).unwrap()
         };
         let line = format!(r#"NOTIFY_SOCKET={named} exec "$0" "$@" 0</dev/null 1>stdout 2>stderr"#);

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::pauses::undisturbed;
 use crate::common::peer::{FRIENDLY, Peer, options, sent, serve};
 use mailoop::tools::send::{SendError, SendOptions, send};
 
@@ -88,14 +89,18 @@ fn a_missing_goodbye_is_no_failure() {
     assert_eq!(sent(&options(&server)).0, 0);
     heard.join().unwrap();
 
-    let (server, heard) = serve(|peer| {
-        peer.converse(&FRIENDLY);
-        thread::sleep(Duration::from_millis(400));
+    // All else that the server says has to come in time.
+    undisturbed(|| {
+        let (server, heard) = serve(|peer| {
+            peer.converse(&FRIENDLY);
+            // Until the client gives up.
+            while peer.hear() {}
+        });
+        let mut options = options(&server);
+        options.timeout = Duration::from_millis(300);
+        assert_eq!(sent(&options).0, 0);
+        heard.join().unwrap();
     });
-    let mut options = options(&server);
-    options.timeout = Duration::from_millis(100);
-    assert_eq!(sent(&options).0, 0);
-    heard.join().unwrap();
 }
 
 #[test]
@@ -244,7 +249,7 @@ fn a_dialogue_that_breaks_off_may_be_tried_again() {
         code == 75 && error.contains("no progress for 0.2 s"),
         "{error}"
     );
-    assert!(start.elapsed() >= options.timeout && start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() >= options.timeout && start.elapsed() < Duration::from_secs(60));
     heard.join().unwrap();
 }
 

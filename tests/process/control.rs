@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::common::client::Client;
+use crate::common::pauses::undisturbed;
 use crate::common::program::{foreign, installed};
 use crate::common::{TestServer, raise_descriptor_limit, wait_until};
 
@@ -33,7 +34,7 @@ impl Watcher {
     fn silent(server: &TestServer) -> Self {
         let stream = UnixStream::connect(socket(server)).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         Self {
             lines: BufReader::new(stream),
@@ -177,7 +178,7 @@ fn connections_are_listed_with_what_they_do() {
         assert!(value(line, "peer").starts_with("127.0.0.1:"), "{line}");
         assert_eq!(value(line, "phase"), phase, "{line}");
         assert_eq!(value(line, "waits"), "client", "{line}");
-        assert!(number(line, "age_ms") < 20_000, "{line}");
+        assert!(number(line, "age_ms") < 600_000, "{line}");
         assert!(number(line, "wakes") >= 2, "{line}");
         assert!(
             number(line, "read") > 5 && number(line, "written") > 30,
@@ -341,8 +342,11 @@ fn nobody_who_watches_wakes_the_server_for_nothing() {
     let server = start(&["--discard"]);
     let mut watcher = Watcher::connect(&server);
     watcher.about_loop();
-    let before = server.wakes();
-    std::thread::sleep(Duration::from_millis(500));
-    let wakes = server.wakes() - before;
-    assert!(wakes < 5, "{wakes} wakes");
+    // A machine that pauses wakes everybody.
+    undisturbed(|| {
+        let before = server.wakes();
+        std::thread::sleep(Duration::from_millis(500));
+        let wakes = server.wakes() - before;
+        assert!(wakes < 5, "{wakes} wakes");
+    });
 }

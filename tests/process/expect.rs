@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::TestServer;
 use crate::common::client::Client;
+use crate::common::pauses::undisturbed;
 
 /// A message from Ann to Bob, and a recipient whom no field names.
 fn send(server: &TestServer, subject: &str, text: &str) {
@@ -74,14 +75,16 @@ fn a_message_that_is_there_is_found_at_once() {
         (&["--count", "2", "--extract", r"\d+"], "123456\n654321\n"),
         (&["--count", "0", "--subject", "none", "--within", "0"], ""),
     ] {
-        let begun = Instant::now();
-        let ended = ended(expect(&server, arguments));
-        assert_eq!(
-            ended,
-            (0, stdout.to_owned(), String::new()),
-            "{arguments:?}"
-        );
-        assert!(begun.elapsed() < Duration::from_secs(5), "it waited");
+        undisturbed(|| {
+            let begun = Instant::now();
+            let ended = ended(expect(&server, arguments));
+            assert_eq!(
+                ended,
+                (0, stdout.to_owned(), String::new()),
+                "{arguments:?}"
+            );
+            assert!(begun.elapsed() < Duration::from_secs(5), "it waited");
+        });
     }
 }
 
@@ -96,10 +99,10 @@ fn a_message_that_is_to_come_is_waited_for() {
             "--extract",
             r"https://\S+",
             "--within",
-            "60",
+            "600",
         ],
     );
-    let both = expect(&server, &["--count", "2", "--within", "60"]);
+    let both = expect(&server, &["--count", "2", "--within", "600"]);
     send(&server, "something else", "not this");
     send(&server, "welcome", "Click https://example.org/a?b=c here.");
     let begun = Instant::now();
@@ -109,7 +112,7 @@ fn a_message_that_is_to_come_is_waited_for() {
     );
     assert_eq!(ended(both), (0, String::new(), String::new()));
     assert!(
-        begun.elapsed() < Duration::from_secs(20),
+        begun.elapsed() < Duration::from_secs(300),
         "it slept through it"
     );
 }

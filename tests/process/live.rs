@@ -65,7 +65,7 @@ impl Viewer {
         let address = server.address_for("http");
         let stream = TcpStream::connect(&address).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         let mut lines = BufReader::new(stream);
         let request = format!("GET /api/loop HTTP/1.1\r\nHost: {address}\r\n\r\n");

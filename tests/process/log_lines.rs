@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::fs;
 
 use crate::common::client::Client;
+use crate::common::pauses::undisturbed;
 use crate::common::{TestServer, wait_until};
 
 /// What the log says of the connection `id` until its end, with its peer's address as `PEER`.
@@ -196,6 +197,11 @@ fn a_limit_that_ends_a_connection_is_named() {
 
 #[test]
 fn a_message_that_breaks_off_is_told() {
+    undisturbed(messages_that_break_off_are_told);
+}
+
+/// One of them after a second, in which all the others have to say what they have to say.
+fn messages_that_break_off_are_told() {
     let server = TestServer::start(&["--idle-timeout", "1"]);
     let mut cut = client(&server);
     cut.envelope("b@example.org");

@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::common::client::Client;
+use crate::common::pauses::undisturbed;
 use crate::common::{
     TestServer, files, happens, raise_descriptor_limit, wait_until, without_trace,
 };
@@ -257,15 +258,18 @@ fn the_last_reply_arrives_though_there_is_unread_input() {
 
 #[test]
 fn an_idle_client_is_told_and_closed() {
-    let server = TestServer::start(&["--idle-timeout", "0.2"]);
-    let mut client = Client::connect(server.address());
-    client.expect("220");
-    client.say("NOO");
-    client.expect("421 mx.example.org Error: timeout exceeded");
-    assert_eq!(client.rest(), "");
-    drop(client);
-    wait_until("the log of the connection", || {
-        server.log().contains("closed=timeout")
+    // What a client says that has paused for longer is said to nobody, and the connection is reset.
+    undisturbed(|| {
+        let server = TestServer::start(&["--idle-timeout", "0.5"]);
+        let mut client = Client::connect(server.address());
+        client.expect("220");
+        client.say("NOO");
+        client.expect("421 mx.example.org Error: timeout exceeded");
+        assert_eq!(client.rest(), "");
+        drop(client);
+        wait_until("the log of the connection", || {
+            server.log().contains("closed=timeout")
+        });
     });
 }
 

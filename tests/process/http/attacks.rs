@@ -9,10 +9,11 @@ use mailoop::http::driver::VIEWERS_MAX;
 use super::start;
 use crate::common::client::Client;
 use crate::common::http::HttpClient;
+use crate::common::pauses::undisturbed;
 use crate::common::{TestServer, raise_descriptor_limit, wait_until};
 
-/// Time in which anybody is to be served, whatever others do.
-const SOON: Duration = Duration::from_secs(2);
+/// Time in which anybody is to be served, whatever others do: half of that for which a slow client is waited for.
+const SOON: Duration = Duration::from_secs(5);
 
 /// The most clients of HTTP.
 const CLIENTS_MAX: f64 = 256.0;
@@ -54,10 +55,12 @@ fn a_thousand_idle_and_a_hundred_slow_clients_hold_up_nobody() {
             // Those that had to make room do not hear it.
             let _ = stream.write_all(b"x");
         }
-        let begun = Instant::now();
-        send(&server, 5);
-        assert_eq!(HttpClient::connect(&server).get("/livez").status, 200);
-        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        undisturbed(|| {
+            let begun = Instant::now();
+            send(&server, 5);
+            assert_eq!(HttpClient::connect(&server).get("/livez").status, 200);
+            assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        });
     }
     let clients = clients(&server);
     assert!(clients <= CLIENTS_MAX, "{clients}");
@@ -78,10 +81,12 @@ fn a_flood_of_requests_leaves_mail_its_turns() {
         stream.set_nonblocking(true).unwrap();
         let _ = stream.write(request.as_bytes());
     }
-    let begun = Instant::now();
-    send(&server, 20);
-    assert_eq!(HttpClient::connect(&server).get("/livez").status, 200);
-    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    undisturbed(|| {
+        let begun = Instant::now();
+        send(&server, 20);
+        assert_eq!(HttpClient::connect(&server).get("/livez").status, 200);
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    });
     wait_until("rest", || server.is_resting());
     let unread = server.memory_kib("VmRSS");
     assert!(unread < 64 * 1024, "{unread} KiB");
