@@ -19,6 +19,7 @@ pub mod nats;
 pub mod pauses;
 #[cfg(feature = "send")]
 pub mod peer;
+pub mod ports;
 pub mod processes;
 pub mod program;
 #[cfg(feature = "relay")]

@@ -26,6 +26,17 @@ pub fn undisturbed<T>(test: impl Fn() -> T) -> T {
     test()
 }
 
+/// Whether something holds that a pause spoils, by looking again where it does not and the machine has paused.
+pub fn holds_undisturbed(test: impl Fn() -> bool) -> bool {
+    for _ in 0..TRIES_MAX {
+        let (holds, longest) = watched(&test);
+        if holds || longest < PAUSE_MIN {
+            return holds;
+        }
+    }
+    false
+}
+
 /// What this returns, and the longest time for which a thread beside it had no turn.
 fn watched<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let has_ended = AtomicBool::new(false);

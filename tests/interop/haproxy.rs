@@ -145,7 +145,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     socket.connect(&address.into()).unwrap();
     let stream = TcpStream::from(socket);
     stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     stream
 }

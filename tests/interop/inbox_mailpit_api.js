@@ -15,7 +15,7 @@ const send = (mail) => transport.sendMail({ from: "Ada <ada@example.org>", to: "
 async function main() {
   assert.deepEqual((await mailpit.listMessages()).messages, []);
   // The call that waits is answered by polling; that of ours is tested elsewhere.
-  const waited = mailpit.waitForMessage({ query: "subject:Welcome" }, { timeout: 20_000, interval: 20 });
+  const waited = mailpit.waitForMessage({ query: "subject:Welcome" }, { timeout: 60_000, interval: 20 });
   await send({
     subject: "Welcome caf\u00e9",
     cc: "carol@example.org",

@@ -7,7 +7,7 @@ import sys
 from mailpit.client.api import API
 
 url, port = sys.argv[1:]
-api = API(url, timeout=20)
+api = API(url, timeout=60)
 
 
 def send(subject):

@@ -1,7 +1,7 @@
 //! OpenDKIM: what we tell this filter over a socket is what it signs, and what it adds is what it signed.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
@@ -17,6 +17,7 @@ use mailoop::milter::step::{BODY_CHUNK_BYTES_MAX, ClientAddress, FilterStep};
 use mailoop::milter::terms::FilterOffer;
 use tempfile::TempDir;
 
+use crate::common::client::read_some;
 use crate::common::program::{Running, foreign, installed, run};
 use crate::common::wait_until;
 
@@ -105,7 +106,8 @@ impl Connection {
         let mut octet = [0];
         // Each octet comes by itself.
         while self.client.is_negotiating() || self.client.awaited().is_some() {
-            assert_eq!(self.socket.read(&mut octet).unwrap(), 1, "it hangs up");
+            let count = read_some(&mut self.socket, &mut octet).unwrap();
+            assert_eq!(count, 1, "it hangs up");
             replies.extend(self.client.read(&mut &octet[..]).unwrap());
         }
         replies

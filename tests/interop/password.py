@@ -9,7 +9,7 @@ import termios
 from pseudo_terminal import PseudoTerminal, keys_of
 
 answers = keys_of(sys.argv[1]).split(b"|")
-terminal = PseudoTerminal(sys.argv[2:], seconds=20)
+terminal = PseudoTerminal(sys.argv[2:], seconds=60)
 for answer in answers:
     terminal.read_until(b": ")
     # The prompt comes once nothing is shown any more.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::json::Json;
+use crate::common::pauses::holds_undisturbed;
 use crate::common::program::foreign;
 
 /// A fault of a program that is judged: its name, the check that finds it, and words of that check's sentence.
@@ -30,6 +31,27 @@ pub(crate) fn judge(arguments: &[&str]) -> Told {
         text: String::from_utf8(output.stdout).unwrap(),
         errors: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// A whole run, and the checks that it fails.
+pub(crate) struct WholeRun {
+    pub(crate) told: Told,
+    pub(crate) failed: Vec<String>,
+}
+
+/// Runs all checks. Most of them have their times: what fails is run once more alone, and counts if it fails while the machine does
+/// not pause. `run` has more arguments for a run.
+#[track_caller]
+pub(crate) fn whole_run(run: impl Fn(&[&str]) -> Told) -> WholeRun {
+    let told = run(&[]);
+    let mut failed = told.with_result("failed");
+    let not_run = told.with_result("not-run");
+    assert!(failed.len() + not_run.len() > 0 || told.code == Some(0));
+    failed.extend(not_run);
+    failed.retain(|check| {
+        !holds_undisturbed(|| run(&["--only", check]).with_result("passed") == [check.as_str()])
+    });
+    WholeRun { told, failed }
 }
 
 impl Told {

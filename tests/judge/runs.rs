@@ -10,7 +10,9 @@ use tempfile::TempDir;
 
 use crate::common::TestServer;
 use crate::common::json::Json;
-use crate::judged::judge;
+use crate::common::pauses::undisturbed;
+use crate::common::ports::deserted_address;
+use crate::judged::{judge, whole_run};
 
 /// A listener and its address.
 fn listener() -> (TcpListener, String) {
@@ -36,10 +38,11 @@ fn agree(mut stream: TcpStream) {
 #[test]
 fn mailoop_itself_passes_every_check() {
     let server = TestServer::start(&[]);
-    let told = judge(&["server", server.address(), "--json"]);
-    assert_eq!(told.with_result("failed"), [""; 0], "{}", told.text);
-    assert_eq!(told.with_result("skipped"), [""; 0], "{}", told.text);
-    assert_eq!(told.code, Some(0), "{}", told.errors);
+    let judged = ["server", server.address(), "--json"];
+    let run = whole_run(|only| judge(&[&judged[..], only].concat()));
+    let text = &run.told.text;
+    assert_eq!(run.failed, [""; 0], "{text}");
+    assert_eq!(run.told.with_result("skipped"), [""; 0], "{text}");
 }
 
 #[test]
@@ -47,10 +50,10 @@ fn the_classroom_learns_the_end_of_a_message_from_the_reply_to_data() {
     let server = TestServer::start(&["--end-of-data", "end of email", "--listen", "unix:socket"]);
     let address = format!("unix:{}", server.folder().join("socket").display());
     let classroom = ["server", &*address, "--dialect", "classroom"];
-    let told = judge(&[&classroom[..], &["--json"]].concat());
-    assert_eq!(told.with_result("failed"), [""; 0], "{}", told.text);
-    assert_eq!(told.code, Some(0), "{}", told.errors);
-    let told = judge(&[&classroom[..], &["--only", "message", "quit"]].concat());
+    let run = whole_run(|only| judge(&[&classroom[..], &["--json"], only].concat()));
+    assert_eq!(run.failed, [""; 0], "{}", run.told.text);
+    let patient = ["--timeout", "60", "--only", "message", "quit"];
+    let told = judge(&[&classroom[..], &patient].concat());
     assert!(told.text.contains("ok      message"), "{}", told.text);
     assert!(told.text.ends_with("Every must holds.\n"), "{}", told.text);
 }
@@ -64,14 +67,14 @@ fn a_server_that_never_speaks_keeps_nobody_waiting() {
             kept.push(stream);
         }
     });
-    let begun = Instant::now();
-    let told = judge(&["server", &address, "--json", "--timeout", "1"]);
-    assert_eq!(told.code, Some(1), "{}", told.errors);
-    assert!(
-        begun.elapsed() < Duration::from_secs(40),
-        "{:?}",
-        begun.elapsed()
-    );
+    let told = undisturbed(|| {
+        let begun = Instant::now();
+        let told = judge(&["server", &address, "--json", "--timeout", "1"]);
+        assert_eq!(told.code, Some(1), "{}", told.errors);
+        let taken = begun.elapsed();
+        assert!(taken < Duration::from_secs(40), "{taken:?}");
+        told
+    });
     let json = told.json();
     assert_eq!(json.text("read_first"), Some("greeting"));
     assert_eq!(told.with_result("passed"), [""; 0]);
@@ -80,14 +83,19 @@ fn a_server_that_never_speaks_keeps_nobody_waiting() {
 
 #[test]
 fn a_server_that_dies_is_named_with_the_check_it_died_in() {
-    let (listener, address) = listener();
-    thread::spawn(move || {
-        for stream in listener.incoming().take(3) {
-            agree(stream.unwrap());
-        }
+    // One that is late is not one that dies.
+    let told = undisturbed(|| {
+        let (listener, address) = listener();
+        thread::spawn(move || {
+            for stream in listener.incoming().take(3) {
+                agree(stream.unwrap());
+            }
+        });
+        let told = judge(&["server", &address, "--json", "--timeout", "2"]);
+        assert_eq!(told.code, Some(1), "{}", told.errors);
+        assert!(told.json().text("died_in").is_some(), "{}", told.text);
+        told
     });
-    let told = judge(&["server", &address, "--json", "--timeout", "2"]);
-    assert_eq!(told.code, Some(1), "{}", told.errors);
     let json = told.json();
     let died_in = json.text("died_in").unwrap();
     let listed = judge(&["server", "--list", "--only", died_in]);
@@ -107,8 +115,7 @@ fn a_server_that_dies_is_named_with_the_check_it_died_in() {
 
 #[test]
 fn without_a_server_there_is_nothing_to_judge() {
-    let (listener, address) = listener();
-    drop(listener);
+    let address = deserted_address();
     let told = judge(&["server", &address]);
     assert_eq!((told.code, told.text.as_str()), (Some(69), ""));
     let what = format!("cannot connect to {address}");
@@ -139,7 +146,8 @@ fn a_teacher_adds_checks_and_points_and_hears_of_mistakes() {
                check: objects\nshould: The server refuses FALSE.\nS: 220\nC: FALSE\nS: 5\n";
     fs::write(&path, own).unwrap();
     let (folder, file) = (folder.path().to_str().unwrap(), results.to_str().unwrap());
-    let options = ["server", &address, "--only", "week-1", "--checks", folder];
+    let only = ["--timeout", "60", "--only", "week-1", "--checks", folder];
+    let options = [&["server", &*address][..], &only].concat();
     let told = judge(&[&options[..], &["--tap", "--gradescope", file]].concat());
     let tap = "TAP version 14\n1..2\nok 1 - agrees: The server says 250 to TRUE.\nnot ok 2 - objects: The server refuses \
                FALSE. # TODO a should\n  ---\n";

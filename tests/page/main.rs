@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use common::TestServer;
+use common::pauses::undisturbed;
 use common::program::{installed, node_with};
 
 const PROGRAMS: [&str; 3] = ["chromium", "node", "playwright-core"];
@@ -35,9 +36,12 @@ fn look(script: &str, server: &TestServer, args: &[&str]) {
 
 fn looks_at_an_inbox(script: &str, args: &[&str]) {
     if installed(&PROGRAMS) {
-        let mut server = TestServer::start_catch(&[]);
-        look(script, &server, args);
-        server.stop();
+        // What is seen slowly is seen for a while only.
+        undisturbed(|| {
+            let mut server = TestServer::start_catch(&[]);
+            look(script, &server, args);
+            server.stop();
+        });
     }
 }
 
@@ -60,9 +64,11 @@ fn the_loop_shows_a_session_that_is_typed_slowly() {
 fn a_server_without_an_inbox_shows_its_loop_alone() {
     if installed(&PROGRAMS) {
         let options = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
-        let mut server = TestServer::start(&options);
-        look("loop.js", &server, &["/"]);
-        server.stop();
+        undisturbed(|| {
+            let mut server = TestServer::start(&options);
+            look("loop.js", &server, &["/"]);
+            server.stop();
+        });
     }
 }
 

@@ -93,10 +93,7 @@ fn what_fails_replays_too() {
     let (code, told) = file.replayed();
     assert!(code == Some(0) && told.starts_with("same: "), "{told}");
 
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = closed.local_addr().unwrap().to_string();
-    drop(closed);
-    let output = send(&address, &file, &[]);
+    let output = send(&crate::common::ports::deserted_address(), &file, &[]);
     assert_eq!(output.status.code(), Some(69), "{output:?}");
     assert_eq!(file.replayed().0, Some(0));
 

@@ -1,13 +1,13 @@
 //! `mailoop send` against scripted servers on real sockets.
 
 use std::io::{BufReader, Write};
-use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::pauses::undisturbed;
 use crate::common::peer::{FRIENDLY, Peer, options, sent, serve};
+use crate::common::ports::deserted_address;
 use mailoop::tools::send::{SendError, SendOptions, send};
 
 #[test]
@@ -305,9 +305,7 @@ fn what_a_server_says_turns_no_text_around() {
 #[test]
 fn an_unreachable_server_is_unavailable() {
     let folder = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let closed = deserted_address();
     let no_socket = format!("unix:{}/none", folder.path().display());
     for server in [&closed, &no_socket, "name.invalid:25"] {
         let (code, error, _) = sent(&options(server));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::client::Client;
 use crate::common::pauses::undisturbed;
+use crate::common::ports::deserted_address;
 use crate::common::program::{foreign, installed};
 use crate::common::{TestServer, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
@@ -464,10 +465,10 @@ fn servers_that_break_off_are_counted_by_how_they_do() {
 
 #[test]
 fn a_server_that_goes_away_ends_nothing_at_once_and_one_that_never_was_does() {
-    // At this address no other test listens when the port is free again. A process that one of them is just starting
-    // may hold this listener for a moment longer.
-    let listener = TcpListener::bind("127.77.7.7:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    // No other test listens there once the port is free again. A process that one of them is just starting may hold this listener
+    // for a moment longer.
+    let address = deserted_address();
+    let listener = TcpListener::bind(&address).unwrap();
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         drop(listener);

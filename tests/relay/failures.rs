@@ -1,5 +1,6 @@
 //! What becomes of mail that a hop does not take.
 
+use crate::common::ports::deserted_address;
 use crate::common::wait_until;
 use crate::mail::{delicate, send};
 use crate::sink::{Answer, Sink};
@@ -180,9 +181,7 @@ fn a_reply_that_never_came_is_uncertain_and_the_message_is_sent_again() {
 #[test]
 fn the_second_hop_takes_what_the_first_does_not() {
     let second = Sink::start();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let down = nobody.local_addr().unwrap().to_string();
-    drop(nobody);
+    let down = deserted_address();
     let busy = Sink::with(|_, said| match said {
         "" => Answer::SayAndClose("421 4.3.2 Busy"),
         _ => Answer::Usual,
@@ -208,9 +207,7 @@ fn the_second_hop_takes_what_the_first_does_not() {
 
 #[test]
 fn a_hop_that_is_down_is_tried_again() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = nobody.local_addr().unwrap().to_string();
-    drop(nobody);
+    let address = deserted_address();
     let site = Site::new();
     let mut server = site.start(&["--route", &route_to("*", &address), "--retry", "1"]);
     for _ in 0..5 {

@@ -4,8 +4,9 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::common::TestServer;
 use crate::common::client::Client;
+use crate::common::pauses::undisturbed;
+use crate::common::{TestServer, wait_until};
 use crate::mail::{client, delicate, give, long, send, with_lf};
 use crate::sink::{Answer, Sink};
 use crate::site::{
@@ -74,7 +75,7 @@ fn the_largest_message_has_a_file_of_its_own_until_it_is_sent() {
     assert!(without_both_traces(&stored) == with_lf(&text));
     site.await_empty();
     let big = site.spool().join("big");
-    crate::common::wait_until("its file to be gone", || crate::site::holds_no_file(&big));
+    wait_until("its file to be gone", || crate::site::holds_no_file(&big));
     server.stop();
     hop.stop();
 }
@@ -126,21 +127,24 @@ fn each_recipient_goes_by_its_route_and_ours_stay_here_once() {
 
 #[test]
 fn a_connection_is_kept_for_what_follows() {
-    let sink = Sink::start();
-    let site = Site::new();
-    let mut server = site.start(&["--route", &route_to("*", sink.address())]);
-    let mut client = client(server.address());
-    for number in 1..=20 {
-        give(&mut client, ADA, &[BOB], &delicate());
-        sink.await_taken(number);
-    }
-    assert_eq!(sink.connections(), 1);
-    let hellos = sink.heard();
-    let hellos = hellos.iter().filter(|line| line.starts_with("EHLO"));
-    assert_eq!(hellos.count(), 1);
-    site.await_empty();
-    server.stop();
-    assert_eq!(sink.heard().last().unwrap(), "QUIT");
+    // For five seconds, of which a pause may take all.
+    undisturbed(|| {
+        let sink = Sink::start();
+        let site = Site::new();
+        let mut server = site.start(&["--route", &route_to("*", sink.address())]);
+        let mut client = client(server.address());
+        for number in 1..=20 {
+            give(&mut client, ADA, &[BOB], &delicate());
+            sink.await_taken(number);
+        }
+        assert_eq!(sink.connections(), 1);
+        let hellos = sink.heard();
+        let hellos = hellos.iter().filter(|line| line.starts_with("EHLO"));
+        assert_eq!(hellos.count(), 1);
+        site.await_empty();
+        server.stop();
+        wait_until("a good-bye", || sink.heard().last().unwrap() == "QUIT");
+    });
 }
 
 #[test]
@@ -352,6 +356,11 @@ mod over_tls {
 
 #[test]
 fn the_next_message_follows_the_final_dot_in_one_write() {
+    // A text that is read late is sent late.
+    undisturbed(messages_follow_the_final_dot);
+}
+
+fn messages_follow_the_final_dot() {
     const MESSAGES: usize = 40;
     let is_up = Arc::new(AtomicBool::new(false));
     let is_up_there = Arc::clone(&is_up);

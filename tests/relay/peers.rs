@@ -156,8 +156,8 @@ fn exim_takes_every_octet() {
 #[cfg(feature = "tls")]
 mod over_tls {
     use super::*;
+    use crate::common::ports::free_port;
     use crate::common::tls::Authority;
-    use crate::postfix::free_port;
 
     /// A folder with an authority, and a certificate for this machine by its addresses and a name.
     fn papers() -> (tempfile::TempDir, String, String) {

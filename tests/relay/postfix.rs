@@ -1,7 +1,6 @@
 //! A Postfix that ends with its test.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,6 +8,7 @@ use std::process::Command;
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
+use crate::common::ports::free_port;
 use crate::common::program::{foreign, installed, run};
 use crate::common::skipped;
 
@@ -158,10 +158,4 @@ pub(crate) fn show_log(folder: &TempDir) {
         let log = fs::read(folder.path().join("log")).unwrap_or_default();
         println!("{}", String::from_utf8_lossy(&log));
     }
-}
-
-/// A port that is free now: neither of them picks one by itself.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }

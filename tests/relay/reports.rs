@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::common::ports::free_port;
 use crate::common::program::{installed, python, run};
 use crate::common::{TestServer, files, wait_until};
 use crate::mail::{client, give};
-use crate::postfix::free_port;
 use crate::sink::{Answer, Sink};
 use crate::site::{Site, route_to};
 

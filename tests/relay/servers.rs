@@ -8,10 +8,11 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::common::ports::free_port;
 use crate::common::processes::signal;
 use crate::common::program::{Running, foreign, run};
 use crate::common::wait_until;
-use crate::postfix::{free_port, open_folder, show_log};
+use crate::postfix::{open_folder, show_log};
 
 /// A server in a folder, which keeps mail in `mail` there.
 pub(crate) struct Peer {

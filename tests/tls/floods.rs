@@ -185,7 +185,7 @@ fn a_new_handshake_within_tls_is_refused() {
         client.try_wait().unwrap().is_some()
     });
     wait_until("the end", || ends(&server.log()).count() == 1);
-    assert!(server.is_resting());
+    wait_until("rest", || server.is_resting());
     tls::connect(server.address()).expect("220");
 }
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// An edge answers sooner, whatever becomes of its stream.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(40);
+/// An edge answers sooner, whatever becomes of its stream, and of the machine.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(120);
 /// A client that was refused rests so long.
 const REST: Duration = Duration::from_millis(20);
 

@@ -19,7 +19,7 @@ use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
 
 /// How long a process may take to end in good order.
-const END_MAX: Duration = Duration::from_secs(8);
+const END_MAX: Duration = Duration::from_secs(60);
 const KILLS: usize = 6;
 
 fn command(url: &str, maildir: &Path) -> Command {

@@ -1,5 +1,6 @@
 //! Servers of the stream that come later than the edge, which its service manager is told.
 
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 use std::time::Duration;
@@ -29,7 +30,13 @@ fn the_service_manager_hears_that_an_edge_is_ready_once_it_takes_mail() {
     assert!(!session.begin().unwrap(), "nobody keeps mail");
     let hear = || {
         let mut message = [0; 256];
-        let length = manager.recv(&mut message)?;
+        let length = loop {
+            match manager.recv(&mut message) {
+                // Halted meanwhile, it is begun anew (signal(7)).
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                received => break received?,
+            }
+        };
         std::io::Result::Ok(String::from_utf8(message[..length].to_vec()).unwrap())
     };
     manager.set_nonblocking(true).unwrap();
@@ -41,7 +48,7 @@ fn the_service_manager_hears_that_an_edge_is_ready_once_it_takes_mail() {
     (0..3).for_each(|node| cluster.restart(node));
     manager.set_nonblocking(false).unwrap();
     manager
-        .set_read_timeout(Some(Duration::from_secs(40)))
+        .set_read_timeout(Some(Duration::from_secs(90)))
         .unwrap();
     while hear().unwrap() != "READY=1\n" {}
     assert!(session.send("Subject: now\r\n\r\n").unwrap().is_some());

@@ -1,13 +1,13 @@
 //! Streams and servers that promise too little, and addresses that lead nowhere.
 
 use std::fs::{self, Permissions};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use super::{cluster, installed};
 use crate::common::nats::{Cluster, MAIL_STREAM, Syncs};
+use crate::common::ports::deserted_address;
 use crate::common::{HOSTNAME, TestServer};
 
 /// Checks that an edge does not start, ends with this code, and says these words.
@@ -121,24 +121,18 @@ fn a_server_whose_monitor_cannot_be_asked_is_refused() {
 
 #[test]
 fn servers_that_nobody_runs_are_told_at_the_start() {
-    let nobody = nobody();
+    let nobody = deserted_address();
     check_refused(&format!("nats://{nobody}/MAIL"), 69, &[&nobody]);
 }
 
 #[test]
 fn a_server_that_may_wait_starts_without_any() {
-    let nobody = nobody();
+    let nobody = deserted_address();
     let url = format!("nats://{nobody}/MAIL?wait=yes");
     let edge = TestServer::start(&["--stream", &url, "--http", "127.0.0.1:0"]);
     let mut session = super::clients::Session::connect(edge.address()).unwrap();
     let reply = session.ask("MAIL FROM:<ada@example.org>\r\n").unwrap();
     assert!(reply.starts_with("451 4.3.0"), "{reply}");
-}
-
-/// An address at which nobody listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 /// A file with this password, which nobody else may read.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::clients::Session;
 use crate::common::TestServer;
 use crate::common::client::read_some;
+use crate::common::pauses::undisturbed;
 
 /// What a stranger says first, whether it says that it is there once it has heard something, and what it says without end after that.
 type Habit = (&'static str, bool, fn() -> Vec<u8>);
@@ -101,7 +102,7 @@ fn strangers_cost_an_edge_neither_its_clients_nor_its_memory() {
     for some in habits.chunks(3) {
         thread::scope(|scope| {
             for (number, habit) in some {
-                scope.spawn(|| check_serves(*number, *habit));
+                scope.spawn(|| undisturbed(|| check_serves(*number, *habit)));
             }
         });
     }
