@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use crate::common::client::Client;
+use crate::common::pauses::undisturbed;
+use crate::common::ports::free_port;
 use crate::common::{TestServer, happens};
 use crate::name_server;
 use crate::script::Script;
@@ -56,8 +58,10 @@ impl MailHosts {
     /// Starts all hosts at a port that is free at each of the addresses.
     fn start(zones: &[MailZone]) -> Self {
         for _ in 0..20 {
-            let free = TcpListener::bind("127.2.255.254:0").unwrap();
-            let port = free.local_addr().unwrap().port();
+            let port = free_port();
+            let Ok(free) = TcpListener::bind(("127.2.255.254", port)) else {
+                continue;
+            };
             let is_free = |trap: &&str| TcpListener::bind(format!("{trap}:{port}")).is_ok();
             if TRAPS.iter().chain([&LISTENER]).all(is_free) {
                 return Self::start_at(port, zones, free);
@@ -281,13 +285,16 @@ fn fate(line: &str) -> String {
 #[track_caller]
 pub(crate) fn expect(zones: &[MailZone]) {
     assert!(zones.len() < 255, "a zone has an octet of the addresses");
-    let wrong = deviations(zones);
-    assert!(
-        wrong.is_empty(),
-        "{} of {} zones:\n{}",
-        wrong.len(),
-        zones.len(),
-        wrong.join("\n")
-    );
+    // Answers of name servers have their times.
+    undisturbed(|| {
+        let wrong = deviations(zones);
+        assert!(
+            wrong.is_empty(),
+            "{} of {} zones:\n{}",
+            wrong.len(),
+            zones.len(),
+            wrong.join("\n")
+        );
+    });
     println!("{} zones", zones.len());
 }

@@ -183,16 +183,22 @@ impl Server {
         while !text.is_empty() {
             match stream.write(text) {
                 Ok(count) => text = &text[count..],
-                Err(error) if error.kind() == ErrorKind::WouldBlock && !self.is_over() => {}
+                Err(error) if self.goes_on_after(&error) => {}
                 Err(error) => return Err(error),
             }
         }
         loop {
             match stream.flush() {
-                Err(error) if error.kind() == ErrorKind::WouldBlock && !self.is_over() => {}
+                Err(error) if self.goes_on_after(&error) => {}
                 flushed => return flushed,
             }
         }
+    }
+
+    /// A look is over, or was interrupted, as it is where this process was halted (signal(7)).
+    fn goes_on_after(&self, error: &std::io::Error) -> bool {
+        let is_in_vain = [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind());
+        is_in_vain && !self.is_over()
     }
 
     fn wait_for_the_end(&self, stream: &mut impl Read) -> std::io::Result<()> {
