@@ -23,6 +23,8 @@ mod site;
 
 #[cfg(feature = "relay")]
 mod beside;
+#[cfg(feature = "catch")]
+mod catch;
 mod changes;
 mod faults;
 mod hostile;

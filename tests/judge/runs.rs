@@ -45,6 +45,49 @@ fn mailoop_itself_passes_every_check() {
     assert_eq!(run.told.with_result("skipped"), [""; 0], "{text}");
 }
 
+/// Filters that have nothing against it make no difference, however they say so.
+#[cfg(feature = "milter")]
+#[test]
+fn mailoop_with_filters_passes_every_check() {
+    use crate::common::filter::{
+        ACCEPT, ADD_HEADER, Act, CONTINUE, FilterScript, PROGRESS, STEPS, ScriptedFilter, texts,
+    };
+
+    let changing = vec![
+        (PROGRESS, Vec::new()),
+        (ADD_HEADER, texts(&["X-Seen", "yes"])),
+        (CONTINUE, Vec::new()),
+    ];
+    let silent = STEPS.iter().fold(0, |bits, step| bits | step.2);
+    let scripts = [
+        FilterScript::default(),
+        FilterScript {
+            protocol: silent,
+            acts: vec![(b'E', Act::Reply(changing))],
+            only: None,
+        },
+        FilterScript {
+            acts: vec![(b'C', Act::Reply(vec![(ACCEPT, Vec::new())]))],
+            ..FilterScript::default()
+        },
+    ];
+    let passes = |script| {
+        let filter = ScriptedFilter::start(script);
+        let server = TestServer::start(&["--milter", &filter.address]);
+        let told = judge(&["server", server.address(), "--json"]);
+        assert_eq!(told.with_result("failed"), [""; 0], "{}", told.text);
+        assert_eq!(told.with_result("skipped"), [""; 0], "{}", told.text);
+        assert_eq!(told.code, Some(0), "{}", told.errors);
+        assert!(!filter.told().is_empty());
+    };
+    // Most of it is waiting.
+    thread::scope(|scope| {
+        for judging in scripts.map(|script| scope.spawn(move || passes(script))) {
+            judging.join().unwrap();
+        }
+    });
+}
+
 #[test]
 fn the_classroom_learns_the_end_of_a_message_from_the_reply_to_data() {
     let server = TestServer::start(&["--end-of-data", "end of email", "--listen", "unix:socket"]);
