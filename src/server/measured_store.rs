@@ -129,6 +129,10 @@ impl Store for MeasuredStore {
         self.inner.begin_once(delivery)
     }
 
+    fn look_for(&mut self, delivery: &OnceDelivery<'_>) -> Result<Ticket, Failure> {
+        self.inner.look_for(delivery)
+    }
+
     fn readdress(
         &mut self,
         draft: &mut Draft,

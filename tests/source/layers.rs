@@ -82,3 +82,28 @@ fn nothing_starts_a_thread_and_few_places_a_process() {
         assert!(start.contains(place), "{start}");
     }
 }
+
+#[test]
+fn a_store_around_another_leaves_no_method_to_its_default() {
+    let sources = super::scan::sources();
+    let code = |name: &str| &sources.iter().find(|it| it.name == name).expect(name).code;
+    let (_, declared) = code("store/mod.rs")
+        .split_once("pub trait Store {")
+        .unwrap();
+    let (declared, _) = declared.split_once("\n}").unwrap();
+    let methods: Vec<&str> = declared
+        .lines()
+        .filter_map(|line| line.strip_prefix("    fn ")?.split('(').next())
+        .collect();
+    assert!(methods.len() > 20, "{methods:?}");
+    for around in [
+        "observe/record/store.rs",
+        "server/measured_store.rs",
+        "store/hold/holding_store.rs",
+    ] {
+        let code = code(around);
+        let is_missing = |method: &&&str| !code.contains(&format!("    fn {method}("));
+        let missing: Vec<_> = methods.iter().filter(is_missing).collect();
+        assert!(missing.is_empty(), "{around} lacks {missing:?}");
+    }
+}

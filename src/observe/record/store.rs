@@ -141,6 +141,10 @@ impl Store for RecordedStore {
         self.inner.begin_once(delivery)
     }
 
+    fn look_for(&mut self, delivery: &OnceDelivery<'_>) -> Result<Ticket, Failure> {
+        self.inner.look_for(delivery)
+    }
+
     fn readdress(
         &mut self,
         draft: &mut Draft,

@@ -11,6 +11,8 @@ use crate::store::spool::SpoolStore;
 #[cfg(feature = "stream")]
 use crate::store::stream::StreamClient;
 #[cfg(feature = "stream")]
+use crate::store::stream::deliveries::DeliveryCounts;
+#[cfg(feature = "stream")]
 use crate::store::stream::publisher::StreamCounts;
 use crate::store::{
     Admission, Answer, Draft, Failure, Finished, OnceDelivery, STORE_PROCESSES_MAX, Store,
@@ -133,6 +135,11 @@ impl Store for HoldingStore {
     #[cfg(feature = "stream")]
     fn stream_counts(&self) -> Option<StreamCounts> {
         self.inner.stream_counts()
+    }
+
+    #[cfg(feature = "stream")]
+    fn delivery_counts(&self) -> Option<DeliveryCounts> {
+        self.inner.delivery_counts()
     }
 
     fn lost_since(&self) -> Option<Instant> {
