@@ -7,13 +7,14 @@ use crate::filters::verdict::{ChangedText, EnvelopeChange, FilteredMessage};
 use crate::inbound::connection::{Inbound, InboundTurn, Message};
 use crate::inbound::filter_state::Release;
 use crate::inbound::judged::ClientStep;
+use crate::inbound::shared::Shared;
 use crate::net::driver::Wait;
 use crate::smtp::envelope::Envelope;
 use crate::smtp::log_value::LogValue;
 use crate::smtp::path::{Mailbox, ReversePath};
 use crate::smtp::trace;
 use crate::store::hold::{HELD_READ_BYTES_MAX, HeldRead, HoldAnswer};
-use crate::store::{Failure, Store, Ticket};
+use crate::store::{Failure, Ticket};
 
 /// The work of one piece of a message, in the units of the engine's budget: a turn moves a few.
 const PIECE_WORK: u32 = 512;
@@ -46,7 +47,7 @@ impl Inbound {
             awaited: None,
             piece: None,
         }));
-        if quarantine.is_some() && !has_spool(&mut *turn.shared.store) {
+        if quarantine.is_some() && !has_spool(turn.shared) {
             // There is no place to hold it in.
             return self.refuse_step(&ClientStep::End, tempfail(), turn);
         }
@@ -318,13 +319,13 @@ fn without_brackets(address: &str) -> &str {
     inner.unwrap_or(address)
 }
 
-/// Whether the store has a spool, in which messages can be held.
-fn has_spool(store: &mut dyn Store) -> bool {
+/// Whether there is a spool, in which messages can be held. Routes bring one along; a replay knows of those alone.
+fn has_spool(shared: &mut Shared) -> bool {
     #[cfg(feature = "relay")]
-    return store.spool().is_some();
+    return shared.rules.policy.routes.is_some() && shared.store.spool().is_some();
     #[cfg(not(feature = "relay"))]
     {
-        let _ = store;
+        let _ = shared;
         false
     }
 }
