@@ -64,7 +64,7 @@ fn a_message_on_its_way_replays() {
     for arguments in [
         &[][..],
         &["--helo", "client.example"],
-        &["--end-of-data", ".", "--timeout", "5"],
+        &["--end-of-data", ".", "--timeout", "60"],
     ] {
         sent(server.address(), &file, arguments);
         assert!(!file.holds("secret subject") && !file.holds("nobody sees"));

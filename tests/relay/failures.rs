@@ -1,5 +1,6 @@
 //! What becomes of mail that a hop does not take.
 
+use crate::common::pauses::undisturbed;
 use crate::common::ports::deserted_address;
 use crate::common::wait_until;
 use crate::mail::{delicate, send};
@@ -112,6 +113,11 @@ fn a_stranger_gets_no_report_but_the_postmaster_does() {
 
 #[test]
 fn what_cannot_be_sent_for_long_is_given_up_and_reported() {
+    // In three seconds, in which there has to be a try.
+    undisturbed(mail_is_given_up_and_reported);
+}
+
+fn mail_is_given_up_and_reported() {
     let sink = Sink::with(|_, said| match said.starts_with("RCPT") {
         true => Answer::Say("451 4.3.0 Not now"),
         false => Answer::Usual,

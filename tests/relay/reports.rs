@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::common::pauses::undisturbed;
 use crate::common::ports::free_port;
 use crate::common::program::{installed, python, run};
 use crate::common::{TestServer, files, wait_until};
@@ -72,7 +73,7 @@ fn with_words(reports: &[PathBuf], words: &[&str]) -> String {
     found
 }
 
-/// Options with which mail that waits is reported, and given up, within seconds.
+/// Options with which mail that waits is reported, and given up, within seconds, of which a pause may take all.
 const HASTY: [&str; 8] = [
     "--retry",
     "1",
@@ -89,6 +90,10 @@ fn a_sender_of_ours_hears_what_was_asked_for_and_python_reads_it() {
     if !installed(&["python3"]) {
         return;
     }
+    undisturbed(a_sender_hears_what_was_asked_for);
+}
+
+fn a_sender_hears_what_was_asked_for() {
     let hop = hop(false);
     let site = Site::new();
     let route = route_to("*", hop.address());
@@ -201,6 +206,10 @@ fn a_hop_that_makes_reports_is_asked_for_them() {
 
 #[test]
 fn nobody_elsewhere_hears_of_anything() {
+    undisturbed(those_elsewhere_hear_nothing);
+}
+
+fn those_elsewhere_hear_nothing() {
     let hop = hop(false);
     let site = Site::new();
     let route = route_to("*", hop.address());

