@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -303,9 +303,27 @@ impl Stored {
     }
 }
 
+/// A connection that is read only so long after something was said there. A read that is interrupted, as it is where the machine has
+/// paused (signal(7)), is begun anew by its reader, whose patience would begin anew with it.
+struct ImpatientStream {
+    stream: TcpStream,
+    said: Instant,
+}
+
+impl Read for ImpatientStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer);
+        let is_interrupted = matches!(&read, Err(error) if error.kind() == ErrorKind::Interrupted);
+        match is_interrupted && self.said.elapsed() > ANSWER_TIMEOUT {
+            true => Err(ErrorKind::TimedOut.into()),
+            false => read,
+        }
+    }
+}
+
 /// A connection to one server.
 pub struct Talk {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<ImpatientStream>,
 }
 
 impl Talk {
@@ -314,8 +332,9 @@ impl Talk {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         stream.set_nodelay(true)?;
+        let said = Instant::now();
         let mut talk = Self {
-            stream: BufReader::new(stream),
+            stream: BufReader::new(ImpatientStream { stream, said }),
         };
         talk.line()?;
         let separator = if login.is_empty() { "" } else { "," };
@@ -326,7 +345,9 @@ impl Talk {
     }
 
     fn say(&mut self, text: &str) -> io::Result<()> {
-        self.stream.get_mut().write_all(text.as_bytes())
+        let stream = self.stream.get_mut();
+        stream.said = Instant::now();
+        stream.stream.write_all(text.as_bytes())
     }
 
     fn line(&mut self) -> io::Result<String> {
@@ -380,7 +401,7 @@ impl Talk {
         let headers = format!("NATS/1.0\r\n{headers}\r\n");
         let (head, all) = (headers.len(), headers.len() + payload.len());
         self.say(&format!("HPUB {subject} _I {head} {all}\r\n{headers}"))?;
-        self.stream.get_mut().write_all(payload)?;
+        self.stream.get_mut().stream.write_all(payload)?;
         self.say("\r\n")?;
         let (_, headers, payload) = self.message()?;
         match headers.contains(" 503") {
