@@ -17,6 +17,8 @@ use crate::net::driver::ConnectionName;
 
 /// The most replies of a filter that wait to be taken; then nothing is read from it.
 const REPLIES_MAX: usize = 64;
+/// The most octets of a new body among these.
+const REPLY_BYTES_MAX: usize = 128 * 1024;
 /// With so many octets unsent a filter is told nothing more.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
@@ -36,6 +38,8 @@ pub struct FilterDesk {
     news: Vec<FilterSessionId>,
     /// Connections that have something to write.
     woken: Vec<ConnectionName>,
+    /// Whether replies were taken of a filter from which nothing was read for want of room.
+    has_room_again: bool,
 }
 
 /// All that is said on one connection to a filter.
@@ -46,6 +50,8 @@ struct FilterExchange {
     client: FilterClient,
     output: BytesMut,
     replies: VecDeque<FilterReply>,
+    /// Octets of a new body among them.
+    reply_bytes: usize,
     connection: Option<ConnectionName>,
     /// Until when the filter has to do what is awaited of it.
     deadline: Option<Instant>,
@@ -68,6 +74,7 @@ impl FilterDesk {
             client: FilterClient::new(FilterOffer::default(), &mut output),
             output,
             replies: VecDeque::new(),
+            reply_bytes: 0,
             connection: None,
             deadline: None,
             fault: None,
@@ -108,8 +115,15 @@ impl FilterDesk {
     /// Tells a filter that the transaction is over. What it has said of it counts for nothing.
     pub fn abort(&mut self, id: FilterExchangeId, now: Instant) {
         self.tell(id, FilterStep::Abort, &FilterMacros::default(), now);
+        self.forget_replies(id);
+    }
+
+    fn forget_replies(&mut self, id: FilterExchangeId) {
         if let Some(exchange) = self.get(id) {
+            let was_full = exchange.has_many_replies();
             exchange.replies.clear();
+            exchange.reply_bytes = 0;
+            self.has_room_again |= was_full;
         }
     }
 
@@ -154,16 +168,26 @@ impl FilterDesk {
         let Some(exchange) = self.get(id) else {
             return Err("the exchange is over".into());
         };
+        let was_full = exchange.has_many_replies();
         if let Some(reply) = exchange.replies.pop_front() {
+            exchange.reply_bytes -= body_bytes(&reply);
             if exchange.client.awaited().is_none() {
                 exchange.deadline = None;
             }
+            self.has_room_again |= was_full;
             return Ok(Some(reply));
         }
         match &exchange.fault {
             Some(fault) => Err(fault.clone()),
             None => Ok(None),
         }
+    }
+
+    /// Whether the next reply is a piece of a new body, which needs room where that is put aside.
+    pub fn replies_with_body(&mut self, id: FilterExchangeId) -> bool {
+        let exchange = self.get(id);
+        let next = exchange.and_then(|exchange| exchange.replies.front());
+        next.is_some_and(|reply| body_bytes(reply) > 0)
     }
 
     /// Takes leave of a filter: nothing more is told, and its connection ends.
@@ -177,11 +201,12 @@ impl FilterDesk {
             .tell(FilterStep::Quit, &macros, &mut exchange.output);
         exchange.is_left = true;
         exchange.deadline = None;
-        exchange.replies.clear();
-        match exchange.connection {
+        let (connection, has_failed) = (exchange.connection, exchange.fault.is_some());
+        self.forget_replies(id);
+        match connection {
             Some(connection) => self.woken.push(connection),
             // A connection that is being made ends with its first step.
-            None if exchange.fault.is_some() => self.remove(id),
+            None if has_failed => self.remove(id),
             None => {}
         }
     }
@@ -203,6 +228,11 @@ impl FilterDesk {
         mem::take(&mut self.woken)
     }
 
+    /// Whether there is room again for what filters say, since the last call.
+    pub fn take_room(&mut self) -> bool {
+        mem::take(&mut self.has_room_again)
+    }
+
     // What follows is called by the connections.
 
     /// The connection is there.
@@ -222,12 +252,13 @@ impl FilterDesk {
         };
         let mut has_news = false;
         let taken = loop {
-            if input.is_empty() || exchange.replies.len() >= REPLIES_MAX {
+            if input.is_empty() || exchange.has_many_replies() {
                 break Ok(());
             }
             match exchange.client.read(input) {
                 Ok(Some(reply)) => {
                     has_news = true;
+                    exchange.reply_bytes += body_bytes(&reply);
                     exchange.replies.push_back(reply);
                 }
                 Ok(None) => break Ok(()),
@@ -244,7 +275,7 @@ impl FilterDesk {
     /// Whether nothing is read from a filter before its replies were taken.
     pub(super) fn is_full(&self, id: FilterExchangeId) -> bool {
         let exchange = self.exchanges.get(id.key);
-        exchange.is_some_and(|it| it.number == id.number && it.replies.len() >= REPLIES_MAX)
+        exchange.is_some_and(|it| it.number == id.number && it.has_many_replies())
     }
 
     /// Exchanges what is to be said for an empty buffer, whose memory is used again.
@@ -293,5 +324,20 @@ impl FilterDesk {
         if self.news.last() != Some(&session) {
             self.news.push(session);
         }
+    }
+}
+
+impl FilterExchange {
+    /// Whether so many replies wait to be taken that nothing more is read.
+    fn has_many_replies(&self) -> bool {
+        self.replies.len() >= REPLIES_MAX || self.reply_bytes >= REPLY_BYTES_MAX
+    }
+}
+
+/// Octets of a new body in a reply.
+fn body_bytes(reply: &FilterReply) -> usize {
+    match reply {
+        FilterReply::ReplaceBody(piece) => piece.len(),
+        _ => 0,
     }
 }

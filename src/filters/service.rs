@@ -29,6 +29,8 @@ pub struct FilterService<T> {
     busy: BTreeSet<FilterSessionId>,
     /// Sessions with a message that filters look at.
     looking: BTreeSet<FilterSessionId>,
+    /// Sessions that wait for room where a new body is put aside.
+    held_back: BTreeSet<FilterSessionId>,
     verdicts: Vec<(Ticket, FilterVerdict)>,
     now: Instant,
 }
@@ -43,6 +45,7 @@ impl<T: Transport> FilterService<T> {
             sessions: HashMap::new(),
             busy: BTreeSet::new(),
             looking: BTreeSet::new(),
+            held_back: BTreeSet::new(),
             verdicts: Vec::new(),
             now,
         }
@@ -83,17 +86,25 @@ impl<T: Transport> FilterService<T> {
         while let Some(request) = requests.take() {
             self.take(request, hold);
         }
+        if !hold.is_congested() {
+            self.busy.append(&mut self.held_back);
+        }
         for id in mem::take(&mut self.busy) {
             self.with(id, hold, FilterSession::run);
             let session = self.sessions.get(&id);
             if session.is_none_or(|session| !session.is_looking()) {
                 self.looking.remove(&id);
             }
+            if session.is_some_and(FilterSession::is_held_back) {
+                self.held_back.insert(id);
+            }
         }
         for name in self.links.shared_mut().take_woken() {
             self.links.wake(name);
         }
-        self.links.end_congestion();
+        if self.links.shared_mut().take_room() {
+            self.links.end_congestion();
+        }
         // What could be written at once makes room at once.
         self.busy.extend(self.links.shared_mut().take_news());
     }

@@ -26,6 +26,8 @@ pub(super) struct FilterSession {
     filters: Vec<AskedFilter>,
     macros: FilterMacros,
     asked: Option<PresentStep>,
+    /// Whether it waits for room where a new body is put aside.
+    is_held_back: bool,
     log: FilterLog,
 }
 
@@ -101,6 +103,7 @@ impl FilterSession {
             filters: filters.collect(),
             macros: FilterMacros::default(),
             asked: None,
+            is_held_back: false,
             log,
         }
     }
@@ -113,6 +116,11 @@ impl FilterSession {
     pub(super) fn is_looking(&self) -> bool {
         let step = self.asked.as_ref().map(|asked| &asked.step);
         matches!(step, Some(AskedStep::Content(_)))
+    }
+
+    /// Whether it goes on only once there is room again where a new body is put aside.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.is_held_back
     }
 
     /// Takes what was read of the message, if it is of this one. Gives it back otherwise.
@@ -205,6 +213,7 @@ impl FilterSession {
 
     /// Goes on as far as the filters have replied.
     pub(super) fn run(&mut self, work: &mut FilterWork<'_>) {
+        self.is_held_back = false;
         while let Some(asked) = &self.asked {
             if asked.at >= self.filters.len() {
                 self.decide(None, work);

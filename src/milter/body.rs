@@ -1,5 +1,7 @@
 //! The lines of a body that a filter puts in the place of another.
 
+use memchr::memchr2;
+
 /// Makes lines with CRLF of a body in any pieces, as Postfix does: a line may end in LF, and the last one in nothing. A CR that ends no
 /// line becomes a space, as Postfix makes it in what clients send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +20,20 @@ impl BodyLines {
     /// Appends the lines of a piece to `out`.
     pub fn write(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         out.reserve(piece.len() + 1);
-        for octet in piece {
-            match *octet {
-                b'\n' => out.extend_from_slice(b"\r\n"),
-                octet => {
-                    if self.last == b'\r' {
-                        out.push(b' ');
-                    }
-                    if octet != b'\r' {
-                        out.push(octet);
-                    }
-                }
+        let mut rest = piece;
+        while let Some(first) = rest.first() {
+            if self.last == b'\r' && *first != b'\n' {
+                out.push(b' ');
             }
-            self.last = *octet;
+            // A filter may send a body without end: what is between line ends is copied at once.
+            let text = memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
+            out.extend_from_slice(&rest[..text]);
+            let end = rest.get(text);
+            if end == Some(&b'\n') {
+                out.extend_from_slice(b"\r\n");
+            }
+            self.last = end.or(rest.last()).copied().unwrap_or_default();
+            rest = rest.get(text + 1..).unwrap_or_default();
         }
     }
 

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::common::client::Client;
 use crate::common::filter::{
     ACCEPT, Act, CONTINUE, CUSTOM, FilterScript, PROGRESS, REJECT, REPLACE_BODY, ScriptedFilter,
     packet, texts,
 };
 use crate::common::pauses::undisturbed;
-use crate::common::processes::unnamed_files;
+use crate::common::processes::{is_stopped, signal, unnamed_files};
 use crate::common::program::{faketime, installed};
 use crate::common::{TestServer, wait_until};
 use crate::hear;
@@ -251,8 +253,36 @@ fn a_deaf_filter_takes_no_memory() {
     no_text_is_left(&server);
 }
 
-/// How many texts the processes of the server have on hold in files.
-fn texts_on_hold(server: &TestServer) -> usize {
+/// The pipe to the process that keeps it is full then, and nothing more is read from the filter.
+#[test]
+fn a_new_body_without_end_takes_no_memory_while_nobody_takes_it() {
+    let body = packet(REPLACE_BODY, &[b'x'; 65_000]);
+    let filter = ScriptedFilter::acting(b'E', Act::Forever(body, Duration::ZERO));
+    let server = server(&filter, &[]);
+    let client = at_the_end(&server, "Subject: x\r\n\r\ntext");
+    wait_until("the body to be on hold", || texts_on_hold(&server) > 0);
+    let keeps = |process: &u32| !unnamed_files(*process, &server.maildir()).is_empty();
+    let keeper = processes(&server).into_iter().find(keeps).unwrap();
+    signal(keeper, Signal::STOP);
+    wait_until("it to stop", || is_stopped(keeper));
+    let before = server.memory_kib("VmHWM");
+    let mut said = 0;
+    wait_until("the filter to be read no more", || {
+        std::mem::replace(&mut said, filter.said()) == filter.said() && server.is_resting()
+    });
+    let after = server.memory_kib("VmHWM");
+    signal(keeper, Signal::CONT);
+    assert!(
+        after - before <= GROWTH_KIB_MAX,
+        "{before} KiB, then {after} KiB"
+    );
+    // It goes on from there.
+    wait_until("more to be read", || filter.said() > said + 10);
+    drop(client);
+}
+
+/// The processes of the server.
+fn processes(server: &TestServer) -> Vec<u32> {
     // The process that keeps them is a child of a child.
     let mut family = server.family();
     let mut at = 0;
@@ -264,7 +294,13 @@ fn texts_on_hold(server: &TestServer) -> usize {
         family.extend(new);
         at += 1;
     }
-    let files = family
+    family
+}
+
+/// How many texts the processes of the server have on hold in files.
+fn texts_on_hold(server: &TestServer) -> usize {
+    let files = processes(server);
+    let files = files
         .iter()
         .flat_map(|it| unnamed_files(*it, &server.maildir()));
     files.count()

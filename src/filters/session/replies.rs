@@ -26,6 +26,10 @@ impl FilterSession {
         exchange: FilterExchangeId,
         work: &mut FilterWork<'_>,
     ) -> AskProgress {
+        if work.hold.is_congested() && work.desk.replies_with_body(exchange) {
+            self.is_held_back = true;
+            return AskProgress::Waits;
+        }
         match work.desk.reply(exchange) {
             Ok(None) => AskProgress::Waits,
             Ok(Some(FilterReply::Negotiated)) => AskProgress::Goes,
