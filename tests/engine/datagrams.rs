@@ -21,10 +21,10 @@ fn channel(peer: &UdpSocket, poller: &Poller) -> DatagramChannel<DatagramSocket>
     DatagramChannel::new(socket)
 }
 
-/// Waits for the next event.
 /// How long an event is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// Waits for the next event.
 fn wait(channel: &mut DatagramChannel<DatagramSocket>, poller: &mut Poller) {
     let start = Instant::now();
     while !channel.is_readable() {
