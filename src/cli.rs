@@ -104,6 +104,7 @@ fn shown_command() -> Command {
     let shown = subcommands().filter(|subcommand| subcommand.shown);
     Command::new("mailoop")
         .version(env!("CARGO_PKG_VERSION"))
+        .propagate_version(true)
         .about("A mail server in one thread")
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -127,6 +128,19 @@ mod tests {
             for line in help.lines() {
                 assert!(line.chars().count() <= usage::COLUMNS, "{line}");
             }
+        }
+    }
+
+    #[test]
+    fn every_command_tells_its_version() {
+        for command in shown_command().get_subcommands() {
+            let words = ["mailoop", command.get_name(), "--version"].map(OsString::from);
+            let end = concat!(env!("CARGO_PKG_VERSION"), "\n");
+            let shown = parse(words);
+            assert!(
+                matches!(&shown, Ok(Request::Show(text)) if text.ends_with(end)),
+                "{shown:?}"
+            );
         }
     }
 }
