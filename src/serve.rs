@@ -77,10 +77,7 @@ pub fn serve(flags: Settings, reload_asked: &AtomicBool) -> Result<(), Failed> {
         log,
     };
     let sockets = Sockets { listeners, control };
-    let start_record: Option<StartRecord> = record::built();
-    let wanted = running.config.record.as_ref().zip(start_record);
-    let probe = wanted.map(|(settings, start_record)| start_record(settings));
-    run(running, sockets, reload_asked, probe.transpose()?)
+    run(running, sockets, reload_asked)
 }
 
 /// The sockets that a server listens on, bound before it gives up its rights.
@@ -95,14 +92,9 @@ fn left_behind(settings: &Settings, config: &Config) -> Option<String> {
     (relay.filter(|_| config.relay.is_none())?.left_behind)(settings)
 }
 
-/// Runs a server, which `probe` watches if there is one.
-fn run(
-    mut running: Running,
-    sockets: Sockets,
-    reload_asked: &AtomicBool,
-    probe: Option<Box<dyn CoreProbe>>,
-) -> Result<(), Failed> {
-    let mut server = start(&running.config, sockets, probe)?;
+/// Runs a server.
+fn run(mut running: Running, sockets: Sockets, reload_asked: &AtomicBool) -> Result<(), Failed> {
+    let mut server = start(&running.config, sockets)?;
     send_on(&running.config, &mut server)?;
     store::connect(&running.config, &mut server)?;
     set_faults(&running.config, &mut server);
@@ -129,11 +121,7 @@ fn run(
 }
 
 /// Starts the server once it has no more rights than it needs: what its store makes belongs to its user.
-fn start(
-    config: &Config,
-    sockets: Sockets,
-    probe: Option<Box<dyn CoreProbe>>,
-) -> Result<Server, Failed> {
+fn start(config: &Config, sockets: Sockets) -> Result<Server, Failed> {
     let Sockets {
         listeners: BoundListeners { mail, http },
         mut control,
@@ -148,6 +136,8 @@ fn start(
     if let Some(relay) = relay {
         control.extend((relay.listen)(config)?);
     }
+    // A start that a store refuses leaves the record of an earlier one as it is.
+    let probe = start_record(config)?;
     store::announce(config, mail.iter().map(Listener::tag));
     log::info!("{}", sandbox::enter(&files::needs(config)));
     let service_manager = ServiceManager::from_environment();
@@ -170,6 +160,13 @@ fn start(
     });
     started
         .map_err(|error| Failed::new(ExitCode::Unavailable, format_args!("cannot start: {error}")))
+}
+
+/// Begins a record, where the configuration has one.
+fn start_record(config: &Config) -> Result<Option<Box<dyn CoreProbe>>, Failed> {
+    let start: Option<StartRecord> = record::built();
+    let wanted = config.record.as_ref().zip(start);
+    wanted.map(|(settings, start)| start(settings)).transpose()
 }
 
 /// Checks what routes name, where the configuration has any.

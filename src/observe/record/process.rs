@@ -1,7 +1,7 @@
 //! The record process: a child of the recording program that writes what comes through a pipe to the file. It waits for the disk, so
 //! that the loop never does.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, PipeWriter, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -36,6 +36,13 @@ const FINISH_TIMEOUT: Timespec = Timespec {
     tv_nsec: 0,
 };
 
+/// How often the lock of a file is tried, and the rest between.
+const LOCK_TRIES: usize = 100;
+const LOCK_REST: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 20_000_000,
+};
+
 /// Begins a record in a new file, by a process of its own.
 ///
 /// # Errors
@@ -51,6 +58,21 @@ pub fn record_in(file: &Path, options: RecordOptions) -> Result<Rc<Recorder>, Fa
     Ok(Recorder::start(options, Box::new(process), Instant::now))
 }
 
+/// Locks the file for the record process, which inherits it. That of a program which was killed may still be at its end.
+fn lock(file: &File) -> io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => match poll(&mut [], Some(&LOCK_REST)) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            },
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
+    Err(io::Error::other("another program records in it"))
+}
+
 /// The pipe to a record process.
 #[derive(Debug)]
 pub struct RecordProcess {
@@ -60,19 +82,23 @@ pub struct RecordProcess {
 }
 
 impl RecordProcess {
-    /// Opens the file, emptied where it is there, and starts a process that writes to it.
+    /// Opens the file, emptied where it is there, and starts a process that writes to it. The process has it locked, so that two
+    /// programs do not write into one record.
     ///
     /// # Errors
-    /// The file cannot be opened, or the process not be started.
+    /// The file cannot be opened or is being written, or the process not be started.
     pub fn start(path: &Path) -> io::Result<Self> {
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        // It may be another's: it is emptied when it is ours.
+        options.write(true).create(true).truncate(false);
         options
             .mode(FILE_MODE)
             .custom_flags(flags.bits().cast_signed());
         let file = options.open(path)?;
         if file.metadata()?.is_file() {
+            lock(&file)?;
+            file.set_len(0)?;
             file.set_permissions(Permissions::from_mode(FILE_MODE))?;
         }
         let (reader, pipe) = io::pipe()?;

@@ -44,6 +44,28 @@ fn nobody_else_reads_it_and_a_file_that_is_there_is_written_over() {
 }
 
 #[test]
+fn two_programs_do_not_write_into_one_and_a_refused_start_leaves_it() {
+    let record = RecordFile::new();
+    let mut server = record.serve(&["--discard"]);
+    deliver(&server, "Subject: x\r\n\r\ntext\r\n");
+    let begin = |options: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mailoop"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--record", &record.path]);
+        command.args(options).output().unwrap()
+    };
+    let refused = begin(&["--discard"]);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(73), "{error}");
+    assert!(error.contains("another program records in it"), "{error}");
+    server.stop();
+    record.is_same();
+    let before = record.octets();
+    let refused = begin(&["--maildir", "/dev/null"]);
+    assert!(!refused.status.success());
+    assert!(record.octets() == before, "it is another record");
+}
+
+#[test]
 fn what_is_no_record_and_what_is_not_there_is_told() {
     let record = RecordFile::new();
     assert_eq!(record.replay().status.code(), Some(66));
