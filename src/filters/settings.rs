@@ -76,7 +76,7 @@ impl FilterDefault {
         match self {
             Self::Tempfail => Some(tempfail()),
             Self::Accept => None,
-            Self::Reject => Some(reject()),
+            Self::Reject => Some(unavailable()),
         }
     }
 }
@@ -119,6 +119,11 @@ pub fn tempfail() -> Rc<GivenReply> {
 #[must_use]
 pub fn reject() -> Rc<GivenReply> {
     given(550, "550 5.7.1 Command rejected\r\n")
+}
+
+/// The reply where a filter cannot be asked and mail is refused for that, as Postfix has it.
+fn unavailable() -> Rc<GivenReply> {
+    given(550, "550 5.5.0 Service unavailable\r\n")
 }
 
 /// The reply to a message that cannot be shown to a filter.

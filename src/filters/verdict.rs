@@ -1,5 +1,6 @@
 //! What the filters of a session have decided about one of its steps.
 
+use core::fmt;
 use std::rc::Rc;
 
 use crate::smtp::reply::GivenReply;
@@ -76,4 +77,14 @@ pub enum EnvelopeChange {
     AddRecipient(Box<str>),
     /// A recipient less, wherever it occurs.
     DeleteRecipient(Box<str>),
+}
+
+impl fmt::Display for EnvelopeChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sender(address) => write!(f, "sender {address}"),
+            Self::AddRecipient(address) => write!(f, "add recipient {address}"),
+            Self::DeleteRecipient(address) => write!(f, "delete recipient {address}"),
+        }
+    }
 }

@@ -11,11 +11,14 @@ use std::rc::Rc;
 use super::connection::{Inbound, InboundTurn, OpeningStage};
 use super::filter_state::{Filtered, FilteredTransaction, Filtering};
 use super::judged::ClientStep;
+use super::log_line::{Id, Recipients};
 use super::shared::Shared;
 use crate::filters::verdict::FilterVerdict;
 use crate::net::driver::ConnectionId;
 use crate::smtp::event::Phase;
+use crate::smtp::log_value::LogValue;
 use crate::smtp::reply::{self, GivenReply, Reply};
+use crate::smtp::transaction::Transaction;
 use crate::store::{Store, Ticket};
 
 impl Inbound {
@@ -187,6 +190,7 @@ impl Inbound {
     fn discard_message(&mut self, turn: &mut InboundTurn<'_>) {
         self.abort_message(&mut *turn.shared.store);
         if let Some(transaction) = self.session.stored(Ok(()), turn.output) {
+            log_discarded(&transaction, turn);
             self.session.reuse(transaction);
         }
     }
@@ -218,6 +222,17 @@ impl Inbound {
             filtered.transaction.drop_texts(store);
         }
     }
+}
+
+/// Logs a message that was accepted, of which nothing is kept.
+fn log_discarded(transaction: &Transaction, turn: &InboundTurn<'_>) {
+    let Transaction {
+        envelope, id, size, ..
+    } = transaction;
+    let (conn, id) = (turn.id, Id(id.as_ref()));
+    let from = LogValue(&envelope.reverse_path);
+    let to = LogValue(Recipients(&envelope.recipients));
+    log::info!("conn={conn}{id} from={from} to={to} size={size} discarded");
 }
 
 /// Whether a filter refuses with this reply, which has a line of its own in the log.

@@ -119,10 +119,26 @@ fn sender_and_recipients_are_changed() {
         "{mail}"
     );
     assert!(mail.ends_with(&MESSAGE.replace('\r', "")), "{mail}");
-    assert!(
-        server.log().contains("milter_change_ignored="),
-        "{}",
-        server.log()
-    );
+    let log = server.log();
+    for told in [
+        " milter_change_ignored=\"add recipient no address at all\"",
+        " milter_change=envelope from=<other@client.example> to=<c@example.org>\n",
+    ] {
+        assert!(log.contains(told), "{told}: {log}");
+    }
     assert_eq!(files(&server.maildir().join("example.org")).len(), 1);
+}
+
+#[test]
+fn a_message_for_nobody_any_more_is_taken_and_dropped() {
+    let filter = changing(&[(DELETE_RECIPIENT, texts(&["<b@example.org>"]))]);
+    let server = sent(&[&filter], MESSAGE);
+    assert!(server.new_mail("b@example.org").is_empty());
+    let log = server.log();
+    assert!(
+        log.contains(" milter_change=envelope from=<a@client.example> to=\"\"\n"),
+        "{log}"
+    );
+    let told = " from=<a@client.example> to=<b@example.org> size=40 discarded\n";
+    assert!(log.contains(told), "{log}");
 }

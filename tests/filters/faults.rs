@@ -57,6 +57,13 @@ fn one_that_is_not_there_is_answered_for_by_default() {
 }
 
 #[test]
+fn the_reply_to_what_is_refused_by_default_is_that_of_postfix() {
+    let filter = ScriptedFilter::acting(b'M', Act::Close);
+    let (said, _server) = refusal(&filter.address, &["--milter-default", "reject"]);
+    assert_eq!(said.as_deref(), Some("550 5.5.0 Service unavailable"));
+}
+
+#[test]
 fn one_that_speaks_nonsense_is_answered_for_by_default() {
     for step in [b'C', b'H', b'M', b'R', b'T', b'L', b'N', b'B', b'E'] {
         for act in [

@@ -92,7 +92,14 @@ impl FilterSession {
             }
             FilterReply::Reject => ("reject", reject()),
             FilterReply::Tempfail => ("tempfail", tempfail()),
-            FilterReply::Custom(reply) => ("reply", given(&reply)),
+            FilterReply::Custom(reply) => {
+                let reply = given(&reply);
+                let action = match reply.code {
+                    500.. => "reject",
+                    _ => "tempfail",
+                };
+                (action, reply)
+            }
             FilterReply::Shutdown => ("shutdown", shutdown()),
             FilterReply::ConnectionFail => return self.fail("it cannot serve", work),
             // Nothing else is a verdict on a command.
@@ -126,7 +133,10 @@ impl FilterSession {
         let filter = &mut self.filters[*at];
         if end == ContentEnd::HeaderTooLong {
             pass.drop_from(work.hold);
-            return AskProgress::Decided(FilterVerdict::Refuse(header_too_long()));
+            let reply = header_too_long();
+            self.log
+                .action(&filter.target, "reject", Some(&reply), &self.macros);
+            return AskProgress::Decided(FilterVerdict::Refuse(reply));
         }
         if end == ContentEnd::Discarded {
             pass.drop_from(work.hold);

@@ -7,6 +7,7 @@ use crate::filters::verdict::{ChangedText, EnvelopeChange, FilteredMessage};
 use crate::inbound::connection::{Inbound, InboundTurn, Message};
 use crate::inbound::filter_state::Release;
 use crate::inbound::judged::ClientStep;
+use crate::inbound::log_line::{Id, Recipients};
 use crate::inbound::shared::Shared;
 use crate::net::driver::Wait;
 use crate::smtp::envelope::Envelope;
@@ -52,6 +53,12 @@ impl Inbound {
             return self.refuse_step(&ClientStep::End, tempfail(), turn);
         }
         let envelope = self.changed_envelope(&envelope.0, quarantine, turn);
+        if let Some(envelope) = &envelope
+            && envelope.recipients.is_empty()
+        {
+            // Postfix too takes a message whose recipients were all deleted, and delivers it to nobody.
+            return self.discard_message(turn);
+        }
         if let Err(failure) = self.begin_text(envelope.as_ref(), turn) {
             return self.fail_release(&failure, turn);
         }
@@ -71,6 +78,8 @@ impl Inbound {
         let before = self.session.envelope()?;
         let mut envelope = before.clone();
         envelope.quarantine = quarantine;
+        let id = self.session.queue_id();
+        let named = format!("conn={}{}", turn.id, Id(id.as_ref()));
         for change in changes {
             let is_made = match change {
                 EnvelopeChange::Sender(address) => match reverse_path(address) {
@@ -88,9 +97,13 @@ impl Inbound {
                 }
             };
             if !is_made {
-                let (conn, change) = (turn.id, LogValue(format_args!("{change:?}")));
-                log::warn!("conn={conn} milter_change_ignored={change}");
+                log::warn!("{named} milter_change_ignored={}", LogValue(change));
             }
+        }
+        if !changes.is_empty() {
+            let from = LogValue(&envelope.reverse_path);
+            let to = LogValue(Recipients(&envelope.recipients));
+            log::info!("{named} milter_change=envelope from={from} to={to}");
         }
         let places = before.recipients.iter().map(|recipient| {
             let mut places = envelope.recipients.iter();

@@ -284,6 +284,10 @@ fn add_changes(scenarios: &mut Vec<Scenario>) {
         .iter()
         .filter(|it| of_pairs.contains(&&*it.0))
         .collect();
+    let nobody = ["<b@DOMAIN>", "<other@DOMAIN>"].map(|to| (DELETE_RECIPIENT, texts(&[to])));
+    let script = at(b'E', &[&nobody[..], std::slice::from_ref(&end)].concat());
+    let name = "every recipient is deleted".to_owned();
+    push(scenarios, name, [script, FilterScript::default()]);
     for (first, packet) in &of_pairs {
         for (second, other) in &of_pairs {
             let script = at(b'E', &[packet.clone(), other.clone(), end.clone()]);

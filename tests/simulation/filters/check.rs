@@ -282,6 +282,9 @@ impl<'a> ModelSession<'a> {
                 (Decision::Pass, false) => {}
             }
         }
+        if message.recipients.is_empty() {
+            return Ok(Expected::Stored(None));
+        }
         Ok(Expected::Stored(Some(message)))
     }
 }

@@ -231,7 +231,7 @@ impl ModelFilters {
                 return None;
             }
             FilterDefault::Tempfail => (451, "4.7.1 Service unavailable - try again later"),
-            FilterDefault::Reject => (550, "5.7.1 Command rejected"),
+            FilterDefault::Reject => (550, "5.5.0 Service unavailable"),
         };
         self.filters[at].stance = Stance::Refuses(code, text.to_owned());
         Some(Decision::Refuse(code, text.to_owned()))
