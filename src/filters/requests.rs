@@ -13,9 +13,14 @@ use crate::store::hold::HeldText;
 /// Tickets of verdicts begin here: those of a store count from 1, and never come so far.
 const FIRST_TICKET: u64 = 1 << 63;
 
-/// The number of a session that has filters.
+/// The name of a session that has filters: one connection may have one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FilterSessionId(pub u64);
+pub struct FilterSessionId {
+    /// Its number among all.
+    pub number: u64,
+    /// Its connection.
+    pub connection: ConnectionId,
+}
 
 /// A step of a session that its filters decide on.
 #[derive(Debug)]
@@ -47,13 +52,8 @@ pub type MacroValues = Vec<(&'static str, Box<str>)>;
 /// A request of a session.
 #[derive(Debug)]
 pub enum FilterRequest {
-    /// A session begins, of the client with this connection, which has these filters.
-    Open(
-        FilterSessionId,
-        ConnectionId,
-        Rc<FilterSettings>,
-        Vec<Rc<FilterTarget>>,
-    ),
+    /// A session begins, which has these filters.
+    Open(FilterSessionId, Rc<FilterSettings>, Vec<Rc<FilterTarget>>),
     /// The verdict on a step is wanted, with these macros from now on.
     Ask(FilterSessionId, Ticket, MacroValues, SessionStep),
     /// The transaction is over without a message.
@@ -62,10 +62,30 @@ pub enum FilterRequest {
     Close(FilterSessionId),
 }
 
+impl FilterRequest {
+    /// The session that it is of.
+    #[must_use]
+    pub fn session(&self) -> FilterSessionId {
+        match self {
+            Self::Open(session, ..)
+            | Self::Ask(session, ..)
+            | Self::Abort(session)
+            | Self::Close(session) => *session,
+        }
+    }
+}
+
+/// An observer of all requests, told of each before it waits to be taken.
+pub trait FilterWatch {
+    /// Told of a request.
+    fn asked(&self, request: &FilterRequest);
+}
+
 /// All requests that wait to be taken, once a tick.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct FilterRequests {
     settings: Option<Rc<FilterSettings>>,
+    watch: Option<Rc<dyn FilterWatch>>,
     requests: VecDeque<FilterRequest>,
     sessions: u64,
     tickets: u64,
@@ -77,6 +97,11 @@ impl FilterRequests {
         self.settings = settings;
     }
 
+    /// Has all requests observed from here on, or none.
+    pub fn watch(&mut self, watch: Option<Rc<dyn FilterWatch>>) {
+        self.watch = watch;
+    }
+
     /// Begins a session of a client with this connection, on a listener for this service; `None` if that has no filters.
     pub fn open(&mut self, connection: ConnectionId, service: Service) -> Option<FilterSessionId> {
         let settings = self.settings.as_ref()?;
@@ -85,10 +110,12 @@ impl FilterRequests {
             return None;
         }
         self.sessions += 1;
-        let session = FilterSessionId(self.sessions);
-        let request =
-            FilterRequest::Open(session, connection, Rc::clone(settings), targets.to_vec());
-        self.requests.push_back(request);
+        let session = FilterSessionId {
+            number: self.sessions,
+            connection,
+        };
+        let request = FilterRequest::Open(session, Rc::clone(settings), targets.to_vec());
+        self.push(request);
         Some(session)
     }
 
@@ -101,19 +128,25 @@ impl FilterRequests {
     ) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(FIRST_TICKET + self.tickets);
-        self.requests
-            .push_back(FilterRequest::Ask(session, ticket, macros, step));
+        self.push(FilterRequest::Ask(session, ticket, macros, step));
         ticket
     }
 
     /// Ends the transaction of a session, which may begin another one.
     pub fn abort(&mut self, session: FilterSessionId) {
-        self.requests.push_back(FilterRequest::Abort(session));
+        self.push(FilterRequest::Abort(session));
     }
 
     /// Ends a session.
     pub fn close(&mut self, session: FilterSessionId) {
-        self.requests.push_back(FilterRequest::Close(session));
+        self.push(FilterRequest::Close(session));
+    }
+
+    fn push(&mut self, request: FilterRequest) {
+        if let Some(watch) = &self.watch {
+            watch.asked(&request);
+        }
+        self.requests.push_back(request);
     }
 
     /// Takes the next request.

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::mem;
 use std::time::{Duration, Instant};
 
+use super::answers::{FilterAnswer, SessionFilters};
 use super::desk::{FilterDesk, FilterExchangeId};
 use super::link::FilterLink;
 use super::log::FilterLog;
@@ -11,13 +12,12 @@ use super::network::FilterNetwork;
 use super::requests::{FilterRequest, FilterRequests, FilterSessionId, SessionStep};
 use super::session::{FilterSession, FilterWork};
 use super::settings::FilterTarget;
-use super::verdict::FilterVerdict;
 use crate::net::channel::Readiness;
 use crate::net::connections::Connections;
 use crate::net::endpoint::SocketAddress;
 use crate::net::peer::PeerAddress;
 use crate::net::transport::Transport;
-use crate::store::Ticket;
+use crate::store::Store;
 use crate::store::hold::{Hold, HoldAnswer};
 
 /// All filters of a server.
@@ -31,7 +31,7 @@ pub struct FilterService<T> {
     looking: BTreeSet<FilterSessionId>,
     /// Sessions that wait for room where a new body is put aside.
     held_back: BTreeSet<FilterSessionId>,
-    verdicts: Vec<(Ticket, FilterVerdict)>,
+    answers: Vec<FilterAnswer>,
     now: Instant,
 }
 
@@ -46,24 +46,13 @@ impl<T: Transport> FilterService<T> {
             busy: BTreeSet::new(),
             looking: BTreeSet::new(),
             held_back: BTreeSet::new(),
-            verdicts: Vec::new(),
+            answers: Vec::new(),
             now,
         }
     }
 
-    /// Tells what time it is, once a tick.
-    pub fn set_time(&mut self, now: Instant) {
-        self.now = now;
-        self.links.set_time(now);
-    }
-
-    /// Notes an event of the connection with this key.
-    pub fn on_event(&mut self, key: usize, readiness: Readiness) {
-        self.links.on_event(key, readiness);
-    }
-
     /// Takes what was read of a message on hold, if a session here waits for it. Gives it back otherwise.
-    pub fn take_answer(&mut self, mut answer: HoldAnswer) -> Option<HoldAnswer> {
+    fn take_read(&mut self, mut answer: HoldAnswer) -> Option<HoldAnswer> {
         for id in &self.looking {
             let Some(session) = self.sessions.get_mut(id) else {
                 continue;
@@ -79,57 +68,10 @@ impl<T: Transport> FilterService<T> {
         Some(answer)
     }
 
-    /// One tick: takes in what filters have said and sessions ask, and has filters told.
-    pub fn tick(&mut self, requests: &mut FilterRequests, hold: &mut Hold) {
-        self.links.tick(|_| {}, |_, _| {});
-        self.busy.extend(self.links.shared_mut().take_news());
-        while let Some(request) = requests.take() {
-            self.take(request, hold);
-        }
-        if !hold.is_congested() {
-            self.busy.append(&mut self.held_back);
-        }
-        for id in mem::take(&mut self.busy) {
-            self.with(id, hold, FilterSession::run);
-            let session = self.sessions.get(&id);
-            if session.is_none_or(|session| !session.is_looking()) {
-                self.looking.remove(&id);
-            }
-            if session.is_some_and(FilterSession::is_held_back) {
-                self.held_back.insert(id);
-            }
-        }
-        for name in self.links.shared_mut().take_woken() {
-            self.links.wake(name);
-        }
-        if self.links.shared_mut().take_room() {
-            self.links.end_congestion();
-        }
-        // What could be written at once makes room at once.
-        self.busy.extend(self.links.shared_mut().take_news());
-    }
-
-    /// Takes the verdicts of this tick.
-    pub fn take_verdicts(&mut self) -> Vec<(Ticket, FilterVerdict)> {
-        mem::take(&mut self.verdicts)
-    }
-
-    /// The instant at which [`tick`](Self::tick) has something to do without an event.
-    #[must_use]
-    pub fn next_wake(&self) -> Option<Instant> {
-        let busy = (!self.busy.is_empty()).then_some(self.now);
-        busy.into_iter().chain(self.links.next_wake()).min()
-    }
-
-    /// Begins nothing new any more. What is under way may finish within this time.
-    pub fn begin_drain(&mut self, timeout: Duration) {
-        self.links.begin_drain(timeout);
-    }
-
     fn take(&mut self, request: FilterRequest, hold: &mut Hold) {
         match request {
-            FilterRequest::Open(id, connection, settings, service) => {
-                let log = FilterLog::new(connection);
+            FilterRequest::Open(id, settings, service) => {
+                let log = FilterLog::new(id.connection);
                 let session = FilterSession::new(id, settings, service, log);
                 self.sessions.insert(id, session);
             }
@@ -149,7 +91,7 @@ impl<T: Transport> FilterService<T> {
                         desk: self.links.shared_mut(),
                         hold,
                         dials: &mut Vec::new(),
-                        verdicts: &mut self.verdicts,
+                        answers: &mut self.answers,
                         now: self.now,
                     };
                     session.close(&mut work);
@@ -173,7 +115,7 @@ impl<T: Transport> FilterService<T> {
             desk: self.links.shared_mut(),
             hold,
             dials: &mut dials,
-            verdicts: &mut self.verdicts,
+            answers: &mut self.answers,
             now: self.now,
         };
         act(session, &mut work);
@@ -205,5 +147,68 @@ impl<T: Transport> FilterService<T> {
         }
         self.links.shared_mut().over(exchange, &fault);
         self.busy.extend(self.links.shared_mut().take_news());
+    }
+}
+
+impl<T: Transport> SessionFilters for FilterService<T> {
+    fn set_time(&mut self, now: Instant) {
+        self.now = now;
+        self.links.set_time(now);
+    }
+
+    fn on_event(&mut self, key: usize, readiness: Readiness) {
+        self.links.on_event(key, readiness);
+    }
+
+    /// Takes in what filters have said and sessions ask, and has filters told.
+    fn answer(
+        &mut self,
+        requests: &mut FilterRequests,
+        store: &mut dyn Store,
+    ) -> Vec<FilterAnswer> {
+        let Some(hold) = store.hold() else {
+            debug_assert!(false, "a server with filters has a hold");
+            return Vec::new();
+        };
+        while let Some(answer) = hold.take_answer() {
+            let of_client = self.take_read(answer).map(FilterAnswer::Held);
+            self.answers.extend(of_client);
+        }
+        self.links.tick(|_| {}, |_, _| {});
+        self.busy.extend(self.links.shared_mut().take_news());
+        while let Some(request) = requests.take() {
+            self.take(request, hold);
+        }
+        if !hold.is_congested() {
+            self.busy.append(&mut self.held_back);
+        }
+        for id in mem::take(&mut self.busy) {
+            self.with(id, hold, FilterSession::run);
+            let session = self.sessions.get(&id);
+            if session.is_none_or(|session| !session.is_looking()) {
+                self.looking.remove(&id);
+            }
+            if session.is_some_and(FilterSession::is_held_back) {
+                self.held_back.insert(id);
+            }
+        }
+        for name in self.links.shared_mut().take_woken() {
+            self.links.wake(name);
+        }
+        if self.links.shared_mut().take_room() {
+            self.links.end_congestion();
+        }
+        // What could be written at once makes room at once.
+        self.busy.extend(self.links.shared_mut().take_news());
+        mem::take(&mut self.answers)
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        let busy = (!self.busy.is_empty()).then_some(self.now);
+        busy.into_iter().chain(self.links.next_wake()).min()
+    }
+
+    fn begin_drain(&mut self, timeout: Duration) {
+        self.links.begin_drain(timeout);
     }
 }

@@ -6,6 +6,7 @@ mod replies;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::answers::FilterAnswer;
 use super::content::{ContentPass, MessageText, PassContext};
 use super::desk::{FilterDesk, FilterExchangeId};
 use super::log::FilterLog;
@@ -69,7 +70,7 @@ pub(super) struct FilterWork<'a> {
     pub(super) hold: &'a mut Hold,
     /// Connections to be made.
     pub(super) dials: &'a mut Vec<(FilterExchangeId, Rc<FilterTarget>)>,
-    pub(super) verdicts: &'a mut Vec<(Ticket, FilterVerdict)>,
+    pub(super) answers: &'a mut Vec<FilterAnswer>,
     pub(super) now: Instant,
 }
 
@@ -249,7 +250,8 @@ impl FilterSession {
                 sees_message: self.sees_message(),
             },
         };
-        work.verdicts.push((asked.ticket, verdict));
+        let answer = FilterAnswer::Verdict(self.id, asked.ticket, verdict);
+        work.answers.push(answer);
     }
 
     /// Whether a filter wants to see the message: it is asked at its end at least.

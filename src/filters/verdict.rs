@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::smtp::reply::GivenReply;
 use crate::store::Store;
-use crate::store::hold::{HeldText, Hold};
+use crate::store::hold::HeldText;
 
 /// What the filters of a session have decided about one of its steps.
 #[derive(Debug)]
@@ -39,13 +39,9 @@ pub struct FilteredMessage {
 impl FilteredMessage {
     /// Drops all of its text.
     pub fn drop_texts(self, store: &mut dyn Store) {
-        if let Some(hold) = store.hold() {
-            self.drop_from(hold);
-        }
-    }
-
-    /// Drops all of its text, which is on this hold.
-    pub fn drop_from(self, hold: &mut Hold) {
+        let Some(hold) = store.held_texts() else {
+            return;
+        };
         hold.drop_text(self.text);
         if let Some(body) = self.changed.and_then(|changed| changed.body) {
             hold.drop_text(body);

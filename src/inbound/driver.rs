@@ -164,7 +164,7 @@ impl Driver for Inbound {
     }
 
     fn closed(&mut self, reason: &CloseReason, summary: &Summary, shared: &mut Shared) {
-        self.close_filters(shared);
+        self.close_filters(summary.id, shared);
         self.log_end(*reason, summary);
         let is_refused = matches!(self.stage, OpeningStage::Refused(_));
         shared

@@ -8,7 +8,7 @@ use crate::filters::requests::FilterSessionId;
 use crate::filters::verdict::ChangedText;
 use crate::smtp::event::Event;
 use crate::smtp::reply::GivenReply;
-use crate::store::hold::{HeldText, Hold};
+use crate::store::hold::{HeldText, HeldTexts};
 use crate::store::{Draft, Failure, Store, Ticket};
 
 /// All that is known of the filters of a connection, of which most own nothing.
@@ -56,7 +56,7 @@ pub(super) struct Release {
 }
 
 impl Release {
-    pub(super) fn drop_texts(self, hold: &mut Hold) {
+    pub(super) fn drop_texts(self, hold: &mut dyn HeldTexts) {
         hold.drop_text(self.text);
         if let Some(body) = self.changed.and_then(|changed| changed.body) {
             hold.drop_text(body);
@@ -102,7 +102,7 @@ impl Filtering {
     ) -> Result<(), Failure> {
         let filtered = self.0.as_mut();
         match filtered.and_then(|filtered| filtered.transaction.held.as_mut()) {
-            Some(held) => match store.hold() {
+            Some(held) => match store.held_texts() {
                 Some(hold) => hold.write(held, text),
                 None => Err(Failure::Io("the text of the message is lost".into())),
             },
@@ -113,7 +113,7 @@ impl Filtering {
 
 impl FilteredTransaction {
     pub(super) fn drop_texts(&mut self, store: &mut dyn Store) {
-        let Some(hold) = store.hold() else {
+        let Some(hold) = store.held_texts() else {
             return;
         };
         if let Some(held) = self.held.take() {

@@ -15,6 +15,7 @@ use super::log_line::{Id, Recipients};
 use super::shared::Shared;
 use crate::filters::verdict::FilterVerdict;
 use crate::net::driver::ConnectionId;
+use crate::net::probe::Seen;
 use crate::smtp::event::Phase;
 use crate::smtp::log_value::LogValue;
 use crate::smtp::reply::{self, GivenReply, Reply};
@@ -35,7 +36,7 @@ impl Inbound {
 
     /// Begins anew with the filters of its listener, for the client that is known now.
     pub(super) fn open_filters(&mut self, id: ConnectionId, shared: &mut Shared) {
-        self.close_filters(shared);
+        self.close_filters(id, shared);
         let session = shared.filters.open(id, self.session.service());
         self.filtering = Filtering(session.map(|session| {
             Box::new(Filtered {
@@ -52,10 +53,12 @@ impl Inbound {
     }
 
     /// Takes leave of the filters, at the end of the connection or of what a client said before another one is named.
-    pub(super) fn close_filters(&mut self, shared: &mut Shared) {
+    pub(super) fn close_filters(&mut self, id: ConnectionId, shared: &mut Shared) {
         let Some(mut filtered) = self.filtering.0.take() else {
             return;
         };
+        // Whose texts are dropped, and who takes leave.
+        shared.tell(id, Seen::Served);
         filtered.transaction.drop_texts(&mut *shared.store);
         shared.filters.close(filtered.session);
     }
@@ -198,7 +201,7 @@ impl Inbound {
     /// Has the text of the message that begins kept on hold, if the store can.
     fn hold_message(&mut self, turn: &mut InboundTurn<'_>) {
         if let Some(filtered) = &mut self.filtering.0
-            && let Some(hold) = turn.shared.store.hold()
+            && let Some(hold) = turn.shared.store.held_texts()
         {
             filtered.transaction.held = Some(hold.begin());
         }

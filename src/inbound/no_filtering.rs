@@ -27,7 +27,7 @@ impl Inbound {
 
     pub(super) fn open_filters(&mut self, _: ConnectionId, _: &mut Shared) {}
 
-    pub(super) fn close_filters(&mut self, _: &mut Shared) {}
+    pub(super) fn close_filters(&mut self, _: ConnectionId, _: &mut Shared) {}
 
     pub(super) fn note_transaction(&mut self, _: &mut Shared) {}
 

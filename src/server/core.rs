@@ -59,7 +59,7 @@ pub struct ServerCore<T: Transport> {
     /// The connection of the store to its stream, where it has one.
     pub(super) stream: Option<Box<StreamService<T>>>,
     /// The mail filters of sessions.
-    pub(super) filters: ServerFilters<T>,
+    pub(super) filters: ServerFilters,
 }
 
 /// Counts of what the store was given and has settled.

@@ -8,7 +8,9 @@ use mio::Registry;
 use super::core::ServerCore;
 use super::event_loop::Server;
 use super::tokens::FILTER;
+use crate::filters::answers::SessionFilters;
 use crate::filters::network::FilterNetwork;
+use crate::filters::service::FilterService;
 use crate::filters::settings::FilterSettings;
 use crate::net::carrier::Carrier;
 use crate::net::dialer::dial;
@@ -45,13 +47,34 @@ impl Server {
     }
 }
 
-impl<T: Transport> ServerCore<T> {
+impl<T: Transport + 'static> ServerCore<T> {
     /// Has new sessions ask these filters, or none, over this network unless there is one already.
     pub fn set_filters(
         &mut self,
         settings: Option<Rc<FilterSettings>>,
         network: Box<dyn FilterNetwork<T>>,
     ) {
-        self.filters.set(settings, network, &mut self.connections);
+        let now = self.connections.now();
+        let make = || Box::new(FilterService::new(network, now)) as Box<dyn SessionFilters>;
+        self.answer_filters(settings, make);
+    }
+}
+
+impl<T: Transport> ServerCore<T> {
+    /// Has new sessions ask these filters, or none. What `make` makes answers in their place, unless there is something already.
+    pub fn answer_filters(
+        &mut self,
+        settings: Option<Rc<FilterSettings>>,
+        make: impl FnOnce() -> Box<dyn SessionFilters>,
+    ) {
+        let probe = &mut self.probe;
+        if let Some(probe) = probe {
+            probe.filter_settings(settings.as_deref());
+        }
+        let watched = || match probe {
+            Some(probe) => probe.filters(make()),
+            None => make(),
+        };
+        self.filters.set(settings, watched, &mut self.connections);
     }
 }

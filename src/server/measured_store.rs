@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::http::metrics::{Histogram, MESSAGES, SECONDS};
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 #[cfg(feature = "milter")]
-use crate::store::hold::Hold;
+use crate::store::hold::{HeldTexts, Hold};
 #[cfg(feature = "catch")]
 use crate::store::inbox::Inbox;
 #[cfg(feature = "relay")]
@@ -193,6 +193,11 @@ impl Store for MeasuredStore {
     #[cfg(feature = "milter")]
     fn hold(&mut self) -> Option<&mut Hold> {
         self.inner.hold()
+    }
+
+    #[cfg(feature = "milter")]
+    fn held_texts(&mut self) -> Option<&mut dyn HeldTexts> {
+        self.inner.held_texts()
     }
 
     #[cfg(feature = "relay")]

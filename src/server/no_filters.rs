@@ -1,6 +1,5 @@
 //! The place of mail filters, in a build that knows none.
 
-use core::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use crate::inbound::Inbound;
@@ -11,11 +10,11 @@ use crate::net::transport::Transport;
 pub(super) use NoServerFilters as ServerFilters;
 
 /// No filter.
-pub(super) struct NoServerFilters<T>(PhantomData<T>);
+pub(super) struct NoServerFilters;
 
-impl<T: Transport> NoServerFilters<T> {
+impl NoServerFilters {
     pub(super) fn none() -> Self {
-        Self(PhantomData)
+        Self
     }
 
     pub(super) fn set_time(&mut self, _now: Instant) {}
@@ -24,9 +23,12 @@ impl<T: Transport> NoServerFilters<T> {
 
     pub(super) fn begin_drain(&mut self, _timeout: Duration) {}
 
-    pub(super) fn tick(&mut self, _connections: &mut Connections<Inbound, T>) {}
+    pub(super) fn tick<T: Transport>(&mut self, _connections: &mut Connections<Inbound, T>) {}
 
-    pub(super) fn next_wake(&self, _connections: &Connections<Inbound, T>) -> Option<Instant> {
+    pub(super) fn next_wake<T: Transport>(
+        &self,
+        _connections: &Connections<Inbound, T>,
+    ) -> Option<Instant> {
         None
     }
 }

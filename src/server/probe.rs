@@ -8,6 +8,10 @@ use std::time::{Instant, SystemTime};
 
 #[cfg(feature = "http")]
 use self::observers::Observers;
+#[cfg(feature = "milter")]
+use crate::filters::answers::SessionFilters;
+#[cfg(feature = "milter")]
+use crate::filters::settings::FilterSettings;
 use crate::inbound::{Rejection, Rules};
 use crate::net::carrier::Carrier;
 use crate::net::channel::Readiness;
@@ -129,6 +133,18 @@ pub trait CoreProbe {
     #[cfg(feature = "relay")]
     fn network(&mut self, network: Box<dyn Network<Carrier>>) -> Box<dyn Network<Carrier>> {
         network
+    }
+
+    /// Sees the settings of mail filters, at the start and at each reload; none where sessions ask no filter any more.
+    #[cfg(feature = "milter")]
+    fn filter_settings(&mut self, settings: Option<&FilterSettings>) {
+        let _ = settings;
+    }
+
+    /// May stand around mail filters.
+    #[cfg(feature = "milter")]
+    fn filters(&mut self, filters: Box<dyn SessionFilters>) -> Box<dyn SessionFilters> {
+        filters
     }
 
     /// The probe of each connection to a hop, if there is one.

@@ -31,6 +31,7 @@ mod process;
 mod starter;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -49,6 +50,7 @@ pub use self::holding_store::{HOLD_PROCESS, HoldingStore};
 pub use self::options::HoldOptions;
 pub use self::process::{HOLD_COMMAND, run};
 pub use self::starter::{HoldStarter, KeptHold};
+pub use self::texts::{HeldText, HeldTexts};
 
 // The work of the process by itself, for tests without one.
 #[doc(hidden)]
@@ -77,20 +79,17 @@ pub struct Hold {
     asked: u64,
 }
 
-/// A text on hold. Only a [`Hold`] makes one, and it cannot be copied: whoever has it must give it back to that hold, once, to
-/// [`drop_text`](Hold::drop_text).
-#[derive(Debug)]
-#[must_use]
-pub struct HeldText {
-    /// The key of its hold for it.
-    key: usize,
-}
-
 /// A read that the process was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HoldTicket(u64);
 
 impl HoldTicket {
+    /// The read with this ticket of a store.
+    #[must_use]
+    pub fn from_store(ticket: Ticket) -> Self {
+        Self(ticket.0)
+    }
+
     /// The ticket as one of a store, which no other ticket of the same server is.
     #[must_use]
     pub fn of_store(self) -> Ticket {

@@ -210,10 +210,16 @@ pub trait Store {
         None
     }
 
-    /// The texts on hold, if the store has room for such.
+    /// The texts on hold, if the store has room for such: for filters, which look at them.
     #[cfg(feature = "milter")]
     fn hold(&mut self) -> Option<&mut hold::Hold> {
         None
+    }
+
+    /// The texts on hold, if the store has room for such: for sessions, which bring them.
+    #[cfg(feature = "milter")]
+    fn held_texts(&mut self) -> Option<&mut dyn hold::HeldTexts> {
+        self.hold().map(|hold| hold as &mut dyn hold::HeldTexts)
     }
 
     /// Takes the pipes to a store process, once: from here on the event loop reads and writes them, as their readiness tells.

@@ -277,7 +277,7 @@ fn move_piece(
     let buffer = &mut shared.trace;
     buffer.clear();
     let left = {
-        let Some(hold) = shared.store.hold() else {
+        let Some(hold) = shared.store.held_texts() else {
             return Err(Failure::Io("the text of the message is lost".into()));
         };
         let left = hold.len(release.source()).saturating_sub(release.at);

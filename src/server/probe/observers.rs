@@ -7,6 +7,10 @@ use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use super::{Client, CoreProbe};
+#[cfg(feature = "milter")]
+use crate::filters::answers::SessionFilters;
+#[cfg(feature = "milter")]
+use crate::filters::settings::FilterSettings;
 use crate::inbound::{Rejection, Rules};
 use crate::net::budget::TurnBudget;
 use crate::net::carrier::Carrier;
@@ -162,6 +166,16 @@ impl CoreProbe for Observers {
     #[cfg(feature = "relay")]
     fn network(&mut self, network: Box<dyn Network<Carrier>>) -> Box<dyn Network<Carrier>> {
         self.around(network, |observer, network| observer.network(network))
+    }
+
+    #[cfg(feature = "milter")]
+    fn filter_settings(&mut self, settings: Option<&FilterSettings>) {
+        self.each(|observer| observer.filter_settings(settings));
+    }
+
+    #[cfg(feature = "milter")]
+    fn filters(&mut self, filters: Box<dyn SessionFilters>) -> Box<dyn SessionFilters> {
+        self.around(filters, |observer, filters| observer.filters(filters))
     }
 
     #[cfg(feature = "relay")]
