@@ -28,10 +28,6 @@ pub(super) fn read(read: &mut SettingsReader<'_>) -> Option<FilterConfig> {
     if filters.is_empty() && of_submission.is_empty() {
         return None;
     }
-    if let Some(record) = read.settings.value(&options::RECORD.option) {
-        let why = "what filters say is in no record yet, so that it would not replay: leave it or --milter out";
-        read.mistakes.0.push(record.wrong(why));
-    }
     let targets = read.mistakes.note(targets(&filters));
     let of_submission =
         (!of_submission.is_empty()).then(|| read.mistakes.note(self::targets(&of_submission)));

@@ -60,6 +60,8 @@ pub enum RecordError {
     Version(String),
     /// A frame that begins at this octet is garbled.
     Garbled(u64),
+    /// A frame that begins at this octet is whole, and none that this program knows.
+    Unknown(u64),
 }
 
 impl fmt::Display for RecordError {
@@ -72,6 +74,11 @@ impl fmt::Display for RecordError {
                 "it is a record of version {version}, and this program reads version 1"
             ),
             Self::Garbled(at) => write!(f, "the frame at octet {at} is garbled"),
+            Self::Unknown(at) => write!(
+                f,
+                "the frame at octet {at} is none that mailoop {} knows: the record is of another version",
+                env!("CARGO_PKG_VERSION")
+            ),
         }
     }
 }
@@ -178,7 +185,7 @@ impl<R: Read> FrameReader<R> {
         }
         let octets = self.head.clone().map(|frame| &self.buffer[frame]);
         match octets.map(|octets| read(octets, &self.text)) {
-            Some(None) => Err(RecordError::Garbled(self.position)),
+            Some(None) => Err(RecordError::Unknown(self.position)),
             frame => Ok(frame.flatten()),
         }
     }

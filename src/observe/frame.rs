@@ -8,11 +8,13 @@
 
 mod about;
 mod client;
+mod filter;
 mod relay;
 mod table;
 
 pub use about::QueuedAs;
 pub use client::ClientFrame;
+pub use filter::FilterFrame;
 pub use relay::{PlaceCode, RelayFrame, ReportCode, SpoolState};
 use table::frames;
 
@@ -387,5 +389,9 @@ frames! { Frame
     /// A frame of mail that is sent on.
     81 Relay {
         frame: RelayFrame<'a>,
+    }
+    /// A frame of mail filters.
+    82 Filter {
+        frame: FilterFrame<'a>,
     }
 }

@@ -4,7 +4,7 @@
 //! the names of the header fields that are counted or put in.
 
 use memchr::memchr2;
-#[cfg(feature = "relay")]
+#[cfg(any(feature = "milter", feature = "relay"))]
 use memchr::memchr2_iter;
 
 use crate::smtp::by_clause::ByClause;
@@ -210,7 +210,7 @@ impl HiddenText {
 }
 
 /// Hides text of a message on its way out, or a piece of it: what ends a line stays, and a dot that may begin one, which is doubled.
-#[cfg(feature = "relay")]
+#[cfg(any(feature = "milter", feature = "relay"))]
 pub(super) fn hide_sent(text: &[u8]) -> Vec<u8> {
     let mut hidden = vec![FILLER; text.len()];
     let mut begins_line = 0;
@@ -224,7 +224,7 @@ pub(super) fn hide_sent(text: &[u8]) -> Vec<u8> {
 }
 
 /// Shows the octet at this place if it is a dot.
-#[cfg(feature = "relay")]
+#[cfg(any(feature = "milter", feature = "relay"))]
 fn keep_dot(text: &[u8], place: usize, hidden: &mut [u8]) {
     if text.get(place) == Some(&b'.') {
         hidden[place] = b'.';

@@ -6,12 +6,14 @@
 pub mod codec;
 pub(crate) mod crc;
 pub mod file;
+#[cfg(feature = "milter")]
+pub(crate) mod filters;
 pub mod frame;
 mod mask;
 #[cfg(feature = "relay")]
 pub mod names;
 pub mod outcome;
-mod packed;
+pub(crate) mod packed;
 pub mod record;
 #[cfg(feature = "relay")]
 pub mod relay;

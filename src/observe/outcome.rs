@@ -1,10 +1,14 @@
 //! Results of calls as a record holds them: errors of the system, failures of a store, facts of TLS.
 
+mod filter;
+
 use core::fmt;
 use std::io::{self, ErrorKind};
 
 use super::codec::RecordValue;
 use crate::store::Failure;
+
+pub use filter::{GivenCode, HeldBody, NewHeader, PassedCode, values};
 
 /// An error of I/O: its number in the system, or else its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,6 +265,40 @@ numbered! {
         5 Refused(&'a str),
         /// Nothing: there were no random octets.
         6 NoRandomness,
+    }
+}
+
+numbered! {
+    /// A step on which filters decide, as a record holds it.
+    StepCode {
+        /// A client of this name has connected.
+        0 Connect(&'a str),
+        /// A client has said this name.
+        1 Hello(&'a str),
+        /// MAIL with these arguments, one after the other.
+        2 Sender(&'a [u8]),
+        /// RCPT with these arguments, one after the other.
+        3 Recipient(&'a [u8]),
+        /// DATA, or the first BDAT.
+        4 Data,
+        /// A command that is unknown.
+        5 Unknown,
+        /// The text of this number on hold is a whole message.
+        6 Message(usize),
+    }
+}
+
+numbered! {
+    /// The verdict of filters, as a record holds it.
+    VerdictCode {
+        /// The step goes on; whether a filter wants to see the message.
+        0 Pass(bool),
+        /// The step is refused with this reply.
+        1 Refuse(GivenCode<'a>),
+        /// The step goes on, and nothing is kept of the message.
+        2 Discard,
+        /// The message may be stored: so.
+        3 Store(PassedCode<'a>),
     }
 }
 

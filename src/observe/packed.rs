@@ -6,7 +6,7 @@ use super::codec::RecordValue;
 use crate::smtp::mask::FILLER;
 
 /// Appends `text`, packed.
-pub(super) fn pack(mut text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn pack(mut text: &[u8], out: &mut Vec<u8>) {
     while !text.is_empty() {
         let fillers = text.iter().take_while(|octet| **octet == FILLER).count();
         let rest = &text[fillers..];
@@ -18,7 +18,7 @@ pub(super) fn pack(mut text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends what `packed` was made of; `None` if it was made of nothing, or of more than `octets_max` octets.
-pub(super) fn unpack(mut packed: &[u8], octets_max: usize, out: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn unpack(mut packed: &[u8], octets_max: usize, out: &mut Vec<u8>) -> Option<()> {
     let packed = &mut packed;
     while !packed.is_empty() {
         let fillers = usize::take(packed)?;

@@ -11,6 +11,10 @@ pub mod client;
 mod client_login;
 mod connections;
 mod core;
+#[cfg(feature = "milter")]
+mod filters;
+#[cfg(feature = "milter")]
+mod hold;
 mod login;
 pub mod process;
 #[cfg(feature = "relay")]
@@ -110,6 +114,9 @@ pub struct Recorder {
     /// Whether what the transport does is of TLS, which records itself.
     is_in_tls: Cell<bool>,
     connections: RefCell<WatchedConnections>,
+    /// Reads of texts on hold that are answered later.
+    #[cfg(feature = "milter")]
+    reads: RefCell<Vec<hold::PendingRead>>,
     output: RefCell<Output>,
 }
 
@@ -139,6 +146,8 @@ impl Recorder {
             current: Cell::new(ConnectionId(0)),
             is_in_tls: Cell::new(false),
             connections: RefCell::default(),
+            #[cfg(feature = "milter")]
+            reads: RefCell::default(),
             output: RefCell::new(Output {
                 sink,
                 buffer: BytesMut::from(MAGIC),

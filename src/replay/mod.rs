@@ -11,6 +11,10 @@ mod client_login;
 mod contents;
 mod cut;
 mod difference;
+#[cfg_attr(not(feature = "milter"), path = "no_filters.rs")]
+mod filters;
+#[cfg(feature = "milter")]
+mod hold;
 mod login;
 mod probe;
 #[cfg_attr(not(feature = "relay"), path = "no_relay.rs")]

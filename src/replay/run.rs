@@ -10,13 +10,14 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use super::client;
 use super::contents::Contents;
 use super::cut::Index;
+use super::filters::{self, FilterInput};
 use super::login::ReplayUsers;
 use super::probe::{CurrentConnection, ReplayProbe};
 use super::relay::{self, RelayInput, ReplayedWorld};
 use super::result::{ReplayError, Replayed, TIME_MAX};
 use super::script::{ClientReplay, Script, SharedScript};
 use super::steps::{ReplayCore, run_steps, take_in};
-use super::store::ReplayStore;
+use super::store::{ReplayStore, ReplayedTexts};
 use super::tls::ReplayTls;
 use crate::inbound::{Rejection, Rules};
 use crate::net::channel::Readiness;
@@ -154,6 +155,8 @@ struct Replay {
     /// How often the users have changed.
     generation: u64,
     connections: u64,
+    /// Texts on hold, where filters look at some.
+    texts: ReplayedTexts,
 }
 
 /// An input of the record, taken out of it.
@@ -166,6 +169,7 @@ enum Input {
     Steps,
     Client(Client, Result<usize, Rejection>),
     Relay(RelayInput),
+    Filters(FilterInput),
     End,
 }
 
@@ -179,6 +183,7 @@ impl Replay {
             epoch: Epoch(Instant::now()),
             generation: 0,
             connections: 0,
+            texts: ReplayedTexts::default(),
         }
     }
 
@@ -228,6 +233,9 @@ impl Replay {
                 };
                 world.go_on(input, core)?;
             }
+            (Input::Filters(input), core) => {
+                filters::go_on(&input, core, &self.script, &self.texts)?;
+            }
             (Input::Client(client, admitted), core) => {
                 self.connections += 1;
                 take_in(client, admitted, core, &self.script, self.only.is_some());
@@ -247,6 +255,10 @@ impl Replay {
             script: Rc::clone(&self.script),
             current: Rc::clone(&self.current),
             spooled: HashSet::new(),
+            #[cfg(feature = "milter")]
+            texts: Rc::clone(&self.texts),
+            #[cfg(feature = "milter")]
+            read: Vec::new(),
         };
         let probe = Box::new(ReplayCoreProbe {
             probe: Rc::new(probe),
@@ -312,6 +324,7 @@ impl Replay {
                     Input::Client(client, Err(why))
                 }
                 Frame::End { .. } => Input::End,
+                Frame::Filter { frame } => Input::Filters(filters::input(&frame)?),
                 _ => Input::Relay(relay::input(frame)?),
             })
         })

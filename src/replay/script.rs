@@ -12,6 +12,8 @@ use crate::net::connections::{HeldBack, TickStep};
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
 use crate::observe::file::RecordError;
+#[cfg(feature = "milter")]
+use crate::observe::frame::FilterFrame;
 use crate::observe::frame::{ClientFrame, Frame, RelayFrame, SpoolState};
 
 /// Replays the record of a client.
@@ -176,6 +178,19 @@ impl Script {
     ) -> Option<R> {
         self.call(&made.into(), |recorded| match recorded {
             Frame::Relay { frame } => see(frame),
+            _ => None,
+        })
+    }
+
+    /// Looks at the next frame as [`call`](Self::call), for what only filters are asked, or a hold.
+    #[cfg(feature = "milter")]
+    pub(super) fn call_filter<R>(
+        &mut self,
+        made: FilterFrame<'_>,
+        see: impl FnOnce(&FilterFrame<'_>) -> Option<R>,
+    ) -> Option<R> {
+        self.call(&made.into(), |recorded| match recorded {
+            Frame::Filter { frame } => see(frame),
             _ => None,
         })
     }

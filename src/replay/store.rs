@@ -1,6 +1,8 @@
 //! The store of a replay: what it is asked is compared, and what it answers comes from the record.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::probe::CurrentConnection;
 use super::script::{Script, SharedScript};
@@ -8,9 +10,14 @@ use crate::observe::crc::crc32;
 use crate::observe::frame::{Frame, QueuedAs, RelayFrame};
 use crate::observe::outcome::{AdmissionCode, FailureCode};
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
+#[cfg(feature = "milter")]
+use crate::store::hold::HeldTexts;
 #[cfg(feature = "relay")]
 use crate::store::spool::SpoolStore;
 use crate::store::{Admission, Answer, Draft, Failure, Finished, Outcome, Store, Ticket};
+
+/// The octets of each text on hold, by its number.
+pub(super) type ReplayedTexts = Rc<RefCell<HashMap<usize, u64>>>;
 
 /// The store of a replay.
 pub(super) struct ReplayStore {
@@ -18,6 +25,11 @@ pub(super) struct ReplayStore {
     pub(super) current: CurrentConnection,
     /// Drafts of messages that go to a spool.
     pub(super) spooled: HashSet<usize>,
+    #[cfg(feature = "milter")]
+    pub(super) texts: ReplayedTexts,
+    /// The octets that were read last of a text on hold.
+    #[cfg(feature = "milter")]
+    pub(super) read: Vec<u8>,
 }
 
 /// The failure of a store that nothing is compared with any more.
@@ -172,6 +184,11 @@ impl Store for ReplayStore {
 
     fn is_final_delivery(&self, draft: &Draft) -> bool {
         !self.spooled.contains(&draft.key())
+    }
+
+    #[cfg(feature = "milter")]
+    fn held_texts(&mut self) -> Option<&mut dyn HeldTexts> {
+        Some(self)
     }
 
     #[cfg(feature = "relay")]

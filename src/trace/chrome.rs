@@ -9,6 +9,7 @@
 
 mod connection;
 mod events;
+mod filters;
 mod looping;
 
 use std::collections::BTreeMap;
@@ -152,6 +153,7 @@ impl ChromeTrace {
                     self.instant("writable", track.id(), now);
                 }
             }
+            Frame::Filter { frame } => self.see_filters(&mut track, &frame, now),
             Frame::State { name, .. } => track.enter_state(name, now, &mut self.events),
             Frame::Entered { stage, .. } => track.enter_stage(stage, now, &mut self.events),
             Frame::Closed { reason, .. } => {
@@ -338,6 +340,7 @@ fn is_of_turn(frame: &Frame<'_>) -> bool {
                 frame: ClientFrame::Dialed { .. }
             }
             | Frame::Relay { .. }
+            | Frame::Filter { .. }
     )
 }
 

@@ -9,6 +9,7 @@ mod dialogue;
 mod run;
 mod text;
 mod time;
+mod verdicts;
 mod writer;
 
 #[cfg(test)]

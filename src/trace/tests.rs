@@ -1,5 +1,7 @@
 //! Traces of frames that are made by hand.
 
+mod filters;
+
 use std::io::Cursor;
 
 use super::run::write;
@@ -12,6 +14,7 @@ use crate::net::lifecycle::{Ending, Lifecycle};
 use crate::net::peer::PeerAddress;
 use crate::net::probe::Content;
 use crate::observe::codec::RecordValue;
+use crate::observe::crc::crc32;
 use crate::observe::file::{FrameReader, MAGIC, put_frame};
 use crate::observe::frame::{Frame, QueuedAs};
 use crate::observe::outcome::{FailureCode, LoginCode};
@@ -230,9 +233,15 @@ fn a_turn_begins_when_it_is_told_to() {
     assert_eq!(turns, [(8008, 16), (8024, 24)]);
 }
 
-/// A message that is not delivered, after a login.
+/// A message that is not delivered, after a login and a verdict of filters.
 fn session() -> Vec<Frame<'static>> {
-    [greeted_and_logged_in(), message(), answered_and_closed()].concat()
+    let parts = [
+        greeted_and_logged_in(),
+        message(),
+        filters::filtered(),
+        answered_and_closed(),
+    ];
+    parts.concat()
 }
 
 fn greeted_and_logged_in() -> Vec<Frame<'static>> {
@@ -348,6 +357,19 @@ fn another_envelope_is_told_with_the_name_that_it_brings() {
     let (text, _) = trace(&record(&session()), TraceFormat::Text);
     let told = "store: now from <c@example.com> to 2: now AB02";
     assert!(text.contains(told), "{text}");
+}
+
+#[test]
+fn a_frame_of_another_version_is_told_from_a_garbled_one() {
+    let mut record = record(&[added()]);
+    let frame = [200, 1, 2];
+    record.push(3);
+    record.extend_from_slice(&frame);
+    record.extend_from_slice(&crc32(&frame).to_le_bytes());
+    for format in FORMATS {
+        let told = trace(&record, format).1.map_err(|error| error.to_string());
+        assert!(told.is_err_and(|error| error.contains("of another version")));
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! ```
 
 mod client;
+mod filter;
 mod input;
 mod protocol;
 mod relay;
@@ -87,6 +88,16 @@ impl TextTrace {
         self.finish(out)
     }
 
+    /// Writes that filters answer, where nothing was done in the last step before that.
+    fn begin_answers(&mut self, time: TraceTime, out: &mut dyn Write) -> io::Result<()> {
+        if self.step.take().is_none() {
+            return Ok(());
+        }
+        self.begin(time, None);
+        self.line.extend_from_slice(b"filters");
+        self.finish(out)
+    }
+
     /// Writes a line for each line of the protocol in these octets, behind a mark.
     fn lines(
         &mut self,
@@ -124,6 +135,7 @@ impl TraceWriter for TextTrace {
                 return Ok(());
             }
             Frame::TickEnd { .. } => self.step = None,
+            _ if filter::is_answer(traced.frame) => self.begin_answers(traced.time, out)?,
             _ => self.begin_step(out)?,
         }
         match *traced.frame {
@@ -153,6 +165,7 @@ impl TraceWriter for TextTrace {
             || protocol::put(traced.frame, line)
             || client::put(traced.frame, line)
             || relay::put(traced.frame, line)
+            || filter::put(traced.frame, line)
             || protocol::put_store(traced.frame, line))
         {
             return Ok(());

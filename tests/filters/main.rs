@@ -33,6 +33,8 @@ mod places;
 mod quarantine;
 #[cfg(all(feature = "auth", feature = "relay", feature = "tls"))]
 mod real;
+#[cfg(feature = "record")]
+mod recorded;
 mod settings;
 mod steps;
 

@@ -88,7 +88,7 @@ fn assert_held(site: &Site, ids: &[String]) {
 #[test]
 fn what_is_in_quarantine_is_held_until_it_is_released_also_after_a_kill() {
     let sink = Sink::start();
-    let site = Site::new();
+    let site = Site::recorded();
     let first = ScriptedFilter::start(holding(REASON));
     let second = ScriptedFilter::start(at_end(vec![
         (ADD_HEADER, texts(&["X-Too", "yes"])),

@@ -56,12 +56,3 @@ fn options_without_a_filter_make_no_difference_and_that_is_said() {
         "{said}"
     );
 }
-
-#[cfg(feature = "record")]
-#[test]
-fn a_record_of_what_filters_say_is_refused() {
-    let output = check(&["--milter", "inet:127.0.0.1:1", "--record", "x.record"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(64), "{said}");
-    assert!(said.contains("would not replay"), "{said}");
-}

@@ -27,7 +27,7 @@ const SHORT_BYTES_MAX: usize = 30_000;
 const REPLAY_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// A record in a file, which is written over again and again.
-struct Garbled {
+pub struct Garbled {
     path: PathBuf,
     record: Vec<u8>,
     /// The start of each frame, and the end of the last one.
@@ -35,7 +35,7 @@ struct Garbled {
 }
 
 impl Garbled {
-    fn new(name: &str, record: Vec<u8>) -> Self {
+    pub fn new(name: &str, record: Vec<u8>) -> Self {
         let mut frames = vec![MAGIC.len()];
         let mut reader = FrameReader::new(&record[..]).unwrap();
         while reader.next_frame().unwrap().is_some() {
@@ -48,7 +48,7 @@ impl Garbled {
         }
     }
 
-    fn replay(&self, record: &[u8]) -> Result<Replayed, ReplayError> {
+    pub fn replay(&self, record: &[u8]) -> Result<Replayed, ReplayError> {
         fs::write(&self.path, record).unwrap();
         let start = Instant::now();
         let replayed = attempt(|| replay(&self.path, None));
@@ -73,7 +73,7 @@ impl Garbled {
     }
 
     /// The record with other frames in the place of these.
-    fn with(&self, start: usize, end: usize, frames: &[Vec<u8>]) -> Option<Vec<u8>> {
+    pub fn with(&self, start: usize, end: usize, frames: &[Vec<u8>]) -> Option<Vec<u8>> {
         let mut record = self.record[..self.frames[start]].to_vec();
         let mut scratch = Vec::new();
         for octets in frames {
@@ -83,7 +83,7 @@ impl Garbled {
         Some(record)
     }
 
-    fn cut_anywhere(&self) {
+    pub fn cut_anywhere(&self) {
         for length in self.places(0) {
             match self.replay(&self.record[..length]) {
                 Ok(replayed) => {
@@ -95,7 +95,7 @@ impl Garbled {
         }
     }
 
-    fn garble_anywhere(&self) {
+    pub fn garble_anywhere(&self) {
         for place in self.places(0) {
             let mut record = self.record.clone();
             record[place] ^= 1 << (place % 8);
@@ -115,7 +115,7 @@ impl Garbled {
     }
 
     /// Changes a frame whose checksum is right, or takes it away, or says it twice, or in the place of another.
-    fn change(&self, rng: &mut Prng) {
+    pub fn change(&self, rng: &mut Prng) {
         let count = self.frames.len() - 1;
         let index = rng.below(count);
         let mut octets = self.frame(index);

@@ -1,6 +1,6 @@
 //! Facts about frames: whose they are, and names within them.
 
-use super::{ClientFrame, Frame, RelayFrame};
+use super::{ClientFrame, FilterFrame, Frame, RelayFrame};
 use crate::net::driver::ConnectionId;
 use crate::observe::codec::RecordValue;
 
@@ -30,6 +30,12 @@ impl<'a> RecordValue<'a> for QueuedAs<'a> {
 impl<'a> From<ClientFrame<'a>> for Frame<'a> {
     fn from(frame: ClientFrame<'a>) -> Self {
         Self::Client { frame }
+    }
+}
+
+impl<'a> From<FilterFrame<'a>> for Frame<'a> {
+    fn from(frame: FilterFrame<'a>) -> Self {
+        Self::Filter { frame }
     }
 }
 
@@ -84,6 +90,7 @@ impl<'a> Frame<'a> {
             | Frame::Decided { connection, .. } => Some(connection),
             Frame::Client { frame } => frame.connection(),
             Frame::Relay { frame } => frame.connection(),
+            Frame::Filter { frame } => frame.connection(),
             _ => None,
         }
     }

@@ -8,6 +8,10 @@ use super::Recorder;
 use super::login::RecordedUsers;
 use super::store::RecordedStore;
 use super::tls::RecordedTls;
+#[cfg(feature = "milter")]
+use crate::filters::answers::SessionFilters;
+#[cfg(feature = "milter")]
+use crate::filters::settings::FilterSettings;
 use crate::inbound::{Rejection, Rules};
 use crate::net::carrier::Carrier;
 use crate::net::channel::Readiness;
@@ -187,6 +191,16 @@ impl CoreProbe for CoreRecorder {
             true => self.recorder.watched_network(network),
             false => network,
         }
+    }
+
+    #[cfg(feature = "milter")]
+    fn filter_settings(&mut self, settings: Option<&FilterSettings>) {
+        self.recorder.filter_settings(settings);
+    }
+
+    #[cfg(feature = "milter")]
+    fn filters(&mut self, filters: Box<dyn SessionFilters>) -> Box<dyn SessionFilters> {
+        self.recorder.watched_filters(filters)
     }
 
     #[cfg(feature = "relay")]

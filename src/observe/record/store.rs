@@ -12,7 +12,7 @@ use crate::observe::frame::{Frame, QueuedAs, RelayFrame};
 use crate::observe::outcome::{AdmissionCode, FailureCode};
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 #[cfg(feature = "milter")]
-use crate::store::hold::Hold;
+use crate::store::hold::{HeldTexts, Hold};
 #[cfg(feature = "catch")]
 use crate::store::inbox::Inbox;
 #[cfg(feature = "relay")]
@@ -243,6 +243,12 @@ impl Store for RecordedStore {
     #[cfg(feature = "milter")]
     fn hold(&mut self) -> Option<&mut Hold> {
         self.inner.hold()
+    }
+
+    #[cfg(feature = "milter")]
+    fn held_texts(&mut self) -> Option<&mut dyn HeldTexts> {
+        self.inner.held_texts()?;
+        Some(self)
     }
 
     #[cfg(feature = "relay")]

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Hold;
+use super::{HeldTexts, Hold};
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 #[cfg(feature = "catch")]
 use crate::store::inbox::Inbox;
@@ -114,6 +114,10 @@ impl Store for HoldingStore {
     }
 
     fn hold(&mut self) -> Option<&mut Hold> {
+        Some(&mut self.hold)
+    }
+
+    fn held_texts(&mut self) -> Option<&mut dyn HeldTexts> {
         Some(&mut self.hold)
     }
 

@@ -46,6 +46,8 @@ pub(super) struct ConnectionTrack {
     slice_from: Octets,
     /// The phase that the state of the session is.
     of_session: &'static str,
+    /// The phase in which its filters are asked.
+    at_filters: Option<&'static str>,
     /// The octets after the frame that was seen last.
     pub(super) octets: Octets,
     /// The arrow from an event to the turn that it leads to.
@@ -70,6 +72,7 @@ impl ConnectionTrack {
             slice: events.begin(EventName(GREETING, None), track, at),
             slice_from: Octets::default(),
             of_session: GREETING,
+            at_filters: None,
             octets: Octets::default(),
             readiness: None,
             is_queued: false,
@@ -85,7 +88,18 @@ impl ConnectionTrack {
     /// Goes on to the state of this name.
     pub(super) fn enter_state(&mut self, name: &str, at: Nanoseconds, events: &mut Events) {
         self.of_session = phase_of(name);
-        self.enter(self.of_session, at, events);
+        self.enter(self.at_filters.unwrap_or(self.of_session), at, events);
+    }
+
+    /// Goes on to a phase in which its filters are asked, or back from it.
+    pub(super) fn enter_filters(
+        &mut self,
+        phase: Option<&'static str>,
+        at: Nanoseconds,
+        events: &mut Events,
+    ) {
+        self.at_filters = phase;
+        self.enter(phase.unwrap_or(self.of_session), at, events);
     }
 
     /// Goes on to this stage of its life.
@@ -93,7 +107,7 @@ impl ConnectionTrack {
         let phase = match stage {
             Lifecycle::Dialing => "dial",
             Lifecycle::Handshaking => "tls",
-            Lifecycle::Open => self.of_session,
+            Lifecycle::Open => self.at_filters.unwrap_or(self.of_session),
             Lifecycle::Closing(_) => "closing",
             Lifecycle::Lingering => "lingering",
             Lifecycle::Closed => "closed",

@@ -8,6 +8,9 @@ use crate::net::connections::TickStep;
 use crate::net::driver::ConnectionId;
 use crate::net::epoch::Nanoseconds;
 
+/// What filters answer, as if that were a step.
+const ANSWERS: &str = "filters";
+
 /// The slices that are open on the track of the loop.
 #[derive(Default)]
 pub(super) struct LoopTrack {
@@ -41,6 +44,19 @@ impl LoopTrack {
             // Accepting follows at once, and is no step of the core.
             TickStep::Reap => "accept",
         };
+        self.begin_named(name, at, events);
+    }
+
+    /// Goes on to what filters answer, after the steps of a tick.
+    pub(super) fn begin_answers(&mut self, at: Nanoseconds, events: &mut Events) {
+        let is_there = matches!(self.step, Some((EventName(ANSWERS, _), _)));
+        if !is_there && self.tick.is_some() {
+            self.end_step(at, events);
+            self.begin_named(ANSWERS, at, events);
+        }
+    }
+
+    fn begin_named(&mut self, name: &'static str, at: Nanoseconds, events: &mut Events) {
         let name = EventName(name, None);
         self.step = Some((name, events.begin(name, LOOP, at)));
     }

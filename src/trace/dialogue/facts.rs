@@ -9,7 +9,7 @@ use super::{DialogueClient, escape};
 use crate::inbound::Rules;
 use crate::net::peer::PeerAddress;
 use crate::net::transport::Read;
-use crate::observe::frame::Frame;
+use crate::observe::frame::{FilterFrame, Frame};
 use crate::observe::outcome::{HandshakeCode, LoginCode};
 use crate::smtp::directory::Directory;
 use crate::smtp::path::Mailbox;
@@ -46,6 +46,7 @@ pub(super) struct Facts {
     delivered: Vec<String>,
     users: Vec<String>,
     offers_login: bool,
+    has_filters: bool,
     reason: String,
 }
 
@@ -81,6 +82,9 @@ impl Facts {
                 ..
             } => add(user, &mut self.users),
             Frame::Closed { reason, .. } => reason.clone_into(&mut self.reason),
+            Frame::Filter {
+                frame: FilterFrame::Opened { .. },
+            } => self.has_filters = true,
             _ => self.see_store(frame),
         }
     }
@@ -105,6 +109,7 @@ impl Facts {
             early: mem::take(&mut self.early),
             early_count: self.early_count,
             said: self.said,
+            has_filters: self.has_filters,
             ..Self::default()
         };
     }
@@ -188,6 +193,9 @@ impl Facts {
         )?;
         if self.tls_from.is_some() {
             out.write_all(b"# It is in TLS, which is left out here.\n")?;
+        }
+        if self.has_filters {
+            out.write_all(b"# It has filters, without which it may go otherwise: what they decide stands in comments.\n")?;
         }
         if let Some(rules) = rules {
             put_options(rules, *service, self.tls_from.is_some(), out)?;

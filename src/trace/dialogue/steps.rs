@@ -8,8 +8,10 @@ use crate::net::connections::TickStep;
 use crate::net::epoch::Nanoseconds;
 use crate::net::lifecycle::Lifecycle;
 use crate::net::transport::Read;
-use crate::observe::frame::Frame;
+use crate::observe::frame::{FilterFrame, Frame};
+use crate::observe::outcome::VerdictCode;
 use crate::trace::time::TraceTime;
+use crate::trace::verdicts::{put_verdict, step_name};
 
 /// Silence is told in so many milliseconds, and their multiples: a timer goes off a little late.
 const SILENCE_MILLISECONDS: u64 = 100;
@@ -32,6 +34,8 @@ pub(super) struct Steps<'a> {
     has_ended: bool,
     /// The time at which somebody spoke last.
     last: Nanoseconds,
+    /// The name of the step that filters were asked about last.
+    asked: &'static str,
 }
 
 impl<'a> Steps<'a> {
@@ -43,6 +47,7 @@ impl<'a> Steps<'a> {
             is_eof: false,
             has_ended: false,
             last: 0,
+            asked: "",
         }
     }
 
@@ -88,10 +93,36 @@ impl<'a> Steps<'a> {
             Frame::Drain {} if !self.has_ended => {
                 out.write_all(b"# The server is told to end.\n")?;
             }
+            Frame::Filter {
+                frame: FilterFrame::Asked { step, .. },
+            } => self.asked = step_name(step),
+            Frame::Filter {
+                frame: FilterFrame::Decided { verdict, .. },
+            } => self.put_verdict(verdict, out)?,
             Frame::Entered { stage, .. } => self.enter(stage, out)?,
             _ => {}
         }
         Ok(())
+    }
+
+    /// Writes what filters have decided, unless the step goes on as without them.
+    fn put_verdict(&self, verdict: VerdictCode<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let goes_on = match verdict {
+            VerdictCode::Pass(_) => true,
+            VerdictCode::Store(message) => {
+                message.header.is_none()
+                    && message.envelope.is_empty()
+                    && message.quarantine.is_none()
+            }
+            VerdictCode::Refuse(_) | VerdictCode::Discard => false,
+        };
+        if goes_on {
+            return Ok(());
+        }
+        let mut line = format!("# By its filters {} is ", self.asked).into_bytes();
+        put_verdict(verdict, &mut line);
+        line.extend_from_slice(b".\n");
+        out.write_all(&line)
     }
 
     /// Writes the octets that were never used. The server has met them before it said its last word.

@@ -17,6 +17,8 @@ mod message;
 mod model;
 mod network;
 mod profile;
+#[cfg(feature = "record")]
+mod record;
 mod store;
 mod wire;
 mod world;
@@ -27,7 +29,11 @@ use log::LevelFilter;
 use mailoop::config::Config;
 
 use super::{Trace, common, seeds};
-use world::{Sum, run};
+#[cfg(feature = "record")]
+use record::run;
+use world::Sum;
+#[cfg(not(feature = "record"))]
+use world::run;
 
 const SEEDS: u64 = 200;
 /// One seed of so many is run twice, and has to go the same way.

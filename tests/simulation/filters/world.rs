@@ -11,6 +11,7 @@ use mailoop::inbound::Rules;
 use mailoop::net::carrier::Carrier;
 use mailoop::net::channel::Readiness;
 use mailoop::server::core::ServerCore;
+use mailoop::server::probe::CoreProbe;
 use mailoop::smtp::service::Service;
 
 use super::check::{ModelSession, Seen, queued_as};
@@ -60,7 +61,20 @@ pub struct Sum {
 /// # Panics
 /// If anything was not as it is to be.
 pub fn run(seed: u64, base: &Config, is_traced: bool) -> Sum {
-    let mut world = World::new(seed, base, is_traced);
+    run_watched(seed, base, is_traced, None)
+}
+
+/// Runs one seed to its end, while a probe looks on.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_watched(
+    seed: u64,
+    base: &Config,
+    is_traced: bool,
+    probe: Option<Box<dyn CoreProbe>>,
+) -> Sum {
+    let mut world = World::new(seed, base, is_traced, probe);
     for step in 0..world.profile.steps {
         world.step(step);
     }
@@ -68,7 +82,7 @@ pub fn run(seed: u64, base: &Config, is_traced: bool) -> Sum {
 }
 
 impl World {
-    fn new(seed: u64, base: &Config, is_traced: bool) -> Self {
+    fn new(seed: u64, base: &Config, is_traced: bool, probe: Option<Box<dyn CoreProbe>>) -> Self {
         let mut rng = Prng::new(seed);
         let journal = Rc::new(Journal::new(is_traced));
         let profile = Rc::new(Profile::new(&mut rng));
@@ -89,7 +103,11 @@ impl World {
             tls: None,
         };
         let store = SimStore::new(Rc::clone(&shelf), profile.hold);
-        let mut core = ServerCore::new(rules, Box::new(store), journal.now());
+        let (store, now) = (Box::new(store), journal.now());
+        let mut core = match probe {
+            Some(probe) => ServerCore::watched(rules, store, now, probe),
+            None => ServerCore::new(rules, store, now),
+        };
         let settings = settings(&mut rng, &profile);
         let network = Box::new(SimNetwork(Rc::clone(&filters)));
         core.set_filters(Some(Rc::new(settings)), network);
@@ -139,7 +157,12 @@ impl World {
             client.was_accepted = true;
             client.wire.borrow_mut().key = self.core.next_key();
             let end = Carrier::Watched(Box::new(WireEnd(Rc::clone(&client.wire))));
-            self.core.add(end, Service::Smtp, client.address.into());
+            let (peer, connection) = (client.address.into(), self.core.next_connection());
+            let end = match self.core.probe() {
+                Some(probe) => probe.carry(end, connection, peer),
+                None => end,
+            };
+            self.core.add(end, Service::Smtp, peer);
         }
     }
 
