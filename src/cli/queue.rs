@@ -91,7 +91,7 @@ fn command(command: Command) -> Command {
             "The server that has the spool is asked by a socket in it. Without a server, list and show read the spool. \
              Of several IDs those that are known are dealt with, whatever becomes of the others. Exit status: 65 if there \
              is no such mail, or not for each ID, 66 if there is no spool, 69 if there is no server, 75 if it is asked by \
-             too many.",
+             too many, still reads its spool after a start, or cannot store a change now: then try again.",
         )
         .subcommand_required(true)
         .arg_required_else_help(true)

@@ -7,8 +7,6 @@ use super::queue::{
     ListCursor, QueueAction, QueueChange, QueueRequest, QueueSelection, ShowCursor,
 };
 #[cfg(feature = "relay")]
-use super::queue_report::ChangedReport;
-#[cfg(feature = "relay")]
 use crate::store::spool::MailId;
 
 /// The shortest interval of `watch`.
@@ -28,6 +26,17 @@ pub enum ControlRequest {
     /// The queue, or a change of it.
     #[cfg(feature = "relay")]
     Queue(QueueRequest),
+}
+
+impl ControlRequest {
+    /// Whether it is a change, or the rest of one, of which its client is to hear.
+    pub(super) fn is_change(&self) -> bool {
+        match self {
+            Self::Loop | Self::Snapshot | Self::Connections(_) => false,
+            #[cfg(feature = "relay")]
+            Self::Queue(request) => matches!(request, QueueRequest::Change(_)),
+        }
+    }
 }
 
 /// A command line that was understood.
@@ -176,13 +185,7 @@ fn queue(request: QueueRequest) -> Option<ControlCommand> {
 /// A change of the mail that `argument` selects.
 #[cfg(feature = "relay")]
 fn change(action: QueueAction, argument: &str) -> Option<ControlCommand> {
-    let change = QueueChange {
-        action,
-        selection: QueueSelection::parse(argument)?,
-        after: None,
-        began_ms: None,
-        changed: ChangedReport::default(),
-    };
+    let change = QueueChange::new(action, QueueSelection::parse(argument)?);
     queue(QueueRequest::Change(Box::new(change)))
 }
 

@@ -214,6 +214,19 @@ impl Control {
         }
     }
 
+    /// Whether a change is under way that its client has not heard of.
+    #[must_use]
+    pub fn is_changing(&self) -> bool {
+        match &self.state {
+            AnswerState::Telling(Some(request)) | AnswerState::Pausing(request) => {
+                request.is_change()
+            }
+            // The answer comes in this tick or in the next.
+            AnswerState::Asked => true,
+            AnswerState::Telling(None) | AnswerState::Idle | AnswerState::Refused => false,
+        }
+    }
+
     /// Does what a command line says. One that comes while the client watches ends that.
     fn obey(&mut self, line: &[u8], turn: &mut ControlTurn<'_>) -> Step<Self> {
         turn.work.charge(COMMAND_WORK);

@@ -24,5 +24,7 @@ pub const GREETING: &str = "control 1";
 pub const END_LINE: &str = ".";
 /// The beginning of the last line of an answer to a command that failed.
 pub const ERROR_PREFIX: &str = "error ";
+/// The beginning of the error of a command that may succeed later, after [`ERROR_PREFIX`].
+pub const TRY_AGAIN_PREFIX: &str = "try again: ";
 /// The most octets of a command line, without its end.
 pub const COMMAND_BYTES_MAX: usize = 512;

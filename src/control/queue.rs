@@ -31,6 +31,8 @@ pub struct ListCursor {
     pub recipients: usize,
     /// When the listing began, in milliseconds of the epoch: mail that comes later is left out, so that it ends.
     pub began_ms: Option<u64>,
+    /// Whether the spool was still being read meanwhile, so that there is more mail.
+    pub is_partial: bool,
 }
 
 /// The end of what was told of one mail.
@@ -60,6 +62,35 @@ pub struct QueueChange {
     pub began_ms: Option<u64>,
     /// Changes so far.
     pub changed: ChangedReport,
+    /// Whether the spool was still being read meanwhile, so that there is more mail.
+    pub is_partial: bool,
+    /// What is waited for, once all of it is changed in the queue.
+    pub sync: Option<AwaitedSync>,
+}
+
+/// Changes that an operator waits for until they are durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AwaitedSync {
+    /// The number of changes of the spool, from its start on, that are to be durable.
+    pub changes: u64,
+    /// Since when, in milliseconds of the epoch.
+    pub since_ms: u64,
+}
+
+impl QueueChange {
+    /// A change of which nothing is made yet.
+    #[must_use]
+    pub fn new(action: QueueAction, selection: QueueSelection) -> Self {
+        Self {
+            action,
+            selection,
+            after: None,
+            began_ms: None,
+            changed: ChangedReport::default(),
+            is_partial: false,
+            sync: None,
+        }
+    }
 }
 
 /// The kind of a change that an operator makes.

@@ -93,8 +93,10 @@ impl ServicesBeside {
         }
     }
 
-    /// Whether the end of the server would cut nobody off.
-    pub(super) fn is_done(&self) -> bool {
-        self.http.as_ref().is_none_or(|http| http.is_done())
+    /// Whether the end of the server would cut nobody off. An operator who waits to hear of a change has until the end of the drain.
+    pub(super) fn is_done(&mut self, core: &ServerCore<Carrier>) -> bool {
+        let control = self.control.as_mut();
+        let is_told = core.connections().is_time_up() || control.is_none_or(|it| it.is_done());
+        is_told && self.http.as_ref().is_none_or(|http| http.is_done())
     }
 }

@@ -118,6 +118,14 @@ impl ControlSocket {
         self.clients.tick(commit, |_, _| {});
     }
 
+    /// Whether no client waits to hear of a change.
+    pub(super) fn is_done(&mut self) -> bool {
+        let mut is_done = true;
+        self.clients
+            .update_drivers(|_, client| is_done &= !client.is_changing());
+        is_done
+    }
+
     fn accept(&mut self, poller: &Poller, now: Instant) {
         let Self {
             listeners,

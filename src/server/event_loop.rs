@@ -224,7 +224,7 @@ impl Server {
         loop {
             self.tick()?;
             let mail_is_done = self.core.is_draining() && self.core.is_empty();
-            let done = mail_is_done && self.beside.is_done();
+            let done = mail_is_done && self.beside.is_done(&self.core);
             if done || self.stop_at_once {
                 self.core.log_metrics();
                 return Ok(Stop::Ended);

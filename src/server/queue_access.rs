@@ -8,7 +8,7 @@ use super::queue_answers::{QueueAccess, QueueAction, QueuedRead};
 use crate::net::transport::Transport;
 use crate::outbound::queue::{Choice, MailView, RecipientView, SiteId, SiteView, Touched};
 use crate::outbound::relay::{OperatorCommand, Outbound};
-use crate::store::spool::{MailId, ReadResult, SpoolEnvelope, SpoolStore};
+use crate::store::spool::{ChangeCounts, MailId, ReadResult, SpoolEnvelope, SpoolStore};
 
 /// The queue and the spool of a running server.
 pub(super) struct ServerQueue<'a, T: Transport> {
@@ -93,5 +93,9 @@ impl<T: Transport> QueueAccess for ServerQueue<'_, T> {
             QueueAction::Delete => OperatorCommand::Delete,
         };
         self.command(command, mail, whom)
+    }
+
+    fn change_counts(&mut self) -> ChangeCounts {
+        self.spool.change_counts()
     }
 }

@@ -17,11 +17,11 @@ use bytes::BytesMut;
 
 use crate::control::queue::QueueRequest;
 use crate::control::queue_report::{SCANNING_LINE, SiteReport};
-use crate::control::{AnswerPart, ControlRequest, NextPart};
+use crate::control::{AnswerPart, ControlRequest, NextPart, TRY_AGAIN_PREFIX};
 use crate::outbound::queue::{
     Choice, MailView, RecipientView, SiteId, SiteState, SiteView, Touched,
 };
-use crate::store::spool::{MailId, SpoolEnvelope};
+use crate::store::spool::{ChangeCounts, MailId, SpoolEnvelope};
 use words::seconds;
 
 pub use crate::control::queue::QueueAction;
@@ -61,6 +61,9 @@ pub trait QueueAccess {
 
     /// Changes recipients of a mail, in the queue at once and in the spool soon. `None`: there is no such mail.
     fn apply(&mut self, action: QueueAction, mail: MailId, whom: Choice<'_>) -> Option<Touched>;
+
+    /// How many changes the spool was told of, and how many of them are durable.
+    fn change_counts(&mut self) -> ChangeCounts;
 }
 
 /// What came of reading a mail in the queue.
@@ -113,16 +116,31 @@ fn sites(after: Option<u32>, queue: &dyn QueueAccess, text: &mut BytesMut) -> Ne
     }
     match sites.last() {
         Some(last) => ask(QueueRequest::Sites(Some(last.site.0))),
-        None => NextPart::End,
+        None => end(queue.is_scanning(), text),
     }
 }
 
-/// The end of an answer that goes through all mail, which says whether that was all.
-fn end(queue: &dyn QueueAccess, text: &mut BytesMut) -> NextPart {
-    if queue.is_scanning() {
+/// The end of an answer that goes through all mail, which says whether that was only a part of it.
+fn end(is_partial: bool, text: &mut BytesMut) -> NextPart {
+    if is_partial {
         write_line(text, &SCANNING_LINE);
     }
     NextPart::End
+}
+
+/// The end of an answer about a mail that is not in the queue.
+fn unknown(mail: MailId, queue: &dyn QueueAccess) -> NextPart {
+    if queue.is_scanning() {
+        return try_again(format_args!(
+            "the server still reads its spool after a start, and has not found {mail} so far"
+        ));
+    }
+    NextPart::Error(format!("no mail {mail} is in the queue"))
+}
+
+/// The end of an answer that may be another one later.
+fn try_again(why: fmt::Arguments<'_>) -> NextPart {
+    NextPart::Error(format!("{TRY_AGAIN_PREFIX}{why}"))
 }
 
 fn ask(request: QueueRequest) -> NextPart {

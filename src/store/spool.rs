@@ -55,7 +55,7 @@ pub mod system;
 pub mod text;
 
 pub use backend::SPOOL_COMMAND;
-pub use change::{Change, ChangeKind, SpooledReport};
+pub use change::{Change, ChangeCounts, ChangeKind, SpooledReport};
 pub use disk::{SPOOL_ROOT, SpoolDisk};
 pub use drafts::big_path;
 pub use engine::SpoolEngine;

@@ -10,7 +10,7 @@ use mailoop::outbound::queue::{
 use mailoop::server::queue_answers::{QueueAccess, QueueAction, QueuedRead};
 use mailoop::smtp::envelope::Body;
 use mailoop::smtp::path::ReversePath;
-use mailoop::store::spool::{MailId, SpoolEnvelope, SpoolPlace, SpoolRecipient};
+use mailoop::store::spool::{ChangeCounts, MailId, SpoolEnvelope, SpoolPlace, SpoolRecipient};
 
 pub const NOW_MS: u64 = 1_795_878_585_000;
 pub const REPLY: &str = "451 4.7.1 Greylisted, come back";
@@ -27,6 +27,10 @@ pub struct FakeQueue {
     pub arrivals: u32,
     pub reads: usize,
     pub applied: Vec<(QueueAction, MailId, Option<Vec<u16>>)>,
+    /// How often the spool is asked before the changes are durable, and the time that each takes.
+    pub late_syncs: u32,
+    pub sync_ms: u64,
+    pub passed_ms: u64,
 }
 
 pub struct FakeMail {
@@ -87,7 +91,7 @@ impl FakeQueue {
 
 impl QueueAccess for FakeQueue {
     fn now_ms(&self) -> u64 {
-        NOW_MS
+        NOW_MS + self.passed_ms
     }
 
     fn is_scanning(&self) -> bool {
@@ -182,5 +186,16 @@ impl QueueAccess for FakeQueue {
             recipients: indices.len().try_into().unwrap(),
             in_flight: 0,
         })
+    }
+
+    fn change_counts(&mut self) -> ChangeCounts {
+        let told = self.applied.len() as u64;
+        let is_late = told > 0 && self.late_syncs > 0;
+        self.late_syncs -= u32::from(is_late);
+        self.passed_ms += self.sync_ms;
+        ChangeCounts {
+            told,
+            durable: told - u64::from(is_late),
+        }
     }
 }

@@ -74,7 +74,8 @@ pub(crate) fn sites_say(server: &TestServer, expected: &[[&str; 3]]) {
         command.arg("queue").arg("--spool");
         command.arg(server.folder().join("spool")).arg("sites");
         let output = command.env_clear().output().unwrap();
-        assert!(output.status.success(), "{output:?}");
+        // It may still be reading its spool.
+        assert!(matches!(output.status.code(), Some(0 | 75)), "{output:?}");
         printed = String::from_utf8(output.stdout).unwrap();
         let lines: Vec<&str> = printed.lines().collect();
         expected.iter().all(|[site, policy, error]| {

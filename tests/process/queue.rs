@@ -208,6 +208,38 @@ fn mail_is_changed_and_unknown_mail_is_told() {
 }
 
 #[test]
+fn what_is_not_sure_yet_is_to_be_tried_again() {
+    let empty = || FakeQueue {
+        is_scanning: true,
+        ..FakeQueue::default()
+    };
+    serve(empty, |spool| {
+        for arguments in [
+            &["list"][..],
+            &["list", "--json"],
+            &["sites"],
+            &["show", "Q000000070001"],
+            &["delete", "Q000000070001"],
+            &["hold", "--all"],
+        ] {
+            let output = run(spool, arguments);
+            failed(&output, 75, "still reads its spool");
+            failed(&output, 75, "try again");
+        }
+    });
+    let stuck = || FakeQueue {
+        late_syncs: u32::MAX,
+        sync_ms: 10_000,
+        ..small_queue()
+    };
+    serve(stuck, |spool| {
+        let held = run(spool, &["hold", "Q000000070001"]);
+        failed(&held, 75, "the mail is held, but that is not stored yet");
+        assert_eq!(held.stdout, b"held: 0 messages, 0 recipients\n");
+    });
+}
+
+#[test]
 fn a_long_listing_is_whole_and_may_be_cut_by_its_reader() {
     const MAILS: u32 = 20_000;
     let many = || {

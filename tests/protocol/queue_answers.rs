@@ -2,7 +2,7 @@
 
 use mailoop::control::queue::{ListCursor, QueueChange, QueueRequest, QueueSelection, ShowCursor};
 use mailoop::control::queue_report::{
-    ChangedReport, HeaderReport, MailReport, RecipientReport, SCANNING_LINE, SiteReport,
+    HeaderReport, MailReport, RecipientReport, SCANNING_LINE, SiteReport,
 };
 use mailoop::control::{ControlRequest, NextPart};
 use mailoop::server::queue_answers::{QueueAction, answer};
@@ -44,13 +44,7 @@ fn list() -> QueueRequest {
 }
 
 fn change(action: QueueAction, selection: QueueSelection) -> QueueRequest {
-    QueueRequest::Change(Box::new(QueueChange {
-        action,
-        selection,
-        after: None,
-        began_ms: None,
-        changed: ChangedReport::default(),
-    }))
+    QueueRequest::Change(Box::new(QueueChange::new(action, selection)))
 }
 
 #[test]
@@ -290,4 +284,84 @@ fn sites_are_told_in_parts() {
     assert!(sites.iter().map(|site| site.waiting).eq(0..200));
     assert_eq!(sites[0].state, "down");
     assert_eq!(sites[0].until, Some(NOW_MS / 1000 + 1));
+}
+
+#[test]
+fn a_change_is_told_once_it_is_durable() {
+    let of_one = || QueueSelection {
+        mail: Some(id(1)),
+        ..Default::default()
+    };
+    let selections: [&dyn Fn() -> QueueSelection; 2] = [&of_one, &QueueSelection::default];
+    for selection in selections {
+        for (action, waits) in [
+            (QueueAction::Hold, 5),
+            (QueueAction::Release, 5),
+            (QueueAction::Delete, 5),
+            (QueueAction::Retry, 0),
+        ] {
+            let mut queue = FakeQueue {
+                late_syncs: 5,
+                ..FakeQueue::default()
+            };
+            queue.add(1, 60, "ada@example.org", &["bob@far.example"]);
+            let (parts, error) = parts(change(action, selection()), &mut queue);
+            assert_eq!(error, None);
+            let told = parts.last().unwrap();
+            assert_eq!(told, "changed messages=1 recipients=1 active=0\n");
+            let waited = parts.iter().filter(|part| part.is_empty()).count();
+            // A change of all mail has one part more, in which it is made.
+            let made = usize::from(selection().mail.is_none());
+            assert_eq!(waited, waits + made, "{action:?}");
+            assert_eq!(queue.applied.len(), 1);
+        }
+    }
+    let mut queue = FakeQueue {
+        late_syncs: u32::MAX,
+        sync_ms: 1000,
+        ..FakeQueue::default()
+    };
+    queue.add(1, 60, "ada@example.org", &["bob@far.example"]);
+    let (parts, error) = parts(change(QueueAction::Delete, of_one()), &mut queue);
+    let error = error.unwrap();
+    assert!(
+        error.starts_with("try again: the mail is deleted, but that is not stored yet"),
+        "{error}"
+    );
+    assert!((30..=32).contains(&parts.len()), "{} parts", parts.len());
+    assert_eq!(parts.concat(), "");
+}
+
+#[test]
+fn what_the_scan_has_not_found_is_not_denied() {
+    let mut queue = FakeQueue {
+        is_scanning: true,
+        ..FakeQueue::default()
+    };
+    let of_one = || QueueSelection {
+        mail: Some(id(1)),
+        ..Default::default()
+    };
+    let show = || QueueRequest::Show(id(1), ShowCursor::Recipients(0));
+    for request in [show(), change(QueueAction::Delete, of_one())] {
+        let (_, error) = parts(request, &mut queue);
+        let error = error.unwrap();
+        assert!(
+            error.starts_with("try again: the server still reads its spool"),
+            "{error}"
+        );
+    }
+    let all = change(QueueAction::Hold, QueueSelection::default());
+    for request in [list(), all, QueueRequest::Sites(None)] {
+        let lines = lines(request, &mut queue);
+        assert_eq!(lines.last().unwrap(), SCANNING_LINE);
+    }
+    // What is found is changed as ever.
+    queue.add(1, 60, "ada@example.org", &["bob@far.example"]);
+    assert_eq!(
+        lines(show(), &mut queue).last().unwrap(),
+        "header line=Subject:%20x"
+    );
+    let changed = lines(change(QueueAction::Hold, of_one()), &mut queue);
+    assert_eq!(changed, ["changed messages=1 recipients=1 active=0"]);
 }

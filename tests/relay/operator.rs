@@ -1,13 +1,14 @@
 //! What an operator does with a queue that is at work, and with the routes of it.
 
 use std::fs;
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
 
-use crate::common::wait_until;
+use crate::common::{processes, wait_until};
 use crate::mail::{delicate, send};
 use crate::sink::{Answer, Sink, Taken};
 use crate::site::{OURS, Site, await_log, route_to};
@@ -74,6 +75,56 @@ fn mail_is_held_released_deleted_and_tried_at_once() {
     site.await_empty();
     assert_eq!(sink.taken().len(), 2);
     server.stop();
+}
+
+#[test]
+fn an_operator_hears_of_a_change_once_a_kill_would_not_undo_it() {
+    let (sink, _) = gate();
+    let site = Site::new();
+    let route = route_to("*", sink.address());
+    let mut server = site.start(&["--route", &route, "--retry", "3600"]);
+    let ids = [(); 3].map(|()| {
+        let id = send(server.address(), ADA, &[BOB], &delicate());
+        await_log(&server, &[&format!("id={id}"), "status=deferred"]);
+        id
+    });
+    let worker = || {
+        let mut here = processes::in_folder(&site.spool()).into_iter();
+        here.find(|process| {
+            let arguments = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            arguments.ends_with(b"work\0")
+        })
+    };
+    let ask = |arguments: [&str; 2]| site.queue_command(&arguments).spawn().unwrap();
+
+    // As long as the spool does nothing, nobody hears of it; the next process is told of it again.
+    let stopped = worker().unwrap();
+    processes::signal(stopped, Signal::STOP);
+    let mut held = ask(["hold", &ids[0]]);
+    await_log(&server, &[&format!("id={} action=held", ids[0])]);
+    // The server, in which all commands come in order, has had many turns since.
+    site.queue_says(&["list"]);
+    assert_eq!(held.try_wait().unwrap(), None);
+    processes::kill(stopped);
+    assert_eq!(held.wait().unwrap().code(), Some(0));
+
+    // The end of a server waits for those who are to hear of theirs.
+    wait_until("another spool process", || {
+        worker().is_some_and(|process| process != stopped)
+    });
+    let stopped = worker().unwrap();
+    processes::signal(stopped, Signal::STOP);
+    let mut deleted = ask(["delete", &ids[1]]);
+    await_log(&server, &[&format!("id={} action=deleted", ids[1])]);
+    server.signal(Signal::TERM);
+    let address = server.address();
+    wait_until("a drain", || TcpStream::connect(address).is_err());
+    assert_eq!(deleted.try_wait().unwrap(), None);
+    processes::signal(stopped, Signal::CONT);
+    assert_eq!(deleted.wait().unwrap().code(), Some(0));
+    server.stop();
+    let list = site.queue_says(&["list"]);
+    assert!(!list.contains(&ids[1]) && list.contains("> held"), "{list}");
 }
 
 #[test]

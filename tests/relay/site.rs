@@ -99,15 +99,27 @@ impl Site {
 
     /// Runs `mailoop queue` on its spool.
     pub(crate) fn queue(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
-        command.arg("queue").arg("--spool").arg(self.spool());
-        command.args(arguments).env_clear().output().unwrap()
+        self.queue_command(arguments).output().unwrap()
     }
 
-    /// What `mailoop queue` says.
+    /// The command that does that.
+    pub(crate) fn queue_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+        command.arg("queue").arg("--spool").arg(self.spool());
+        command.args(arguments).env_clear();
+        command
+    }
+
+    /// What `mailoop queue` says, once the server has read its spool.
     #[track_caller]
     pub(crate) fn queue_says(&self, arguments: &[&str]) -> String {
-        let output = self.queue(arguments);
+        let mut output = self.queue(arguments);
+        if reads_still(&output) {
+            wait_until("the server to read its spool", || {
+                output = self.queue(arguments);
+                !reads_still(&output)
+            });
+        }
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments:?}: {error}");
         String::from_utf8(output.stdout).unwrap()
@@ -223,4 +235,10 @@ pub(crate) fn route_to(pattern: &str, address: &str) -> String {
 /// A folder is there and holds no file, at any depth.
 pub(crate) fn holds_no_file(folder: &Path) -> bool {
     files(folder).is_empty()
+}
+
+/// Whether the server had still to read its spool when it was asked.
+fn reads_still(output: &Output) -> bool {
+    let error = String::from_utf8_lossy(&output.stderr);
+    output.status.code() == Some(75) && error.contains("still reads its spool")
 }

@@ -10,8 +10,8 @@ use crate::observe::mask::hide_sent;
 use crate::observe::outcome::{FailureCode, ReadCode};
 use crate::observe::relay::{change_parts, index_octets, place_code};
 use crate::store::spool::{
-    Change, MailId, QueuedMail, ReadResult, SpoolEnvelope, SpoolMail, SpoolPlace, SpoolStore,
-    SpooledReport,
+    Change, ChangeCounts, MailId, QueuedMail, ReadResult, SpoolEnvelope, SpoolMail, SpoolPlace,
+    SpoolStore, SpooledReport,
 };
 use crate::store::{Failure, Ticket};
 
@@ -221,6 +221,11 @@ impl SpoolStore for RecordedStore {
             }),
         });
         self.call(|spool| spool.change(change));
+    }
+
+    fn change_counts(&mut self) -> ChangeCounts {
+        let counts = self.inner.spool().map(|spool| spool.change_counts());
+        counts.unwrap_or_default()
     }
 
     fn take_moved(&mut self) -> Vec<(MailId, SpoolPlace)> {

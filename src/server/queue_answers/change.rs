@@ -3,15 +3,19 @@
 use bytes::BytesMut;
 
 use super::list::came_later;
-use super::show::unknown;
-use super::{NextPart, PART_MAILS_MAX, QueueAccess, QueuedRead, ask, ask_later, end, write_line};
-use crate::control::queue::{QueueAction, QueueChange, QueueRequest, QueueSelection};
+use super::{
+    NextPart, PART_MAILS_MAX, QueueAccess, QueuedRead, ask, ask_later, end, try_again, unknown,
+    write_line,
+};
+use crate::control::queue::{AwaitedSync, QueueAction, QueueChange, QueueRequest, QueueSelection};
 use crate::outbound::queue::{Choice, MailView, Touched};
 use crate::smtp::path::ReversePath;
 use crate::store::spool::{MailId, SpoolEnvelope};
 
 /// The most mails of a change with a line each in the log. Of more there is one line at the end.
 const LINES_MAX: u64 = 10;
+/// Time for the spool to make a change durable: more than a process takes that follows one that was lost.
+const SYNC_TIMEOUT_MS: u64 = 30_000;
 
 /// The recipients of one mail that a selection fits.
 enum Selected {
@@ -31,18 +35,22 @@ pub(super) fn change(
     queue: &mut dyn QueueAccess,
     text: &mut BytesMut,
 ) -> NextPart {
+    if change.sync.is_some() {
+        return finish(change, queue, text);
+    }
     if let Some(mail) = change.selection.mail {
         return change_one(mail, change, queue, text);
     }
     let began_ms = *change.began_ms.get_or_insert(queue.now_ms());
+    change.is_partial |= queue.is_scanning();
     let mails = queue.mails_after(change.after, PART_MAILS_MAX);
     if mails.is_empty() {
-        return finish(&change, queue, text);
+        return finish(change, queue, text);
     }
     for id in mails {
         if let Some(mail) = queue.mail(id) {
             if came_later(&mail, began_ms) {
-                return finish(&change, queue, text);
+                return finish(change, queue, text);
             }
             if !apply(&mail, &mut change, queue) {
                 return ask_later(QueueRequest::Change(Box::new(change)));
@@ -61,26 +69,50 @@ fn change_one(
     text: &mut BytesMut,
 ) -> NextPart {
     let Some(mail) = queue.mail(id) else {
-        return NextPart::Error(unknown(id));
+        return unknown(id, queue);
     };
     change.began_ms.get_or_insert(queue.now_ms());
     if apply(&mail, &mut change, queue) {
-        write_line(text, &change.changed);
-        NextPart::End
+        finish(change, queue, text)
     } else {
         ask_later(QueueRequest::Change(Box::new(change)))
     }
 }
 
-fn finish(change: &QueueChange, queue: &dyn QueueAccess, text: &mut BytesMut) -> NextPart {
+/// Tells what was changed, as soon as the spool has made that durable.
+fn finish(mut change: QueueChange, queue: &mut dyn QueueAccess, text: &mut BytesMut) -> NextPart {
+    let (counts, now_ms) = (queue.change_counts(), queue.now_ms());
+    let sync = change.sync.unwrap_or_else(|| {
+        log_many(&change);
+        AwaitedSync {
+            changes: counts.told,
+            since_ms: now_ms,
+        }
+    });
+    // The spool knows nothing of a try at once.
+    if counts.durable < sync.changes && change.action != QueueAction::Retry {
+        if now_ms.saturating_sub(sync.since_ms) >= SYNC_TIMEOUT_MS {
+            return try_again(format_args!(
+                "the mail is {}, but that is not stored yet and would not survive an end of the server: the log tells what \
+                 the spool lacks",
+                done(change.action)
+            ));
+        }
+        change.sync = Some(sync);
+        return ask_later(QueueRequest::Change(Box::new(change)));
+    }
     write_line(text, &change.changed);
+    end(change.is_partial, text)
+}
+
+/// Logs a change of so many mails that not each has a line.
+fn log_many(change: &QueueChange) {
     let changed = &change.changed;
     if changed.messages > LINES_MAX {
         let (action, messages, recipients) =
             (done(change.action), changed.messages, changed.recipients);
         log::info!("action={action} messages={messages} recipients={recipients}");
     }
-    end(queue, text)
 }
 
 /// The word of the log for a change.

@@ -30,14 +30,15 @@ pub(super) fn list(
     text: &mut BytesMut,
 ) -> NextPart {
     let began_ms = *cursor.began_ms.get_or_insert(queue.now_ms());
+    cursor.is_partial |= queue.is_scanning();
     let mails = queue.mails_after(cursor.after, PART_MAILS_MAX);
     if mails.is_empty() {
-        return end(queue, text);
+        return end(cursor.is_partial, text);
     }
     for id in mails {
         if let Some(mail) = queue.mail(id) {
             if came_later(&mail, began_ms) {
-                return end(queue, text);
+                return end(cursor.is_partial, text);
             }
             let envelope = match queue.envelope(&mail) {
                 QueuedRead::Now(envelope) => Some(envelope),

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::list::{mail_report, put_recipients, recipient_report};
 use super::words::notify;
-use super::{NextPart, QueueAccess, QueuedRead, ask, ask_later, write_line};
+use super::{NextPart, QueueAccess, QueuedRead, ask, ask_later, unknown, write_line};
 use crate::control::queue::{QueueRequest, ShowCursor};
 use crate::control::queue_report::{HeaderReport, RecipientReport};
 use crate::outbound::queue::{MailView, RecipientView, SiteId};
@@ -27,7 +27,7 @@ pub(super) fn show(
 ) -> NextPart {
     let Some(mail) = queue.mail(id) else {
         return match cursor {
-            ShowCursor::Recipients(0) => NextPart::Error(unknown(id)),
+            ShowCursor::Recipients(0) => unknown(id, queue),
             // It has gone while it was told of.
             _ => NextPart::End,
         };
@@ -36,11 +36,6 @@ pub(super) fn show(
         ShowCursor::Recipients(told) => show_envelope(&mail, told, queue, text),
         ShowCursor::Header { at, is_in_line } => show_header(&mail, at, is_in_line, queue, text),
     }
-}
-
-/// Says that there is no such mail.
-pub(super) fn unknown(mail: MailId) -> String {
-    format!("no mail {mail} is in the queue")
 }
 
 fn show_envelope(

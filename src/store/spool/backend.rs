@@ -8,7 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::change::Change;
+use super::change::{Change, ChangeCounts};
 use super::client::{SpoolClient, gone};
 use super::envelope::SpoolEnvelope;
 use super::id::MailId;
@@ -318,7 +318,12 @@ impl SpoolBackend {
 
     /// Whether so many changes wait to be durable that no more should come.
     pub(super) fn is_full(&self) -> bool {
-        self.client.is_full()
+        self.client.changes().is_full()
+    }
+
+    /// How many changes there were, and how many of them are durable.
+    pub(super) fn change_counts(&self) -> ChangeCounts {
+        self.client.changes().counts()
     }
 
     /// Whether a process is ready to work.

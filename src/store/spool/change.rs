@@ -40,3 +40,12 @@ pub struct SpooledReport {
     /// Its text, whose lines end in CRLF.
     pub text: Box<[u8]>,
 }
+
+/// How many changes there were since the start of the server. They become durable in their order, whatever process does it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChangeCounts {
+    /// Those that the spool was told of.
+    pub told: u64,
+    /// Those that are durable.
+    pub durable: u64,
+}

@@ -342,9 +342,9 @@ impl SpoolClient {
         self.output.is_congested()
     }
 
-    /// Whether so many changes wait to be durable that no more should come.
-    pub(super) fn is_full(&self) -> bool {
-        self.changes.is_full()
+    /// The changes that are not known to be durable.
+    pub(super) fn changes(&self) -> &KeptChanges {
+        &self.changes
     }
 
     /// The instance of the process; `None` while there is none that is ready.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::change::ChangeCounts;
 use super::handover::{ChangeCode, EncodedChange};
 use super::id::MailId;
 use crate::store::counted::CountedMap;
@@ -20,6 +21,8 @@ pub(super) struct KeptChanges {
     by_mail: CountedMap<MailId, usize>,
     /// The number of changes that the present process has made durable.
     durable: u64,
+    /// The number of changes that were ever kept.
+    told: u64,
 }
 
 impl KeptChanges {
@@ -28,6 +31,7 @@ impl KeptChanges {
         self.bytes += bytes_of(&change);
         *self.by_mail.entry(change.mail).or_default() += 1;
         self.changes.push_back(change);
+        self.told += 1;
     }
 
     /// Drops changes of which so many are durable, counted from the start of the process. Returns the reports that came with
@@ -48,6 +52,14 @@ impl KeptChanges {
             reports.extend(change.report.map(|report| report.mail));
         }
         reports
+    }
+
+    /// How many there were.
+    pub(super) fn counts(&self) -> ChangeCounts {
+        ChangeCounts {
+            told: self.told,
+            durable: self.told.saturating_sub(self.changes.len() as u64),
+        }
     }
 
     /// Whether so many are kept that no more should come.

@@ -3,26 +3,25 @@
 //! A message of which any recipient is elsewhere goes to the spool with all its recipients. From there each gets it once: the
 //! queue sends it on, and has this deliver it to mailboxes here.
 
-use std::fs;
 use std::io;
 use std::mem;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use slab::Slab;
 
 use super::addressing::spool_envelope;
 use super::backend::SpoolBackend;
-use super::change::Change;
+use super::change::{Change, ChangeCounts};
 use super::envelope::SpoolEnvelope;
 use super::id::{MailId, SpoolPlace};
 use super::intake::{IncomingMail, SpoolBacklog};
 use super::local::OnceDeliveries;
 use super::options::RelayStoreOptions;
 use super::reads::SpoolReads;
-use super::segment::SEGMENTS;
 use super::store::{QueuedMail, ReadResult, SpoolMail, SpoolStore};
+use super::system::last_written_ms;
 use crate::smtp::envelope::{Envelope, QueueId, Recipient};
 use crate::store::process::{StoreClient, StorePipes};
 use crate::store::root::create_root;
@@ -370,6 +369,10 @@ impl SpoolStore for RelayStore {
         self.backend.change(change);
     }
 
+    fn change_counts(&mut self) -> ChangeCounts {
+        self.backend.change_counts()
+    }
+
     fn take_moved(&mut self) -> Vec<(MailId, SpoolPlace)> {
         mem::take(&mut self.moved)
     }
@@ -387,12 +390,4 @@ impl SpoolStore for RelayStore {
     fn take_delivered(&mut self) -> Vec<(Ticket, Result<(), Failure>)> {
         self.deliveries.take_results()
     }
-}
-
-/// When the logs of a spool were last written to, in milliseconds of the epoch.
-fn last_written_ms(root: &Path) -> Option<u64> {
-    let segments = fs::read_dir(root.join(SEGMENTS)).ok()?;
-    let times = segments.filter_map(|segment| segment.ok()?.metadata().ok()?.modified().ok());
-    let since = times.max()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok()
 }

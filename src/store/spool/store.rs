@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::change::Change;
+use super::change::{Change, ChangeCounts};
 use super::envelope::SpoolEnvelope;
 use super::id::{MailId, SpoolPlace};
 use crate::store::{Failure, Ticket};
@@ -63,6 +63,12 @@ pub trait SpoolStore {
     /// Changes the state of a message, durably with the next sync. The change is kept until then, and repeated to the next
     /// process if the present one is lost.
     fn change(&mut self, change: Change);
+
+    /// How many changes there were since the start, and how many of them are durable. No observer sees this call: it is made for
+    /// operators alone.
+    fn change_counts(&mut self) -> ChangeCounts {
+        ChangeCounts::default()
+    }
 
     /// Takes the messages that lie elsewhere now, since the last call. Where they were, they are [gone](ReadResult::Gone) soon.
     fn take_moved(&mut self) -> Vec<(MailId, SpoolPlace)>;

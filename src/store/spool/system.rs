@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use rustix::path::Arg;
 
 use super::disk::{SPOOL_ROOT, SpoolDisk};
+use super::segment::SEGMENTS;
 use crate::store::disk_error::DiskError;
 use crate::store::root::create_root;
 
@@ -223,4 +224,12 @@ impl SpoolDisk for SpoolSystem {
         // The keys of a hash are random octets of the system, and the standard library has no other way to them.
         RandomState::new().build_hasher().finish()
     }
+}
+
+/// When the logs of a spool were last written to, in milliseconds of the epoch.
+pub(super) fn last_written_ms(root: &Path) -> Option<u64> {
+    let segments = std::fs::read_dir(root.join(SEGMENTS)).ok()?;
+    let times = segments.filter_map(|segment| segment.ok()?.metadata().ok()?.modified().ok());
+    let since = times.max()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }

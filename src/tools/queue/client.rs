@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Asked;
 use super::print::QueuePrinter;
 use super::words::shown;
-use crate::control::{END_LINE, ERROR_PREFIX, GREETING};
+use crate::control::{END_LINE, ERROR_PREFIX, GREETING, TRY_AGAIN_PREFIX};
 use crate::exit::{ExitCode, Failed};
 use crate::net::driver::{Close, ConnectionFailure, Driver, Step, Turn};
 
@@ -70,6 +70,10 @@ impl QueueBoard {
         if let Err(error) = self.printer.finish() {
             return Asked::Answered(unwritable(&error));
         }
+        if self.printer.is_partial() {
+            let why = "the server still reads its spool after a start, and there may be more mail; try again";
+            self.refusals.push(Failed::new(ExitCode::TryAgain, why));
+        }
         let refused = Failed::all(std::mem::take(&mut self.refusals));
         Asked::Answered(refused.map_or(Ok(()), Err))
     }
@@ -116,8 +120,11 @@ impl QueueClient {
         }
         match line.strip_prefix(ERROR_PREFIX) {
             Some(error) if self.is_greeted => {
-                let refusal = Failed::new(ExitCode::Data, shown(error));
-                turn.shared.refusals.push(refusal);
+                let (code, error) = match error.strip_prefix(TRY_AGAIN_PREFIX) {
+                    Some(error) => (ExitCode::TryAgain, format!("{}; try again", shown(error))),
+                    None => (ExitCode::Data, shown(error)),
+                };
+                turn.shared.refusals.push(Failed::new(code, error));
                 ask_next(turn);
             }
             Some(error) => {

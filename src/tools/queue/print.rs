@@ -114,11 +114,12 @@ impl<W: Write> QueuePrinter<W> {
         if let QueuePicture::Changed(action) = self.picture {
             self.told_change(action)?;
         }
-        self.out.flush()?;
-        if self.is_scanning {
-            eprintln!("The server still reads its spool after a start: there may be more mail.");
-        }
-        Ok(())
+        self.out.flush()
+    }
+
+    /// Whether there may be more mail than was told of.
+    pub(super) fn is_partial(&self) -> bool {
+        self.is_scanning
     }
 
     fn end_mail(&mut self) -> io::Result<()> {

@@ -331,15 +331,15 @@ fn a_report_that_is_not_found_after_all_is_forgotten() {
 #[test]
 fn so_many_changes_are_kept_and_octets_of_them() {
     let mut client = ready(INSTANCE);
-    while !client.is_full() {
+    while !client.changes().is_full() {
         client.change(done(1, &[0]));
     }
     assert_eq!(changes(&mut client).len(), 10_000);
     report(&mut client, &[SpoolReport::ChangesDurable(1)]);
-    assert!(!client.is_full());
+    assert!(!client.changes().is_full());
     report(&mut client, &[SpoolReport::ChangesDurable(10_000)]);
     for count in 0.. {
-        if client.is_full() {
+        if client.changes().is_full() {
             // Each is in the output as well, and in the process.
             assert!((200..=256).contains(&count), "{count}");
             break;
