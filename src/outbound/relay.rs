@@ -140,10 +140,11 @@ impl<T: Transport> Outbound<T> {
     }
 
     /// Whether nothing is under way that is waited for: when the time of a drain is up, that is neither a read nor a delivery to a
-    /// mailbox here. A disk may hang for ever.
+    /// mailbox here. A disk may hang for ever. But what connections have told is acted on: of those that were cut off, too.
     pub fn is_idle(&self) -> bool {
         let waits_for_nothing = self.connections.is_time_up() || self.dispatcher.is_idle();
-        self.connections.is_empty() && waits_for_nothing
+        let is_told = !self.connections.shared().has_events();
+        self.connections.is_empty() && is_told && waits_for_nothing
     }
 
     /// The numbers of messages in the queue, and of sites that take no connections.

@@ -89,7 +89,7 @@ pub fn run(spool: &Path, errand: &QueueErrand) -> Result<(), Failed> {
     };
     let is_down = matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused
     );
     if error.kind() == io::ErrorKind::PermissionDenied {
         return Err(Failed::new(
@@ -99,6 +99,9 @@ pub fn run(spool: &Path, errand: &QueueErrand) -> Result<(), Failed> {
                 spool.display()
             ),
         ));
+    }
+    if is_down {
+        offline::check(spool)?;
     }
     match errand {
         QueueErrand::List { .. } if is_down => offline::show(spool, None, &mut printer),

@@ -31,6 +31,8 @@ pub struct FakeQueue {
     pub late_syncs: u32,
     pub sync_ms: u64,
     pub passed_ms: u64,
+    /// How much later than its envelope says the queue thinks that a mail came.
+    pub queued_late_ms: u64,
 }
 
 pub struct FakeMail {
@@ -114,7 +116,7 @@ impl QueueAccess for FakeQueue {
                 text_bytes: found.text.len().try_into().unwrap(),
                 text_flags: Default::default(),
             },
-            arrived_ms: found.envelope.arrived_ms,
+            arrived_ms: found.envelope.arrived_ms + self.queued_late_ms,
             is_noticed: false,
         })
     }

@@ -1,5 +1,6 @@
 //! `mailoop queue` and the control socket in a spool: what a person and a program are shown, and how it ends.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -276,6 +277,14 @@ fn a_long_listing_is_whole_and_may_be_cut_by_its_reader() {
 #[test]
 fn without_a_server_it_says_so() {
     let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "no spool").unwrap();
+    for spool in [&file, &folder.path().join("none"), folder.path()] {
+        for arguments in [&["list"][..], &["sites"], &["retry", "--all"]] {
+            failed(&run(spool, arguments), 66, "cannot read the spool");
+        }
+    }
+    fs::create_dir(folder.path().join("segments")).unwrap();
     for arguments in [&["sites"][..], &["hold", "--all"]] {
         let output = run(folder.path(), arguments);
         failed(

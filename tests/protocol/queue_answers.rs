@@ -1,5 +1,7 @@
 //! What an operator is told of the queue, and what becomes of a change: parts of bounded work, whatever is in it.
 
+use std::rc::Rc;
+
 use mailoop::control::queue::{ListCursor, QueueChange, QueueRequest, QueueSelection, ShowCursor};
 use mailoop::control::queue_report::{
     HeaderReport, MailReport, RecipientReport, SCANNING_LINE, SiteReport,
@@ -364,4 +366,18 @@ fn what_the_scan_has_not_found_is_not_denied() {
     );
     let changed = lines(change(QueueAction::Hold, of_one()), &mut queue);
     assert_eq!(changed, ["changed messages=1 recipients=1 active=0"]);
+}
+
+#[test]
+fn the_second_in_which_a_mail_came_is_that_of_its_envelope() {
+    let mut queue = FakeQueue {
+        queued_late_ms: 127,
+        ..FakeQueue::default()
+    };
+    queue.add(1, 60, "ada@example.org", &["bob@far.example"]);
+    let mail = queue.mails.get_mut(&id(1)).unwrap();
+    Rc::get_mut(&mut mail.envelope).unwrap().arrived_ms += 900;
+    let lines = lines(list(), &mut queue);
+    let mail = MailReport::read(&lines[0]).unwrap();
+    assert_eq!(mail.queued, NOW_MS / 1000 - 60);
 }

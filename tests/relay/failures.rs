@@ -1,5 +1,7 @@
 //! What becomes of mail that a hop does not take.
 
+use std::sync::{Mutex, mpsc};
+
 use crate::common::pauses::undisturbed;
 use crate::common::ports::deserted_address;
 use crate::common::wait_until;
@@ -182,6 +184,37 @@ fn a_reply_that_never_came_is_uncertain_and_the_message_is_sent_again() {
     await_log(&server, &["status=sent", "tries=2"]);
     site.await_empty();
     server.stop();
+}
+
+#[test]
+fn what_a_drain_cuts_off_is_in_the_log() {
+    for (step, status) in [(".", "uncertain"), ("RCPT", "none")] {
+        // The hop says nothing more once it has heard that.
+        let (release, is_released) = mpsc::channel::<()>();
+        let (hear, heard) = mpsc::channel();
+        let channels = Mutex::new((is_released, hear));
+        let sink = Sink::with(move |_, said| {
+            if said.starts_with(step) {
+                let channels = channels.lock().unwrap();
+                channels.1.send(()).unwrap();
+                let _ = channels.0.recv();
+            }
+            Answer::Usual
+        });
+        let site = Site::recorded();
+        let route = route_to("*", sink.address());
+        let mut server = site.start(&["--route", &route, "--drain-timeout", "1"]);
+        let id = send(server.address(), ADA, &[BOB], &delicate());
+        heard.recv().unwrap();
+        server.stop();
+        let log = server.log();
+        let line = format!("id={id} to=<{BOB}>");
+        let line = log.lines().find(|it| it.contains(&line));
+        let line = line.unwrap_or("status=none");
+        assert!(line.contains(&format!("status={status}")), "{log}");
+        assert!(site.queued() == [id], "it waits");
+        drop(release);
+    }
 }
 
 #[test]

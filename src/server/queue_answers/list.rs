@@ -103,10 +103,12 @@ pub(super) fn put_recipients(
 }
 
 pub(super) fn mail_report(mail: &MailView, envelope: Option<&SpoolEnvelope>) -> MailReport {
+    // The queue knows it by an eighth of a second.
+    let arrived_ms = envelope.map_or(mail.arrived_ms, |envelope| envelope.arrived_ms);
     MailReport {
         id: mail.mail.to_string(),
         size: mail.place.text_bytes,
-        queued: seconds(mail.arrived_ms),
+        queued: seconds(arrived_ms),
         sender: envelope.map(|envelope| sender(&envelope.sender)),
         quarantine: envelope.and_then(|it| it.quarantine.as_deref().map(str::to_owned)),
         facts: Vec::new(),

@@ -27,7 +27,20 @@ impl SpoolInspection {
     /// # Errors
     /// `NotFound` if there is no such folder; `InvalidInput` if it is no spool; `Unsupported` if a newer mailoop wrote it; otherwise any error of the disk.
     pub fn open(root: &Path) -> io::Result<Self> {
-        // Whoever opens it to work on it makes it; here it has to be there.
+        Self::check(root)?;
+        let disk = ReadOnlyDisk::new(SpoolSystem::open(root)?);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_secs());
+        let now_seconds = u32::try_from(now).unwrap_or(u32::MAX);
+        let engine = SpoolEngine::start(disk, SpoolOptions::default(), now_seconds)?;
+        Ok(Self { engine })
+    }
+
+    /// Checks that this folder is a spool: whoever opens one to work on it makes it; here it has to be there.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`, `InvalidInput`: it is none. Any other error of the system.
+    pub fn check(root: &Path) -> io::Result<()> {
         if !root.metadata()?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
@@ -35,12 +48,7 @@ impl SpoolInspection {
             let why = "it has no folder `segments`, so it is no spool";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
-        let disk = ReadOnlyDisk::new(SpoolSystem::open(root)?);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.map_or(0, |since| since.as_secs());
-        let now_seconds = u32::try_from(now).unwrap_or(u32::MAX);
-        let engine = SpoolEngine::start(disk, SpoolOptions::default(), now_seconds)?;
-        Ok(Self { engine })
+        Ok(())
     }
 
     /// Looks at a bounded piece, and pushes the messages in it that are not over. Returns whether there is more.

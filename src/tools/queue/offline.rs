@@ -23,17 +23,7 @@ pub(super) fn show(
     wanted: Option<MailId>,
     printer: &mut QueuePrinter,
 ) -> Result<(), Failed> {
-    let unreadable = |error: io::Error| {
-        let code = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => ExitCode::NoInput,
-            _ => ExitCode::Unavailable,
-        };
-        let message = format!(
-            "cannot read the spool {}: {error}; name another one with --spool",
-            spool.display()
-        );
-        Failed::new(code, message)
-    };
+    let unreadable = |error| unreadable(spool, &error);
     let mut inspection = SpoolInspection::open(spool).map_err(unreadable)?;
     let mut found = Vec::new();
     let mut is_found = wanted.is_none();
@@ -69,6 +59,26 @@ pub(super) fn show(
         )),
         None => Ok(()),
     }
+}
+
+/// Checks that there is a spool, though no server has it.
+///
+/// # Errors
+/// There is none.
+pub(super) fn check(spool: &Path) -> Result<(), Failed> {
+    SpoolInspection::check(spool).map_err(|error| unreadable(spool, &error))
+}
+
+fn unreadable(spool: &Path, error: &io::Error) -> Failed {
+    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
+    let code = match error.kind() {
+        NotFound | NotADirectory | InvalidInput => ExitCode::NoInput,
+        _ => ExitCode::Unavailable,
+    };
+    let spool = spool.display();
+    let message =
+        format_args!("cannot read the spool {spool}: {error}; name another one with --spool");
+    Failed::new(code, message)
 }
 
 fn put_mail(found: &FoundMail, printer: &mut QueuePrinter) -> io::Result<()> {
