@@ -6,6 +6,7 @@
 mod awaited;
 mod events;
 mod handing;
+mod last_tries;
 mod load;
 mod local;
 mod local_jobs;
@@ -26,6 +27,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use awaited::{AwaitedRead, ParkedRead, ReadFor};
+use last_tries::LastTries;
 pub use load::OutboundLoad;
 use local_jobs::LocalWorkers;
 use look_ups::{AskedFor, LookUps};
@@ -129,6 +131,7 @@ pub struct Dispatcher<T> {
     local: LocalWorkers,
     report_policy: ReportPolicy,
     unread: UnreadMails,
+    last_tries: LastTries,
     /// The age at which a message is given up.
     lifetime_ms: u64,
     /// The rules of sessions, which say whose an address is.
@@ -169,6 +172,7 @@ impl<T: Transport> Dispatcher<T> {
             local: LocalWorkers::default(),
             report_policy: ReportPolicy::default(),
             unread: UnreadMails::default(),
+            last_tries: LastTries::default(),
             lifetime_ms,
             policy,
             tls_failed: HashMap::new(),

@@ -129,7 +129,8 @@ fn a_sender_hears_what_was_asked_for() {
     with_words(
         &reports,
         &[
-            "Action: delayed\n",
+            "Action: delayed\nStatus: 4.3.0\nRemote-MTA: dns; 127.0.0.1\n",
+            "Diagnostic-Code: smtp; 451 4.3.0 Not now\nLast-Attempt-Date: ",
             "Will-Retry-Until: ",
             "late@there.example",
         ],

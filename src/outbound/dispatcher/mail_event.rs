@@ -26,10 +26,17 @@ pub(super) struct MailEvent {
     pub(super) results: Vec<IndexedResult>,
     /// Our reasons for those of the results that are of age.
     overdue: Vec<Option<String>>,
-    /// The name of the host that decided.
-    host: Option<Box<str>>,
-    /// When a try has come to this. Of a last try, before the time was up, nobody kept when it was.
-    tried_ms: Option<u64>,
+    /// The last try of each of the results.
+    tries: Vec<KnownTry>,
+}
+
+/// What is known of the last try of a recipient.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct KnownTry {
+    /// The name of the host that was reached.
+    pub(super) host: Option<Rc<str>>,
+    /// When it was, in milliseconds of the epoch.
+    pub(super) at_ms: Option<u64>,
 }
 
 /// A report that lacks nothing but the start of the message it is about.
@@ -49,14 +56,14 @@ impl MailEvent {
         mail: MailId,
         read: &SpoolMail,
         place: SpoolPlace,
-        results: Vec<IndexedResult>,
+        (results, tries): (Vec<IndexedResult>, Vec<KnownTry>),
         action: ReportAction,
         at_ms: u64,
     ) -> Self {
         let age_ms = at_ms.saturating_sub(read.envelope.arrived_ms);
         let overdue = results
             .iter()
-            .map(|(_, result)| (result.status == OVERDUE).then(|| overdue(result, age_ms)));
+            .map(|(_, result)| Some(overdue(result, age_ms)));
         Self {
             mail,
             envelope: Rc::clone(&read.envelope),
@@ -65,8 +72,7 @@ impl MailEvent {
             action,
             overdue: overdue.collect(),
             results,
-            host: None,
-            tried_ms: None,
+            tries,
         }
     }
 
@@ -78,6 +84,10 @@ impl MailEvent {
         place: HopPlace<'_>,
         at_ms: u64,
     ) -> Self {
+        let tried = KnownTry {
+            host: place.name().map(Into::into),
+            at_ms: Some(at_ms),
+        };
         Self {
             mail: active.mail,
             envelope: Rc::clone(&active.envelope),
@@ -85,26 +95,25 @@ impl MailEvent {
             place: active.place,
             action,
             overdue: vec![None; results.len()],
+            tries: vec![tried; results.len()],
             results,
-            host: place.name().map(Into::into),
-            tried_ms: Some(at_ms),
         }
     }
 
     /// The recipients as a report tells of them. Mail that is delayed is given up after `lifetime_ms`.
     pub(super) fn recipients(&self, lifetime_ms: u64) -> Vec<ReportedRecipient<'_>> {
-        let told = self.results.iter().zip(&self.overdue);
-        let recipients = told.map(|((index, result), overdue)| ReportedRecipient {
+        let told = self.results.iter().zip(&self.overdue).zip(&self.tries);
+        let recipients = told.map(|(((index, result), overdue), tried)| ReportedRecipient {
             index: *index,
             action: self.action,
             status: result.status,
-            remote_host: self.host.as_deref(),
+            remote_host: tried.host.as_deref(),
             reply: result.is_remote.then_some(&*result.reply),
             reason: match overdue {
                 Some(overdue) => Some(overdue),
                 None => (!result.is_remote).then_some(&*result.reply),
             },
-            last_attempt_ms: self.tried_ms,
+            last_attempt_ms: tried.at_ms,
             retried_until_ms: (self.action == ReportAction::Delayed)
                 .then(|| self.envelope.arrived_ms + lifetime_ms),
         });

@@ -1,7 +1,10 @@
 //! Outcomes of tries are told to all who have to know: the log, the queue, the spool, and the sender by a report.
 
+use std::rc::Rc;
+
 use smallvec::SmallVec;
 
+use super::last_tries::LastTry;
 use super::mail_event::MailEvent;
 use super::{DispatchTurn, Dispatcher};
 use crate::net::transport::Transport;
@@ -129,6 +132,7 @@ impl<T: Transport> Dispatcher<T> {
         turn: &mut DispatchTurn<'_, T>,
     ) {
         self.log_results(active, results, place, turn);
+        self.note_tries(active, results, place, turn.clock.ms);
         let mail = active.mail;
         let of_class = |class| {
             let results = results.iter();
@@ -163,6 +167,29 @@ impl<T: Transport> Dispatcher<T> {
             let action = ReportAction::Failed;
             let event = MailEvent::of_try(active, failed, action, place, turn.clock.ms);
             self.tell(event, turn);
+        }
+    }
+
+    /// Keeps for later reports when recipients that wait now were tried.
+    fn note_tries(
+        &mut self,
+        active: &ActiveJob,
+        results: &[IndexedResult],
+        place: HopPlace<'_>,
+        at_ms: u64,
+    ) {
+        use ResultClass::{Deferred, NextHost, Uncertain};
+        let mut host: Option<Rc<str>> = None;
+        for (index, result) in results {
+            if matches!(result.class, Deferred | NextHost | Uncertain) {
+                host = host.or_else(|| place.name().map(Into::into));
+                let tried = LastTry {
+                    host: host.clone(),
+                    status: result.status,
+                    at_ms,
+                };
+                self.last_tries.note(active.mail, *index, tried);
+            }
         }
     }
 

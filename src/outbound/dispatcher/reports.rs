@@ -1,13 +1,17 @@
 //! Mail that waits for too long: its sender hears of the delay, and in the end that it is given up.
 
-use super::mail_event::{MailEvent, OVERDUE};
+use super::mail_event::{KnownTry, MailEvent, OVERDUE};
 use super::{DispatchTurn, Dispatcher};
 use crate::net::transport::Transport;
 use crate::outbound::delivery::{RecipientResult, ResultClass};
 use crate::outbound::delivery_log::{DeliveryLine, HopPlace};
 use crate::outbound::outgoing::IndexedResult;
 use crate::outbound::report::ReportAction;
+use crate::smtp::status::EnhancedStatus;
 use crate::store::spool::{Change, ChangeKind, MailId, SpoolMail, SpoolPlace};
+
+/// Octets of the code of a reply.
+const CODE_BYTES: usize = 3;
 
 impl<T: Transport> Dispatcher<T> {
     /// Tells a sender that some recipients have not got a mail yet.
@@ -21,7 +25,12 @@ impl<T: Transport> Dispatcher<T> {
     ) {
         self.unread.succeeds(mail);
         let now_ms = turn.clock.ms;
-        let results = self.last_results(mail, recipients, now_ms);
+        let (mut results, tries) = self.last_results(mail, recipients, now_ms);
+        for (index, result) in &mut results {
+            let known = self.last_tries.get(mail, *index);
+            result.status = known.map_or_else(|| status_of(&result.reply), |tried| tried.status);
+        }
+        let results = (results, tries);
         let action = ReportAction::Delayed;
         let event = MailEvent::of_age(mail, read, place, results, action, now_ms);
         self.tell(event, turn);
@@ -39,7 +48,7 @@ impl<T: Transport> Dispatcher<T> {
         self.unread.succeeds(mail);
         let now_ms = turn.clock.ms;
         let results = self.last_results(mail, recipients, now_ms);
-        for (index, result) in &results {
+        for (index, result) in &results.0 {
             let recipient = read.envelope.recipients.get(usize::from(*index));
             let line = DeliveryLine {
                 mail,
@@ -86,8 +95,13 @@ impl<T: Transport> Dispatcher<T> {
         self.queue.over(mail, expired);
     }
 
-    /// The last word on each of these recipients, who have waited for too long.
-    fn last_results(&self, mail: MailId, recipients: &[u16], now_ms: u64) -> Vec<IndexedResult> {
+    /// The last word on each of these recipients, who have waited for long, with what is known of their last try.
+    fn last_results(
+        &self,
+        mail: MailId,
+        recipients: &[u16],
+        now_ms: u64,
+    ) -> (Vec<IndexedResult>, Vec<KnownTry>) {
         let views = self.queue.recipients(mail, now_ms);
         let views = views.filter(|view| recipients.contains(&view.index));
         let results = views.map(|view| {
@@ -97,9 +111,14 @@ impl<T: Transport> Dispatcher<T> {
                 is_remote: is_reply(view.reply),
                 reply: view.reply.into(),
             };
-            (view.index, result)
+            let tried = self.last_tries.get(mail, view.index);
+            let tried = tried.map(|tried| KnownTry {
+                host: tried.host.clone(),
+                at_ms: Some(tried.at_ms),
+            });
+            ((view.index, result), tried.unwrap_or_default())
         });
-        results.collect()
+        results.unzip()
     }
 
     fn tries(&self, mail: MailId, index: u16, now_ms: u64) -> u16 {
@@ -111,7 +130,34 @@ impl<T: Transport> Dispatcher<T> {
 
 /// Whether the last word on a recipient is what a server said, and not what we say of it.
 fn is_reply(word: &str) -> bool {
-    let (code, rest) = word.split_at_checked(3).unwrap_or((word, ""));
-    let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+    let (code, rest) = word.split_at_checked(CODE_BYTES).unwrap_or((word, ""));
+    let is_code = code.len() == CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_digit());
     is_code && (rest.is_empty() || rest.starts_with(' '))
+}
+
+/// The status of the last word on a recipient that waits, where that is all that is known.
+fn status_of(word: &str) -> EnhancedStatus {
+    let text = word.get(CODE_BYTES + 1..).filter(|_| is_reply(word));
+    let told = text.and_then(|text| EnhancedStatus::at_start_of(text.as_bytes()));
+    told.filter(|status| status.class() == 4)
+        .unwrap_or(EnhancedStatus::new(4, 0, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_has_its_status_or_that_of_its_class() {
+        for (word, status) in [
+            ("451 4.7.1 Greylisted", "4.7.1"),
+            ("450 Later", "4.0.0"),
+            ("450", "4.0.0"),
+            ("550 5.1.1 Nobody", "4.0.0"),
+            ("cannot connect to 192.0.2.1:25: 4.7.1", "4.0.0"),
+            ("", "4.0.0"),
+        ] {
+            assert_eq!(status_of(word).to_string(), status, "{word}");
+        }
+    }
 }
