@@ -235,7 +235,7 @@ fn a_report_says_that_time_is_over_and_what_was_said_last() {
     let report = String::from_utf8_lossy(&reports.next().unwrap().text).into_owned();
     for expected in [
         "    Reason: not delivered in 5 days\r\n",
-        "    The answer of another server: 451 4.3.0 Not now\r\n",
+        "    The answer of 192.0.2.1: 451 4.3.0 Not now\r\n",
         "Diagnostic-Code: smtp; 451 4.3.0 Not now\r\n",
     ] {
         assert!(report.contains(expected), "no {expected} in {report}");
