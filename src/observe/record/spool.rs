@@ -224,8 +224,10 @@ impl SpoolStore for RecordedStore {
     }
 
     fn change_counts(&mut self) -> ChangeCounts {
-        let counts = self.inner.spool().map(|spool| spool.change_counts());
-        counts.unwrap_or_default()
+        match self.inner.spool() {
+            Some(spool) => spool.change_counts(),
+            None => ChangeCounts::default(),
+        }
     }
 
     fn take_moved(&mut self) -> Vec<(MailId, SpoolPlace)> {
