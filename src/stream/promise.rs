@@ -17,9 +17,12 @@ const REPLICAS_MIN: usize = 3;
 pub const MESSAGE_BYTES_MIN: usize = (64 + 4) * 1024;
 /// The shortest time for which a stream has to know the ids of messages, so that one that is published again is not there twice.
 const DUPLICATE_WINDOW_MIN: Duration = Duration::from_secs(60);
-/// Time for which the word of a server counts that cannot be asked again. One that was killed is known to be offline only after some
-/// three minutes, and the stream is not lost with it.
-pub const WORD_AGE_MAX: Duration = Duration::from_secs(300);
+/// Time for which the word of a server counts that cannot be asked again: a lost answer or two cost no mail, and one that was started
+/// anew without its setting is found out.
+pub const WORD_AGE_MAX: Duration = Duration::from_secs(60);
+/// The time in place of it where the leader has not heard of the server lately, which acknowledges nothing meanwhile. One that was killed
+/// is known to be silent only after an election and some more, and the stream is not lost with it.
+pub const LATE_WORD_AGE_MAX: Duration = Duration::from_secs(90);
 
 /// The last words of servers, by their names, and when they said so.
 pub type ServerWords = BTreeMap<Box<str>, (Instant, MonitorFacts)>;
@@ -136,8 +139,12 @@ pub enum SyncVerdict {
 pub fn check_sync(replicas: &[StreamReplica], words: &ServerWords, now: Instant) -> SyncVerdict {
     let mut unknown = Vec::new();
     for replica in replicas.iter().filter(|replica| replica.may_acknowledge()) {
+        let age_max = match replica.is_late {
+            true => LATE_WORD_AGE_MAX,
+            false => WORD_AGE_MAX,
+        };
         let word = words.get(&replica.name);
-        let word = word.filter(|(at, _)| now.saturating_duration_since(*at) < WORD_AGE_MAX);
+        let word = word.filter(|(at, _)| now.saturating_duration_since(*at) < age_max);
         let Some((_, facts)) = word else {
             unknown.push(replica.name.clone());
             continue;

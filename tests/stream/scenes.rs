@@ -218,9 +218,38 @@ fn a_stream_outlives_a_server_that_is_killed_and_not_known_to_be() {
     let node = connected_node(&world);
     world.model.borrow_mut().cluster.leader = Some((node + 1) % 3);
     world.model.borrow_mut().cluster.nodes[node].state = NodeState::Down;
-    world.run_for(200 * SECOND);
+    world.run_for(30 * SECOND);
+    // Its leader says so once it has led for a while.
+    world.model.borrow_mut().cluster.led_seconds = 10;
+    world.run_for(170 * SECOND);
     assert!(world.is_well());
     assert_eq!(world.witness.losses, 0);
+}
+
+#[test]
+fn a_monitor_that_cannot_be_asked_any_more_counts_as_one_that_does_not_sync_after_a_minute() {
+    for state in [NodeState::Down, NodeState::Frozen] {
+        let mut world = running();
+        let monitor = |world: &World, state| {
+            world.model.borrow_mut().cluster.nodes[1].monitor = state;
+        };
+        // A lost answer costs nothing.
+        world.run_for(25 * SECOND);
+        monitor(&world, state);
+        world.run_for(15 * SECOND);
+        monitor(&world, NodeState::Up);
+        world.run_for(80 * SECOND);
+        assert_eq!(world.witness.losses, 0, "{state:?}");
+        monitor(&world, state);
+        let gone = world.now;
+        assert!(world.run_while(62 * SECOND, |world| !world.witness.is_ready()));
+        let silence = world.now - gone;
+        assert!(silence >= 29 * SECOND, "{state:?}: {silence:?}");
+        let why = why(&world);
+        assert!(why.contains("n1") && why.contains("?monitor="), "{why}");
+        monitor(&world, NodeState::Up);
+        assert!(world.run_while(15 * SECOND, World::is_well), "{state:?}");
+    }
 }
 
 #[test]

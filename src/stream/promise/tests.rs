@@ -135,6 +135,14 @@ fn each_replica_that_can_acknowledge_has_to_sync_always() {
     assert_eq!(check(&words, soon), SyncVerdict::Kept);
     let unknown = SyncVerdict::Unknown(vec!["n0".into(), "n1".into()]);
     assert_eq!(check(&words, WORD_AGE_MAX), unknown);
+    // One that the leader has not heard of acknowledges nothing meanwhile, and is given time to be known as dead.
+    let late = replicas.clone().map(|replica| StreamReplica {
+        is_late: true,
+        ..replica
+    });
+    let check_late = |words: &ServerWords, later| check_sync(&late, words, now + later);
+    assert_eq!(check_late(&words, WORD_AGE_MAX), SyncVerdict::Kept);
+    assert_eq!(check_late(&words, LATE_WORD_AGE_MAX), unknown);
     // One that is offline acknowledges nothing, whatever it said.
     words.insert("n2".into(), (now, word("n2", false, 0)));
     assert_eq!(check(&words, soon), SyncVerdict::Kept);

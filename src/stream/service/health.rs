@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::store::stream::StreamState;
 use crate::stream::info::ServerInfo;
 use crate::stream::monitor::{MonitorFacts, MonitorOutcome};
-use crate::stream::promise::{ServerWords, check_delivered_stream, check_stream};
+use crate::stream::promise::{ServerWords, WORD_AGE_MAX, check_delivered_stream, check_stream};
 use crate::stream::report::{StreamAnswer, StreamReplica, StreamReport};
 use crate::stream::settings::StreamError;
 use crate::stream::target::{Durability, Node, StreamTarget};
@@ -30,8 +30,8 @@ const MUTE_MAX: Duration = Duration::from_secs(10);
 const LASTING_MIN: Duration = Duration::from_secs(4);
 /// Time for which mail is taken without a word from the stream.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
-/// Time between two rounds of questions to monitors.
-const ROUND_EVERY: Duration = Duration::from_secs(60);
+/// Time between two rounds of questions to monitors: half of that for which a word counts, so that the other half is left to ask again.
+const ROUND_EVERY: Duration = Duration::from_secs(30);
 /// Time from the start of a round to another one because something has changed, however often it does.
 const ROUND_GAP: Duration = Duration::from_millis(250);
 /// Time until the next round where a server did not say what it has to.
@@ -346,7 +346,9 @@ impl Health {
         };
         let words = self.unknown.map(|(_, until)| until);
         let words = words.filter(|at| self.is_connected && *at > self.judged_at);
-        let wakes = asks.into_iter().chain([grace, words]);
+        let ages = self.words.values().map(|(at, _)| *at + WORD_AGE_MAX);
+        let age = ages.filter(|at| *at > self.judged_at).min();
+        let wakes = asks.into_iter().chain([grace, words, age]);
         wakes.flatten().min()
     }
 }

@@ -83,7 +83,7 @@ impl Health {
                 let mute = self.mute.as_ref().map(|mute| format!(" ({mute})"));
                 let mute = mute.unwrap_or_default();
                 let text = format!(
-                    "nobody says whether {servers} syncs always: name the monitors of all servers by ?monitor=HOST:PORT,…{mute}"
+                    "nobody says whether {servers} syncs always: its monitor has to answer, and those of all servers are named by ?monitor=HOST:PORT,…{mute}"
                 );
                 PromiseVerdict::Unknown(text, time)
             }
