@@ -86,6 +86,11 @@ fn what_happens_is_read() {
 
 #[test]
 fn faults_of_a_rule_are_told_with_their_column() {
+    let no_count = |what: &str| {
+        format!(
+            "`{what}` is no count: write #3 for the third, #3+ from the third on, 3/min beyond three a minute"
+        )
+    };
     const FORM: &str = "write WHERE [PATTERN] [#N|#N+|N/min] [by ip|from|rcpt] = WHAT";
     let joined = |what: &str| {
         format!(
@@ -94,46 +99,169 @@ fn faults_of_a_rule_are_told_with_their_column() {
     };
     for (text, column, what) in [
         ("", 1, format!("an empty rule: {FORM}")),
-        ("recipient * = 450", 1, "`recipient` is no place: write connect, hello, auth, mail, rcpt, data or end".into()),
+        (
+            "recipient * = 450",
+            1,
+            "`recipient` is no place: write connect, hello, auth, mail, rcpt, data or end".into(),
+        ),
         ("rcpt *", 7, format!("` = ` is missing: {FORM}")),
         ("rcpt *=450", 11, format!("` = ` is missing: {FORM}")),
         ("rcpt a b = 450", 8, format!("`b` is out of place: {FORM}")),
         ("rcpt #1 a = 450", 9, format!("`a` is out of place: {FORM}")),
-        ("rcpt #1 #2 = 450", 9, format!("`#2` is out of place: {FORM}")),
-        ("rcpt #0 = 450", 6, "`#0` is no count: write #3 for the third, #3+ from the third on, 3/min beyond three a minute".into()),
-        ("rcpt #+1 = 450", 6, "`#+1` is no count: write #3 for the third, #3+ from the third on, 3/min beyond three a minute".into()),
-        ("rcpt x/min = 450", 6, "`x/min` is no count: write #3 for the third, #3+ from the third on, 3/min beyond three a minute".into()),
-        ("rcpt by = 450", 9, "`by =`: write by ip, by from or by rcpt".into()),
-        ("rcpt by user = 450", 9, "`by user`: write by ip, by from or by rcpt".into()),
-        ("connect by from = 421", 12, "`by from` is not known at connect, but at mail, rcpt, data, end".into()),
-        ("mail by rcpt = 450", 9, "`by rcpt` is not known at mail, but at rcpt, data, end".into()),
-        ("rcpt =", 7, "what is to happen is missing: a reply as 450 4.2.1 busy, delay 3s, close or drop".into()),
-        ("rcpt = 250 ok", 8, "250 refuses nothing: a reply is 4yz or 5yz".into()),
-        ("data = 354 go", 8, "354 refuses nothing: a reply is 4yz or 5yz".into()),
-        ("rcpt = 600", 8, "600 is no code of a reply: write 4yz or 5yz".into()),
-        ("rcpt = 490", 8, "490 is no code of a reply: write 4yz or 5yz".into()),
-        ("rcpt = 0450", 8, "0450 is no code of a reply: write 4yz or 5yz".into()),
-        ("rcpt = busy", 8, "`busy` is nothing that can happen: a reply as 450 4.2.1 busy, delay 3s, close or drop".into()),
-        ("rcpt = 450 5.1.1 no", 12, "5.1.1 does not go with 450".into()),
-        ("rcpt = 450 grüß", 14, "the text of a reply is printable ASCII".into()),
-        ("rcpt = 450 a\tb", 13, "the text of a reply is printable ASCII".into()),
-        ("rcpt = 450 later, delay 1s", 19, "a delay stands before a reply, and drop goes with none".into()),
-        ("rcpt = 450 later, drop", 19, "a delay stands before a reply, and drop goes with none".into()),
-        ("rcpt = 450, busy", 11, "only `close` comes after the comma behind a reply".into()),
-        ("rcpt = delay", 13, "`` is no time: write 500ms, 3s or 2m".into()),
-        ("rcpt = delay 3", 14, "`3` is no time: write 500ms, 3s or 2m".into()),
-        ("rcpt = delay 3h, 450", 14, "`3h` is no time: write 500ms, 3s or 2m".into()),
-        ("rcpt = delay 601s", 14, "`601s` is too long: a delay has at most 10m".into()),
-        ("rcpt = delay 1s 450", 17, "after a delay comes a comma, as in `delay 1s, 451 later`".into()),
-        ("rcpt = delay 1s,", 17, "nothing comes after the comma".into()),
+        (
+            "rcpt #1 #2 = 450",
+            9,
+            format!("`#2` is out of place: {FORM}"),
+        ),
+        ("rcpt #0 = 450", 6, no_count("#0")),
+        ("rcpt #+1 = 450", 6, no_count("#+1")),
+        ("rcpt x/min = 450", 6, no_count("x/min")),
+        ("rcpt 3/hour = 450", 6, no_count("3/hour")),
+        ("hello 3/sec = 450", 7, no_count("3/sec")),
+        ("rcpt 3/MIN = 450", 6, no_count("3/MIN")),
+        ("rcpt a@* 3/hour = 450", 10, no_count("3/hour")),
+        ("rcpt #x = 450", 6, no_count("#x")),
+        ("rcpt #3..5 = 450", 6, no_count("#3..5")),
+        ("mail 3 = 450", 6, no_count("3")),
+        ("rcpt 3+ = 450", 6, no_count("3+")),
+        ("rcpt 50% = 450", 6, no_count("50%")),
+        (
+            "rcpt by = 450",
+            9,
+            "`by =`: write by ip, by from or by rcpt".into(),
+        ),
+        (
+            "rcpt by user = 450",
+            9,
+            "`by user`: write by ip, by from or by rcpt".into(),
+        ),
+        (
+            "connect by from = 421",
+            12,
+            "`by from` is not known at connect, but at mail, rcpt, data, end".into(),
+        ),
+        (
+            "mail by rcpt = 450",
+            9,
+            "`by rcpt` is not known at mail, but at rcpt, data, end".into(),
+        ),
+        (
+            "rcpt =",
+            7,
+            "what is to happen is missing: a reply as 450 4.2.1 busy, delay 3s, close or drop"
+                .into(),
+        ),
+        (
+            "rcpt = 250 ok",
+            8,
+            "250 refuses nothing: a reply is 4yz or 5yz".into(),
+        ),
+        (
+            "data = 354 go",
+            8,
+            "354 refuses nothing: a reply is 4yz or 5yz".into(),
+        ),
+        (
+            "rcpt = 600",
+            8,
+            "600 is no code of a reply: write 4yz or 5yz".into(),
+        ),
+        (
+            "rcpt = 490",
+            8,
+            "490 is no code of a reply: write 4yz or 5yz".into(),
+        ),
+        (
+            "rcpt = 0450",
+            8,
+            "0450 is no code of a reply: write 4yz or 5yz".into(),
+        ),
+        (
+            "rcpt = busy",
+            8,
+            "`busy` is nothing that can happen: a reply as 450 4.2.1 busy, delay 3s, close or drop"
+                .into(),
+        ),
+        (
+            "rcpt = 450 5.1.1 no",
+            12,
+            "5.1.1 does not go with 450".into(),
+        ),
+        (
+            "rcpt = 450 grüß",
+            14,
+            "the text of a reply is printable ASCII".into(),
+        ),
+        (
+            "rcpt = 450 a\tb",
+            13,
+            "the text of a reply is printable ASCII".into(),
+        ),
+        (
+            "rcpt = 450 later, delay 1s",
+            19,
+            "a delay stands before a reply, and drop goes with none".into(),
+        ),
+        (
+            "rcpt = 450 later, drop",
+            19,
+            "a delay stands before a reply, and drop goes with none".into(),
+        ),
+        (
+            "rcpt = 450, busy",
+            11,
+            "only `close` comes after the comma behind a reply".into(),
+        ),
+        (
+            "rcpt = delay",
+            13,
+            "`` is no time: write 500ms, 3s or 2m".into(),
+        ),
+        (
+            "rcpt = delay 3",
+            14,
+            "`3` is no time: write 500ms, 3s or 2m".into(),
+        ),
+        (
+            "rcpt = delay 3h, 450",
+            14,
+            "`3h` is no time: write 500ms, 3s or 2m".into(),
+        ),
+        (
+            "rcpt = delay 601s",
+            14,
+            "`601s` is too long: a delay has at most 10m".into(),
+        ),
+        (
+            "rcpt = delay 1s 450",
+            17,
+            "after a delay comes a comma, as in `delay 1s, 451 later`".into(),
+        ),
+        (
+            "rcpt = delay 1s,",
+            17,
+            "nothing comes after the comma".into(),
+        ),
         ("rcpt = delay 1s, delay 2s", 18, joined("delay")),
         ("rcpt = close, 450", 8, joined("close")),
         ("rcpt = drop, close", 8, joined("drop")),
         ("rcpt = drop,close", 8, joined("drop")),
         ("rcpt = drop close", 8, joined("drop")),
-        ("rcpt = 450,close", 8, "`450,close`: a blank is missing behind the comma".into()),
-        ("rcpt=450", 1, format!("`rcpt=450`: a blank is missing at `=`: {FORM}")),
-        ("rcpt= 450", 1, format!("`rcpt=`: a blank is missing at `=`: {FORM}")),
+        (
+            "rcpt = 450,close",
+            8,
+            "`450,close`: a blank is missing behind the comma".into(),
+        ),
+        (
+            "rcpt=450",
+            1,
+            format!("`rcpt=450`: a blank is missing at `=`: {FORM}"),
+        ),
+        (
+            "rcpt= 450",
+            1,
+            format!("`rcpt=`: a blank is missing at `=`: {FORM}"),
+        ),
     ] {
         let error = text.parse::<FaultRule>().unwrap_err();
         assert_eq!((error.column, error.what), (column, what), "{text}");

@@ -30,13 +30,13 @@ impl FromStr for FaultRule {
         }
         let place = place(&mut words)?;
         let pattern = match words.peek() {
-            Some(word) if !begins_condition(word) => {
+            Some(word) if !begins_condition(word, place) => {
                 words.next();
                 Some(Glob::new(word))
             }
             _ => None,
         };
-        let pace = pace(&mut words)?;
+        let pace = pace(&mut words, place)?;
         let key = key(&mut words, place)?;
         match words.peek() {
             Some("=") => words.next(),
@@ -94,8 +94,25 @@ impl<'a> Words<'a> {
 }
 
 /// Whether a word is no pattern, but what stands after one.
-fn begins_condition(word: &str) -> bool {
-    matches!(word, "=" | "by") || word.starts_with('#') || word.ends_with("/min")
+fn begins_condition(word: &str, place: FaultPlace) -> bool {
+    matches!(word, "=" | "by") || is_like_count(word, place)
+}
+
+/// Whether a word is meant as a count or a rate, right or not: `#3`, `3/min`, `3/hour`, `3+`, `3`. As a pattern it would fit nothing; only a
+/// host or a user may be called by a number.
+fn is_like_count(word: &str, place: FaultPlace) -> bool {
+    if word.starts_with('#') || word.ends_with("/min") {
+        return true;
+    }
+    let rest = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_named_by_numbers = matches!(place, FaultPlace::Hello | FaultPlace::Auth);
+    let is_count = match rest.chars().next() {
+        None => !is_named_by_numbers,
+        Some('/') => !rest.contains(['@', '*', '?']),
+        Some('+' | '#' | '%') => rest.len() == 1,
+        Some(_) => false,
+    };
+    is_count && rest.len() < word.len()
 }
 
 fn place(words: &mut Words<'_>) -> Result<FaultPlace, FaultError> {
@@ -115,7 +132,7 @@ fn place(words: &mut Words<'_>) -> Result<FaultPlace, FaultError> {
     Ok(place)
 }
 
-fn pace(words: &mut Words<'_>) -> Result<FaultPace, FaultError> {
+fn pace(words: &mut Words<'_>, place: FaultPlace) -> Result<FaultPace, FaultError> {
     let Some(word) = words.peek() else {
         return Ok(FaultPace::Always);
     };
@@ -127,6 +144,8 @@ fn pace(words: &mut Words<'_>) -> Result<FaultPace, FaultError> {
             Some(count) => (count, FaultPace::From),
             None => (count, FaultPace::Nth),
         }
+    } else if is_like_count(word, place) {
+        ("", FaultPace::Nth)
     } else {
         return Ok(FaultPace::Always);
     };
