@@ -9,6 +9,7 @@ use crate::common::filter::{
     ADD_HEADER, Act, CONTINUE, DISCARD, FilterScript, QUARANTINE, REJECT, REPLACE_BODY,
     ScriptedFilter, texts,
 };
+use crate::common::ports::deserted_address;
 use crate::common::{TestServer, wait_until};
 use crate::hear;
 use crate::sink::Sink;
@@ -125,6 +126,7 @@ fn what_is_in_quarantine_is_held_until_it_is_released_also_after_a_kill() {
     id_in(&send(&server, &[HERE, THERE]));
     site.await_stored(HERE, 1);
     assert_eq!(sink.await_taken(1).len(), 1);
+    wait_until("it to be over", || site.queued() == ids);
     site.queue_says(&["retry", "--all"]);
     assert_held(&site, &ids);
 
@@ -154,9 +156,7 @@ fn what_is_in_quarantine_is_held_until_it_is_released_also_after_a_kill() {
 fn a_release_lasts_over_a_kill() {
     let site = Site::new();
     // A hop that nobody listens at.
-    let sink = Sink::start();
-    let route = route_to("*", sink.address());
-    drop(sink);
+    let route = route_to("*", &deserted_address());
     let filter = ScriptedFilter::start(holding(REASON));
     let options = [
         "--route",
@@ -271,7 +271,7 @@ fn a_queue_that_is_full_holds_no_more_and_other_mail_goes_on() {
     filter.follow(FilterScript::default());
     id_in(&send(&server, &[HERE]));
     site.await_stored(HERE, 1);
-    assert_eq!(site.queued(), [id]);
+    wait_until("it alone to be queued", || site.queued() == [&*id]);
     server.stop();
 }
 

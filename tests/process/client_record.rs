@@ -300,8 +300,9 @@ mod load {
             .args(arguments)
             .output()
             .unwrap();
+        // On a machine that pauses the clock leaves some undone.
         assert!(
-            matches!(output.status.code(), Some(0 | 69)),
+            matches!(output.status.code(), Some(0 | 69 | 75)),
             "{arguments:?}: {output:?}"
         );
         let (code, told) = file.replayed();

@@ -282,8 +282,8 @@ fn a_client_that_never_reads_costs_nobody_anything() {
     }
     Watcher::connect(&server).about_loop();
     let grown = server.memory_kib("VmRSS").saturating_sub(before);
-    // Of each what one read brings, and the unsent output.
-    assert!(grown < 2048, "it took {grown} KiB");
+    // Of each what one read brings, and the unsent output. What was sent would be answered by tens of MiB.
+    assert!(grown < 4096, "it took {grown} KiB");
 }
 
 #[test]
