@@ -51,6 +51,8 @@ pub use catch::CatchConfig;
 use faults::FaultRule;
 use filters::FilterConfig;
 pub use http::HttpConfig;
+#[cfg(feature = "catch")]
+pub use http::token_text as http_token;
 use option::ServerCommand;
 use options::LISTENERS;
 use parts::SettingsReader;

@@ -1,6 +1,7 @@
 //! The command line of `mailoop expect`.
 
 use std::env;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -8,13 +9,16 @@ use clap::{ArgMatches, Command, value_parser};
 use regex_lite::Regex;
 
 use super::subcommand::{Request, Run, Subcommand, value};
+use crate::config::http_token;
 use crate::config::options::CATCH_HTTP;
 use crate::exit::{ExitCode, Failed};
 use crate::net::endpoint::Endpoint;
-use crate::tools::expect::{self, ExpectedMail, WantedMail};
+use crate::tools::expect::{self, ExpectedMail, PagesServer, WantedMail};
 
 /// The variable that names another place, as it does for `mailoop catch`.
 const PLACE_VARIABLE: &str = "MAILOOP_HTTP";
+/// The variable that names the file with the token, likewise.
+const TOKEN_VARIABLE: &str = "MAILOOP_HTTP_TOKEN";
 /// The longest that is waited.
 const WITHIN_MAX: u64 = 86_400;
 
@@ -46,6 +50,10 @@ fn command(command: Command) -> Command {
             "ADDR",
             "The server's pages, as http://HOST:PORT, HOST:PORT or unix:PATH [default: $MAILOOP_HTTP, or 127.0.0.1:8025]",
         ))
+        .arg(
+            value("http-token", "FILE", "Show the server the token in FILE [default: $MAILOOP_HTTP_TOKEN, or none]")
+                .value_parser(NonEmptyStringValueParser::new()),
+        )
         .arg(
             value("to", "ADDRESS", "A recipient, also of the envelope; a part of an address if it has no name before its @")
                 .value_parser(NonEmptyStringValueParser::new()),
@@ -79,14 +87,15 @@ fn regex(text: &str) -> Result<Regex, String> {
 fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let regex = |name: &str| matches.get_one::<Regex>(name).cloned();
-    let variable = || {
-        let place = env::var(PLACE_VARIABLE).ok();
-        place.filter(|place| !place.is_empty())
-    };
-    let place = text("http").or_else(variable);
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let place = text("http").or_else(|| variable(PLACE_VARIABLE));
+    let token = text("http-token").or_else(|| variable(TOKEN_VARIABLE));
     let seconds = matches.get_one::<u64>("within").copied().unwrap_or(0);
     Ok(Request::to_run(ExpectedMail {
-        server: server(place.as_deref().unwrap_or(CATCH_HTTP))?,
+        server: PagesServer {
+            address: server(place.as_deref().unwrap_or(CATCH_HTTP))?,
+            token: token.as_deref().map(token_in).transpose()?,
+        },
         wanted: WantedMail {
             to: text("to"),
             from: text("from"),
@@ -97,6 +106,12 @@ fn request(matches: &ArgMatches, _: fn() -> Command) -> Result<Request, Failed> 
         count: matches.get_one::<u32>("count").map(|count| *count as usize),
         within: Duration::from_secs(seconds),
     }))
+}
+
+/// The token in the file of this name.
+fn token_in(file: &str) -> Result<String, Failed> {
+    http_token(Path::new(file))
+        .map_err(|why| Failed::new(ExitCode::Usage, format_args!("--http-token {file}: {why}")))
 }
 
 /// The server that is named by a URL, or by an address as `mailoop catch` takes it.

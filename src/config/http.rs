@@ -12,6 +12,9 @@ use crate::net::endpoint::SocketAddress;
 #[cfg(feature = "http")]
 mod token;
 
+#[cfg(feature = "catch")]
+pub use token::token_text;
+
 /// All that a server needs to know about HTTP.
 #[derive(Debug, Default)]
 pub struct HttpConfig {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::exit::{ExitCode, Failed, show};
 use crate::json::JsonValue;
-use crate::net::endpoint::Endpoint;
+pub use fetch::PagesServer;
 use fetch::fetch;
 pub use wanted::WantedMail;
 
@@ -27,7 +27,7 @@ const TRANSCRIPTS_MAX: usize = 3;
 #[derive(Debug)]
 pub struct ExpectedMail {
     /// The server's pages and REST.
-    pub server: Endpoint,
+    pub server: PagesServer,
     /// The message.
     pub wanted: WantedMail,
     /// How many of them, exactly; without it one or more.
@@ -71,7 +71,7 @@ pub fn run(expectation: &ExpectedMail) -> Result<(), Failed> {
 
 /// The inbox of the server.
 struct RemoteInbox<'a> {
-    server: &'a Endpoint,
+    server: &'a PagesServer,
     /// What was extracted of each message by its id; nothing of one that is not wanted.
     looked_at: HashMap<String, Option<String>>,
 }
@@ -148,7 +148,7 @@ impl RemoteInbox<'_> {
     }
 
     fn strange(&self, path: &str) -> Failed {
-        let server = self.server;
+        let server = &self.server.address;
         Failed::new(
             ExitCode::Unavailable,
             format_args!(

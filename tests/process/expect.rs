@@ -195,3 +195,40 @@ fn what_is_wrong_is_told_by_the_exit_code() {
     assert_eq!(code, 69, "{stderr}");
     assert!(stderr.contains("keeps no inbox"), "{stderr}");
 }
+
+#[test]
+fn a_server_that_wants_a_token_is_shown_the_one_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, token: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, token).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (right, wrong) = (path("right", "s3cret\n"), path("wrong", "other\n"));
+    let (blank, none) = (path("blank", "two words\n"), path("none", "") + "x");
+    let server = TestServer::start_catch(&["--http-token", &right]);
+    send(&server, "Your code", "The code is 123456.");
+    for (token, code, told) in [
+        (None, 69, "wants a token: give --http-token FILE"),
+        (Some(&wrong), 69, "wants another token"),
+        (Some(&blank), 64, "one line"),
+        (Some(&none), 64, "cannot read it"),
+        (Some(&right), 0, ""),
+    ] {
+        let mut arguments = vec!["--within", "0", "--extract", r"\d+"];
+        if let Some(token) = token {
+            arguments.extend(["--http-token", token]);
+        }
+        let (ended_with, stdout, stderr) = ended(expect(&server, &arguments));
+        assert_eq!(ended_with, code, "{token:?}: {stderr}");
+        assert!(stderr.contains(told), "{token:?}: {stderr}");
+        assert_eq!(stdout.is_empty(), code != 0, "{token:?}: {stdout}");
+    }
+    // The server's own variable names it as well.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
+    command
+        .args(["expect", "--within", "0"])
+        .env("MAILOOP_HTTP", server.http_address().to_string())
+        .env("MAILOOP_HTTP_TOKEN", &right);
+    assert_eq!(command.status().unwrap().code(), Some(0));
+}

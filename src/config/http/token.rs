@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use crate::config::options::HTTP_TOKEN;
 use crate::config::settings::Settings;
@@ -22,13 +23,23 @@ pub(super) fn read(settings: &Settings) -> Result<Option<AccessToken>, Failed> {
     ) else {
         return Ok(None);
     };
+    let text = token_text(path.as_ref()).map_err(|why| value.unfit(why))?;
+    Ok(AccessToken::new(&text))
+}
+
+/// The text of the token in a file.
+///
+/// # Errors
+/// The file cannot be read, or holds no token. The text is a clause.
+pub fn token_text(path: &Path) -> Result<String, String> {
     let text = File::open(path)
         .and_then(read_bounded)
-        .map_err(|error| value.unfit(format_args!("cannot read it: {error}")))?;
-    let token = AccessToken::new(text.trim_end_matches(['\r', '\n']));
-    token.map(Some).ok_or_else(|| {
-        value.unfit("it must hold one line of printable ASCII without blanks, as `openssl rand -hex 32` prints it")
-    })
+        .map_err(|error| format!("cannot read it: {error}"))?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    match AccessToken::new(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("it must hold one line of printable ASCII without blanks, as `openssl rand -hex 32` prints it".to_owned()),
+    }
 }
 
 fn read_bounded(file: File) -> io::Result<String> {

@@ -1,5 +1,6 @@
 //! One request for JSON or text, on a connection of its own.
 
+use core::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,21 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const RESPONSE_BYTES_MAX: usize = 64 << 20;
 /// The most fields of a response.
 const FIELDS_MAX: usize = 64;
+
+/// The pages and REST of a server.
+pub struct PagesServer {
+    /// Its place.
+    pub address: Endpoint,
+    /// The token that it wants to be shown, if it does.
+    pub token: Option<String>,
+}
+
+/// Shows no token.
+impl fmt::Debug for PagesServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PagesServer({})", self.address)
+    }
+}
 
 /// A response.
 pub(super) struct Fetched {
@@ -90,8 +106,15 @@ impl Driver for FetchClient {
 /// Asks a server for `path`, which may take so much longer than others as `wait` says.
 ///
 /// # Errors
-/// There is no server, or it does not answer.
-pub(super) fn fetch(server: &Endpoint, path: &str, wait: Duration) -> Result<Fetched, Failed> {
+/// There is no server, it does not answer, or it wants another token.
+pub(super) fn fetch(server: &PagesServer, path: &str, wait: Duration) -> Result<Fetched, Failed> {
+    let PagesServer {
+        address: server,
+        token,
+    } = server;
+    let shown = token.as_ref().map_or_else(String::new, |token| {
+        format!("Authorization: Bearer {token}\r\n")
+    });
     let unavailable = |why: String| {
         Failed::new(
             ExitCode::Unavailable,
@@ -108,7 +131,9 @@ pub(super) fn fetch(server: &Endpoint, path: &str, wait: Duration) -> Result<Fet
     loop {
         let now = Instant::now();
         let client = FetchClient {
-            request: format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+            request: format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\n{shown}Connection: close\r\n\r\n"
+            ),
             answer_by: now + ANSWER_TIMEOUT + wait,
         };
         let socket = dialer.dial().map_err(failed)?;
@@ -124,12 +149,26 @@ pub(super) fn fetch(server: &Endpoint, path: &str, wait: Duration) -> Result<Fet
         };
         let received = std::mem::take(&mut engine.connections().shared_mut().received);
         match outcome {
-            Ok(()) => return parse(received).map_err(unavailable),
+            Ok(()) => {
+                let fetched = parse(received).map_err(unavailable)?;
+                return match fetched.status {
+                    401 => Err(wrong_token(server, token.is_some())),
+                    _ => Ok(fetched),
+                };
+            }
             // A name may have several addresses, of which the server listens on one.
             Err(_) if received.is_empty() && dialer.next_address() => {}
             Err(why) => return Err(unavailable(why)),
         }
     }
+}
+
+fn wrong_token(server: &Endpoint, is_shown: bool) -> Failed {
+    let what = match is_shown {
+        true => "wants another token than that of --http-token",
+        false => "wants a token: give --http-token FILE",
+    };
+    Failed::new(ExitCode::Unavailable, format_args!("{server} {what}"))
 }
 
 /// Takes a whole response apart.
