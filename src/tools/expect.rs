@@ -14,6 +14,7 @@ use crate::json::JsonValue;
 pub use fetch::PagesServer;
 use fetch::fetch;
 pub use wanted::WantedMail;
+use wanted::{MailMatch, told};
 
 /// The longest that the server is asked to wait at once; after that it is asked again.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -45,6 +46,7 @@ pub fn run(expectation: &ExpectedMail) -> Result<(), Failed> {
     let mut inbox = RemoteInbox {
         server: &expectation.server,
         looked_at: HashMap::new(),
+        lacking: 0,
     };
     loop {
         let revision = inbox.revision(None, Duration::ZERO)?;
@@ -72,8 +74,10 @@ pub fn run(expectation: &ExpectedMail) -> Result<(), Failed> {
 /// The inbox of the server.
 struct RemoteInbox<'a> {
     server: &'a PagesServer,
-    /// What was extracted of each message by its id; nothing of one that is not wanted.
-    looked_at: HashMap<String, Option<String>>,
+    /// What each message is, by its id, and the line that tells of it.
+    looked_at: HashMap<String, (MailMatch, String)>,
+    /// The messages of the last look that are wanted but for what is to be extracted.
+    lacking: usize,
 }
 
 impl RemoteInbox<'_> {
@@ -97,6 +101,7 @@ impl RemoteInbox<'_> {
     /// What was extracted of each message that is wanted, the oldest first.
     fn look(&mut self, wanted: &WantedMail) -> Result<Vec<String>, Failed> {
         let mut found = Vec::new();
+        self.lacking = 0;
         for id in self.ids()? {
             if !self.looked_at.contains_key(&id) {
                 let path = format!("/api/v1/message/{id}");
@@ -104,10 +109,14 @@ impl RemoteInbox<'_> {
                 let Some(message) = self.json_if_there(&path)? else {
                     continue;
                 };
-                let extracted = wanted.extracted(&message);
-                self.looked_at.insert(id.clone(), extracted);
+                let looked = (wanted.compare(&message), told(&message));
+                self.looked_at.insert(id.clone(), looked);
             }
-            found.extend(self.looked_at.get(&id).cloned().flatten());
+            match self.looked_at.get(&id) {
+                Some((MailMatch::Wanted(extracted), _)) => found.push(extracted.clone()),
+                Some((MailMatch::Lacking, _)) => self.lacking += 1,
+                _ => {}
+            }
         }
         found.reverse();
         Ok(found)
@@ -164,35 +173,42 @@ impl RemoteInbox<'_> {
             Some(count) => format!("exactly {count}"),
             None => "a message".to_owned(),
         };
-        let mut told = format!("{wanted} expected within {seconds} s, {found} came");
+        let mut failure = format!("{wanted} expected within {seconds} s");
+        // Writing to a text cannot fail.
+        if found > 0 || self.lacking == 0 {
+            let _ = write!(failure, ", {found} came");
+        }
+        if let Some(extract) = &expectation.wanted.extract
+            && self.lacking > 0
+        {
+            let (who, it) = match self.lacking {
+                1 => ("a message".to_owned(), "it"),
+                count => (format!("{count} messages"), "them"),
+            };
+            let _ = write!(
+                failure,
+                "; {who} came, --extract {extract} found nothing in {it}"
+            );
+        }
         let messages = self.messages(TOLD_MAX).unwrap_or_default();
         if messages.is_empty() {
-            told += "; the inbox is empty";
+            failure += "; the inbox is empty";
         }
         for message in &messages {
-            let text = |value: Option<&JsonValue>| {
-                let text = value.and_then(JsonValue::as_text);
-                text.unwrap_or_default().escape_debug().to_string()
-            };
-            let from = text(message.get("From").and_then(|from| from.get("Address")));
-            let to = message.get("To").and_then(JsonValue::as_array);
-            let to: Vec<_> = to
-                .into_iter()
-                .flatten()
-                .map(|to| text(to.get("Address")))
-                .collect();
-            let (to, subject) = (to.join(","), text(message.get("Subject")));
-            // Writing to a text cannot fail.
-            let _ = write!(told, "\n  from {from} to {to}: {subject}");
+            let id = message.get("ID").and_then(JsonValue::as_text);
+            let line = id.and_then(|id| self.looked_at.get(id));
+            // One that came after the last look is told by what the list has of it.
+            let line = line.map_or_else(|| told(message), |(_, line)| line.clone());
+            let _ = write!(failure, "\n  {line}");
         }
         for path in self.transcripts(&messages) {
             let fetched = fetch(self.server, &path, Duration::ZERO);
             if let Some(fetched) = fetched.ok().filter(|fetched| fetched.status == 200) {
                 let text = String::from_utf8_lossy(&fetched.body);
-                let _ = write!(told, "\n{path}\n{}", text.trim_end());
+                let _ = write!(failure, "\n{path}\n{}", text.trim_end());
             }
         }
-        Failed::new(ExitCode::Different, told)
+        Failed::new(ExitCode::Different, failure)
     }
 
     /// Where the transcripts are of the last sessions: of those that stored nothing, and of the newest message.

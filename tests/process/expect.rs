@@ -232,3 +232,39 @@ fn a_server_that_wants_a_token_is_shown_the_one_in_the_file() {
         .env("MAILOOP_HTTP_TOKEN", &right);
     assert_eq!(command.status().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_message_that_fits_but_for_what_is_extracted_is_told_as_that() {
+    let server = TestServer::start_catch(&[]);
+    let mut client = Client::connect(server.address());
+    client.expect("220");
+    client
+        .say("HELO client\r\nMAIL FROM:<ann@example.com>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n");
+    for reply in ["250", "250", "250", "354"] {
+        client.expect(reply);
+    }
+    client.say("Subject: no names\r\n\r\ncode 123\r\n.\r\nQUIT\r\n");
+    client.expect("250");
+    client.expect("221");
+    let extract = ["--extract", r"kode (\d+)", "--within", "0"];
+    let fail = |more: &[&str]| {
+        let (code, stdout, stderr) = ended(expect(&server, &[more, &extract].concat()));
+        assert_eq!((code, &*stdout), (1, ""), "{stderr}");
+        stderr
+    };
+    let stderr = fail(&["--to", "bob@example.org"]);
+    for told in [
+        r"a message expected within 0 s; a message came, --extract kode (\d+) found nothing in it",
+        "from ann@example.com (envelope) to bob@example.org (envelope): no names",
+    ] {
+        assert!(stderr.contains(told), "{told} is not in\n{stderr}");
+    }
+    let stderr = fail(&["--to", "zed@example.org"]);
+    assert!(
+        stderr.contains("a message expected within 0 s, 0 came\n"),
+        "{stderr}"
+    );
+    send(&server, "hello", "code 456");
+    let stderr = fail(&["--to", "bob@example.org"]);
+    assert!(stderr.contains("; 2 messages came, --extract"), "{stderr}");
+}

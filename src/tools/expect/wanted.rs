@@ -19,9 +19,20 @@ pub struct WantedMail {
     pub extract: Option<Regex>,
 }
 
+/// What a message is, beside the one that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum MailMatch {
+    /// The wanted one, and what was extracted from it; empty if nothing is to be.
+    Wanted(String),
+    /// The wanted one, but for what is to be extracted, which is not in it.
+    Lacking,
+    /// Another one.
+    Other,
+}
+
 impl WantedMail {
-    /// What is extracted from a message, as REST tells of it; empty if nothing is to be. `None` if the message is another one.
-    pub(super) fn extracted(&self, message: &JsonValue) -> Option<String> {
+    /// Looks at a message, as REST tells of it.
+    pub(super) fn compare(&self, message: &JsonValue) -> MailMatch {
         let is_to = fits(self.to.as_deref(), &recipients(message));
         let is_from = fits(self.from.as_deref(), &senders(message));
         let subject = text(message, "Subject");
@@ -35,15 +46,40 @@ impl WantedMail {
             && self.subject.as_ref().is_none_or(is_about)
             && self.body.as_ref().is_none_or(says);
         if !is_wanted {
-            return None;
+            return MailMatch::Other;
         }
         let Some(extract) = &self.extract else {
-            return Some(String::new());
+            return MailMatch::Wanted(String::new());
         };
-        let found = bodies.iter().find_map(|body| extract.captures(body))?;
-        let part = found.get(1).or(found.get(0))?;
-        Some(part.as_str().to_owned())
+        let found = bodies.iter().find_map(|body| extract.captures(body));
+        match found.and_then(|found| found.get(1).or(found.get(0))) {
+            Some(part) => MailMatch::Wanted(part.as_str().to_owned()),
+            None => MailMatch::Lacking,
+        }
     }
+}
+
+/// One line on a message: from whom, to whom and on what. The envelope stands in place of fields that are missing.
+pub(super) fn told(message: &JsonValue) -> String {
+    let envelope = |name| message.get("Envelope").and_then(|it| it.get(name));
+    let shown = |addresses: Vec<&str>, envelope: Vec<&str>| {
+        let named: Vec<&str> = addresses.into_iter().filter(|it| !it.is_empty()).collect();
+        match (named.is_empty(), envelope.is_empty()) {
+            (true, false) => format!("{} (envelope)", envelope.join(",")),
+            _ => named.join(","),
+        }
+    };
+    let sender = envelope("From").and_then(JsonValue::as_text);
+    let sender = sender.map(|it| if it.is_empty() { "<>" } else { it });
+    let to = message.get("To").and_then(JsonValue::as_array);
+    let to = to.into_iter().flatten().map(|to| text(to, "Address"));
+    let recipients = envelope("To").and_then(JsonValue::as_texts);
+    let from = message.get("From").map(|from| text(from, "Address"));
+    let from = shown(from.into_iter().collect(), sender.into_iter().collect());
+    let to = shown(to.collect(), recipients.unwrap_or_default());
+    let subject = text(message, "Subject");
+    let line = format!("from {from} to {to}: {subject}");
+    line.escape_debug().to_string()
 }
 
 /// Whether one of these addresses is the wanted one: a whole address, or else a part of one; case does not count.
@@ -132,23 +168,49 @@ mod tests {
             (extract(r"<b>(\d+)"), Some("654321")),
             (extract("none"), None),
         ] {
-            assert_eq!(
-                wanted.extracted(&message).as_deref(),
-                extracted,
-                "{wanted:?}"
-            );
+            let found = match wanted.compare(&message) {
+                MailMatch::Wanted(found) => Some(found),
+                _ => None,
+            };
+            assert_eq!(found.as_deref(), extracted, "{wanted:?}");
         }
         let subject = |text| WantedMail {
             subject: regex(text),
             ..WantedMail::default()
         };
-        assert!(subject("(?i)CODE$").extracted(&message).is_some());
-        assert!(subject("^code").extracted(&message).is_none());
+        assert!(subject("(?i)CODE$").compare(&message) != MailMatch::Other);
+        assert!(subject("^code").compare(&message) == MailMatch::Other);
         let body = |text| WantedMail {
             body: regex(text),
             ..WantedMail::default()
         };
-        assert!(body("654").extracted(&message).is_some());
-        assert!(body("765").extracted(&message).is_none());
+        assert!(body("654").compare(&message) != MailMatch::Other);
+        assert!(body("765").compare(&message) == MailMatch::Other);
+        assert_eq!(extract("none").compare(&message), MailMatch::Lacking);
+        let both = WantedMail {
+            extract: regex("none"),
+            ..to("zed@example.org")
+        };
+        assert_eq!(both.compare(&message), MailMatch::Other);
+    }
+
+    #[test]
+    fn a_message_is_told_by_its_fields_or_else_by_its_envelope() {
+        let envelope = r#""Envelope":{"From":"bounce@example.com","To":["bob@example.org","eve@example.org"]}"#;
+        for (fields, line) in [
+            (
+                r#""From":{"Address":"ann@example.com"},"To":[{"Address":"bob@example.org"}],"Subject":"a\tb""#,
+                r"from ann@example.com to bob@example.org: a\tb",
+            ),
+            (
+                r#""From":{"Name":"","Address":""},"To":[],"Subject":"""#,
+                "from bounce@example.com (envelope) to bob@example.org,eve@example.org (envelope): ",
+            ),
+        ] {
+            let message = JsonValue::parse(format!("{{{fields},{envelope}}}").as_bytes()).unwrap();
+            assert_eq!(told(&message), line);
+        }
+        let null = JsonValue::parse(br#"{"Envelope":{"From":"","To":["a@b"]}}"#).unwrap();
+        assert_eq!(told(&null), "from <> (envelope) to a@b (envelope): ");
     }
 }
