@@ -50,12 +50,13 @@ pub(super) fn page(request: &HttpRequest) -> Result<(usize, usize), Unsuccessful
 }
 
 /// Answers for the paths of one word after `/api/v1/`.
-pub(super) fn about(name: &str, inbox: &Inbox) -> Answered {
+pub(super) fn about(request: &HttpRequest, name: &str, inbox: &Inbox) -> Answered {
     match name {
         "info" => Ok(info(inbox)),
         "webui" => Ok(web_ui()),
         "tags" => Ok(json("[]")),
         "changes" => {
+            has_changed(request, inbox)?;
             let mut members = Members::default();
             members.text("revision", &revision(inbox));
             Ok(json(members.into_object()))
@@ -68,8 +69,22 @@ pub(super) fn about(name: &str, inbox: &Inbox) -> Answered {
     }
 }
 
+/// Whether the inbox is another one than that of the revision in `since`; without one it is.
+///
+/// # Errors
+/// That is no revision.
+pub(super) fn has_changed(request: &HttpRequest, inbox: &Inbox) -> Result<bool, Unsuccessful> {
+    match request.parameter("since") {
+        None | Some("") => Ok(true),
+        Some(since) if since.bytes().all(|octet| octet.is_ascii_digit()) => {
+            Ok(since != revision(inbox))
+        }
+        Some(_) => Err(bad("since is a revision, as an answer before has told it")),
+    }
+}
+
 /// A text that is another one after each change of the inbox.
-pub(super) fn revision(inbox: &Inbox) -> String {
+fn revision(inbox: &Inbox) -> String {
     inbox.generation().to_string()
 }
 

@@ -94,7 +94,7 @@ fn answer_now(method: Method, request: &HttpRequest, path: &[&str], inbox: &mut 
         (_, ["api", "v1", "messages", id, rest @ ..]) => mailhog::message(id, rest, inbox),
         (_, ["api", "v2", "messages"]) => mailhog::messages(request, inbox),
         (_, ["api", "v2", "search"]) => mailhog::search(request, inbox),
-        (_, [.., name]) => mailpit::about(name, inbox),
+        (_, [.., name]) => mailpit::about(request, name, inbox),
         (_, []) => Err(not_found()),
     }
 }

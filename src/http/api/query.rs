@@ -57,11 +57,13 @@ impl SearchQuery {
     /// Reads a search.
     ///
     /// # Errors
-    /// It says nothing, too much, or names a date that is none: a search that deletes must not find more than is meant.
+    /// It says nothing, too much, or names a date that is none; or one of its terms looks for nothing, as `to:` does where a variable was
+    /// not set: no search must find, or delete, more than is meant.
     pub(super) fn parse(text: &str) -> Result<Self, Unsuccessful> {
         let mut terms = Vec::new();
         for word in words(text) {
-            terms.extend(SearchTerm::parse(&word)?);
+            let nothing = || bad(&format!("`{word}` does not say what to look for"));
+            terms.push(SearchTerm::parse(&word)?.ok_or_else(nothing)?);
         }
         if text.trim().is_empty() {
             return Err(bad("Error: no search query"));
@@ -71,21 +73,6 @@ impl SearchQuery {
         }
         terms.sort_by_key(|term| term.condition.cost());
         Ok(Self { terms })
-    }
-
-    /// Reads a search by which messages are deleted.
-    ///
-    /// # Errors
-    /// See [`SearchQuery::parse`]; or one of its terms looks for nothing, as `to:` does where a variable was not set.
-    pub(super) fn parse_to_delete(text: &str) -> Result<Self, Unsuccessful> {
-        for word in words(text) {
-            if SearchTerm::parse(&word)?.is_none() {
-                return Err(bad(&format!(
-                    "nothing is deleted: `{word}` does not say what to look for"
-                )));
-            }
-        }
-        Self::parse(text)
     }
 
     /// The search for one address or text, as MailHog has it.

@@ -26,7 +26,7 @@ pub(super) fn answer(request: &HttpRequest, inbox: &Inbox) -> Answered {
 
 /// Deletes what a search finds.
 pub(super) fn delete(request: &HttpRequest, inbox: &mut Inbox) -> Answered {
-    let query = SearchQuery::parse_to_delete(request.parameter("query").unwrap_or_default())?;
+    let query = query(request)?;
     inbox.retain(|message| !query.fits(message));
     Ok(done())
 }

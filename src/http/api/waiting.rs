@@ -32,7 +32,7 @@ pub(super) fn wait(
             let query = has_query.then(|| search::query(request)).transpose()?;
             has_found(request, query.as_ref(), inbox)?
         }
-        ["api", "v1", "changes"] => request.parameter("since") != Some(&mailpit::revision(inbox)),
+        ["api", "v1", "changes"] => mailpit::has_changed(request, inbox)?,
         _ => true,
     };
     Ok((!is_there && !duration.is_zero()).then_some(duration))

@@ -93,7 +93,14 @@ const inbox = { messages: [], rows: new Map(), shown: PAGE, total: 0, open: '', 
 async function loadMessages() {
   const query = $('query').value.trim();
   const path = query ? `/api/v1/search?query=${encodeURIComponent(query)}&` : '/api/v1/messages?';
-  const list = await askJson(`${path}limit=${inbox.shown}`);
+  let list, fault = '';
+  try {
+    list = await askJson(`${path}limit=${inbox.shown}`);
+  } catch (error) {
+    if (!query || error.status !== 400) throw error;
+    [list, fault] = [{ messages: [], count: 0, unread: inbox.unread }, error.message]; // Not typed to its end, as `from:`.
+  }
+  inbox.unread = list.unread;
   const known = new Set(inbox.messages.map(message => message.ID));
   const fresh = list.messages.filter(message => !known.has(message.ID));
   inbox.messages = list.messages;
@@ -104,7 +111,7 @@ async function loadMessages() {
   $('older').hidden = list.messages.length >= inbox.total;
   $('delete-all').disabled = !list.messages.length;
   arrange($('messages'), list.messages.map(messageRow));
-  if (!list.messages.length) $('messages').append(el('li.empty', {}, query ? `Nothing matches “${query}”.` : 'No message yet.'));
+  if (!list.messages.length) $('messages').append(el('li.empty', {}, fault || (query ? `Nothing matches “${query}”.` : 'No message yet.')));
   if (!inbox.first && fresh.length && !query) {
     $('news').textContent = fresh.length > 1 ? `${fresh.length} new messages` : `New message: ${fresh[0].Subject}`;
     for (const message of fresh) inbox.rows.get(message.ID).classList.add('new');

@@ -94,10 +94,12 @@ fn a_waiting_request_is_answered_with_the_message_that_it_waits_for() {
         200
     );
     assert_eq!(get("/api/v1/message/B?wait=10", &mut inbox).status, 200);
-    assert_eq!(
-        get("/api/v1/changes?since=x&wait=10", &mut inbox).status,
-        200
-    );
+    for (since, status) in [("7", 200), ("", 200), ("x", 400), ("-1", 400)] {
+        for wait in ["", "&wait=10"] {
+            let target = format!("/api/v1/changes?since={since}{wait}");
+            assert_eq!(get(&target, &mut inbox).status, status, "{target}");
+        }
+    }
 }
 
 #[test]
