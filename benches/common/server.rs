@@ -31,10 +31,15 @@ impl Server {
 
     /// One that keeps it.
     pub fn maildir() -> Self {
+        Self::maildir_with(&[])
+    }
+
+    /// The same with these options.
+    pub fn maildir_with(options: &[&str]) -> Self {
         let maildir = folder();
         let path = as_text(maildir.path()).to_owned();
-        let options = ["--listen", "127.0.0.1:0", "--maildir", &path];
-        Self::start(&options, Some(maildir))
+        let ours = ["--listen", "127.0.0.1:0", "--maildir", &path];
+        Self::start(&[&ours, options].concat(), Some(maildir))
     }
 
     /// One that keeps it, where `all` is an alias of so many mailboxes.
