@@ -228,7 +228,7 @@ fn a_server_that_wants_a_token_is_shown_the_one_in_the_file() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mailoop"));
     command
         .args(["expect", "--within", "0"])
-        .env("MAILOOP_HTTP", server.http_address().to_string())
+        .env("MAILOOP_HTTP", server.http_address())
         .env("MAILOOP_HTTP_TOKEN", &right);
     assert_eq!(command.status().unwrap().code(), Some(0));
 }
