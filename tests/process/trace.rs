@@ -81,6 +81,14 @@ fn so_is_one_without_the_text() {
     play_again(&dialogue("submission-chunks.txt"), &[], None);
 }
 
+#[cfg(feature = "relay")]
+#[test]
+fn so_is_one_of_mail_for_elsewhere() {
+    for name in ["relay-from.txt", "relay-own-name.txt"] {
+        play_again(&dialogue(name), &["--record-text"], None);
+    }
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn so_is_one_in_tls() {
@@ -233,6 +241,18 @@ fn slices(events: &[Json]) -> Vec<Slice<'_>> {
         around.push(end);
     }
     slices
+}
+
+/// Viewers keep the number of a track in 32 bits: tracks that differ above those would be one.
+#[cfg(feature = "relay")]
+#[test]
+fn tracks_of_connections_that_go_out_are_their_own() {
+    let record = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records/relay.record");
+    let json = Json::parse(&shown(&record, &["--format", "chrome"]));
+    let slices = slices(json.list());
+    let is_outgoing = |slice: &&Slice<'_>| slice.name.starts_with("conn out ");
+    assert!(slices.iter().filter(is_outgoing).count() > 0);
+    assert!(slices.iter().all(|slice| slice.track < 1 << 31));
 }
 
 #[test]

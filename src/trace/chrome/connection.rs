@@ -164,7 +164,13 @@ fn phase_of(state: &str) -> &'static str {
     }
 }
 
+/// The track before the first one of connections that go out. Viewers have room for 31 bits in the number of a track.
+const LAST_INCOMING: u64 = 1 << 30;
+
 fn track_of(connection: ConnectionId) -> TrackId {
-    // Ids count from 1, and the loop has that number.
-    TrackId(connection.0.saturating_add(1))
+    match connection.outgoing_number() {
+        Some(number) => TrackId(LAST_INCOMING.saturating_add(number)),
+        // Ids count from 1, and the loop has that number.
+        None => TrackId(connection.0.saturating_add(1)),
+    }
 }

