@@ -136,7 +136,9 @@ impl<R: Read> FrameReader<R> {
             return Ok(reader);
         }
         let version = rest.strip_prefix(MAGIC_NAME);
-        let version = version.and_then(|rest| rest.split(|octet| *octet == b'\n').next());
+        // A line without an end may be the beginning of any.
+        let end = |rest: &&[u8]| rest.iter().position(|octet| *octet == b'\n');
+        let version = version.and_then(|rest| Some(&rest[..end(&rest)?]));
         Err(match version.map(str::from_utf8) {
             Some(Ok(version)) if !version.is_empty() => {
                 RecordError::Version(version.escape_debug().to_string())

@@ -69,12 +69,19 @@ fn two_programs_do_not_write_into_one_and_a_refused_start_leaves_it() {
 fn what_is_no_record_and_what_is_not_there_is_told() {
     let record = RecordFile::new();
     assert_eq!(record.replay().status.code(), Some(66));
-    for text in ["", "Subject: x\n", "mailoop-record-2\n", "mailoop-rec"] {
+    for (text, told) in [
+        ("", "it is no record"),
+        ("Subject: x\n", "it is no record"),
+        ("mailoop-rec", "it is no record"),
+        ("mailoop-record-1", "it is no record"),
+        ("mailoop-record-2\n", "it is a record of version 2"),
+    ] {
         fs::write(&record.path, text).unwrap();
         let output = record.replay();
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(65), "{text}: {error}");
         assert!(error.contains(&record.path) && error.lines().count() == 1);
+        assert!(error.contains(told), "{text}: {error}");
     }
     assert_eq!(replay(record.folder.path()).status.code(), Some(74));
 
