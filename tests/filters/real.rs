@@ -12,16 +12,22 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::common::program::{Running, foreign};
 use crate::common::wait_until;
 
+/// How often a filter is looked at for whether it has ended, before it is killed.
+const END_LOOKS_MAX: usize = 1_000;
+
 /// A running filter of others, which has its socket and its files in a folder of its own.
 struct RealFilter {
     folder: TempDir,
-    _running: Running,
+    running: Running,
 }
 
 impl RealFilter {
@@ -41,15 +47,26 @@ impl RealFilter {
             assert!(ended.is_none(), "{command:?}: {ended:?}\n{}", printed());
             UnixStream::connect(folder.path().join("socket")).is_ok()
         });
-        Self {
-            folder,
-            _running: running,
-        }
+        Self { folder, running }
     }
 
     /// What `--milter` takes.
     fn address(&self) -> String {
         format!("unix:{}/socket", self.folder.path().display())
+    }
+}
+
+impl Drop for RealFilter {
+    /// Asks it to end, so that it ends its own processes: those of rspamd would outlive one that is killed.
+    fn drop(&mut self) {
+        let child = &mut self.running.0;
+        let _ = kill_process(Pid::from_child(child), Signal::TERM);
+        for _ in 0..END_LOOKS_MAX {
+            if !matches!(child.try_wait(), Ok(None)) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
