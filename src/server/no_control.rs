@@ -34,6 +34,10 @@ impl NoControlSocket {
         match *self {}
     }
 
+    pub(super) fn is_done(&mut self) -> bool {
+        match *self {}
+    }
+
     pub(super) fn tick<T: Transport>(&mut self, _core: &mut ServerCore<T>, _poller: &Poller) {
         match *self {}
     }
