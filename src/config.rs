@@ -52,7 +52,7 @@ use faults::FaultRule;
 use filters::FilterConfig;
 pub use http::HttpConfig;
 #[cfg(feature = "catch")]
-pub use http::token_text as http_token;
+pub(crate) use http::token_text as http_token;
 use option::ServerCommand;
 use options::LISTENERS;
 use parts::SettingsReader;

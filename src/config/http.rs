@@ -13,7 +13,8 @@ use crate::net::endpoint::SocketAddress;
 mod token;
 
 #[cfg(feature = "catch")]
-pub use token::token_text;
+#[cfg(feature = "catch")]
+pub(crate) use token::token_text;
 
 /// All that a server needs to know about HTTP.
 #[derive(Debug, Default)]

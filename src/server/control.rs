@@ -151,6 +151,13 @@ impl ControlSocket {
 }
 
 /// Answers a question, or the first part of it.
+#[cfg_attr(
+    not(feature = "relay"),
+    allow(
+        clippy::needless_pass_by_value,
+        reason = "questions about a queue are taken apart"
+    )
+)]
 fn answer<T: Transport>(
     request: ControlRequest,
     report: &LoopReport,

@@ -31,7 +31,7 @@ pub(super) fn read(settings: &Settings) -> Result<Option<AccessToken>, Failed> {
 ///
 /// # Errors
 /// The file cannot be read, or holds no token. The text is a clause.
-pub fn token_text(path: &Path) -> Result<String, String> {
+pub(crate) fn token_text(path: &Path) -> Result<String, String> {
     let text = File::open(path)
         .and_then(read_bounded)
         .map_err(|error| format!("cannot read it: {error}"))?;
