@@ -76,7 +76,7 @@ impl RoutedSites {
     /// The sites of these routes, of which `hop` makes each hop.
     ///
     /// # Errors
-    /// Those of `hop`.
+    /// Any error of `hop`.
     pub fn new<E>(
         routes: Rc<Routes>,
         mut hop: impl FnMut(&Hop) -> Result<SiteHop, E>,

@@ -63,9 +63,9 @@ impl fmt::Display for ActivationError {
 /// Sockets that were passed to this process.
 #[derive(Debug, Default)]
 pub struct BoundListeners {
-    /// Those for mail.
+    /// Listeners for mail.
     pub mail: Vec<Listener<Service>>,
-    /// Those for HTTP.
+    /// Listeners for HTTP.
     pub http: Vec<Listener<()>>,
 }
 

@@ -19,7 +19,7 @@ use crate::net::token::Token;
 pub(super) struct HttpSockets {
     listeners: Listeners<()>,
     clients: HttpClients<Socket>,
-    /// Those of them who look at the loop.
+    /// Clients that look at the loop.
     live: LiveLoop,
     /// The kind of tokens of clients.
     kind: u8,

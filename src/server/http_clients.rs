@@ -29,7 +29,7 @@ const LARGE_BYTES: usize = 64 * 1024;
 
 /// The clients of HTTP, which live in the same event loop as those that bring mail.
 ///
-/// Whoever has events for a stream, as the live loop, asks after a tick for the [`viewers`](Self::viewers) and gives each its events by
+/// A source of events for streams, as the live loop, asks after a tick for the [`viewers`](Self::viewers) and gives each its events by
 /// [`push`](Self::push). One that has too many to read yet takes none: the event is lost for it, to be told as soon as it takes
 /// another. A viewer is known by its id from the tick in which its request was answered to the one in which it is gone.
 pub struct HttpClients<T: Transport> {
@@ -44,7 +44,7 @@ pub struct HttpClients<T: Transport> {
     ready_at: Option<Instant>,
     /// The changes of the inbox that requests which wait were answered for.
     generation: u64,
-    /// Where the server listens for mail.
+    /// The addresses at which the server listens for mail.
     listening: Rc<[String]>,
     /// Whether clients have heard of a drain.
     is_draining: bool,

@@ -49,7 +49,7 @@ impl From<[u8; 4]> for NetworkKinds {
     }
 }
 
-/// Where connections come from, and whom names are asked of.
+/// The addresses that connections come from, and who is asked about names.
 #[derive(Clone, Debug)]
 pub struct NetworkSettings {
     /// The addresses that connections come from, one of a family; of another family the system chooses.

@@ -72,7 +72,7 @@ pub(super) fn about(request: &HttpRequest, name: &str, inbox: &Inbox) -> Answere
 /// Whether the inbox is another one than that of the revision in `since`; without one it is.
 ///
 /// # Errors
-/// That is no revision.
+/// `since` is no revision.
 pub(super) fn has_changed(request: &HttpRequest, inbox: &Inbox) -> Result<bool, Unsuccessful> {
     match request.parameter("since") {
         None | Some("") => Ok(true),

@@ -1,6 +1,6 @@
 //! MTA-STS (RFC 8461): domains that say by a record and a policy which hosts take their mail, under TLS with a verified certificate.
 //!
-//! Whoever sends asks one question, of the kind [`Policy`](super::dns::answer::NameKind::Policy), and is answered with the text of the policy that is in
+//! A server that sends asks one question, of the kind [`Policy`](super::dns::answer::NameKind::Policy), and is answered with the text of the policy that is in
 //! force:
 //!
 //! ```

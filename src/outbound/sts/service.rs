@@ -45,9 +45,9 @@ const AUTHORITIES_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct PolicySettings {
     /// The folder that keeps policies over a restart, if one does.
     pub folder: Option<PathBuf>,
-    /// Their port: [`POLICY_PORT`] but in tests.
+    /// The port of policy hosts: [`POLICY_PORT`] but in tests.
     pub port: u16,
-    /// Those who have to vouch for them.
+    /// The authorities that have to vouch for policy hosts.
     pub trust: Trust,
     /// Whether no connection is made to an address, since it is none of the public Internet.
     pub refuses: Rc<dyn Fn(IpAddr) -> bool>,
